@@ -1,0 +1,1 @@
+"""What is measured (bench_*.py) and how it is measured and judged (harness)."""

@@ -1,0 +1,114 @@
+"""Time one call on the right clock: the host's for a CPU, CUDA events for a GPU. No other file reads a clock to measure."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+# NVML's reasons under which a GPU runs slower than asked: power cap, hardware slowdown, thermal (software, hardware), power brake.
+THROTTLE_REASONS = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
+
+
+class Timed(NamedTuple):
+    """What a call returned and how long it took, in seconds."""
+
+    seconds: float
+    result: object
+
+
+class Clock(Protocol):
+    """Measure calls, and say whether the device was throttled since it was last asked."""
+
+    def measure(self, call: Callable[[], object]) -> Timed:
+        """Run `call` once from an idle device until its last kernel has ended."""
+        ...
+
+    def throttled(self) -> bool:
+        """Tell whether the device reports a throttle reason now."""
+        ...
+
+
+class HostClock:
+    """Wall-clock seconds of calls that run on the CPU."""
+
+    def measure(self, call: Callable[[], object]) -> Timed:
+        """Run `call` once between two readings of the monotonic performance counter."""
+        start = time.perf_counter()
+        result = call()
+        return Timed(time.perf_counter() - start, result)
+
+    def throttled(self) -> bool:
+        """Return False: an operating system does not say for whom it slows a CPU down."""
+        return False
+
+
+class CudaClock:
+    """Seconds between two CUDA events around calls that queue work on a GPU.
+
+    The device is idle at the first event, so what the host adds before the first kernel is inside, as a user would see it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._nvml = _nvml_handle(device)
+
+    def measure(self, call: Callable[[], object]) -> Timed:
+        """Run `call` once and wait for the device."""
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        with torch.cuda.device(self.device):
+            torch.cuda.synchronize()
+            start.record()
+            result = call()
+            end.record()
+            torch.cuda.synchronize()
+        return Timed(start.elapsed_time(end) / 1e3, result)  # elapsed_time is in milliseconds
+
+    def throttled(self) -> bool:
+        """Ask NVML for throttle reasons; False where nvidia-ml-py is not installed (the record then says `unknown`)."""
+        if self._nvml is None:
+            return False
+        import pynvml
+
+        return bool(pynvml.nvmlDeviceGetCurrentClocksEventReasons(self._nvml) & THROTTLE_REASONS)
+
+
+def make_clock(device: torch.device) -> Clock:
+    """Return the clock that times calls on `device`."""
+    return CudaClock(device) if device.type == "cuda" else HostClock()
+
+
+def slowed(call: Callable[[], object], factor: float, device: torch.device) -> Callable[[], object]:
+    """Make `call` take `factor` times as long, by waiting on the host after it: a rehearsal of a regression.
+
+    Args:
+        call: what is measured.
+        factor: at least 1.0; 1.3 is 30 % slower.
+        device: waited for first, so that the wait adds to the device's time instead of hiding behind it.
+    """
+
+    def slow_call() -> object:
+        start = time.perf_counter()
+        result = call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        end = start + factor * (time.perf_counter() - start)
+        while time.perf_counter() < end:
+            pass
+        return result
+
+    return slow_call
+
+
+def _nvml_handle(device: torch.device) -> object | None:
+    """Open NVML for the GPU with this device's UUID; None where nvidia-ml-py is not installed."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    pynvml.nvmlInit()
+    uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+    handle: object = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
+    return handle

@@ -1,0 +1,93 @@
+"""The end of a run: compare it, confirm suspects in fresh processes, and say what the whole run comes to."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.harness.comparison import Reference, Selection, judge_one, missing_scenarios, open_reference
+from bench.harness.paired import ANCHOR
+from bench.harness.record import Scenario
+from bench.harness.retest import Launcher, retest
+from bench.harness.run import Run
+from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
+
+RELAUNCH_S = 12.0  # start of a fresh process: imports, peaks, models
+AUTO_FAILS = (Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)  # what fails a run that may do without a baseline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run comes to."""
+
+    verdicts: Sequence[ScenarioVerdict] = ()
+    run_verdict: Verdict | None = None  # when the comparison as a whole could not be made
+    why: str = ""
+    fresh: dict[str, Scenario] = field(default_factory=dict)  # launches that confirmed or cleared suspects
+
+    def exit_code(self, compare: str, *, strict: bool) -> int:
+        """Return the exit code: under auto only REGRESSED, CORRUPT and FAILED are not 0."""
+        said = [verdict.verdict for verdict in self.verdicts]
+        said += [self.run_verdict] if self.run_verdict else []
+        if compare != "require":
+            said = [v for v in said if v in AUTO_FAILS or (strict and v is Verdict.INCONCLUSIVE)]
+        return exit_code(said, strict=strict)
+
+
+def conclude(run: Run, selection: Selection, note: Callable[[str], None]) -> Outcome:
+    """Compare a finished run with its baseline.
+
+    Args:
+        run: what was measured.
+        selection: what should have been.
+        note: tells the user what happens while suspects are measured again.
+    """
+    if run.write_error:
+        return Outcome(run_verdict=Verdict.FAILED, why=str(run.write_error))
+    if run.options.compare == "off":
+        return Outcome()
+    reference = open_reference(run.options.baselines, run.options.baseline, run.kind, run.fingerprint)
+    if reference.verdict:
+        return Outcome(run_verdict=reference.verdict, why=reference.why)
+    scenarios = run.record().scenarios
+    verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
+    suspects = [name for name, v in verdicts.items() if is_suspect(v, reference)]
+    fresh: dict[str, Scenario] = {}
+    if suspects:
+        confirmed, fresh = _confirm(run, suspects, reference, note)
+        verdicts.update(confirmed)
+    everything = [*verdicts.values(), *missing_scenarios(reference, selection)]
+    if not everything:
+        return Outcome(run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require")
+    return Outcome(verdicts=everything, fresh=fresh)
+
+
+def is_suspect(verdict: ScenarioVerdict, reference: Reference) -> bool:
+    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge."""
+    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE):
+        return False
+    judged = [c for c in verdict.changes if reference.same_fingerprint or c.control.against != ANCHOR]
+    return verdict.verdict is Verdict.UNFIT or any(change.suspect for change in judged)
+
+
+def _confirm(
+    run: Run, suspects: Sequence[str], reference: Reference, note: Callable[[str], None]
+) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
+    slowdowns = ",".join(f"{arm}={factor}" for arm, factor in run.options.slowdowns.items())
+    options = [*run.setup["launch_options"], f"--scenario-budget={run.options.scenario_budget_s}"]
+    options += [f"--inject={slowdowns}"] if slowdowns else []
+    return retest(
+        {name: run.measured[name].node_id for name in suspects},
+        reference,
+        Launcher(root=run.config.rootpath, options=options),
+        deadline=run.deadline,
+        first_guess_s=RELAUNCH_S + sum(run.measured[name].seconds for name in suspects),
+        on_launch=lambda number, count: note(
+            f"measuring {count} suspects again in fresh process {number}, {run.deadline - time.monotonic():.0f} s left"
+        ),
+    )
+
+
+def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:
+    """Return the verdicts by scenario id."""
+    return {verdict.scenario: verdict for verdict in outcome.verdicts}
+

@@ -1,0 +1,230 @@
+"""Interleave the arms of one scenario in blocks of random balanced order, inside one pytest-benchmark measurement.
+
+A block runs every arm once within a few milliseconds, so that what disturbs the machine disturbs all of them alike. pytest-benchmark times
+the primary arm; the arms drawn before it run in its setup, those drawn after it in its teardown, each on our clock.
+"""
+
+import gc
+import itertools
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.harness.clock import Clock, Timed, slowed
+from bench.harness.metrics import Metric
+from bench.harness.peaks import make_anchor
+
+R = TypeVar("R")
+
+PRIMARY = "moe"  # the arm whose entry is pytest-benchmark's own
+ANCHOR = "anchor"
+MIN_BLOCKS = 6  # the fewest whose median has a 95 % interval (2 * 0.5**6 < 0.05)
+MAX_BLOCKS = 200  # more do not help: launches differ by more than this many blocks resolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and in which order a scenario is measured."""
+
+    device: torch.device
+    dtype: torch.dtype
+    budget_s: float  # clock time to spend on the blocks of one scenario
+    seed: int  # of the arms' order
+    slowdowns: Mapping[str, float] = field(default_factory=dict)  # arm -> factor, to rehearse a regression
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """The samples of one scenario in one launch, and what they mean."""
+
+    metric: Metric
+    num_units: int
+    anchor: str
+    samples: Mapping[str, Sequence[float]]  # by arm; index = block; in the metric's unit, per unit
+    voided: int  # blocks dropped because the device was throttled
+    rates: Mapping[str, float]  # metric name -> quantity per unit: divided by the median sample it is a throughput
+    costs: Mapping[str, Mapping[str, float]]  # arm -> {"flops", "bytes"} per unit
+    hashes: Mapping[str, str]
+    facts: Mapping[str, float]
+
+
+def balanced_orders(arms: Sequence[str], num_blocks: int, rng: random.Random) -> list[list[str]]:
+    """Draw the order of the arms for each block, so that every arm stands in every place equally often.
+
+    Args:
+        arms: names of the arms.
+        num_blocks: how many orders are wanted.
+        rng: source of randomness.
+
+    Returns:
+        One permutation of `arms` a block: rotations of a freshly shuffled list, in random order, until there are enough.
+    """
+    orders: list[list[str]] = []
+    while len(orders) < num_blocks:
+        base = rng.sample(list(arms), len(arms))
+        rotations = [base[i:] + base[:i] for i in range(len(base))]
+        orders += rng.sample(rotations, len(rotations))
+    return orders[:num_blocks]
+
+
+class _Blocks(Generic[R]):
+    """State of one interleaved measurement: which block runs, what each arm took, what it returned last."""
+
+    def __init__(self, calls: Mapping[str, Callable[[], R]], clock: Clock, rng: random.Random) -> None:
+        self.calls, self.clock, self.rng = calls, clock, rng
+        self.samples: dict[str, list[float]] = {arm: [] for arm in calls}
+        self.results: dict[str, R] = {}
+        self.valid: list[bool] = []
+        self._orders: Iterable[list[str]] = iter(())
+        self._order: list[str] = []
+
+    def run(self, arm: str) -> None:
+        timed: Timed = self.clock.measure(self.calls[arm])
+        self.samples[arm].append(timed.seconds)
+        self.results[arm] = timed.result  # type: ignore[assignment]  # the clock hands back what the call returned
+
+    def warm_up(self) -> float:
+        """Run one block that pays for allocation; return its seconds: at most a few blocks too few are run for it."""
+        for arm in self.calls:
+            self.run(arm)
+        block_s = sum(samples[-1] for samples in self.samples.values())
+        self.samples = {arm: [] for arm in self.calls}
+        return block_s
+
+    def plan(self, num_blocks: int) -> None:
+        self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
+
+    def before_primary(self) -> None:
+        self._order = next(iter(self._orders))
+        for arm in self._order[: self._order.index(PRIMARY)]:
+            self.run(arm)
+
+    def after_primary(self) -> None:
+        for arm in self._order[self._order.index(PRIMARY) + 1 :]:
+            self.run(arm)
+        self.valid.append(not self.clock.throttled())
+
+    def kept(self) -> dict[str, list[float]]:
+        """Return the samples of the blocks in which the device was not throttled; all of them if it always was."""
+        valid = self.valid if any(self.valid) else [True] * len(self.valid)
+        return {arm: list(itertools.compress(values, valid)) for arm, values in self.samples.items()}
+
+
+class Paired:
+    """Measure the arms of one scenario; the fixture `paired` makes one for each test."""
+
+    def __init__(self, benchmark: BenchmarkFixture, clock: Clock, plan: Plan) -> None:
+        self.benchmark, self.clock, self.plan = benchmark, clock, plan
+        self.measurement: Measurement | None = None
+
+    def measure(
+        self,
+        call: Callable[[str], R],
+        *,
+        arms: Iterable[str],
+        metric: Metric,
+        anchor: str,
+        num_units: int = 1,
+        rates: Mapping[str, float] | None = None,
+        costs: Mapping[str, Mapping[str, float]] | None = None,
+        hashes: Mapping[str, str] | None = None,
+        facts: Mapping[str, float] | None = None,
+    ) -> dict[str, R]:
+        """Time `call(arm)` for each arm and the anchor, interleaved, until the plan's budget is spent.
+
+        Args:
+            call: runs one arm once; must leave nothing behind that changes the next run.
+            arms: names, "moe" among them.
+            metric: what a sample is, for instance TPOT.
+            anchor: name of the anchor of the same resource class: matmul, stream or dispatch.
+            num_units: a sample is seconds / num_units (decode steps, calls).
+            rates: throughput metric -> quantity per unit (tokens, requests).
+            costs: arm -> FLOPs and bytes of one unit, for MFU and MBU.
+            hashes: what identifies the inputs; another hash is another scenario.
+            facts: numbers shown beside the times.
+
+        Returns:
+            What each arm's last call returned.
+        """
+        device = self.plan.device
+        calls: dict[str, Callable[[], R]] = {arm: _bind(call, arm) for arm in arms}
+        if not self.benchmark.enabled:
+            return {arm: run() for arm, run in calls.items()}
+        calls[ANCHOR] = make_anchor(anchor, device, self.plan.dtype)  # type: ignore[assignment]  # its result is dropped
+        for arm, factor in self.plan.slowdowns.items():
+            if arm in calls:
+                calls[arm] = slowed(calls[arm], factor, device)  # type: ignore[assignment]  # returns what the call returns
+        blocks = _Blocks(calls, self.clock, random.Random(self.plan.seed))
+        self._run(blocks)
+        self.measurement = Measurement(
+            metric=metric,
+            num_units=num_units,
+            anchor=anchor,
+            samples={arm: [s / num_units for s in values] for arm, values in blocks.kept().items()},
+            voided=blocks.valid.count(False),
+            rates=rates or {},
+            costs=costs or {},
+            hashes=hashes or {},
+            facts=facts or {},
+        )
+        return {arm: result for arm, result in blocks.results.items() if arm != ANCHOR}
+
+    def _run(self, blocks: _Blocks[R]) -> None:
+        """Let pytest-benchmark drive the blocks, with the garbage collector still."""
+        gc.collect()
+        gc.disable()
+        try:
+            num_blocks = min(MAX_BLOCKS, max(MIN_BLOCKS, int(self.plan.budget_s / blocks.warm_up())))
+            blocks.plan(num_blocks)
+            self.benchmark.pedantic(
+                lambda: blocks.run(PRIMARY),
+                setup=blocks.before_primary,
+                teardown=blocks.after_primary,
+                rounds=num_blocks,
+            )
+        finally:
+            gc.enable()
+
+    def observe(
+        self,
+        value_of: Callable[[str], float],
+        *,
+        arms: Iterable[str],
+        metric: Metric,
+        hashes: Mapping[str, str] | None = None,
+        facts: Mapping[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Record one number an arm that is counted, not timed (bytes, accuracy).
+
+        Args:
+            value_of: returns the arm's value in the metric's unit.
+            arms: names, "moe" among them.
+            metric: what the number is.
+            hashes: what identifies the inputs.
+            facts: numbers shown beside it.
+
+        Returns:
+            The values by arm.
+        """
+        values = {arm: value_of(arm) for arm in arms if arm != PRIMARY}
+        values[PRIMARY] = self.benchmark.pedantic(value_of, args=(PRIMARY,))
+        self.measurement = Measurement(
+            metric=metric,
+            num_units=1,
+            anchor="",
+            samples={arm: [value] for arm, value in values.items()},
+            voided=0,
+            rates={},
+            costs={},
+            hashes=hashes or {},
+            facts=facts or {},
+        )
+        return values
+
+
+def _bind(call: Callable[[str], R], arm: str) -> Callable[[], R]:
+    return lambda: call(arm)

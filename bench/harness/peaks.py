@@ -1,0 +1,107 @@
+"""What this machine can do at best, measured in the same run, and the anchors: frozen torch work that no code of ours touches.
+
+A peak is the best of several rounds (nothing can make a machine faster than it is); MFU and MBU divide by it. An anchor is one arm of
+every scenario: when both models become slower and the anchor does not, shared code did; when the anchor does too, the machine did.
+Changing an anchor's work is a breaking change for every baseline.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from bench.harness.clock import Clock
+
+PEAK_ROUNDS = 12  # rounds of each peak; on a shared machine some of them run undisturbed
+MATMUL_SIZE = {"cpu": 1024, "cuda": 8192}  # rows of the square matrices: large enough to reach the plateau, milliseconds long
+COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}  # per buffer: beyond the last-level cache of most machines
+ANCHOR_SIZE = {"cpu": 256, "cuda": 2048}  # rows of the anchors' matrices: a fraction of a millisecond to a few
+DISPATCH_OPS = 200  # small operations of the dispatch anchor: about half a millisecond of Python and dispatcher
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peaks:
+    """Measured ceilings of a device for one dtype."""
+
+    matmul_flop_per_s: float
+    copy_byte_per_s: float
+
+
+def measure_peaks(clock: Clock, device: torch.device, dtype: torch.dtype) -> Peaks:
+    """Measure the matmul and copy ceilings.
+
+    Args:
+        clock: the device's clock.
+        device: where to measure.
+        dtype: of the matrices; data are random, zeros run faster than real values.
+
+    Returns:
+        FLOP/s of a square product, and bytes/s (read plus written) of a copy.
+    """
+    size = MATMUL_SIZE[device.type]
+    matrix = torch.randn(size, size, device=device).to(dtype)
+    source = torch.empty(COPY_BYTES[device.type] // 4, device=device).uniform_()
+    target = torch.empty_like(source)
+    return Peaks(
+        matmul_flop_per_s=2 * size**3 / _best_seconds(clock, lambda: matrix @ matrix),
+        copy_byte_per_s=2 * COPY_BYTES[device.type] / _best_seconds(clock, lambda: target.copy_(source)),
+    )
+
+
+def _best_seconds(clock: Clock, call: Callable[[], object]) -> float:
+    """Return the shortest of PEAK_ROUNDS runs after one that pays for allocation."""
+    clock.measure(call)
+    return min(clock.measure(call).seconds for _ in range(PEAK_ROUNDS))
+
+
+def _matmul_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
+    """Four products of square matrices: bound by arithmetic, as prefill is."""
+    size = ANCHOR_SIZE[device.type]
+    matrix = torch.randn(size, size, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+
+    def run() -> object:
+        for _ in range(4):
+            product = matrix @ matrix
+        return product
+
+    return run
+
+
+def _stream_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
+    """Products of a large matrix with a vector: bound by memory bandwidth, as decode of a large model is."""
+    rows = 8 * ANCHOR_SIZE[device.type]
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(rows, rows, generator=generator).to(device, dtype)
+    vector = torch.randn(rows, generator=generator).to(device, dtype)
+    return lambda: matrix @ vector
+
+
+def _dispatch_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
+    """Run a chain of operations too small to matter: bound by Python and the dispatcher, as decode of a small model is."""
+    row = torch.randn(1, 64, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+
+    def run() -> object:
+        result = row
+        for _ in range(DISPATCH_OPS):
+            result = result + row
+        return result
+
+    return run
+
+
+ANCHORS: dict[str, Callable[[torch.device, torch.dtype], Callable[[], object]]] = {
+    "matmul": _matmul_anchor,
+    "stream": _stream_anchor,
+    "dispatch": _dispatch_anchor,
+}
+
+
+def make_anchor(name: str, device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
+    """Return the anchor's work, ready to run.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    if name not in ANCHORS:
+        raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {name!r}")
+    return ANCHORS[name](device, dtype)

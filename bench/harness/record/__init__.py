@@ -1,0 +1,27 @@
+"""The JSON of one run: its schema, its typed view, and how it is built, read, checked, sealed, merged and written.
+
+A record is a pytest-benchmark file. Ours is the header under "moevlm" and, in each benchmark, extra_info["moevlm"]: one
+arm of one scenario.
+"""
+
+from bench.harness.record.entries import arm_entry, merge
+from bench.harness.record.schema import KEY, SCHEMA_VERSION, ArmSeries, CorruptRecord, Launch, Record, Scenario
+from bench.harness.record.storage import RecordWriteError, load, read, replace_text, seal, write
+
+__all__ = [
+    "KEY",
+    "SCHEMA_VERSION",
+    "ArmSeries",
+    "CorruptRecord",
+    "Launch",
+    "Record",
+    "RecordWriteError",
+    "Scenario",
+    "arm_entry",
+    "load",
+    "merge",
+    "read",
+    "replace_text",
+    "seal",
+    "write",
+]

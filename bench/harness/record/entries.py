@@ -1,0 +1,118 @@
+"""Build benchmark entries: those of the other arms, and those of several launches in one."""
+
+import copy
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pytest_benchmark.stats import Stats
+
+from bench.harness.environment import differences
+from bench.harness.record.schema import KEY, Json, Record
+from bench.harness.record.storage import seal
+
+SIGNIFICANT_DIGITS = 6  # of a merged sample: far finer than any clock's noise, and half the file
+
+_new_stats: Callable[[], Any] = Stats  # pytest-benchmark's statistics carry no types
+
+
+def arm_entry(
+    primary: Json, *, arm: str, launches: Sequence[Json], cost: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Build the pytest-benchmark entry of another arm of the same scenario.
+
+    Args:
+        primary: the MoE arm's entry, with our extra_info.
+        arm: name of the other arm; it becomes the suffix of name and fullname.
+        launches: [{"id", "samples", "voided"}], samples per unit.
+        cost: {"flops", "bytes"} of one unit of this arm.
+
+    Returns:
+        The primary's entry with this arm's name, samples, cost and statistics; those are of whole calls, as the
+        primary's are.
+    """
+    entry = copy.deepcopy(dict(primary))
+    entry["name"], entry["fullname"] = f"{primary['name']}:{arm}", f"{primary['fullname']}:{arm}"
+    entry["extra_info"][KEY].update(arm=arm, launches=[dict(launch) for launch in launches], cost=cost)
+    entry["stats"] = _stats(entry["extra_info"][KEY], with_data=True)
+    return entry
+
+
+def merge(documents: Sequence[Json]) -> dict[str, Any]:
+    """Join the launches of several records of the same scenarios.
+
+    Args:
+        documents: valid records of one kind of machine.
+
+    Returns:
+        A sealed document: the first one's, with all launches, statistics over them and the median of the peaks.
+
+    Raises:
+        ValueError: if kinds, scenarios, hashes or units differ, or a launch is there twice; names the scenario.
+    """
+    records = [Record.from_document(document) for document in documents]
+    _check_mergeable(records)
+    merged = copy.deepcopy(dict(documents[0]))
+    for entry in merged["benchmarks"]:
+        _join_launches(entry["extra_info"][KEY], records)
+        entry["stats"] = _stats(entry["extra_info"][KEY], with_data=False)
+    headers = [document[KEY] for document in documents]
+    merged[KEY]["launch_headers"] = [h for header in headers for h in header.get("launch_headers", [header["launch"]])]
+    merged[KEY]["peaks"] = {
+        name: statistics.median(record.peaks[name] for record in records) for name in records[0].peaks
+    }
+    merged[KEY]["injected"] = {arm: factor for record in records for arm, factor in record.injected.items()}
+    merged[KEY]["complete"] = all(record.complete for record in records)
+    merged[KEY]["filtered"] = any(record.filtered for record in records)
+    return seal(merged)
+
+
+def _stats(ours: Json, *, with_data: bool) -> dict[str, Any]:
+    """Return pytest-benchmark's statistics of whole calls: samples times units."""
+    stats = _new_stats()
+    for launch in ours["launches"]:
+        for sample in launch["samples"]:
+            stats.update(sample * ours["num_units"])
+    values = stats.as_dict() if stats else dict.fromkeys(Stats.fields, 0)  # no block was left: readers want numbers
+    data = {"data": stats.data} if with_data else {}
+    return {**values, **data, "iterations": 1}
+
+
+def _join_launches(ours: dict[str, Any], records: Iterable[Record]) -> None:
+    """Replace the launches of one arm's extra_info with those of all records."""
+    ours["launches"] = [
+        {"id": launch.id, "samples": [_rounded(sample) for sample in launch.samples], "voided": launch.voided}
+        for record in records
+        for launch in record.scenarios[ours["scenario"]].arms[ours["arm"]].launches
+    ]
+
+
+def _rounded(sample: float) -> float:
+    return float(f"{sample:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _check_mergeable(records: Sequence[Record]) -> None:
+    """Demand one kind of machine, the same arms of the same scenarios on the same inputs, and each launch once."""
+    if not records:
+        raise ValueError("records to merge must be one or more, got none; name the files")
+    first = records[0]
+    for record in records[1:]:
+        if other := differences(first.kind, record.kind):
+            raise ValueError(f"records must be of one kind of machine, got {'; '.join(other)}; leave the others out")
+        if other := differences(_identities(first), _identities(record)):
+            raise ValueError(f"records must hold the same arms and inputs, got {other[0]}; measure all in each launch")
+    for scenario in first.scenarios:
+        ids = [launch_id for record in records for launch_id in record.scenarios[scenario].launch_ids]
+        if twice := sorted({launch_id for launch_id in ids if ids.count(launch_id) > 1}):
+            raise ValueError(
+                f"a launch must be there once, got {', '.join(twice)} twice in {scenario}; name a file once"
+            )
+
+
+def _identities(record: Record) -> dict[str, object]:
+    """Map each arm of each scenario to what must be equal for its samples to be joined."""
+    return {
+        f"{scenario.id} {arm}": (series.metric, series.num_units, dict(series.hashes))
+        for scenario in record.scenarios.values()
+        for arm, series in scenario.arms.items()
+    }

@@ -1,0 +1,202 @@
+"""The schema of a record: its typed view, and the rules that a document must keep."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from bench.harness.metrics import METRICS
+
+SCHEMA_VERSION = 1
+KEY = "moevlm"  # of our part in the document and in a benchmark's extra_info
+READ_REMEDY = "measure it again, or restore the file from version control"
+
+Json = Mapping[str, Any]
+
+HEADER_FIELDS: dict[str, tuple[type, ...]] = {
+    "fingerprint": (dict,),
+    "kind": (dict,),
+    "launch": (dict,),
+    "peaks": (dict,),
+    "options": (dict,),
+    "injected": (dict,),
+    "complete": (bool,),
+    "not_fitting": (list,),
+}
+SERIES_FIELDS: dict[str, tuple[type, ...]] = {
+    "scenario": (str,),
+    "arm": (str,),
+    "metric": (str,),
+    "num_units": (int, float),
+    "anchor": (str, NoneType),
+    "rates": (dict,),
+    "params": (dict,),
+    "hashes": (dict,),
+    "cost": (dict, NoneType),
+    "facts": (dict,),
+    "launches": (list,),
+}
+LAUNCH_FIELDS: dict[str, tuple[type, ...]] = {"id": (str,), "samples": (list,), "voided": (int,)}
+JSON_NAMES = {
+    dict: "object",
+    list: "list",
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    NoneType: "null",
+}
+
+
+class CorruptRecord(ValueError):  # noqa: N818  # named after its verdict, CORRUPT
+    """A record cannot be used: unreadable, truncated, of another schema, changed, or with impossible samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """What one process measured of one arm."""
+
+    id: str
+    samples: tuple[float, ...]  # one a block, per unit, in the metric's unit
+    voided: int  # blocks dropped because the device was throttled
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSeries:
+    """All samples of one arm of one scenario."""
+
+    scenario: str
+    arm: str
+    metric: str
+    num_units: float  # a sample times this is one call
+    anchor: str | None
+    rates: Mapping[str, float]  # throughput metric -> quantity per unit
+    params: Json
+    hashes: Mapping[str, str]
+    cost: Mapping[str, float] | None  # {"flops", "bytes"} of one unit
+    facts: Json
+    launches: tuple[Launch, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One benchmark id: its arms have the same launches with the same blocks."""
+
+    id: str
+    arms: Mapping[str, ArmSeries]
+
+    @property
+    def launch_ids(self) -> tuple[str, ...]:
+        """Return the ids of the processes that measured this scenario."""
+        return tuple(launch.id for launch in next(iter(self.arms.values())).launches)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Typed view of a record's document; a baseline is a record with a promotion."""
+
+    path: Path | None
+    fingerprint: Json
+    kind: Json
+    launch: Json
+    peaks: Mapping[str, float]
+    options: Json
+    injected: Mapping[str, float]  # arm -> factor of a rehearsed slowdown
+    complete: bool  # every selected scenario was measured and none failed
+    filtered: bool  # scenarios were deselected
+    not_fitting: tuple[Json, ...]
+    promotion: Json | None
+    scenarios: Mapping[str, Scenario]
+
+    @classmethod
+    def from_document(cls, document: object, path: Path | None = None) -> "Record":
+        """Check a document against the schema and view it.
+
+        Args:
+            document: what JSON holds; its checksum is `read`'s to check.
+            path: named in messages.
+
+        Raises:
+            CorruptRecord: if a rule of the schema is broken.
+        """
+        try:
+            return _parse_record(document, path)
+        except ValueError as error:
+            raise CorruptRecord(f"{path or 'record'}: {error}; {READ_REMEDY}") from error
+
+
+def _checked(value: object, kinds: tuple[type, ...], where: str) -> Any:
+    """Return the value if JSON gave it one of these types."""
+    if type(value) not in kinds:
+        raise ValueError(f"{where} must be {' or '.join(JSON_NAMES[kind] for kind in kinds)}, got {value!r:.60}")
+    return value
+
+
+def _fields(value: object, table: Mapping[str, tuple[type, ...]], where: str) -> dict[str, Any]:
+    """Return the fields that a table asks for, each of its type."""
+    found = _checked(value, (dict,), where)
+    missing = [name for name in table if name not in found]
+    if missing:
+        raise ValueError(f"{where} must have {', '.join(table)}, got no {', '.join(missing)}")
+    return {name: _checked(found[name], kinds, f"{where}.{name}") for name, kinds in table.items()}
+
+
+def _parse_record(document: object, path: Path | None) -> Record:
+    top = _fields(document, {KEY: (dict,), "benchmarks": (list,)}, "the document")
+    header = top[KEY]
+    if header.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {header.get('schema_version')!r}")
+    fields = _fields(header, HEADER_FIELDS, KEY)
+    return Record(
+        **{**fields, "not_fitting": tuple(fields["not_fitting"])},
+        path=path,
+        filtered=_checked(header.get("filtered", False), (bool,), f"{KEY}.filtered"),
+        promotion=_checked(header.get("promotion"), (dict, NoneType), f"{KEY}.promotion"),
+        scenarios=_parse_scenarios(top["benchmarks"]),
+    )
+
+
+def _parse_scenarios(entries: Sequence[object]) -> dict[str, Scenario]:
+    arms: dict[str, dict[str, ArmSeries]] = {}
+    for index, entry in enumerate(entries):
+        where = f"benchmarks[{index}].extra_info"
+        extra = _fields(entry, {"extra_info": (dict,)}, f"benchmarks[{index}]")["extra_info"]
+        series = _parse_series(_fields(extra, {KEY: (dict,)}, where)[KEY], f"{where}.{KEY}")
+        known = arms.setdefault(series.scenario, {})
+        if series.arm in known:
+            raise ValueError(f"an arm of a scenario must be there once, got {series.scenario} {series.arm} twice")
+        known[series.arm] = series
+    for scenario, members in arms.items():
+        _check_same_blocks(scenario, members.values())
+    return {scenario: Scenario(id=scenario, arms=members) for scenario, members in arms.items()}
+
+
+def _parse_series(value: object, where: str) -> ArmSeries:
+    fields = _fields(value, SERIES_FIELDS, where)
+    if fields["metric"] not in METRICS:
+        raise ValueError(f"{where}.metric must be one of {', '.join(METRICS)}, got {fields['metric']!r}")
+    launches = tuple(_parse_launch(launch, f"{where}.launches[{i}]") for i, launch in enumerate(fields["launches"]))
+    ids = [launch.id for launch in launches]
+    if not ids or len(set(ids)) < len(ids):
+        raise ValueError(f"{where}.launches must be one or more with different ids, got {ids}")
+    return ArmSeries(**{**fields, "launches": launches})
+
+
+def _parse_launch(value: object, where: str) -> Launch:
+    fields = _fields(value, LAUNCH_FIELDS, where)
+    if not fields["samples"] and not fields["voided"]:
+        raise ValueError(f"{where}.samples must be one or more unless blocks were voided, got none")
+    for sample in fields["samples"]:
+        if type(sample) not in (int, float) or not math.isfinite(sample) or sample <= 0:
+            raise ValueError(f"{where}.samples must be finite and above 0, got {sample!r:.60}")
+    return Launch(**{**fields, "samples": tuple(map(float, fields["samples"]))})
+
+
+def _check_same_blocks(scenario: str, members: Iterable[ArmSeries]) -> None:
+    """Demand that the same index is the same block in every arm."""
+    blocks = {arm.arm: {launch.id: len(launch.samples) for launch in arm.launches} for arm in members}
+    if len({json.dumps(counts) for counts in blocks.values()}) > 1:
+        raise ValueError(f"arms of {scenario} must have the same launches and blocks, got {blocks!r:.200}")

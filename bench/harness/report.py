@@ -1,0 +1,222 @@
+"""Records and verdicts as tables for people: on the terminal (rich) and as markdown (tabulate). Judges nothing, computes only units."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tabulate import tabulate
+
+from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations, median_sample
+from bench.harness.metrics import metric
+from bench.harness.outcome import Outcome
+from bench.harness.paired import ANCHOR, PRIMARY
+from bench.harness.record import ArmSeries, Record, Scenario, replace_text
+from bench.harness.run import Run
+from bench.harness.stats import block_log_ratios, median_interval, percent
+from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
+
+HEADERS = ("scenario", "MoE", "against", "", "speed-up [95 %]", "MFU", "MBU", "change [tolerance]", "verdict")
+LEGEND = (
+    "speed-up: other arm's time / MoE's, median over blocks with its 95 % interval within this launch; "
+    "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run (the larger of the two is the distance to the floor; "
+    "above 100 % the data were in cache); change: of the control that moved most, against the baseline, above 0 is worse."
+)
+STYLES = {
+    Verdict.OK: "green",
+    Verdict.IMPROVED: "bold green",
+    Verdict.REGRESSED: "bold red",
+    Verdict.CORRUPT: "bold red",
+    Verdict.FAILED: "bold red",
+    Verdict.MISSING: "red",
+    Verdict.NOT_COMPARABLE: "red",
+    Verdict.UNFIT: "yellow",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NEW: "cyan",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: the MoE arm against one other arm of a scenario."""
+
+    scenario: str
+    moe: str
+    against: str
+    other: str
+    speedup: str
+    mfu: str
+    mbu: str
+    change: str
+    verdict: Verdict | None
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells in the order of HEADERS."""
+        said = self.verdict.value if self.verdict else ""
+        return (
+            *(self.scenario, self.moe, self.against, self.other, self.speedup),
+            *(self.mfu, self.mbu, self.change, said),
+        )
+
+
+def rows_of(record: Record, verdicts: Mapping[str, ScenarioVerdict]) -> list[Row]:
+    """Turn the last launch of each scenario into rows, in the order of measurement."""
+    rows: list[Row] = []
+    for scenario_id, scenario in record.scenarios.items():
+        others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR)] or [PRIMARY]
+        for index, other in enumerate(others):
+            verdict = verdicts.get(scenario_id) if index == 0 else None
+            rows.append(_row(scenario, other, record.peaks, verdict, first=index == 0))
+    return rows
+
+
+def _row(
+    scenario: Scenario, other: str, peaks: Mapping[str, float], verdict: ScenarioVerdict | None, *, first: bool
+) -> Row:
+    moe, against = scenario.arms[PRIMARY], scenario.arms[other]
+    alone = other == PRIMARY
+    return Row(
+        scenario=scenario.id if first else "",
+        moe=_value(moe) if first else "",
+        against="" if alone else other,
+        other="" if alone else _value(against),
+        speedup="" if alone else _speedup(moe, against),
+        mfu=_utilisation((moe, against), "flops", peaks.get("matmul_flop_per_s")),
+        mbu=_utilisation((moe, against), "bytes", peaks.get("copy_byte_per_s")),
+        change=_change(verdict.changes) if verdict else "",
+        verdict=verdict.verdict if verdict else None,
+    )
+
+
+def _value(series: ArmSeries) -> str:
+    """Show the sample, and the first throughput that it gives."""
+    value = median_sample(series)
+    rates = [metric(name).display(quantity / value) for name, quantity in series.rates.items()]
+    return " · ".join([metric(series.metric).display(value), *rates[:1]])
+
+
+def _speedup(moe: ArmSeries, other: ArmSeries) -> str:
+    ratios = block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)
+    estimate, low, high = (math.exp(limit) for limit in median_interval(ratios))
+    return f"{estimate:.2f}x [{low:.2f}, {high:.2f}]"
+
+
+def _utilisation(arms: Iterable[ArmSeries], quantity: str, peak: float | None) -> str:
+    """Show achieved FLOP/s or bytes/s over the peak, for each distinct arm."""
+    shares = [
+        f"{100 * arm.cost[quantity] / median_sample(arm) / peak:.0f}"
+        for arm in {arm.arm: arm for arm in arms}.values()
+        if arm.cost and peak
+    ]
+    return f"{' / '.join(shares)} %" if shares else ""
+
+
+def _change(changes: Sequence[Change]) -> str:
+    if not changes:
+        return ""
+    worst = max(changes, key=lambda c: (SEVERITY[c.verdict], c.interval.estimate / c.tolerance))
+    moved = percent(worst.interval.estimate)
+    return f"{worst.control} {moved:+.1f} % [{percent(worst.tolerance):.0f} %]"
+
+
+def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
+    """Say in a sentence each what lies behind the verdicts that are not simply OK, most severe first."""
+    ranked = sorted(verdicts, key=lambda v: -SEVERITY[v.verdict])
+    return [explain(v) for v in ranked if v.why or v.verdict is Verdict.REGRESSED]
+
+
+def explain(verdict: ScenarioVerdict) -> str:
+    """Say what was seen: the controls that moved with interval and tolerance, where the cause lies, or why nothing is said."""
+    moved = [
+        f"{c.control} {percent(c.interval.estimate):+.1f} % "
+        f"[{percent(c.interval.low):+.1f}, {percent(c.interval.high):+.1f}] beyond the tolerance of {percent(c.tolerance):.1f} %"
+        for c in verdict.changes
+        if c.verdict is Verdict.REGRESSED
+    ]
+    launches = f" over {verdict.num_launches} fresh launches" if moved else ""
+    where = f", in {verdict.where}" if moved and verdict.where else ""
+    said = "; ".join(part for part in ("; ".join(moved), verdict.why) if part)
+    return f"{verdict.scenario}: {verdict.verdict.value}{where}: {said}{launches}"
+
+
+def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: float) -> str:
+    """Return the one line that says how the run ended: a count for each verdict, most severe first."""
+    counts: dict[Verdict, int] = {}
+    for verdict in verdicts:
+        counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
+    ranked = sorted(counts, key=SEVERITY.__getitem__, reverse=True)
+    said = ", ".join(f"{counts[v]} {v.value}" for v in ranked) or "no verdict"
+    return f"{num_measured} scenarios measured in {seconds:.0f} s, {sum(counts.values())} compared: {said}"
+
+
+def write_reports(
+    console: Console, run: Run, outcome: Outcome, verdicts: Mapping[str, ScenarioVerdict], seconds: float
+) -> None:
+    """Print the table, the reasons and the summary line; write the same as markdown beside the record."""
+    record = run.record()
+    rows = rows_of(record, verdicts)
+    deep = extrapolation_rows(extrapolations(record))
+    notes = [*does_not_fit(record), *explanations(verdicts.values())]
+    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds)
+    said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
+    console.print(terminal_table(rows))
+    if deep:
+        console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
+    for text in (LEGEND, *notes, *said, f"record: {run.record_path}", line):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    tables = [markdown_table(HEADERS, [row.cells() for row in rows])]
+    tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
+    listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
+    sections = [f"**{line}**", *tables, listed, f"<sub>{LEGEND}</sub>", machine_line(record)]
+    replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
+
+
+def does_not_fit(record: Record) -> list[str]:
+    """Say which scenarios were not measured because memory is short, and by how much."""
+    return [
+        f"{entry['scenario']}: not measured, {entry.get('reason', 'skipped')}" for entry in record.not_fitting
+    ]
+
+
+def machine_line(record: Record) -> str:
+    """Name the machine and the software of a record."""
+    kind, software = record.kind, record.fingerprint
+    peaks = ", ".join(f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items())
+    return (
+        f"<sub>{kind['device_count']} x {kind['device_model']}, {kind['dtype']}, {kind['num_threads']} threads, "
+        f"torch {software['torch']}, transformers {software['transformers']}; measured peaks: {peaks}</sub>"
+    )
+
+
+def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Lay rows out for a terminal."""
+    table = Table(*headers, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def terminal_table(rows: Iterable[Row]) -> Table:
+    """Lay the rows out for a terminal."""
+    table = Table(*HEADERS, box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    for row in rows:
+        *cells, said = row.cells()
+        table.add_row(*(Text(cell) for cell in cells), Text(said, style=STYLES[row.verdict] if row.verdict else ""))
+    return table
+
+
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay rows out as a GitHub table; what comes from names is escaped."""
+    cells = [[escape(cell) for cell in row] for row in rows]
+    return tabulate(cells, headers=[escape(h) for h in headers], tablefmt="github", disable_numparse=True)
+
+
+def escape(text: str) -> str:
+    """Escape what would end a cell or start markup in a GitHub table.
+
+    >>> escape("a|b <i>")
+    'a\\\\|b &lt;i&gt;'
+    """
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")

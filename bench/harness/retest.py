@@ -1,0 +1,116 @@
+"""Measure suspects again, each time in a fresh process, until they are confirmed or cleared or the time is up.
+
+A first launch that looks slow was picked because it looks slow, so it does not count: only fresh launches do.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.harness.comparison import Reference, judge_one
+from bench.harness.record import ArmSeries, Record, Scenario, load
+from bench.harness.verdict import ScenarioVerdict, Verdict
+
+MIN_LAUNCHES = 2  # one fresh process may meet the same bad moment; two rarely do
+MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
+LAUNCH_MARGIN = 1.3  # a launch is begun if 1.3 times the last one's duration is left
+
+
+class LaunchFailed(Exception):
+    """A fresh process ended without a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launcher:
+    """How to start a fresh process that measures given scenarios."""
+
+    root: Path
+    options: Sequence[str]  # pytest options that select the same machine, model and inputs
+
+    def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
+        """Run the scenarios in a fresh process.
+
+        Raises:
+            LaunchFailed: if it ended without a record, or not in time; with the end of its output.
+        """
+        with tempfile.TemporaryDirectory(prefix="moevlm-launch-") as folder:
+            path = Path(folder) / "record.json"
+            command = [sys.executable, "-m", "pytest", *node_ids, *self.options, "--compare=off", f"--record={path}", "-q"]
+            try:
+                done = subprocess.run(
+                    command, cwd=self.root, capture_output=True, text=True, timeout=timeout_s, check=False
+                )
+            except subprocess.TimeoutExpired as error:
+                raise LaunchFailed(f"a fresh launch did not end within {timeout_s:.0f} s") from error
+            if not path.exists():
+                raise LaunchFailed(f"a fresh launch ended {done.returncode} without a record: {done.stdout[-800:]}")
+            return load(path)
+
+
+def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
+    """Append the fresh launches of a scenario to those already there."""
+    if known is None:
+        return fresh
+    arms: dict[str, ArmSeries] = {
+        arm: replace(series, launches=(*known.arms[arm].launches, *series.launches)) for arm, series in fresh.arms.items()
+    }
+    return replace(fresh, arms=arms)
+
+
+def is_settled(verdict: ScenarioVerdict) -> bool:
+    """Tell whether fresh launches have said enough: enough of them, and neither inconclusive nor unfit."""
+    return verdict.num_launches >= MIN_LAUNCHES and verdict.verdict not in (Verdict.INCONCLUSIVE, Verdict.UNFIT)
+
+
+def retest(
+    suspects: Mapping[str, str],
+    reference: Reference,
+    launcher: Launcher,
+    *,
+    deadline: float,
+    first_guess_s: float,
+    on_launch: Callable[[int, int], None],
+) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
+    """Confirm or clear suspects.
+
+    Args:
+        suspects: scenario id -> pytest node id.
+        reference: the baseline.
+        launcher: starts fresh processes.
+        deadline: on the monotonic clock, in seconds.
+        first_guess_s: expected seconds of the first launch.
+        on_launch: told (number of the launch, scenarios in it) before each.
+
+    Returns:
+        A verdict for each suspect (INCONCLUSIVE with the reason where time ran out), and its fresh launches.
+    """
+    open_ids, launch_s = set(suspects), first_guess_s
+    verdicts: dict[str, ScenarioVerdict] = {}
+    fresh: dict[str, Scenario] = {}
+    why = f"still unclear after {MAX_LAUNCHES} fresh launches"
+    for number in range(1, MAX_LAUNCHES + 1):
+        left_s = deadline - time.monotonic()
+        if not open_ids or left_s < LAUNCH_MARGIN * launch_s:
+            why = f"the time budget ended after {number - 1} fresh launches; raise --time-budget"
+            break
+        on_launch(number, len(open_ids))
+        started = time.monotonic()
+        try:
+            record = launcher.measure([suspects[s] for s in sorted(open_ids)], timeout_s=left_s)
+        except LaunchFailed as error:
+            why = str(error)
+            break
+        launch_s = time.monotonic() - started
+        for scenario_id in open_ids & set(record.scenarios):
+            fresh[scenario_id] = extend(fresh.get(scenario_id), record.scenarios[scenario_id])
+            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], reference, confirmed=True)
+        open_ids = {s for s in open_ids if s not in verdicts or not is_settled(verdicts[s])}
+    for scenario_id in open_ids:
+        known = verdicts.get(scenario_id, ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE))
+        verdicts[scenario_id] = replace(known, verdict=Verdict.INCONCLUSIVE, why=why)
+    return verdicts, fresh
+

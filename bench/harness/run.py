@@ -1,0 +1,164 @@
+"""One measured run: machine, clock, peaks and the scenarios measured so far; after each scenario the record is on disk."""
+
+import datetime
+import random
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.harness.clock import make_clock
+from bench.harness.environment import fingerprint, kind_key, load_average
+from bench.harness.hooks import MeasuredSetup
+from bench.harness.options import Options
+from bench.harness.paired import PRIMARY, Measurement, Paired, Plan
+from bench.harness.peaks import Peaks, measure_peaks
+from bench.harness.record import KEY, SCHEMA_VERSION, Record, RecordWriteError, arm_entry, seal, write
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A finished scenario: where it came from and what was measured."""
+
+    node_id: str
+    params: Mapping[str, object]
+    benchmark: BenchmarkFixture
+    measurement: Measurement
+    seconds: float  # of the whole test, set-up included
+
+
+class Run:
+    """What one `pytest bench` knows: made when the first scenario is collected."""
+
+    def __init__(self, config: pytest.Config, options: Options, setup: MeasuredSetup, num_scenarios: int) -> None:
+        self.config, self.options, self.setup, self.num_scenarios = config, options, setup, num_scenarios
+        self.id, self.started = uuid.uuid4().hex[:12], datetime.datetime.now(datetime.UTC)
+        self.deadline = time.monotonic() + options.time_budget_s
+        self.clock = make_clock(setup["device"])
+        device, dtype = str(setup["device"]), str(setup["dtype"]).removeprefix("torch.")
+        self.fingerprint: dict[str, Any] = fingerprint(device, dtype, setup["num_threads"])
+        self.kind = kind_key(self.fingerprint)
+        self.load_before = load_average()
+        self.peaks: Peaks = measure_peaks(self.clock, setup["device"], setup["dtype"])
+        self.measured: dict[str, Measured] = {}  # by scenario id, in the order of measurement
+        self.not_fitting: list[dict[str, object]] = []
+        self.failed: list[str] = []
+        self.filtered = False
+        self.write_error: RecordWriteError | None = None
+        self.record_path = options.record or config.rootpath / "records" / f"{self.started:%Y%m%dT%H%M%S}-{self.id}.json"
+        self._machine_info: object = None
+
+    def paired(self, benchmark: BenchmarkFixture) -> Paired:
+        """Return what the scenario of this fixture measures with."""
+        return Paired(
+            benchmark,
+            self.clock,
+            Plan(
+                device=self.setup["device"],
+                dtype=self.setup["dtype"],
+                budget_s=self.options.scenario_budget_s,
+                seed=random.Random(self.id + benchmark.name).getrandbits(32),
+                slowdowns=self.options.slowdowns,
+            ),
+        )
+
+    def add(self, measured: Measured) -> None:
+        """Keep a finished scenario, and write the record so that an interrupted run has it."""
+        ours, name = measured.measurement, measured.benchmark.name
+        self.measured[name] = measured
+        measured.benchmark.extra_info[KEY] = {
+            "scenario": name,
+            "arm": PRIMARY,
+            "metric": ours.metric.name,
+            "num_units": ours.num_units,
+            "anchor": ours.anchor or None,
+            "rates": dict(ours.rates),
+            "params": {key: _plain(value) for key, value in measured.params.items()},
+            "hashes": dict(ours.hashes),
+            "cost": _cost(ours, PRIMARY),
+            "facts": dict(ours.facts),
+            "launches": [self._launch(ours, PRIMARY)],
+        }
+        self.save()
+
+    def save(self) -> None:
+        """Write the record; a failure is kept and reported once, the measurement goes on."""
+        try:
+            write(self.record_path, self.document())
+            self.write_error = None
+        except RecordWriteError as error:
+            self.write_error = error
+
+    def document(self) -> dict[str, Any]:
+        """Build the record through pytest-benchmark's hooks, so that its own --benchmark-json holds the same."""
+        hook = self.config.hook
+        if self._machine_info is None:
+            self._machine_info = hook.pytest_benchmark_generate_machine_info(config=self.config)
+            hook.pytest_benchmark_update_machine_info(config=self.config, machine_info=self._machine_info)
+        stats = [measured.benchmark.stats for measured in self.measured.values()]
+        document: dict[str, Any] = hook.pytest_benchmark_generate_json(
+            config=self.config,
+            benchmarks=stats,
+            include_data=True,
+            machine_info=self._machine_info,
+            commit_info=hook.pytest_benchmark_generate_commit_info(config=self.config),
+        )
+        hook.pytest_benchmark_update_json(config=self.config, benchmarks=stats, output_json=document)
+        return document
+
+    def record(self) -> Record:
+        """Return the typed view of what was measured so far."""
+        return Record.from_document(seal(self.document()))
+
+    def complete_document(self, document: dict[str, Any]) -> None:
+        """Add the other arms' entries and our header to a pytest-benchmark document, in place."""
+        entries = []
+        for entry in document["benchmarks"]:
+            entries.append(entry)
+            measured = self.measured.get(entry["name"])
+            for arm in measured.measurement.samples if measured else ():
+                if measured and arm != PRIMARY:
+                    launches = [self._launch(measured.measurement, arm)]
+                    cost = _cost(measured.measurement, arm)
+                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=cost))
+        document["benchmarks"] = entries
+        document[KEY] = self._header()
+        document[KEY] = seal(document)[KEY]
+
+    def _header(self) -> dict[str, Any]:
+        done = len(self.measured) + len(self.not_fitting)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "fingerprint": self.fingerprint,
+            "kind": self.kind,
+            "launch": {
+                "id": self.id,
+                "started": self.started.isoformat(),
+                "num_threads": self.setup["num_threads"],
+                "load_average": [self.load_before, load_average()],
+            },
+            "peaks": vars(self.peaks),
+            "options": {"axes": dict(self.setup["axes"]), "scenario_budget_s": self.options.scenario_budget_s},
+            "injected": self.options.slowdowns,
+            "complete": not self.failed and done == self.num_scenarios,
+            "filtered": self.filtered,
+            "failed": self.failed,
+            "not_fitting": self.not_fitting,
+        }
+
+    def _launch(self, ours: Measurement, arm: str) -> dict[str, Any]:
+        return {"id": self.id, "samples": list(ours.samples[arm]), "voided": ours.voided}
+
+
+def _cost(ours: Measurement, arm: str) -> dict[str, float] | None:
+    return dict(ours.costs[arm]) if arm in ours.costs else None
+
+
+def _plain(value: object) -> object:
+    """Keep what JSON knows, name the rest."""
+    return value if isinstance(value, (str, int, float, bool, type(None), Sequence)) else str(value)

@@ -1,0 +1,107 @@
+"""Pure statistics on samples: intervals of a launch, the spread between launches, the change against a baseline.
+
+Everything is in natural logarithms of ratios: a slowdown of 5 % is log(1.05), and a ratio and its inverse are equally far from 0.
+The replicate is the launch (one process): blocks of one launch share whatever that process met, so only launches tell how
+far two measurements of the same code lie apart.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+PRIOR_LAUNCHES = 8.0  # weight of the pooled variance against a scenario's own, as degrees of freedom: one baseline's worth
+
+
+class Interval(NamedTuple):
+    """An estimate with its confidence limits."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def block_log_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
+    """Return log(numerator / denominator) of each block.
+
+    Args:
+        numerator: one arm's samples, positive, one a block.
+        denominator: the other arm's, of the same blocks.
+
+    >>> block_log_ratios([2.0, 3.0], [2.0, 3.0])
+    [0.0, 0.0]
+    """
+    return [math.log(a / b) for a, b in zip(numerator, denominator, strict=True)]
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the median with an interval from order statistics, which assumes nothing about the distribution.
+
+    Args:
+        values: at least one; below six no interval of 95 % exists and the whole range is returned.
+        confidence: in (0, 1).
+
+    Source: the number of values below the median is binomial(n, 1/2); David & Nagaraja, Order Statistics, section 7.1.
+
+    >>> median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    Interval(estimate=4.0, low=1.0, high=7.0)
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    rank = int(scipy_stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
+    rank = min(max(rank - 1, 0), (len(ordered) - 1) // 2)
+    return Interval(float(np.median(ordered)), float(ordered[rank]), float(ordered[-1 - rank]))
+
+
+def pooled_variance(groups: Iterable[Sequence[float]]) -> float:
+    """Return the variance within groups, pooled over them by degrees of freedom.
+
+    Args:
+        groups: the launch values of each scenario; groups of one value carry no information.
+
+    >>> pooled_variance([[0.0, 2.0], [5.0, 5.0, 5.0], [1.0]])
+    0.6666666666666666
+    """
+    sums = [(len(g) - 1, float(np.var(g)) * len(g)) for g in groups if len(g) > 1]
+    degrees = sum(d for d, _ in sums)
+    return sum(s for _, s in sums) / degrees if degrees else math.nan
+
+
+def shrunken_sd(values: Sequence[float], pooled: float) -> float:
+    """Return a scenario's launch standard deviation, drawn towards that of all scenarios.
+
+    Eight launches alone estimate a spread only to a factor of two; the pooled variance counts as PRIOR_LAUNCHES more.
+
+    Args:
+        values: the scenario's launch values.
+        pooled: variance pooled over the scenarios of the same kind.
+
+    Source: the posterior mean of a variance under a scaled inverse chi-squared prior; Smyth 2004, section 3.
+    """
+    degrees = len(values) - 1
+    own = float(np.var(values)) * len(values)
+    return math.sqrt((own + PRIOR_LAUNCHES * pooled) / (degrees + PRIOR_LAUNCHES))
+
+
+def hodges_lehmann_shift(new: Sequence[float], base: Sequence[float]) -> float:
+    """Return the median of all differences new - base: how far the new launches lie from the baseline's.
+
+    >>> hodges_lehmann_shift([3.0], [1.0, 2.0, 9.0])
+    1.0
+    """
+    return float(np.median(np.subtract.outer(np.asarray(new), np.asarray(base))))
+
+
+def shift_error(sd: float, num_new: int, num_base: int) -> float:
+    """Return the standard error of the difference of two means of launches."""
+    return sd * math.sqrt(1 / num_new + 1 / num_base)
+
+
+def percent(log_ratio: float) -> float:
+    """Return a log ratio as a change in percent.
+
+    >>> round(percent(math.log(1.3)), 6)
+    30.0
+    """
+    return 100 * math.expm1(log_ratio)

@@ -1,0 +1,277 @@
+"""From the launches of a run and of a baseline to a verdict: pure functions, no clock, no files.
+
+Three controls are compared, because each sees what the others miss: MoE against dense (portable between machines of one kind), each
+arm against the anchor (sees a slowdown of code that both models share), and, for what is counted rather than timed, the value itself.
+"""
+
+import enum
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.harness.paired import ANCHOR, PRIMARY
+from bench.harness.record import Scenario
+from bench.harness.stats import (
+    Interval,
+    block_log_ratios,
+    hodges_lehmann_shift,
+    median_interval,
+    pooled_variance,
+    shift_error,
+    shrunken_sd,
+)
+
+SMALLEST_EFFECT = math.log(1.02)  # a change below 2 % is not worth a report
+SMALLEST_TOLERANCE = math.log(1.05)  # what a quiet machine is held to
+TOLERANCE_ERRORS = 4.0  # tolerance in standard errors: one false alarm in 30,000 comparisons if launches were normal
+SUSPECT_ERRORS = 2.0  # beyond this many standard errors a first launch is measured again before anything is said
+ONE_SIDED_95 = 1.645  # normal quantile of the non-inferiority limit
+TWO_SIDED_95 = 1.960  # normal quantile of the interval shown
+INPUT_HASHES = ("workload", "routing")  # what must be equal for two times to be of the same work
+WIDEST_INTERVAL = math.log(2.0)  # a launch whose own ratio is uncertain by a factor of two cannot judge anything
+
+
+class Verdict(enum.Enum):
+    """What a comparison says; the value is the process's exit code, where the verdict alone decides it."""
+
+    OK = "OK"
+    IMPROVED = "IMPROVED"
+    NEW = "NEW"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    UNFIT = "UNFIT"
+    NOT_COMPARABLE = "NOT_COMPARABLE"
+    MISSING = "MISSING"
+    FAILED = "FAILED"
+    REGRESSED = "REGRESSED"
+    CORRUPT = "CORRUPT"
+
+
+EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict
+    Verdict.OK: 0,
+    Verdict.IMPROVED: 0,
+    Verdict.NEW: 0,
+    Verdict.INCONCLUSIVE: 11,
+    Verdict.UNFIT: 12,
+    Verdict.NOT_COMPARABLE: 15,
+    Verdict.MISSING: 13,
+    Verdict.FAILED: 16,
+    Verdict.REGRESSED: 10,
+    Verdict.CORRUPT: 14,
+}
+SEVERITY = {verdict: rank for rank, verdict in enumerate(EXIT_CODES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """Which arm is divided by which: the denominator is None for a counted metric's own value."""
+
+    arm: str
+    against: str | None
+
+    def __str__(self) -> str:
+        """Return the control as reports write it: `moe/dense`."""
+        return f"{self.arm}/{self.against}" if self.against else self.arm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One control of one scenario against the baseline, in log ratios; above 0 is worse."""
+
+    control: Control
+    interval: Interval
+    tolerance: float
+    verdict: Verdict
+    suspect: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioVerdict:
+    """What is said of one scenario, and on which evidence."""
+
+    scenario: str
+    verdict: Verdict
+    where: str = ""  # MoE, dense, shared code, machine
+    why: str = ""  # for verdicts that are not about speed
+    changes: tuple[Change, ...] = ()
+    num_launches: int = 1
+
+
+def controls_of(scenario: Scenario) -> list[Control]:
+    """List the controls that the arms of a scenario allow: MoE over each other arm first, then each arm over the anchor."""
+    others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR)]
+    against = ANCHOR if ANCHOR in scenario.arms else None
+    return [
+        *(Control(arm=PRIMARY, against=other) for other in others),
+        *(Control(arm=arm, against=against) for arm in (PRIMARY, *others)),
+    ]
+
+
+def launch_values(scenario: Scenario, control: Control) -> list[float]:
+    """Return one number a launch: the median over its blocks of the control's log ratio."""
+    return [median_interval(values).estimate for values in _block_values(scenario, control)]
+
+
+def _block_values(scenario: Scenario, control: Control) -> list[list[float]]:
+    """Return the control's log ratio of each block, by launch."""
+    numerators = [launch.samples for launch in scenario.arms[control.arm].launches]
+    if control.against is None:
+        denominators: Sequence[Sequence[float]] = [[1.0] * len(samples) for samples in numerators]
+    else:
+        denominators = [launch.samples for launch in scenario.arms[control.against].launches]
+    return [block_log_ratios(a, b) for a, b in zip(numerators, denominators, strict=True)]
+
+
+def pooled_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
+    """Pool the launch-to-launch variance over scenarios, for each control and metric kind.
+
+    Returns:
+        Variance of log ratios by `pool_key`.
+    """
+    groups: dict[str, list[list[float]]] = {}
+    for scenario in scenarios:
+        for control in controls_of(scenario):
+            groups.setdefault(pool_key(scenario, control), []).append(launch_values(scenario, control))
+    return {key: pooled_variance(values) for key, values in groups.items()}
+
+
+def pool_key(scenario: Scenario, control: Control) -> str:
+    """Name the pool of a control: counted values do not spread as timed ones do, nor ratios to an anchor as ratios to a twin."""
+    kind = "counted" if ANCHOR not in scenario.arms else "timed"
+    return f"{kind}:{'anchor' if control.against in (ANCHOR, None) else 'arm'}"
+
+
+def judge_control(
+    new: Sequence[float], base: Sequence[float], *, control: Control, pooled: float, sign: float, confirmed: bool
+) -> Change:
+    """Judge one control.
+
+    Args:
+        new: launch values of this run; when `confirmed`, fresh launches only, for the first one was picked because it was slow.
+        base: launch values of the baseline.
+        control: what they are ratios of.
+        pooled: variance pooled over the baseline's scenarios.
+        sign: 1.0 where lower is better, -1.0 where higher is.
+        confirmed: whether `new` may end as REGRESSED; a first launch only becomes a suspect.
+
+    Returns:
+        The change. OK: slower than the tolerance is excluded (one-sided 95 %). REGRESSED: above the tolerance.
+    """
+    error = shift_error(shrunken_sd(base, pooled), len(new), len(base))
+    shift = sign * hodges_lehmann_shift(new, base)
+    tolerance = max(SMALLEST_TOLERANCE, TOLERANCE_ERRORS * error)
+    if shift > tolerance and confirmed:
+        verdict = Verdict.REGRESSED
+    elif shift < -tolerance:
+        verdict = Verdict.IMPROVED
+    elif shift + ONE_SIDED_95 * error < tolerance:
+        verdict = Verdict.OK
+    else:
+        verdict = Verdict.INCONCLUSIVE
+    return Change(
+        control=control,
+        interval=Interval(shift, shift - TWO_SIDED_95 * error, shift + TWO_SIDED_95 * error),
+        tolerance=tolerance,
+        verdict=verdict,
+        suspect=shift > max(SMALLEST_EFFECT, SUSPECT_ERRORS * error),
+    )
+
+
+def is_unfit(scenario: Scenario) -> str:
+    """Say why a measured scenario cannot be judged: throttled away or too noisy; empty if it can."""
+    if ANCHOR not in scenario.arms:
+        return ""  # counted values carry no noise
+    last = scenario.arms[PRIMARY].launches[-1]
+    if last.voided >= len(last.samples):
+        return f"the device was throttled in {last.voided} blocks, at least half of them; let it cool, or lift its power cap"
+    for control in controls_of(scenario):
+        interval = median_interval(_block_values(scenario, control)[-1])
+        if interval.high - interval.low > WIDEST_INTERVAL:
+            return f"the 95 % interval of {control} spans a factor of {math.exp(interval.high - interval.low):.1f}"
+    return ""
+
+
+def judge_scenario(
+    scenario_id: str,
+    new: Scenario,
+    base: Scenario,
+    pooled: Mapping[str, float],
+    *,
+    sign: float,
+    confirmed: bool = False,
+    same_fingerprint: bool = True,
+) -> ScenarioVerdict:
+    """Judge one scenario of a run against the baseline's.
+
+    Args:
+        scenario_id: its id.
+        new: launches of this run (fresh ones if `confirmed`).
+        base: launches of the baseline.
+        pooled: from `pooled_variances` of the baseline.
+        sign: 1.0 where lower is better.
+        confirmed: see `judge_control`.
+        same_fingerprint: whether the machines are one and the same model; if not, ratios to the anchor are advisory.
+    """
+    mismatch = hash_mismatch(new, base)
+    if mismatch:
+        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NOT_COMPARABLE, why=mismatch)
+    unfit = is_unfit(new)
+    if unfit:
+        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.UNFIT, why=unfit)
+    changes = tuple(
+        judge_control(
+            launch_values(new, control),
+            launch_values(base, control),
+            control=control,
+            pooled=pooled[pool_key(base, control)],
+            sign=sign,
+            confirmed=confirmed,
+        )
+        for control in controls_of(new)
+        if control in controls_of(base)
+    )
+    counted = [c for c in changes if same_fingerprint or c.control.against != ANCHOR]
+    return ScenarioVerdict(
+        scenario=scenario_id,
+        verdict=worst(change.verdict for change in counted),
+        where=attribute(changes),
+        changes=changes,
+        num_launches=len(new.arms[PRIMARY].launches),
+    )
+
+
+def hash_mismatch(new: Scenario, base: Scenario) -> str:
+    """Say which inputs differ between run and baseline; empty if none does. Outputs may: rounding differs by machine."""
+    mine, theirs = new.arms[PRIMARY].hashes, base.arms[PRIMARY].hashes
+    differing = [name for name in INPUT_HASHES if mine.get(name) != theirs.get(name)]
+    return f"another {' and '.join(differing)} hash than the baseline's" if differing else ""
+
+
+def attribute(changes: Iterable[Change]) -> str:
+    """Name the code that became slower: MoE alone, dense alone, or what both share; empty if nothing did."""
+    slower = {str(c.control) for c in changes if c.verdict is Verdict.REGRESSED or c.suspect}
+    moe, dense = (any(c in slower for c in (f"{arm}/{ANCHOR}", arm)) for arm in (PRIMARY, "dense"))
+    if moe and dense:
+        return "shared code"
+    if any(c.startswith(f"{PRIMARY}/") for c in slower):
+        return "MoE"
+    return "dense" if dense else ""
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the most severe verdict; OK if there is none.
+
+    >>> worst([Verdict.OK, Verdict.REGRESSED, Verdict.MISSING])
+    <Verdict.REGRESSED: 'REGRESSED'>
+    """
+    return max(verdicts, key=SEVERITY.__getitem__, default=Verdict.OK)
+
+
+def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
+    """Return the process's exit code for a run's verdicts: the most severe one's.
+
+    Args:
+        verdicts: of all scenarios and of the run itself.
+        strict: whether INCONCLUSIVE counts.
+    """
+    final = worst(verdicts)
+    return 0 if final is Verdict.INCONCLUSIVE and not strict else EXIT_CODES[final]

@@ -1,0 +1,35 @@
+"""A mixture-of-experts vision-language model whose dense twin shares its weights, built on transformers.
+
+Importing this package makes the model known to transformers' AutoConfig, AutoModel and AutoModelForImageTextToText.
+"""
+
+from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
+
+from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
+from moevlm.experts import EXPERT_BACKENDS, set_expert_backend
+from moevlm.generation import DecodeState, decode_step, decode_steps, prefill
+from moevlm.modeling import MoEVLM, MoEVLMForConditionalGeneration, MoEVLMModel, MoEVLMTextModel
+from moevlm.router import RoutingProfile, apply_profile
+
+__all__ = [
+    "EXPERT_BACKENDS",
+    "DecodeState",
+    "MoEVLM",
+    "MoEVLMConfig",
+    "MoEVLMForConditionalGeneration",
+    "MoEVLMModel",
+    "MoEVLMTextConfig",
+    "MoEVLMTextModel",
+    "RoutingProfile",
+    "apply_profile",
+    "decode_step",
+    "decode_steps",
+    "prefill",
+    "set_expert_backend",
+]
+
+for _config in (MoEVLMTextConfig, MoEVLMConfig):
+    AutoConfig.register(_config.model_type, _config)
+AutoModel.register(MoEVLMTextConfig, MoEVLMTextModel)
+AutoModel.register(MoEVLMConfig, MoEVLMModel)
+AutoModelForImageTextToText.register(MoEVLMConfig, MoEVLMForConditionalGeneration)

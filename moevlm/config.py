@@ -1,0 +1,206 @@
+"""Configuration of the vision-language model: a CLIP vision tower and a Qwen3-style decoder, MoE or dense."""
+
+# transformers' methods carry no annotations.
+# mypy: allow-untyped-calls
+
+from typing import Any, ClassVar
+
+from transformers import CLIPVisionConfig, PreTrainedConfig
+
+FEATURE_STRATEGIES = ("default", "full")  # LLaVA's: without and with the class token's feature
+
+
+def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
+    if not holds:
+        raise ValueError(f"{rule}, got {value}; {remedy}")
+
+
+class MoEVLMTextConfig(PreTrainedConfig):
+    """Describe the decoder: Qwen3's block with `num_experts` experts of SwiGLU, or a dense one where it is 0.
+
+    Args:
+        vocab_size: Rows of the embedding and of the output head.
+        hidden_size: Width of the residual stream.
+        intermediate_size: Width of the dense feed-forward layer; unused by an MoE.
+        head_dim: Width of one attention head; None = hidden_size / num_attention_heads.
+        max_position_embeddings: Longest sequence, prompt and output together.
+        rope_parameters: RoPE's kind and base as transformers spells them; None = default kind, base 1e6 (Qwen3's).
+        num_experts: Experts of a layer; 0 builds a dense decoder.
+        num_experts_per_tok: Experts that one token visits (top K).
+        moe_intermediate_size: Width of one expert.
+        norm_topk_prob: Whether the weights of the K chosen experts are renormalised to sum to 1.
+        ffn_block_size: Dense only. Gate rows and up rows alternate in runs of this many rows, so a dense twin reads
+            the tensors of an MoE whose experts have this width; None = one run of `intermediate_size`.
+
+    Raises:
+        ValueError: A size is below 1, or two sizes do not fit each other.
+    """
+
+    model_type = "moevlm_text"
+    base_config_key = "text_config"
+    keys_to_ignore_at_inference = ("past_key_values",)
+    default_theta = 1_000_000.0
+
+    vocab_size: int = 32064
+    hidden_size: int = 2048
+    intermediate_size: int = 8192
+    num_hidden_layers: int = 16
+    num_attention_heads: int = 16
+    num_key_value_heads: int = 4
+    head_dim: int = None  # type: ignore[assignment]  # derived below where it is not given
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 16384
+    initializer_range: float = 0.02
+    rms_norm_eps: float = 1e-6
+    use_cache: bool = True
+    rope_parameters: dict[str, Any] | None = None
+    attention_bias: bool = False
+    attention_dropout: float = 0.0
+    num_experts: int = 0
+    num_experts_per_tok: int = 1
+    moe_intermediate_size: int = 1024
+    norm_topk_prob: bool = True
+    ffn_block_size: int | None = None
+    tie_word_embeddings: bool = False
+    pad_token_id: int | None = None
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Derive head_dim and check that the sizes fit each other."""
+        self._validate_sizes()
+        if self.head_dim is None:
+            _require(
+                self.hidden_size % self.num_attention_heads == 0,
+                f"hidden_size must be a multiple of num_attention_heads={self.num_attention_heads}",
+                self.hidden_size,
+                "set head_dim, or change one of the two",
+            )
+            self.head_dim = self.hidden_size // self.num_attention_heads
+        if self.num_experts:
+            self._validate_routing()
+        else:
+            self._validate_block()
+        super().__post_init__(**kwargs)
+
+    def _validate_sizes(self) -> None:
+        positive = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+                    "max_position_embeddings", "moe_intermediate_size", "intermediate_size")  # fmt: skip
+        for name in positive:
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name), "raise it")
+        _require(
+            self.num_attention_heads % self.num_key_value_heads == 0,
+            f"num_attention_heads must be a multiple of num_key_value_heads={self.num_key_value_heads}",
+            self.num_attention_heads,
+            "change one of the two",
+        )
+        _require(
+            self.head_dim is None or self.head_dim % 2 == 0, "head_dim must be even (RoPE)", self.head_dim, "raise it"
+        )
+        _require(self.num_experts >= 0, "num_experts must be at least 0 (0 = dense)", self.num_experts, "raise it")
+
+    def _validate_routing(self) -> None:
+        _require(
+            1 <= self.num_experts_per_tok <= self.num_experts,
+            f"num_experts_per_tok must be in [1, num_experts={self.num_experts}]",
+            self.num_experts_per_tok,
+            "choose fewer experts a token, or build more",
+        )
+        _require(
+            self.ffn_block_size is None,
+            "ffn_block_size must be None in an MoE (its block is moe_intermediate_size)",
+            self.ffn_block_size,
+            "leave it out, or set num_experts=0",
+        )
+
+    def _validate_block(self) -> None:
+        block = self.ffn_block_size
+        _require(
+            block is None or (block >= 1 and self.intermediate_size % block == 0),
+            f"ffn_block_size must divide intermediate_size={self.intermediate_size}",
+            block,
+            "choose a divisor, or None for one block",
+        )
+
+    @property
+    def num_ffn_blocks(self) -> int:
+        """Count the blocks of the feed-forward storage: experts of an MoE, blocks of gate and up rows otherwise."""
+        return self.num_experts or self.intermediate_size // self.ffn_block_width
+
+    @property
+    def ffn_block_width(self) -> int:
+        """Return the width of one block of the feed-forward storage."""
+        return self.moe_intermediate_size if self.num_experts else self.ffn_block_size or self.intermediate_size
+
+
+class MoEVLMConfig(PreTrainedConfig):
+    """Describe the whole model: LLaVA's composition of vision tower, two-layer projector and decoder.
+
+    Args:
+        vision_config: CLIP vision tower.
+        text_config: Decoder.
+        image_token_id: Token that stands where an image feature goes.
+        projector_hidden_act: Activation between the projector's two layers.
+        vision_feature_layer: Hidden state of the tower that is projected; negative counts from the end.
+        vision_feature_select_strategy: "default" drops the class token's feature, "full" keeps it.
+        image_grid_pinpoints: None = fixed scheme, one tile an image; a list of (height, width) in pixels = anyres.
+
+    Raises:
+        ValueError: The image token is outside the vocabulary, or a choice is unknown.
+    """
+
+    model_type = "moevlm"
+    sub_configs: ClassVar[dict[str, Any]] = {"vision_config": CLIPVisionConfig, "text_config": MoEVLMTextConfig}
+
+    # A dict or None becomes a configuration in __post_init__, so readers see one type.
+    vision_config: CLIPVisionConfig = None  # type: ignore[assignment]
+    text_config: MoEVLMTextConfig = None  # type: ignore[assignment]
+    image_token_id: int = 32000
+    projector_hidden_act: str = "gelu"
+    multimodal_projector_bias: bool = True
+    vision_feature_layer: int = -2
+    vision_feature_select_strategy: str = "default"
+    image_grid_pinpoints: list[list[int]] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Build the parts from dicts and check that they fit each other."""
+        for name, config_class in self.sub_configs.items():
+            part = getattr(self, name)
+            if not isinstance(part, config_class):
+                setattr(self, name, config_class(**(part or {})))
+        _require(
+            0 <= self.image_token_id < self.text_config.vocab_size,
+            f"image_token_id must be in [0, vocab_size={self.text_config.vocab_size})",
+            self.image_token_id,
+            "choose a token of the vocabulary",
+        )
+        _require(
+            self.vision_feature_select_strategy in FEATURE_STRATEGIES,
+            f"vision_feature_select_strategy must be one of {', '.join(FEATURE_STRATEGIES)}",
+            repr(self.vision_feature_select_strategy),
+            "choose one of them",
+        )
+        _require(
+            self.image_grid_pinpoints is None or len(self.image_grid_pinpoints) > 0,
+            "image_grid_pinpoints must be None (fixed scheme) or name at least one (height, width)",
+            self.image_grid_pinpoints,
+            "use None",
+        )
+        super().__post_init__(**kwargs)
+
+    @property
+    def visual(self) -> str:
+        """Name the visual scheme: fixed or anyres."""
+        return "fixed" if self.image_grid_pinpoints is None else "anyres"
+
+    @property
+    def image_seq_length(self) -> int:
+        """Count the features, hence tokens, of one tile."""
+        # CLIP's annotation allows pairs too; its square form is the one its own embedding computes with.
+        patches_a_side: int = self.vision_config.image_size // self.vision_config.patch_size  # type: ignore[operator]
+        return patches_a_side**2 + (self.vision_feature_select_strategy == "full")
+
+    @property
+    def tie_word_embeddings(self) -> bool:
+        """Tell whether the output head is the embedding: the decoder's choice."""
+        return self.text_config.tie_word_embeddings

@@ -1,0 +1,229 @@
+"""The floor: FLOPs and bytes that a phase cannot do without, part by part.
+
+Counted: matrix products (a multiply and an add are two FLOPs), attention over the tokens a query may see, each weight
+matrix that is used read once, keys and values written, and read when decoding. Not counted: norms, softmax, RoPE,
+activations between the products, embedding rows, padding, and traffic that a larger cache would avoid. A lower bound.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from moevlm.config import MoEVLMConfig
+
+FLOPS_PER_MAC = 2  # multiply and add
+SWIGLU_MATRICES = 3  # gate, up, down
+MLP_MATRICES = 2  # of the vision tower: in, out
+ATTENTION_PRODUCTS = 2  # Q K^T and P V
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Work of one part of the model, all its layers together; within a layer the parts run one after another."""
+
+    name: str
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Work of a phase: its parts, and their sums."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def flops(self) -> float:
+        """Return the FLOPs of all parts."""
+        return sum(part.flops for part in self.parts)
+
+    @property
+    def bytes(self) -> float:
+        """Return the bytes read and written by all parts."""
+        return sum(part.bytes for part in self.parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Load:
+    """What a phase works on; see `phase_cost`."""
+
+    config: MoEVLMConfig
+    batch_size: int
+    seq_len: int
+    num_tiles: int
+    dtype_bytes: int
+    distinct_experts: float | None
+
+
+def phase_cost(
+    config: MoEVLMConfig,
+    phase: str,
+    *,
+    batch_size: int = 1,
+    seq_len: int = 1,
+    num_tiles: int = 0,
+    dtype_bytes: int,
+    distinct_experts: float | None = None,
+) -> Cost:
+    """Return the FLOPs and bytes of one run of a phase.
+
+    Args:
+        config: the whole model's configuration.
+        phase: "vision" (tower and projector), "prefill" (vision of the prompt's tiles, then the decoder, logits of
+            the last token), "decode" (one step of one token a sample) or "experts" (the feed-forward part of one
+            layer, without its router).
+        batch_size: samples.
+        seq_len: tokens a sample: of the prompt (image tokens included), in the cache before the decode step, or fed
+            to the experts. Vision does without.
+        num_tiles: tiles encoded for the whole batch: one an image in the fixed scheme, several in anyres.
+        dtype_bytes: bytes of a weight and of a cached value.
+        distinct_experts: experts hit in a layer, mean over layers; None: expected under uniform routing.
+
+    Raises:
+        ValueError: an unknown phase, or a size that is too small.
+    """
+    if phase not in PHASES:
+        raise ValueError(f"phase must be one of {', '.join(PHASES)}, got {phase!r}")
+    for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("num_tiles", num_tiles, 0)):
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+    load = _Load(
+        config=config,
+        batch_size=batch_size,
+        seq_len=seq_len,
+        num_tiles=num_tiles,
+        dtype_bytes=dtype_bytes,
+        distinct_experts=distinct_experts,
+    )
+    return Cost(parts=PHASES[phase](load))
+
+
+def floor_s(cost: Cost, *, flop_per_s: float, byte_per_s: float) -> float:
+    """Return the least seconds for `cost`: in each part the larger of compute and memory time, summed over the parts.
+
+    Args:
+        cost: work as `phase_cost` counts it.
+        flop_per_s: the machine's measured matrix product rate, in FLOP/s.
+        byte_per_s: the machine's measured copy rate, in bytes/s (read plus written).
+
+    >>> part = Part(name="ffn", flops=8.0, bytes=3.0)
+    >>> floor_s(Cost(parts=(part, part)), flop_per_s=4.0, byte_per_s=1.0)
+    6.0
+    """
+    return sum(max(part.flops / flop_per_s, part.bytes / byte_per_s) for part in cost.parts)
+
+
+def expected_distinct_experts(num_experts: int, top_k: int, num_tokens: int) -> float:
+    """Return how many experts `num_tokens` tokens hit if each draws `top_k` of `num_experts` uniformly: E(1-(1-K/E)^T).
+
+    >>> round(expected_distinct_experts(64, 8, 4), 1)
+    26.5
+    """
+    return num_experts * (1 - (1 - top_k / num_experts) ** num_tokens)
+
+
+def kv_bytes_per_token(config: MoEVLMConfig, *, dtype_bytes: int) -> int:
+    """Return the bytes of keys and values that one token leaves in the cache, all layers together."""
+    text = config.text_config
+    return 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * dtype_bytes
+
+
+def _vision(load: _Load) -> tuple[Part, ...]:
+    return (_tower(load), _projector(load))
+
+
+def _prefill(load: _Load) -> tuple[Part, ...]:
+    num_tokens = load.batch_size * load.seq_len
+    causal_pairs = load.batch_size * load.seq_len * (load.seq_len + 1) // 2
+    attention = _attention(load, num_pairs=causal_pairs, num_cached=num_tokens)
+    vision = _vision(load) if load.num_tiles else ()
+    return (*vision, *_decoder(load, num_tokens=num_tokens, attention=attention))
+
+
+def _decode(load: _Load) -> tuple[Part, ...]:
+    num_pairs = load.batch_size * (load.seq_len + 1)  # the step's own token is cached, then seen
+    attention = _attention(load, num_pairs=num_pairs, num_cached=num_pairs)
+    return _decoder(load, num_tokens=load.batch_size, attention=attention)
+
+
+def _experts(load: _Load) -> tuple[Part, ...]:
+    return (_ffn(load, num_tokens=load.batch_size * load.seq_len, num_layers=1),)
+
+
+PHASES: dict[str, Callable[[_Load], tuple[Part, ...]]] = {
+    "vision": _vision,
+    "prefill": _prefill,
+    "decode": _decode,
+    "experts": _experts,
+}
+
+
+def _decoder(load: _Load, *, num_tokens: int, attention: Part) -> tuple[Part, ...]:
+    """Return the parts of the decoder on `num_tokens` tokens of which each sample's last one gets logits."""
+    text = load.config.text_config
+    heads_width = text.num_attention_heads * text.head_dim
+    kv_width = text.num_key_value_heads * text.head_dim
+    projections = text.num_hidden_layers * text.hidden_size * (2 * heads_width + 2 * kv_width)  # q, o and k, v
+    router = text.num_hidden_layers * text.hidden_size * text.num_experts
+    parts = [_product("attention_projections", load, num_tokens=num_tokens, num_weights=projections), attention]
+    if text.num_experts:
+        parts.append(_product("router", load, num_tokens=num_tokens, num_weights=router))
+    parts.append(_ffn(load, num_tokens=num_tokens, num_layers=text.num_hidden_layers))
+    parts.append(_product("head", load, num_tokens=load.batch_size, num_weights=text.hidden_size * text.vocab_size))
+    return tuple(parts)
+
+
+def _product(name: str, load: _Load, *, num_tokens: int, num_weights: int) -> Part:
+    """Return the work of tokens that each meet every one of `num_weights` weights."""
+    return Part(name=name, flops=FLOPS_PER_MAC * num_tokens * num_weights, bytes=num_weights * load.dtype_bytes)
+
+
+def _attention(load: _Load, *, num_pairs: int, num_cached: int) -> Part:
+    """Return the work of softmax(Q K^T) V over `num_pairs` query-key pairs; `num_cached` tokens move to or from the cache."""
+    text = load.config.text_config
+    macs_per_pair = ATTENTION_PRODUCTS * text.num_attention_heads * text.head_dim * text.num_hidden_layers
+    return Part(
+        name="attention",
+        flops=FLOPS_PER_MAC * macs_per_pair * num_pairs,
+        bytes=kv_bytes_per_token(load.config, dtype_bytes=load.dtype_bytes) * num_cached,
+    )
+
+
+def _ffn(load: _Load, *, num_tokens: int, num_layers: int) -> Part:
+    """Return the work of the feed-forward layers: all of a dense one, the experts hit of an MoE."""
+    text = load.config.text_config
+    if not text.num_experts:
+        num_weights = num_layers * SWIGLU_MATRICES * text.hidden_size * text.intermediate_size
+        return _product("ffn", load, num_tokens=num_tokens, num_weights=num_weights)
+    expert_weights = num_layers * SWIGLU_MATRICES * text.hidden_size * text.moe_intermediate_size
+    num_hit = load.distinct_experts
+    if num_hit is None:
+        num_hit = expected_distinct_experts(text.num_experts, text.num_experts_per_tok, num_tokens)
+    return Part(
+        name="ffn",
+        flops=FLOPS_PER_MAC * num_tokens * text.num_experts_per_tok * expert_weights,
+        bytes=num_hit * expert_weights * load.dtype_bytes,
+    )
+
+
+def _tower(load: _Load) -> Part:
+    """Return the work of the vision tower: patch embedding, then the layers up to the one whose output is used."""
+    vision = load.config.vision_config
+    width, patches = vision.hidden_size, (vision.image_size // vision.patch_size) ** 2
+    tokens = patches + 1  # the class token
+    patch_weights = vision.num_channels * vision.patch_size**2 * width
+    layer_weights = 4 * width**2 + MLP_MATRICES * width * vision.intermediate_size  # q, k, v, o
+    layer_macs = tokens * layer_weights + ATTENTION_PRODUCTS * tokens**2 * width
+    num_layers = vision.num_hidden_layers
+    return Part(
+        name="vision",
+        flops=FLOPS_PER_MAC * load.num_tiles * (patches * patch_weights + num_layers * layer_macs),
+        bytes=(patch_weights + num_layers * layer_weights) * load.dtype_bytes,
+    )
+
+
+def _projector(load: _Load) -> Part:
+    config = load.config
+    width = config.text_config.hidden_size
+    num_weights = config.vision_config.hidden_size * width + width**2
+    num_tokens = load.num_tiles * config.image_seq_length
+    return _product("projector", load, num_tokens=num_tokens, num_weights=num_weights)

@@ -1,0 +1,86 @@
+"""Expert backends by name, in transformers' experts interface; the reference is the oracle of the others.
+
+Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a token.
+"""
+
+from typing import Protocol
+
+import torch
+from transformers import PreTrainedModel
+from transformers.activations import ACT2FN
+from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
+
+from moevlm.config import MoEVLMTextConfig
+
+REFERENCE = "reference"
+EXPERT_BACKENDS = {
+    "eager": "transformers' loop over the experts that were hit",
+    "grouped_mm": "tokens sorted by expert, one grouped matrix product a projection",
+    "batched_mm": "the weights of each (token, expert) pair gathered, one batched product a projection",
+    REFERENCE: "float64, one (token, expert) pair at a time: slow, the oracle",
+}
+
+
+def set_expert_backend(model: PreTrainedModel, name: str) -> None:
+    """Choose the expert backend of a whole model.
+
+    Args:
+        model: A model with experts; a dense one only records the name.
+        name: A key of `EXPERT_BACKENDS`.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if name not in EXPERT_BACKENDS:
+        raise ValueError(
+            f"expert backend must be one of {', '.join(EXPERT_BACKENDS)}, got {name!r}; choose one of them"
+        )
+    model.set_experts_implementation(name)
+
+
+def reference_experts(
+    gate_up_proj: torch.Tensor,
+    down: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    ids_TK: torch.Tensor,
+    weights_TK: torch.Tensor,
+    *,
+    hidden_act: str = "silu",
+) -> torch.Tensor:
+    """Sum the chosen experts of each token in float64: sum_k w_k * down_e (act(gate_e x) * up_e x), e = id_k.
+
+    Args:
+        gate_up_proj: (E, 2I, H): the gate's rows, then up's.
+        down: (E, I, H).
+        hidden_TH: Hidden states.
+        ids_TK: Expert ids, int64.
+        weights_TK: Expert weights.
+        hidden_act: Activation by transformers' name.
+
+    Returns:
+        (T, H) in float64. SwiGLU experts: Shazeer 2020, arXiv:2002.05202; as in Qwen3-MoE.
+    """
+    activation = ACT2FN[hidden_act]
+    output_TH = torch.zeros(hidden_TH.shape, dtype=torch.float64, device=hidden_TH.device)
+    for token, (ids_K, weights_K) in enumerate(zip(ids_TK.tolist(), weights_TK.double(), strict=True)):
+        for expert, weight in zip(ids_K, weights_K, strict=True):
+            gate_I, up_I = (gate_up_proj[expert].double() @ hidden_TH[token].double()).chunk(2)
+            output_TH[token] += weight * ((activation(gate_I) * up_I) @ down[expert].double())
+    return output_TH
+
+
+class _Experts(Protocol):
+    config: MoEVLMTextConfig
+    gate_up_proj: torch.Tensor
+    down: torch.Tensor
+
+
+def _reference_forward(
+    experts: _Experts, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor
+) -> torch.Tensor:
+    act = experts.config.hidden_act
+    output_TH = reference_experts(experts.gate_up_proj, experts.down, hidden_TH, ids_TK, weights_TK, hidden_act=act)
+    return output_TH.to(hidden_TH.dtype)
+
+
+ALL_EXPERTS_FUNCTIONS.register(REFERENCE, _reference_forward)

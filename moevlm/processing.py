@@ -1,0 +1,99 @@
+"""Images and prompts -> model inputs: LLaVA's processors around the shipped tokenizer, one tile an image or anyres."""
+
+from typing import Any
+
+from transformers import AutoProcessor, BatchFeature, LlavaNextProcessor, LlavaProcessor
+from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+
+from moevlm.config import MoEVLMConfig
+from moevlm.tokenizer import load_tokenizer
+
+CLASS_TOKENS = 1  # CLIP's class token comes before the patches; the "default" feature strategy drops it again
+FIXED_GRIDS = ((1, 1),)  # (rows, columns) of tiles: the fixed scheme sees the whole image in one
+
+
+class MoEVLMProcessor(LlavaNextProcessor):
+    """Turn images and prompts into inputs; an image processor without grids makes it the fixed scheme (LLaVA-1.5).
+
+    Each `<image>` of a prompt becomes as many image tokens as the model makes features of that image.
+    """
+
+    @property
+    def tile_px(self) -> int:
+        """Return the side of one tile, pixels."""
+        return int(self.image_processor.crop_size["height"])
+
+    @property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Return the grids of tiles an image may be cut into, (rows, columns): the limits of the visual scheme."""
+        pinpoints = getattr(self.image_processor, "image_grid_pinpoints", None)
+        if pinpoints is None:
+            return FIXED_GRIDS
+        return tuple((height // self.tile_px, width // self.tile_px) for height, width in pinpoints)
+
+    @property
+    def visual(self) -> str:
+        """Name the visual scheme: fixed or anyres."""
+        return "fixed" if self.grids == FIXED_GRIDS else "anyres"
+
+    def num_image_tokens(self, height: int, width: int) -> int:
+        """Count the tokens of one image: (tile / patch)^2, and in anyres the unpadded grid and a newline a row.
+
+        Args:
+            height: Height of the image as it was drawn, pixels.
+            width: Width of the image as it was drawn, pixels.
+        """
+        num_features = self._get_number_of_features(height, width, self.tile_px, self.tile_px)
+        return int(num_features) - (self.vision_feature_select_strategy == "default")
+
+    def replace_image_token(self, image_inputs: BatchFeature, image_idx: int, **kwargs: Any) -> str:
+        """Return the image tokens of one image of the batch: transformers' hook for expanding a prompt."""
+        family = LlavaProcessor if self.visual == "fixed" else LlavaNextProcessor
+        return str(family.replace_image_token(self, image_inputs, image_idx, **kwargs))
+
+    def _get_number_of_features(self, orig_height: int, orig_width: int, height: int, width: int) -> int:
+        """Count the features with the class token; transformers' own counting calls this too."""
+        if self.visual == "anyres":
+            return int(super()._get_number_of_features(orig_height, orig_width, height, width))
+        return (height // self.patch_size) * (width // self.patch_size) + self.num_additional_image_tokens
+
+
+def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
+    """Build the processor whose image tokens and lengths are those of a model of this configuration.
+
+    Args:
+        config: Configuration of the model; its scheme is fixed where image_grid_pinpoints is None, anyres otherwise.
+
+    Raises:
+        ValueError: the shipped tokenizer does not fit the vocabulary or the image token.
+    """
+    tokenizer = load_tokenizer(max_length=config.text_config.max_position_embeddings)
+    if config.text_config.vocab_size < len(tokenizer):
+        raise ValueError(
+            f"vocab_size must be at least {len(tokenizer)}, the shipped tokenizer's, got "
+            f"{config.text_config.vocab_size}; enlarge the vocabulary, or build MoEVLMProcessor around your own tokenizer"
+        )
+    if config.image_token_id != tokenizer.image_token_id:
+        raise ValueError(
+            f"image_token_id must be {tokenizer.image_token_id}, the shipped tokenizer's, got {config.image_token_id}; "
+            "change it, or build MoEVLMProcessor around your own tokenizer"
+        )
+    return MoEVLMProcessor(
+        _build_image_processor(config),
+        tokenizer,
+        patch_size=config.vision_config.patch_size,
+        vision_feature_select_strategy=config.vision_feature_select_strategy,
+        num_additional_image_tokens=CLASS_TOKENS,
+    )
+
+
+def _build_image_processor(config: MoEVLMConfig) -> LlavaImageProcessorPil | LlavaNextImageProcessorPil:
+    side = config.vision_config.image_size
+    sizes = {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
+    if config.image_grid_pinpoints is None:
+        return LlavaImageProcessorPil(do_pad=True, **sizes)  # padded to a square: a page keeps its margins
+    return LlavaNextImageProcessorPil(image_grid_pinpoints=config.image_grid_pinpoints, **sizes)
+
+
+AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor, exist_ok=True)
