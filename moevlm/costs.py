@@ -213,7 +213,7 @@ def _tower(load: _Load) -> Part:
     patch_weights = vision.num_channels * vision.patch_size**2 * width
     layer_weights = 4 * width**2 + MLP_MATRICES * width * vision.intermediate_size  # q, k, v, o
     layer_macs = tokens * layer_weights + ATTENTION_PRODUCTS * tokens**2 * width
-    num_layers = vision.num_hidden_layers
+    num_layers = load.config.vision_feature_layer % (vision.num_hidden_layers + 1)  # state 0 is the embedding
     return Part(
         name="vision",
         flops=FLOPS_PER_MAC * load.num_tiles * (patches * patch_weights + num_layers * layer_macs),

@@ -1,6 +1,8 @@
 """Tests of the fingerprint of machine and software."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -37,7 +39,7 @@ def test_text_that_names_no_cpu_gives_an_empty_name() -> None:
     assert parse_cpu_model("") == ""
 
 
-def test_a_machine_without_cpuinfo_still_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_a_machine_without_cpuinfo_still_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(environment, "CPUINFO_PATH", tmp_path / "absent")
     assert environment.cpu_model()
 
@@ -52,6 +54,16 @@ def test_fingerprint_is_repeatable_plain_json_with_versions() -> None:
 def test_fingerprint_keeps_the_thread_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_PROC_BIND", "close")
     assert fingerprint("cpu", "float32", 1)["thread_variables"]["OMP_PROC_BIND"] == "close"
+
+
+def test_a_gpu_is_named_with_uuid_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gpu = SimpleNamespace(name="NVIDIA H200", uuid="1234-abcd", total_memory=150_000_000_000)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: {"cuda:1": gpu}[device])
+    monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi
+    found = fingerprint("cuda:1", "bfloat16", 2)
+    assert (found["device"], found["device_model"], found["gpu_uuid"]) == ("cuda", "NVIDIA H200", "1234-abcd")
+    assert (found["gpu_memory_gib"], found["gpu_driver"]) == (140, "unknown")
+    assert kind_slug(kind_key(found)).startswith("cuda-nvidia-h200-1x-bfloat16-t2-torch2.")
 
 
 def test_unknown_device_names_the_known_ones() -> None:

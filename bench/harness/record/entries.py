@@ -59,7 +59,8 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     headers = [document[KEY] for document in documents]
     merged[KEY]["launch_headers"] = [h for header in headers for h in header.get("launch_headers", [header["launch"]])]
     merged[KEY]["peaks"] = {
-        name: statistics.median(record.peaks[name] for record in records) for name in records[0].peaks
+        name: statistics.median(record.peaks[name] for record in records if name in record.peaks)
+        for name in records[0].peaks
     }
     merged[KEY]["injected"] = {arm: factor for record in records for arm, factor in record.injected.items()}
     merged[KEY]["complete"] = all(record.complete for record in records)

@@ -144,12 +144,21 @@ def _fields(value: object, table: Mapping[str, tuple[type, ...]], where: str) ->
     return {name: _checked(found[name], kinds, f"{where}.{name}") for name, kinds in table.items()}
 
 
+def _check_numbers(table: Json, where: str) -> None:
+    """Demand that every value is a finite number."""
+    for name, value in table.items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise ValueError(f"{where}.{name} must be a finite number, got {value!r:.60}")
+
+
 def _parse_record(document: object, path: Path | None) -> Record:
     top = _fields(document, {KEY: (dict,), "benchmarks": (list,)}, "the document")
     header = top[KEY]
     if header.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {header.get('schema_version')!r}")
     fields = _fields(header, HEADER_FIELDS, KEY)
+    for name in ("peaks", "injected"):
+        _check_numbers(fields[name], f"{KEY}.{name}")
     return Record(
         **{**fields, "not_fitting": tuple(fields["not_fitting"])},
         path=path,
@@ -178,6 +187,10 @@ def _parse_series(value: object, where: str) -> ArmSeries:
     fields = _fields(value, SERIES_FIELDS, where)
     if fields["metric"] not in METRICS:
         raise ValueError(f"{where}.metric must be one of {', '.join(METRICS)}, got {fields['metric']!r}")
+    for name in ("rates", "cost"):
+        _check_numbers(fields[name] or {}, f"{where}.{name}")
+    if not fields["num_units"] > 0:
+        raise ValueError(f"{where}.num_units must be above 0, got {fields['num_units']}")
     launches = tuple(_parse_launch(launch, f"{where}.launches[{i}]") for i, launch in enumerate(fields["launches"]))
     ids = [launch.id for launch in launches]
     if not ids or len(set(ids)) < len(ids):

@@ -1,0 +1,49 @@
+"""Generate: a batch of requests from pixels to the last output token (end to end), greedy.
+
+Short-answer tasks are prefill workloads (a few tokens out): requests/s and total tokens/s, which counts prompt tokens with image tokens.
+"""
+
+import pytest
+import torch
+
+from bench.floors import depth_facts
+from bench.harness.metrics import E2E
+from bench.harness.paired import Paired
+from fixtures.inputs import Inputs
+from fixtures.models import Twins
+from moevlm import decode_steps, prefill
+
+
+@pytest.mark.defaults(workload=["docvqa"])
+def bench_generate(
+    paired: Paired, twins: Twins, inputs: Inputs, routing_hash: str, batch_size: int, seq_len: int | str
+) -> None:
+    """Answer every request of the batch with the workload's median number of tokens."""
+    num_output_tokens = inputs.num_output_tokens
+
+    def answer(arm: str) -> torch.Tensor:
+        state = prefill(twins[arm], inputs.tensors, max_new_tokens=num_output_tokens)
+        if num_output_tokens == 1:
+            return state.next_token_B1
+        last = decode_steps(twins[arm], state, num_steps=num_output_tokens - 1)
+        return torch.cat([state.next_token_B1, last.tokens_BN], dim=1)
+
+    num_text_tokens = inputs.num_prompt_tokens - inputs.num_image_tokens
+    output_tokens = batch_size * num_output_tokens
+    answers = paired.measure(
+        answer,
+        arms=twins,
+        metric=E2E,
+        anchor="matmul",
+        rates={
+            "req_per_s": batch_size,
+            "total_tok_per_s": inputs.num_prompt_tokens + output_tokens,
+            "total_text_tok_per_s": num_text_tokens + output_tokens,
+        },
+        hashes={"workload": inputs.hash, "routing": routing_hash},
+        facts={"num_output_tokens": num_output_tokens, **depth_facts(twins)},
+    )
+    vocab_size = twins["moe"].config.text_config.vocab_size
+    for tokens in answers.values():
+        assert tokens.shape == (batch_size, num_output_tokens)
+        assert ((tokens >= 0) & (tokens < vocab_size)).all()

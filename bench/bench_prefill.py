@@ -1,0 +1,40 @@
+"""Prefill: time to first token (TTFT) of a batch, from pixels and token ids to the first chosen token.
+
+The clock covers the vision tower, the projector and one pass of the decoder over the whole prompt.
+"""
+
+import torch
+
+from bench.floors import costs_of, depth_facts, mean_distinct_experts
+from bench.harness.metrics import TTFT
+from bench.harness.paired import Paired
+from fixtures.inputs import Inputs
+from fixtures.models import Twins
+from moevlm import DecodeState, prefill
+
+
+def bench_prefill(
+    paired: Paired, twins: Twins, inputs: Inputs, routing_hash: str, batch_size: int, seq_len: int | str
+) -> None:
+    """Run the prompt once; every round starts from an empty cache."""
+
+    def first_token(arm: str) -> DecodeState:
+        return prefill(twins[arm], inputs.tensors, max_new_tokens=1)
+
+    distinct = mean_distinct_experts(twins["moe"], lambda: first_token("moe"))
+    length = inputs.tensors["input_ids"].shape[1]
+    states = paired.measure(
+        first_token,
+        arms=twins,
+        metric=TTFT,
+        anchor="matmul",
+        rates={"prefill_tok_per_s": inputs.num_prompt_tokens, "req_per_s": batch_size},
+        costs=costs_of(
+            twins, "prefill", batch_size=batch_size, seq_len=length, num_tiles=inputs.num_tiles, distinct=distinct
+        ),
+        hashes={"workload": inputs.hash, "routing": routing_hash},
+        facts={"num_image_tokens": inputs.num_image_tokens, "distinct_experts": distinct, **depth_facts(twins)},
+    )
+    for state in states.values():
+        assert state.length == length
+        assert torch.isfinite(state.logits_BV).all()

@@ -1,0 +1,49 @@
+"""What each arm of a scenario cannot do without: FLOPs and bytes of one unit, from the model's shapes and the routing that ran."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+from fixtures.models import Twins
+from moevlm.costs import phase_cost
+from moevlm.presets import PRESETS
+from moevlm.specialization import distinct_experts, recorded_routing
+
+
+def costs_of(
+    twins: Twins,
+    phase: str,
+    *,
+    batch_size: int = 1,
+    seq_len: int = 1,
+    num_tiles: int = 0,
+    distinct: float | None = None,
+) -> dict[str, dict[str, float]]:
+    """Return {"flops", "bytes"} of one run of a phase, by arm; see `moevlm.costs.phase_cost` for the arguments."""
+    costs = {}
+    for arm, model in twins.items():
+        cost = phase_cost(
+            model.config,
+            phase,
+            batch_size=batch_size,
+            seq_len=seq_len,
+            num_tiles=num_tiles,
+            dtype_bytes=model.dtype.itemsize,
+            distinct_experts=distinct if arm == "moe" else None,
+        )
+        costs[arm] = {"flops": float(cost.flops), "bytes": float(cost.bytes)}
+    return costs
+
+
+def mean_distinct_experts(model: torch.nn.Module, run: Callable[[], object]) -> float:
+    """Return how many distinct experts a layer reads in one pass, averaged over the layers and passes of `run`; off the clock."""
+    with recorded_routing(model) as ids:
+        run()
+    return sum(map(distinct_experts, ids)) / len(ids)
+
+
+def depth_facts(twins: Twins) -> Mapping[str, float]:
+    """Return the depth that was built and the preset's own, for extrapolation."""
+    full = PRESETS[twins.preset].moe
+    built = twins["moe"].config.text_config.num_hidden_layers
+    return {"depth": built, "full_depth": full.num_layers if full else built}

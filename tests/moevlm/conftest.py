@@ -1,0 +1,73 @@
+"""Small models for the model's tests: wide initialisation, so that greedy output is not one repeated token."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from moevlm import MoEVLM, MoEVLMConfig
+
+IMAGE_TOKEN_ID = 5
+TEXT = {
+    "vocab_size": 256,
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.2,
+    "num_experts": 8,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+}
+VISION = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+ANYRES_PINPOINTS = [[28, 56], [56, 28], [56, 56]]
+
+
+@pytest.fixture
+def make_config() -> Callable[..., MoEVLMConfig]:
+    """Build a small configuration; keywords change the decoder, `pinpoints` makes it anyres."""
+
+    def make(pinpoints: list[list[int]] | None = None, **text: Any) -> MoEVLMConfig:
+        return MoEVLMConfig(
+            text_config={**TEXT, **text},
+            vision_config=dict(VISION),
+            image_token_id=IMAGE_TOKEN_ID,
+            image_grid_pinpoints=pinpoints,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_model(make_config: Callable[..., MoEVLMConfig]) -> Callable[..., MoEVLM]:
+    """Build a small random model; keywords as `make_config`, and the dtype."""
+
+    def make(dtype: torch.dtype = torch.float32, **config: Any) -> MoEVLM:
+        torch.manual_seed(0)
+        return MoEVLM(make_config(**config)).to(dtype).eval()
+
+    return make
+
+
+@pytest.fixture
+def make_prompt() -> Callable[..., torch.Tensor]:
+    """Draw random text tokens (B, S), with `image_tokens` image tokens from position 2 on."""
+
+    def make(batch_size: int, length: int, image_tokens: int = 0, seed: int = 1) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        ids_BS = torch.randint(IMAGE_TOKEN_ID + 1, TEXT["vocab_size"], (batch_size, length), generator=generator)
+        ids_BS[:, 2 : 2 + image_tokens] = IMAGE_TOKEN_ID
+        return ids_BS
+
+    return make
