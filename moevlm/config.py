@@ -94,10 +94,9 @@ class MoEVLMTextConfig(PreTrainedConfig):
             self.num_attention_heads,
             "change one of the two",
         )
-        _require(
-            self.head_dim is None or self.head_dim % 2 == 0, "head_dim must be even (RoPE)", self.head_dim, "raise it"
-        )
-        _require(self.num_experts >= 0, "num_experts must be at least 0 (0 = dense)", self.num_experts, "raise it")
+        rope_fits = self.head_dim is None or self.head_dim % 2 == 0
+        _require(rope_fits, "head_dim must be even, as RoPE turns pairs", self.head_dim, "choose an even one")
+        _require(self.num_experts >= 0, "num_experts must be at least 0", self.num_experts, "use 0 for a dense model")
 
     def _validate_routing(self) -> None:
         _require(

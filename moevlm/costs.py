@@ -7,6 +7,7 @@ activations between the products, embedding rows, padding, and traffic that a la
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from moevlm.config import MoEVLMConfig
 
@@ -178,7 +179,7 @@ def _product(name: str, load: _Load, *, num_tokens: int, num_weights: int) -> Pa
 
 
 def _attention(load: _Load, *, num_pairs: int, num_cached: int) -> Part:
-    """Return the work of softmax(Q K^T) V over `num_pairs` query-key pairs; `num_cached` tokens move to or from the cache."""
+    """Return the work of softmax(Q K^T) V over query-key pairs, with `num_cached` tokens moved to or from the cache."""
     text = load.config.text_config
     macs_per_pair = ATTENTION_PRODUCTS * text.num_attention_heads * text.head_dim * text.num_hidden_layers
     return Part(
@@ -207,7 +208,7 @@ def _ffn(load: _Load, *, num_tokens: int, num_layers: int) -> Part:
 
 def _tower(load: _Load) -> Part:
     """Return the work of the vision tower: patch embedding, then the layers up to the one whose output is used."""
-    vision = load.config.vision_config
+    vision: Any = load.config.vision_config  # transformers allows pairs where this project has one side
     width, patches = vision.hidden_size, (vision.image_size // vision.patch_size) ** 2
     tokens = patches + 1  # the class token
     patch_weights = vision.num_channels * vision.patch_size**2 * width

@@ -15,7 +15,7 @@ from moevlm.config import MoEVLMTextConfig
 REFERENCE = "reference"
 EXPERT_BACKENDS = {
     "eager": "transformers' loop over the experts that were hit",
-    "grouped_mm": "tokens sorted by expert, one grouped matrix product a projection",
+    "grouped_mm": "tokens sorted by expert, one grouped matrix product a projection; not in float64",
     "batched_mm": "the weights of each (token, expert) pair gathered, one batched product a projection",
     REFERENCE: "float64, one (token, expert) pair at a time: slow, the oracle",
 }

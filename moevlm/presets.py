@@ -1,26 +1,35 @@
-"""Named model shapes, their variants, and how many parameters each has: `python -m moevlm.presets`."""
+"""Named model shapes and their variants; `python -m moevlm.presets` prints how many parameters each has."""
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from tabulate import tabulate
-from torch import nn
 from transformers import CLIPVisionConfig
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
-from moevlm.modeling import MoEVLM
+from moevlm.parameters import ParameterCounts, parameter_counts
 
 VARIANTS = ("moe", "dense", "dense_active", "dense_reference")
 VISUALS = ("fixed", "anyres")
-SPECIAL_TOKEN_IDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}  # of the tokenizer this package ships
-IMAGE_TOKEN_ID = 3
+PAD_TOKEN_ID, BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID = range(4)  # of the tokenizer that this package ships
 ANYRES_GRIDS = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 1))  # (rows, columns) of tiles, LLaVA-NeXT's
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp32": 4, "bf16": 2, "fp16": 2}
 BYTES_PER_GIB = 2**30
 PARITY_BASES = {"dense": "text", "dense_active": "active", "dense_reference": "text"}  # the moe count each matches
 TABLE_HEADERS = ("preset", "variant", "total", "text", "active", "FFN", "vision", "GiB", "difference to moe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionShape:
+    """Sizes of a CLIP vision tower; a tile has (image_px / patch_px)^2 tokens."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    image_px: int
+    patch_px: int = 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,37 +50,18 @@ class DecoderShape:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """One scale: an MoE, from which its twins follow, and a normal dense model of about its total size, or one of them."""
+    """One scale: an MoE, from which its twins follow, a normal dense model of about its total size, or both."""
 
-    vision: dict[str, int]
+    vision: VisionShape
     moe: DecoderShape | None = None
     dense_reference: DecoderShape | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParameterCounts:
-    """Parameters of one model; `active` are those of `text` that one token passes (embedding and head included)."""
-
-    total: int
-    text: int
-    active: int
-    ffn: int
-    vision: int
-    projector: int
-
-
-CLIP_LARGE_336 = {  # ViT-L/14-336, the tower of LLaVA-1.5 and LLaVA-NeXT: 576 tokens an image
-    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
-    "image_size": 336, "patch_size": 14,
-}  # fmt: skip
-VIT_PROXY = {  # 64 tokens an image
-    "hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 4,
-    "image_size": 112, "patch_size": 14,
-}  # fmt: skip
-VIT_TINY = {  # 16 tokens an image
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "image_size": 56, "patch_size": 14,
-}  # fmt: skip
+CLIP_LARGE_336 = VisionShape(  # ViT-L/14-336, the tower of LLaVA-1.5 and LLaVA-NeXT: 576 tokens a tile
+    hidden_size=1024, intermediate_size=4096, num_layers=24, num_heads=16, image_px=336,
+)  # fmt: skip
+VIT_PROXY = VisionShape(hidden_size=256, intermediate_size=1024, num_layers=6, num_heads=4, image_px=112)  # 64 tokens
+VIT_TINY = VisionShape(hidden_size=32, intermediate_size=64, num_layers=2, num_heads=2, image_px=56)  # 16 tokens
 
 TINY = DecoderShape(
     hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=16, vocab_size=2048,
@@ -116,7 +106,7 @@ PRESETS = {
     "proxy": Preset(vision=VIT_PROXY, moe=PROXY, dense_reference=PROXY_REFERENCE),
     "7b": Preset(vision=CLIP_LARGE_336, moe=MOE_7B, dense_reference=LLAVA_7B),
     "34b": Preset(vision=CLIP_LARGE_336, moe=MOE_34B, dense_reference=LLAVA_34B),
-    # Published shapes with published accuracy; all decoders here are Qwen3 blocks, so norms differ a little from OLMo's.
+    # Published shapes, because their accuracy is published. Every decoder is Qwen3's block: OLMo's norms differ.
     "olmoe-1b-7b": Preset(vision=CLIP_LARGE_336, moe=OLMOE_1B_7B),
     "olmo-7b": Preset(vision=CLIP_LARGE_336, dense_reference=OLMO_7B),
     "qwen3-30b-a3b": Preset(vision=CLIP_LARGE_336, moe=QWEN3_30B_A3B),
@@ -135,9 +125,7 @@ def preset_variants(name: str) -> tuple[str, ...]:
     return tuple(_decoder_shapes(PRESETS[name]))
 
 
-def preset_config(
-    name: str, variant: str = "moe", *, depth: int | None = None, visual: str = "fixed"
-) -> MoEVLMConfig:
+def preset_config(name: str, variant: str = "moe", *, depth: int | None = None, visual: str = "fixed") -> MoEVLMConfig:
     """Return the configuration of one variant of a preset.
 
     Args:
@@ -158,36 +146,13 @@ def preset_config(
     shape = _decoder_shapes(PRESETS[name])[variant]
     if depth is not None and not 1 <= depth <= shape.num_layers:
         raise ValueError(f"depth must be in [1, {shape.num_layers}], the layers of {name} {variant}, got {depth}")
-    vision_config = CLIPVisionConfig(**PRESETS[name].vision)
-    image_px = PRESETS[name].vision["image_size"]
-    pinpoints = [[rows * image_px, columns * image_px] for rows, columns in ANYRES_GRIDS]
+    vision = PRESETS[name].vision
+    pinpoints = [[rows * vision.image_px, columns * vision.image_px] for rows, columns in ANYRES_GRIDS]
     return MoEVLMConfig(
-        vision_config=vision_config,
+        vision_config=_vision_config(vision),
         text_config=_text_config(replace(shape, num_layers=depth or shape.num_layers)),
         image_token_id=IMAGE_TOKEN_ID,
         image_grid_pinpoints=pinpoints if visual == "anyres" else None,
-    )
-
-
-def parameter_counts(config: MoEVLMConfig) -> ParameterCounts:
-    """Count the parameters of the modules that `config` builds, on the meta device (no memory).
-
-    Args:
-        config: the whole model's configuration.
-    """
-    with torch.device("meta"):
-        model = MoEVLM(config)
-    text_config, language_model = config.text_config, model.model.language_model
-    text = _count(language_model) + _count(model.lm_head)
-    ffn = sum(param.numel() for name, param in language_model.named_parameters() if _is_ffn(name))
-    idle_experts = text_config.num_experts - text_config.num_experts_per_tok if text_config.num_experts else 0
-    return ParameterCounts(
-        total=_count(model),
-        text=text,
-        active=text - (ffn // text_config.num_experts * idle_experts if idle_experts else 0),
-        ffn=ffn,
-        vision=_count(model.model.vision_tower),
-        projector=_count(model.model.multi_modal_projector),
     )
 
 
@@ -205,6 +170,17 @@ def _decoder_shapes(preset: Preset) -> dict[str, DecoderShape]:
     return shapes
 
 
+def _vision_config(shape: VisionShape) -> CLIPVisionConfig:
+    return CLIPVisionConfig(
+        hidden_size=shape.hidden_size,
+        intermediate_size=shape.intermediate_size,
+        num_hidden_layers=shape.num_layers,
+        num_attention_heads=shape.num_heads,
+        image_size=shape.image_px,
+        patch_size=shape.patch_px,
+    )
+
+
 def _text_config(shape: DecoderShape) -> MoEVLMTextConfig:
     return MoEVLMTextConfig(
         vocab_size=shape.vocab_size,
@@ -218,16 +194,10 @@ def _text_config(shape: DecoderShape) -> MoEVLMTextConfig:
         num_experts_per_tok=shape.top_k,
         moe_intermediate_size=shape.intermediate_size,
         ffn_block_size=shape.ffn_block_size,
-        **SPECIAL_TOKEN_IDS,
+        pad_token_id=PAD_TOKEN_ID,
+        bos_token_id=BOS_TOKEN_ID,
+        eos_token_id=EOS_TOKEN_ID,
     )
-
-
-def _count(module: nn.Module) -> int:
-    return sum(param.numel() for param in module.parameters())
-
-
-def _is_ffn(name: str) -> bool:
-    return ".mlp." in name and ".mlp.gate." not in name  # mlp.gate is the router
 
 
 def _preset_name(name: str) -> str:
@@ -269,9 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table of the presets named on the command line."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    dtype_bytes = DTYPE_BYTES[options.dtype]
+    table = {"dtype_bytes": DTYPE_BYTES[options.dtype], "depth": options.depth}
     try:
-        rows = [row for name in options.names for row in _table_rows(name, dtype_bytes=dtype_bytes, depth=options.depth)]
+        rows = [row for name in options.names for row in _table_rows(name, **table)]
     except ValueError as error:
         parser.error(str(error))
     print(tabulate(rows, headers=TABLE_HEADERS, disable_numparse=True, stralign="right"))

@@ -5,6 +5,7 @@ from typing import Any
 from transformers import AutoProcessor, BatchFeature, LlavaNextProcessor, LlavaProcessor
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
 from moevlm.config import MoEVLMConfig
 from moevlm.tokenizer import load_tokenizer
@@ -46,6 +47,17 @@ class MoEVLMProcessor(LlavaNextProcessor):
         """
         num_features = self._get_number_of_features(height, width, self.tile_px, self.tile_px)
         return int(num_features) - (self.vision_feature_select_strategy == "default")
+
+    def num_tiles(self, height: int, width: int) -> int:
+        """Count the tiles of one image that the vision tower sees: in anyres its grid and the whole image.
+
+        Args:
+            height: Height of the image, pixels.
+            width: Width of the image, pixels.
+        """
+        if self.visual == "fixed":
+            return 1
+        return int(image_size_to_num_patches([height, width], self.image_processor.image_grid_pinpoints, self.tile_px))
 
     def replace_image_token(self, image_inputs: BatchFeature, image_idx: int, **kwargs: Any) -> str:
         """Return the image tokens of one image of the batch: transformers' hook for expanding a prompt."""

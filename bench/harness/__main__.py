@@ -1,4 +1,4 @@
-"""Commands on records: python -m bench.harness promote RECORD... --reason TEXT."""
+"""Commands on records: python -m bench.harness compare | promote | report."""
 
 import argparse
 import datetime
@@ -10,15 +10,19 @@ from pathlib import Path
 
 from bench.harness import ledger
 from bench.harness.baseline import MIN_LAUNCHES, PromotionRefused, promote
-from bench.harness.record import CorruptRecord, RecordWriteError
+from bench.harness.comparison import judge_one, open_reference
+from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.harness.record import CorruptRecord, Record, RecordWriteError, load, merge, read
+from bench.harness.report import HEADERS, explanations, machine_line, markdown_table, rows_of
+from bench.harness.retest import MIN_LAUNCHES as MIN_FRESH_LAUNCHES
+from bench.harness.verdict import EXIT_CODES, Verdict, exit_code
 
 BASELINES = Path("baselines")
-# Exit codes of what a user can mend, as regression verdicts have them; 2 is argparse's own for a bad command line.
-EXIT_CODES: dict[type[Exception], int] = {
-    PromotionRefused: 2,
-    FileNotFoundError: 13,
-    CorruptRecord: 14,
-    RecordWriteError: 16,
+ERROR_CODES: dict[type[Exception], int] = {
+    PromotionRefused: 2,  # argparse's own code for a command line that makes no sense
+    FileNotFoundError: EXIT_CODES[Verdict.MISSING],
+    CorruptRecord: EXIT_CODES[Verdict.CORRUPT],
+    RecordWriteError: EXIT_CODES[Verdict.FAILED],
 }
 
 
@@ -29,16 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; None takes the process's.
 
     Returns:
-        Exit code: 0, or that of the error in EXIT_CODES.
+        Exit code: the command's, or that of the error in ERROR_CODES.
     """
     options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = options.run
+    command: Callable[[argparse.Namespace], int] = options.run
     try:
-        command(options)
-    except tuple(EXIT_CODES) as error:
+        return command(options)
+    except tuple(ERROR_CODES) as error:
         print(f"error: {error}", file=sys.stderr)
-        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
-    return 0
+        return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,10 +54,48 @@ def _parser() -> argparse.ArgumentParser:
     promotion.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
     promotion.add_argument("--baselines", type=Path, default=BASELINES, metavar="DIR", help="default: %(default)s")
     promotion.set_defaults(run=_promote)
+    comparison = commands.add_parser("compare", help="judge records of one or more launches against a baseline")
+    comparison.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
+    comparison.add_argument("--baselines", type=Path, default=BASELINES, metavar="DIR", help="default: %(default)s")
+    comparison.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")
+    comparison.add_argument("--strict", action="store_true", help="INCONCLUSIVE ends 11")
+    comparison.set_defaults(run=_compare)
+    report = commands.add_parser("report", help="print a record as a markdown table")
+    report.add_argument("record", type=Path, metavar="RECORD")
+    report.set_defaults(run=_report)
     return parser
 
 
-def _promote(options: argparse.Namespace) -> None:
+def _compare(options: argparse.Namespace) -> int:
+    """Judge; several launches confirm one another, a single one can only raise suspicion."""
+    documents = [read(path) for path in options.records]
+    record = Record.from_document(merge(documents) if len(documents) > 1 else documents[0])
+    reference = open_reference(options.baselines, options.baseline, record.kind, record.fingerprint)
+    if reference.verdict:
+        print(f"{reference.verdict.value}: {reference.why}")
+        return EXIT_CODES[reference.verdict]
+    confirmed = len(documents) >= MIN_FRESH_LAUNCHES
+    verdicts = {
+        name: judge_one(name, scenario, reference, confirmed=confirmed) for name, scenario in record.scenarios.items()
+    }
+    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
+    for text in explanations(verdicts.values()):
+        print(f"- {text}")
+    return exit_code((verdict.verdict for verdict in verdicts.values()), strict=options.strict)
+
+
+def _report(options: argparse.Namespace) -> int:
+    """Print what a record holds."""
+    record = load(options.record)
+    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {})]))
+    deep = extrapolation_rows(extrapolations(record))
+    if deep:
+        print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
+    print(f"\n{machine_line(record)}")
+    return 0
+
+
+def _promote(options: argparse.Namespace) -> int:
     """Promote, then say where the baseline is and what slowdowns were accepted since the last release."""
     release = _git("describe", "--tags", "--abbrev=0")
     path = promote(
@@ -70,10 +111,11 @@ def _promote(options: argparse.Namespace) -> None:
     since = f"since {release}" if release else "so far (no release tag yet)"
     if not accepted:
         print(f"no slowdown was accepted {since}")
-        return
+        return 0
     print(f"slowdowns of {ledger.CONTROL} accepted {since}:")
     for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
         print(f"  {100 * math.expm1(log_ratio):+6.1f} %  {scenario}")
+    return 0
 
 
 def _git(*arguments: str) -> str:

@@ -35,7 +35,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--baselines", default="baselines", metavar="DIR", help="where promoted baselines lie")
     group.addoption("--baseline", default=None, metavar="FILE", help="compare with this record and no other")
     group.addoption("--record", default=None, metavar="FILE", help="where the record goes (default: records/, by date)")
-    group.addoption("--strict", action="store_true", help="an INCONCLUSIVE verdict fails the run (exit 11)")
+    group.addoption("--strict-verdicts", action="store_true", help="an INCONCLUSIVE verdict fails the run (exit 11)")
     group.addoption(
         "--time-budget",
         type=float,
@@ -74,7 +74,7 @@ def read_options(config: pytest.Config) -> Options:
         baselines=root / chosen.baselines,
         baseline=Path(chosen.baseline) if chosen.baseline else None,
         record=Path(chosen.record) if chosen.record else None,
-        strict=chosen.strict,
+        strict=chosen.strict_verdicts,
         time_budget_s=chosen.time_budget,
         scenario_budget_s=chosen.scenario_budget,
         slowdowns=parse_slowdowns(chosen.inject),

@@ -116,10 +116,10 @@ class HarnessSession:
     def _fail(self, verdict: ScenarioVerdict, session: pytest.Session) -> None:
         """Turn the terminal and JUnit red with a report of its own: the scenario itself had passed."""
         assert self.run is not None, "verdicts come from a run"
-        node_id = f"{self.run.measured[verdict.scenario].node_id}::verdict"
-        path, _, name = node_id.partition("::")
+        path = self.run.measured[verdict.scenario].node_id.partition("::")[0]
+        name = f"verdict of {verdict.scenario}"
         report = pytest.TestReport(
-            nodeid=node_id,
+            nodeid=f"{path}::{name}",
             location=(path, None, name),
             keywords={},
             outcome="failed",

@@ -128,7 +128,7 @@ class Run:
                     entries.append(arm_entry(entry, arm=arm, launches=launches, cost=cost))
         document["benchmarks"] = entries
         document[KEY] = self._header()
-        document[KEY] = seal(document)[KEY]
+        document.update(seal(document))
 
     def _header(self) -> dict[str, Any]:
         done = len(self.measured) + len(self.not_fitting)

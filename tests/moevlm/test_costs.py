@@ -138,6 +138,8 @@ def test_cached_bytes_of_a_token() -> None:
     assert kv_bytes_per_token(preset_config("7b"), dtype_bytes=2) == 16 * 2 * 4 * 128 * 2
 
 
+ROUNDING = 0.015  # the tables give two or three digits: 3.554 ms stands there as 3.6
+
 # Milliseconds on an H200: batch -> (7b moe, 7b dense, 34b moe, 34b dense), decode at context 1024.
 DECODE_FLOORS_MS = {
     1: (0.49, 3.11, 1.54, 16.0),
@@ -168,13 +170,13 @@ def floors_ms(phase: str, *, batch_size: int, seq_len: int) -> list[float]:
 @pytest.mark.parametrize("batch_size", DECODE_FLOORS_MS)
 def test_decode_floors(batch_size: int) -> None:
     floors = floors_ms("decode", batch_size=batch_size, seq_len=1024)
-    assert floors == pytest.approx(DECODE_FLOORS_MS[batch_size], rel=0.01)
+    assert floors == pytest.approx(DECODE_FLOORS_MS[batch_size], rel=ROUNDING)
 
 
 @pytest.mark.parametrize(("batch_size", "seq_len"), PREFILL_FLOORS_MS)
 def test_prefill_floors(batch_size: int, seq_len: int) -> None:
     floors = floors_ms("prefill", batch_size=batch_size, seq_len=seq_len)
-    assert floors == pytest.approx(PREFILL_FLOORS_MS[batch_size, seq_len], rel=0.01)
+    assert floors == pytest.approx(PREFILL_FLOORS_MS[batch_size, seq_len], rel=ROUNDING)
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,17 @@ def relative_error(actual, expected):
     return (actual.double() - expected.double()).norm() / expected.double().norm()
 
 
+# torch's grouped product takes no float64.
+BACKENDS_AND_DTYPES = [
+    pytest.param(backend, dtype, id=f"{backend}-{dtype}")
+    for backend in EXPERT_BACKENDS
+    for dtype in RELATIVE_BOUNDS
+    if (backend, dtype) != ("grouped_mm", torch.float64)
+]
+
+
 @pytest.mark.parametrize("num_tokens", [1, 5, 40])
-@pytest.mark.parametrize("dtype", RELATIVE_BOUNDS, ids=str)
-@pytest.mark.parametrize("backend", EXPERT_BACKENDS)
+@pytest.mark.parametrize(("backend", "dtype"), BACKENDS_AND_DTYPES)
 def test_every_backend_agrees_with_the_oracle(backend, dtype, num_tokens):
     experts, inputs = make_experts(backend, dtype), routed(num_tokens, dtype)
     with torch.no_grad():
@@ -47,7 +55,8 @@ def test_every_backend_agrees_with_the_oracle(backend, dtype, num_tokens):
 def test_oracle_agrees_with_qwen3_moes_experts_in_float64():
     config = Qwen3MoeConfig(hidden_size=H, num_experts=E, num_experts_per_tok=K, moe_intermediate_size=I)
     config._experts_implementation = "eager"
-    theirs, ours, inputs = Qwen3MoeExperts(config).double(), make_experts("eager", torch.float64), routed(20, torch.float64)
+    theirs, ours = Qwen3MoeExperts(config).double(), make_experts("eager", torch.float64)
+    inputs = routed(20, torch.float64)
     with torch.no_grad():
         theirs.gate_up_proj.copy_(ours.gate_up_proj)
         theirs.down_proj.copy_(ours.down_proj)
@@ -55,15 +64,16 @@ def test_oracle_agrees_with_qwen3_moes_experts_in_float64():
         assert relative_error(oracle, theirs(*inputs)) < 1e-14
 
 
-@pytest.mark.parametrize("backend", EXPERT_BACKENDS)
-def test_all_experts_with_weight_one_equal_the_dense_twin_of_the_same_tensors(backend):
-    experts = make_experts(backend, torch.float64)
-    dense = MoEVLMDenseMLP(MoEVLMTextConfig(hidden_size=H, intermediate_size=E * I, ffn_block_size=I)).double()
+@pytest.mark.parametrize(("backend", "dtype"), BACKENDS_AND_DTYPES)
+def test_all_experts_with_weight_one_equal_the_dense_twin_of_the_same_tensors(backend, dtype):
+    experts = make_experts(backend, dtype)
+    dense = MoEVLMDenseMLP(MoEVLMTextConfig(hidden_size=H, intermediate_size=E * I, ffn_block_size=I))
     dense.gate_up_proj, dense.down = experts.gate_up_proj, experts.down
-    hidden_TH, ids_TK, weights_TK = routed(20, torch.float64, top_k=E)
+    hidden_TH, ids_TK, weights_TK = routed(20, dtype, top_k=E)
     with torch.no_grad():
         twin = dense(hidden_TH[None])[0]
-        assert relative_error(experts(hidden_TH, ids_TK, torch.ones_like(weights_TK)), twin) < 1e-12
+        error = relative_error(experts(hidden_TH, ids_TK, torch.ones_like(weights_TK)), twin)
+    assert error < RELATIVE_BOUNDS[dtype]
 
 
 def test_backends_read_the_stored_down_projection_without_a_copy():

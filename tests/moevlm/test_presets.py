@@ -1,25 +1,22 @@
 """Presets: parameter counts against published figures and sums by hand, names, depth and the printed table."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
 from transformers import OlmoConfig
 
 from moevlm.config import MoEVLMConfig
-from moevlm.presets import PRESETS, ParameterCounts, main, parameter_counts, preset_config, preset_variants
+from moevlm.parameters import ParameterCounts, parameter_counts
+from moevlm.presets import PRESETS, main, preset_config, preset_variants
 
 SCALES = ("tiny", "proxy", "7b", "34b")
+EVERY_VARIANT = [(name, variant) for name in PRESETS for variant in preset_variants(name)]
 CLIP_LARGE_336 = 303_507_456  # parameters of ViT-L/14-336's vision tower
 
 
 @cache
 def counts(name: str, variant: str = "moe") -> ParameterCounts:
     return parameter_counts(preset_config(name, variant))
-
-
-def every_variant() -> Iterator[tuple[str, str]]:
-    return ((name, variant) for name in PRESETS for variant in preset_variants(name))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +81,7 @@ def test_olmo_has_the_shape_that_transformers_gives_it() -> None:
         assert getattr(text, name) == getattr(published, name), name
 
 
-@pytest.mark.parametrize(("name", "variant"), every_variant())
+@pytest.mark.parametrize(("name", "variant"), EVERY_VARIANT)
 def test_the_vision_tower_is_the_same_in_every_variant(name: str, variant: str) -> None:
     expected = CLIP_LARGE_336 if name not in ("tiny", "proxy") else counts(name).vision
     assert counts(name, variant).vision == expected
@@ -124,9 +121,9 @@ def test_depth_outside_the_preset_is_an_error(depth: int) -> None:
 
 
 def test_unknown_names_are_errors_that_name_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="preset must be one of tiny, proxy, 7b, 34b, .*, got '8b'"):
+    with pytest.raises(ValueError, match=r"preset must be one of tiny, proxy, 7b, 34b, .*, got '8b'"):
         preset_config("8b")
-    with pytest.raises(ValueError, match="variant of preset 7b must be one of moe, dense, .*, got 'sparse'"):
+    with pytest.raises(ValueError, match=r"variant of preset 7b must be one of moe, dense, .*, got 'sparse'"):
         preset_config("7b", "sparse")
     with pytest.raises(ValueError, match="variant of preset qwen3-32b must be one of dense_reference, got 'moe'"):
         preset_config("qwen3-32b")
@@ -146,7 +143,7 @@ def test_anyres_grids_are_in_units_of_the_tile() -> None:
     assert preset_config("tiny", visual="anyres").image_grid_pinpoints[0] == [56, 112]
 
 
-@pytest.mark.parametrize(("name", "variant"), every_variant())
+@pytest.mark.parametrize(("name", "variant"), EVERY_VARIANT)
 def test_every_model_takes_long_prompts_and_the_shipped_special_tokens(name: str, variant: str) -> None:
     config: MoEVLMConfig = preset_config(name, variant)
     text = config.text_config

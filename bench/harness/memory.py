@@ -1,0 +1,44 @@
+"""Peak memory of one call: the allocator's own count on a GPU, torch's allocation events on a CPU. Counted, so without noise."""
+
+from collections.abc import Callable
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+MEMORY_EVENT = "[memory]"  # the name under which kineto lists every allocation (positive bytes) and release (negative)
+
+
+def peak_new_bytes(call: Callable[[], object], device: torch.device) -> int:
+    """Return the most bytes that `call` holds at one time on `device`, beyond what was allocated before it.
+
+    Args:
+        call: what is measured; its result is counted.
+        device: whose memory.
+    """
+    return _PEAKS[device.type](call)
+
+
+def _cuda_peak(call: Callable[[], object]) -> int:
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    call()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def _cpu_peak(call: Callable[[], object]) -> int:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        result = call()
+    del result  # alive until here: it counts
+    assert profiled.profiler is not None, "the profiler has run"
+    kineto = profiled.profiler.kineto_results.events()
+    events = sorted((e.start_ns(), e.nbytes()) for e in kineto if e.name() == MEMORY_EVENT)
+    held = peak = 0
+    for _, num_bytes in events:
+        held += num_bytes
+        peak = max(peak, held)
+    return peak
+
+
+_PEAKS: dict[str, Callable[[Callable[[], object]], int]] = {"cuda": _cuda_peak, "cpu": _cpu_peak}

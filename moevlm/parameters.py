@@ -1,0 +1,51 @@
+"""How many parameters a configuration gives, by part: counted on the modules that it builds."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from moevlm.config import MoEVLMConfig
+from moevlm.modeling import MoEVLM
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterCounts:
+    """Parameters of one model; `active` are those of `text` that one token passes (embedding and head included)."""
+
+    total: int
+    text: int
+    active: int
+    ffn: int
+    vision: int
+    projector: int
+
+
+def parameter_counts(config: MoEVLMConfig) -> ParameterCounts:
+    """Count the parameters of the modules that `config` builds, on the meta device (no memory).
+
+    Args:
+        config: the whole model's configuration.
+    """
+    with torch.device("meta"):
+        model = MoEVLM(config)
+    text_config, language_model = config.text_config, model.model.language_model
+    text = _count(language_model) + _count(model.lm_head)
+    ffn = sum(param.numel() for name, param in language_model.named_parameters() if _is_ffn(name))
+    idle_experts = text_config.num_experts - text_config.num_experts_per_tok if text_config.num_experts else 0
+    return ParameterCounts(
+        total=_count(model),
+        text=text,
+        active=text - (ffn // text_config.num_experts * idle_experts if idle_experts else 0),
+        ffn=ffn,
+        vision=_count(model.model.vision_tower),
+        projector=_count(model.model.multi_modal_projector),
+    )
+
+
+def _count(module: nn.Module) -> int:
+    return sum(param.numel() for param in module.parameters())
+
+
+def _is_ffn(name: str) -> bool:
+    return ".mlp." in name and ".mlp.gate." not in name  # mlp.gate is the router
