@@ -11,7 +11,6 @@ from bench.floors import costs_of, depth_facts
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from fixtures.models import Twins
-from moevlm import set_expert_backend
 from moevlm.experts import reference_experts
 from moevlm.modeling import MoEVLMExperts
 from moevlm.router import Routing, bias_rows
@@ -24,11 +23,10 @@ ERROR_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-3, torch.bfloat16: 1e-2,
 @pytest.mark.defaults(backend=["eager", "grouped_mm", "batched_mm"])
 @torch.inference_mode()
 def bench_experts(
-    paired: Paired, twins: Twins, routing_hash: str, decode_anchor: str, backend: str, num_tokens: int
+    paired: Paired, twins: Twins, routing_hash: str, decode_anchor: str, num_tokens: int, backend: str
 ) -> None:
     """Send random tokens through the feed-forward part of every layer."""
     moe = twins["moe"]
-    set_expert_backend(moe, backend)
     layers = {arm: [layer.mlp for layer in model.model.language_model.layers] for arm, model in twins.items()}
     shape = (num_tokens, moe.config.text_config.hidden_size)
     hidden_TH = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(moe.device, moe.dtype)

@@ -92,7 +92,8 @@ def prefill(
         max_new_tokens: Tokens that decode steps may append after the prompt.
 
     Raises:
-        ValueError: `max_new_tokens` is below 1, or prompt and new tokens exceed the model's maximum.
+        ValueError: `max_new_tokens` is below 1, prompt and new tokens exceed the model's maximum, or padding is not on
+            the left.
     """
     batch_size, prompt_length = inputs["input_ids"].shape
     max_length = prompt_length + max_new_tokens
@@ -138,6 +139,8 @@ def _padding_mask(inputs: Mapping[str, torch.Tensor], max_new_tokens: int) -> to
     mask_BS = inputs.get("attention_mask")
     if mask_BS is None or bool(mask_BS.all()):
         return None
+    if not mask_BS[:, -1].all():
+        raise ValueError("attention_mask must pad on the left, got padding at the end; set padding_side='left'")
     return torch.nn.functional.pad(mask_BS.bool(), (0, max_new_tokens), value=True)
 
 

@@ -94,8 +94,8 @@ class MoEVLMDenseMLP(nn.Module):
     def forward(self, hidden_BSH: torch.Tensor, rows_T: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
         """Transform hidden states; `rows_T` has no meaning without a router."""
         blocks, width, hidden_size = self.down.shape
-        projected_TF = F.linear(hidden_BSH, self.gate_up_proj.view(-1, hidden_size))
-        gate, up = projected_TF.unflatten(-1, (blocks, 2, width)).unbind(-2)
+        projected = F.linear(hidden_BSH, self.gate_up_proj.view(-1, hidden_size))
+        gate, up = projected.unflatten(-1, (blocks, 2, width)).unbind(-2)
         return cast(torch.Tensor, (self.act_fn(gate) * up).flatten(-2) @ self.down.view(-1, hidden_size))
 
 
@@ -231,6 +231,11 @@ class MoEVLMModel(LlavaNextModel):
             kwargs: Options of LLaVA's method of the same name.
         """
         if image_sizes is None:
+            if pixel_values.dim() != 4:
+                raise ValueError(
+                    "pixel_values must be (images, 3, height, width) without image_sizes, "
+                    f"got {tuple(pixel_values.shape)}; pass image_sizes with tiled images"
+                )
             return LlavaModel.get_image_features(self, pixel_values, **kwargs)
         if self.config.image_grid_pinpoints is None:
             raise ValueError(
@@ -262,7 +267,9 @@ class MoEVLMModel(LlavaNextModel):
         self, input_ids: torch.Tensor | None = None, pixel_values: torch.Tensor | None = None, **kwargs: Any
     ) -> Any:
         """Return the decoder's last hidden states; arguments as `MoEVLMForConditionalGeneration.forward`."""
-        if self.language_model.routing_profile.is_biased and pixel_values is not None and input_ids is not None:
+        # generate() of newer transformers encodes the images first and passes their features instead.
+        has_images = pixel_values is not None or bool(kwargs.get("mm_encoder_outputs"))
+        if has_images and input_ids is not None and self.language_model.routing_profile.is_biased:
             kwargs["vision_mask_BS"] = input_ids == self.config.image_token_id
         return super().forward(input_ids, pixel_values, **kwargs)
 

@@ -29,14 +29,14 @@ def parameter_counts(config: MoEVLMConfig) -> ParameterCounts:
     """
     with torch.device("meta"):
         model = MoEVLM(config)
-    text_config, language_model = config.text_config, model.model.language_model
+    language_model, num_experts = model.model.language_model, config.text_config.num_experts
     text = _count(language_model) + _count(model.lm_head)
     ffn = sum(param.numel() for name, param in language_model.named_parameters() if _is_ffn(name))
-    idle_experts = text_config.num_experts - text_config.num_experts_per_tok if text_config.num_experts else 0
+    idle_experts = num_experts - config.text_config.num_experts_per_tok if num_experts else 0
     return ParameterCounts(
         total=_count(model),
         text=text,
-        active=text - (ffn // text_config.num_experts * idle_experts if idle_experts else 0),
+        active=text - ffn // max(num_experts, 1) * idle_experts,
         ffn=ffn,
         vision=_count(model.model.vision_tower),
         projector=_count(model.model.multi_modal_projector),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from transformers import AutoProcessor, BatchFeature, LlavaNextProcessor, LlavaProcessor
+from transformers import AutoProcessor, LlavaNextProcessor
+from transformers.image_utils import make_flat_list_of_images
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
@@ -45,8 +46,7 @@ class MoEVLMProcessor(LlavaNextProcessor):
             height: Height of the image as it was drawn, pixels.
             width: Width of the image as it was drawn, pixels.
         """
-        num_features = self._get_number_of_features(height, width, self.tile_px, self.tile_px)
-        return int(num_features) - (self.vision_feature_select_strategy == "default")
+        return self._get_number_of_features(height, width, self.tile_px, self.tile_px) - self._dropped_features
 
     def num_tiles(self, height: int, width: int) -> int:
         """Count the tiles of one image that the vision tower sees: in anyres its grid and the whole image.
@@ -59,16 +59,40 @@ class MoEVLMProcessor(LlavaNextProcessor):
             return 1
         return int(image_size_to_num_patches([height, width], self.image_processor.image_grid_pinpoints, self.tile_px))
 
-    def replace_image_token(self, image_inputs: BatchFeature, image_idx: int, **kwargs: Any) -> str:
+    def validate_inputs(self, images: Any = None, text: Any = None, *others: Any, **kwargs: Any) -> None:
+        """Refuse prompts that name more or fewer images than are given; transformers 5.17 does not look.
+
+        Raises:
+            ValueError: the counts differ, or transformers refuses the request.
+        """
+        num_marks = sum(prompt.count(self.image_token) for prompt in text or ())
+        flat: list[Any] = [] if images is None else make_flat_list_of_images(images)  # type: ignore[assignment]
+        if text is not None and num_marks != len(flat):
+            raise ValueError(
+                f"prompts must have as many {self.image_token} as there are images, {len(flat)}, got {num_marks}; "
+                "correct the text or the images"
+            )
+        super().validate_inputs(images, text, *others, **kwargs)
+
+    def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int, **kwargs: Any) -> str:
         """Return the image tokens of one image of the batch: transformers' hook for expanding a prompt."""
-        family = LlavaProcessor if self.visual == "fixed" else LlavaNextProcessor
-        return str(family.replace_image_token(self, image_inputs, image_idx, **kwargs))
+        if self.visual == "anyres":
+            return str(super().replace_image_token(image_inputs, image_idx, **kwargs))
+        height, width = image_inputs["pixel_values"][image_idx].shape[-2:]
+        num_features = self._get_number_of_features(height, width, height, width)
+        return str(self.image_token * (num_features - self._dropped_features))
+
+    @property
+    def _dropped_features(self) -> int:
+        """Count the features that the feature strategy leaves out: the class token's, or none."""
+        return int(self.vision_feature_select_strategy == "default")
 
     def _get_number_of_features(self, orig_height: int, orig_width: int, height: int, width: int) -> int:
         """Count the features with the class token; transformers' own counting calls this too."""
         if self.visual == "anyres":
             return int(super()._get_number_of_features(orig_height, orig_width, height, width))
-        return (height // self.patch_size) * (width // self.patch_size) + self.num_additional_image_tokens
+        patches = (height // self.patch_size) * (width // self.patch_size)
+        return int(patches + self.num_additional_image_tokens)
 
 
 def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
@@ -84,14 +108,14 @@ def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
     if config.text_config.vocab_size < len(tokenizer):
         raise ValueError(
             f"vocab_size must be at least {len(tokenizer)}, the shipped tokenizer's, got "
-            f"{config.text_config.vocab_size}; enlarge the vocabulary, or build MoEVLMProcessor around your own tokenizer"
+            f"{config.text_config.vocab_size}; enlarge it, or build MoEVLMProcessor around your own tokenizer"
         )
     if config.image_token_id != tokenizer.image_token_id:
         raise ValueError(
             f"image_token_id must be {tokenizer.image_token_id}, the shipped tokenizer's, got {config.image_token_id}; "
             "change it, or build MoEVLMProcessor around your own tokenizer"
         )
-    return MoEVLMProcessor(
+    return MoEVLMProcessor(  # type: ignore[no-untyped-call]
         _build_image_processor(config),
         tokenizer,
         patch_size=config.vision_config.patch_size,
@@ -101,11 +125,11 @@ def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
 
 
 def _build_image_processor(config: MoEVLMConfig) -> LlavaImageProcessorPil | LlavaNextImageProcessorPil:
-    side = config.vision_config.image_size
-    sizes = {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
-    if config.image_grid_pinpoints is None:
-        return LlavaImageProcessorPil(do_pad=True, **sizes)  # padded to a square: a page keeps its margins
-    return LlavaNextImageProcessorPil(image_grid_pinpoints=config.image_grid_pinpoints, **sizes)
+    side: int = config.vision_config.image_size  # type: ignore[assignment]  # declared as a pair too; ours is square
+    size, crop_size = {"shortest_edge": side}, {"height": side, "width": side}
+    if config.image_grid_pinpoints is None:  # padded to a square: a page keeps its margins
+        return LlavaImageProcessorPil(size=size, crop_size=crop_size, do_pad=True)
+    return LlavaNextImageProcessorPil(size=size, crop_size=crop_size, image_grid_pinpoints=config.image_grid_pinpoints)
 
 
-AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor, exist_ok=True)
+AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor, exist_ok=True)  # type: ignore[no-untyped-call]

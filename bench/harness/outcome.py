@@ -12,6 +12,7 @@ from bench.harness.run import Run
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
 RELAUNCH_S = 12.0  # start of a fresh process: imports, peaks, models
+RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do, so two short ones say more
 AUTO_FAILS = (Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)  # what fails a run that may do without a baseline
 
 
@@ -73,7 +74,7 @@ def _confirm(
     run: Run, suspects: Sequence[str], reference: Reference, note: Callable[[str], None]
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
     slowdowns = ",".join(f"{arm}={factor}" for arm, factor in run.options.slowdowns.items())
-    options = [*run.setup["launch_options"], f"--scenario-budget={run.options.scenario_budget_s}"]
+    options = [*run.setup["launch_options"], f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s}"]
     options += [f"--inject={slowdowns}"] if slowdowns else []
     return retest(
         {name: run.measured[name].node_id for name in suspects},

@@ -1,4 +1,4 @@
-"""The tokenizer that ships with the project: byte-level BPE, trained on `corpus.py` by `python -m moevlm.tokenizer.train`."""
+"""The tokenizer that ships with the project: byte-level BPE; `python -m moevlm.tokenizer.train` makes it again."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def load_tokenizer(*, max_length: int) -> PreTrainedTokenizerFast:
         >>> load_tokenizer(max_length=512)("<image>").input_ids
         [1, 3]
     """
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_file=str(TOKENIZER_PATH),
         pad_token=PAD_TOKEN,
         bos_token=BOS_TOKEN,

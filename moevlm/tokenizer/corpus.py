@@ -18,7 +18,7 @@ ENTITIES = {  # kind of image -> (what is asked about, where it stands)
     ),
     "photograph": (
         ("colour", "number of objects", "shape", "size", "position", "direction", "time of day", "weather", "texture"),
-        ("picture", "photo", "foreground", "background", "left side", "right side", "sky", "mountain", "lake", "forest"),
+        ("picture", "photo", "foreground", "background", "left side", "right side", "sky", "lake", "forest"),
     ),
 }
 VOCABULARY = {  # topic -> words that such images and questions are full of
@@ -36,8 +36,8 @@ VOCABULARY = {  # topic -> words that such images and questions are full of
     "equation function variable constant probability sample theorem proof integer fraction decimal equal parallel",
     "geometry": "perpendicular hypotenuse vertex tangent chord bisector midpoint degrees centimetres metres inside "
     "outside between above below equal opposite adjacent isosceles equilateral right obtuse acute similar congruent",
-    "looks": "red orange yellow green blue purple brown black white grey light dark bright small large tall wide narrow "
-    "left right top bottom centre corner near far round straight curved empty full stone cloud river field tree",
+    "looks": "red orange yellow green blue purple brown black white grey light dark bright small large tall wide "
+    "narrow mountain left right top bottom centre corner near far round straight curved empty full cloud tree",
     "reading": "following question option choose explain because therefore however compare estimate calculate "
     "approximately according difference between increase decrease remain change during before after since until each "
     "every most least than more less about information description summary detail reference appendix section chapter",

@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from moevlm.tokenizer import BOS_TOKEN, SPECIAL_TOKENS, TOKENIZER_PATH
 from moevlm.tokenizer.corpus import corpus
 
-VOCAB_SIZE = 1024  # the smallest preset's embedding has as many rows; 256 bytes, 4 special tokens, the rest merges
+VOCAB_SIZE = 1024  # fits every preset's embedding: 4 special tokens, 256 bytes, the rest merges
 
 
 def train_tokenizer() -> Tokenizer:

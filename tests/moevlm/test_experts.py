@@ -9,12 +9,12 @@ from moevlm import EXPERT_BACKENDS, MoEVLMTextConfig, set_expert_backend
 from moevlm.experts import reference_experts
 from moevlm.modeling import MoEVLMDenseMLP, MoEVLMExperts
 
-E, K, H, I = 8, 2, 32, 16
+E, K, H, WIDTH = 8, 2, 32, 16
 RELATIVE_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-2}
 
 
 def make_experts(backend, dtype):
-    config = MoEVLMTextConfig(hidden_size=H, num_experts=E, num_experts_per_tok=K, moe_intermediate_size=I)
+    config = MoEVLMTextConfig(hidden_size=H, num_experts=E, num_experts_per_tok=K, moe_intermediate_size=WIDTH)
     config._experts_implementation = backend
     experts = MoEVLMExperts(config).to(dtype)
     torch.manual_seed(0)
@@ -53,7 +53,7 @@ def test_every_backend_agrees_with_the_oracle(backend, dtype, num_tokens):
 
 
 def test_oracle_agrees_with_qwen3_moes_experts_in_float64():
-    config = Qwen3MoeConfig(hidden_size=H, num_experts=E, num_experts_per_tok=K, moe_intermediate_size=I)
+    config = Qwen3MoeConfig(hidden_size=H, num_experts=E, num_experts_per_tok=K, moe_intermediate_size=WIDTH)
     config._experts_implementation = "eager"
     theirs, ours = Qwen3MoeExperts(config).double(), make_experts("eager", torch.float64)
     inputs = routed(20, torch.float64)
@@ -67,7 +67,7 @@ def test_oracle_agrees_with_qwen3_moes_experts_in_float64():
 @pytest.mark.parametrize(("backend", "dtype"), BACKENDS_AND_DTYPES)
 def test_all_experts_with_weight_one_equal_the_dense_twin_of_the_same_tensors(backend, dtype):
     experts = make_experts(backend, dtype)
-    dense = MoEVLMDenseMLP(MoEVLMTextConfig(hidden_size=H, intermediate_size=E * I, ffn_block_size=I))
+    dense = MoEVLMDenseMLP(MoEVLMTextConfig(hidden_size=H, intermediate_size=E * WIDTH, ffn_block_size=WIDTH))
     dense.gate_up_proj, dense.down = experts.gate_up_proj, experts.down
     hidden_TH, ids_TK, weights_TK = routed(20, dtype, top_k=E)
     with torch.no_grad():
@@ -78,7 +78,7 @@ def test_all_experts_with_weight_one_equal_the_dense_twin_of_the_same_tensors(ba
 
 def test_backends_read_the_stored_down_projection_without_a_copy():
     experts = make_experts("eager", torch.float32)
-    assert experts.down_proj.shape == (E, H, I)
+    assert experts.down_proj.shape == (E, H, WIDTH)
     assert experts.down_proj.data_ptr() == experts.down.data_ptr()
     assert set(dict(experts.named_parameters())) == {"gate_up_proj", "down"}
 

@@ -164,3 +164,10 @@ def test_a_prompt_beyond_the_models_maximum_is_refused(make_model, make_prompt):
 def test_room_for_no_token_is_refused(make_model, make_prompt):
     with pytest.raises(ValueError, match="max_new_tokens must be at least 1, got 0; "):
         prefill(make_model(), {"input_ids": make_prompt(1, 20)}, max_new_tokens=0)
+
+
+def test_padding_at_the_end_is_refused(make_model, make_prompt):
+    mask_BS = torch.ones(2, 20, dtype=torch.long)
+    mask_BS[1, -3:] = 0
+    with pytest.raises(ValueError, match="attention_mask must pad on the left, got padding at the end; "):
+        prefill(make_model(), {"input_ids": make_prompt(2, 20), "attention_mask": mask_BS}, max_new_tokens=4)

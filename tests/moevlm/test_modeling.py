@@ -140,6 +140,11 @@ def test_image_sizes_are_refused_by_the_fixed_scheme(make_model, make_prompt):
         )
 
 
+def test_tiled_images_need_their_sizes(make_model, make_prompt):
+    with pytest.raises(ValueError, match=r"without image_sizes, got \(1, 5, 3, 28, 28\); pass image_sizes"):
+        make_model(pinpoints=PINPOINTS)(make_prompt(1, 24, 4), pixel_values=torch.randn(1, 5, 3, 28, 28))
+
+
 @pytest.mark.parametrize("inputs", [{}, {"input_ids": torch.ones(1, 2).long(), "inputs_embeds": torch.ones(1, 2, 64)}])
 def test_decoder_takes_tokens_or_embeddings(make_model, inputs):
     with pytest.raises(ValueError, match="give one of input_ids and inputs_embeds"):

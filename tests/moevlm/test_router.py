@@ -183,7 +183,7 @@ def test_unknown_profile_names_the_known_ones(text):
 
 @pytest.mark.parametrize("text", ["specialized", "specialized:0", "specialized:-1", "specialized:nan", "uniform:3"])
 def test_strength_that_does_not_fit_is_refused(text):
-    with pytest.raises(ValueError, match="takes .*strength.*, got .*; write one of weights, uniform, specialized"):
+    with pytest.raises(ValueError, match=r"takes .*strength.*, got .*; write one of weights, uniform, specialized"):
         RoutingProfile.parse(text)
 
 
