@@ -17,7 +17,13 @@ NUM_DECODE_STEPS = 8  # enough that reading the clock does not show, few enough 
 
 
 def bench_decode(
-    paired: Paired, twins: Twins, inputs: Inputs, routing_hash: str, decode_anchor: str, batch_size: int, seq_len: int | str
+    paired: Paired,
+    twins: Twins,
+    inputs: Inputs,
+    routing_hash: str,
+    decode_anchor: str,
+    batch_size: int,
+    seq_len: int | str,
 ) -> None:
     """Decode greedily; every round starts from the same cache length."""
     states = {arm: prefill(model, inputs.tensors, max_new_tokens=NUM_DECODE_STEPS) for arm, model in twins.items()}

@@ -1,7 +1,8 @@
 """Experts: latency of one feed-forward layer alone, by expert backend and number of tokens.
 
-The clock covers the experts of every decoder layer in turn, each with its own weights and its own choice of experts, so that a layer
-does not find its weights in a cache because it has just run; router and attention are outside. The dense arm is the twin's MLP.
+The clock covers the experts of every decoder layer in turn, each with its own weights and its own choice of experts,
+so that a layer does not find its weights in a cache because it has just run; router and attention are outside. The
+dense arm is the twin's MLP.
 """
 
 import pytest
@@ -51,7 +52,9 @@ def bench_experts(
         facts={"distinct_experts": distinct, **depth_facts(twins)},
     )
     assert outputs["moe"].shape == (len(routings), *shape)
-    assert reference_error(layers["moe"][0].experts, hidden_TH, routings[0], outputs["moe"][0]) < ERROR_BOUNDS[moe.dtype]
+    assert (
+        reference_error(layers["moe"][0].experts, hidden_TH, routings[0], outputs["moe"][0]) < ERROR_BOUNDS[moe.dtype]
+    )
 
 
 def reference_error(

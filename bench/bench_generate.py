@@ -1,6 +1,7 @@
 """Generate: a batch of requests from pixels to the last output token (end to end), greedy.
 
-Short-answer tasks are prefill workloads (a few tokens out): requests/s and total tokens/s, which counts prompt tokens with image tokens.
+Short-answer tasks are prefill workloads (a few tokens out): what counts is requests/s, and total tokens/s, in which the
+prompt's tokens count with its image tokens.
 """
 
 import pytest

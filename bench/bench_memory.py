@@ -1,6 +1,7 @@
 """Memory: the most bytes an arm holds while it answers a batch, its weights included.
 
-Weights are counted for each arm as if it stood alone, although the twins share theirs here. Counted, not timed: there is no noise.
+Weights are counted for each arm as if it stood alone, although the twins share theirs here. Counted, not timed: there
+is no noise.
 """
 
 from bench.floors import depth_facts

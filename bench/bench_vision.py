@@ -1,6 +1,7 @@
 """Vision: latency of encoding a batch's images, tower and projector.
 
-Both arms run the same tensors, so their ratio is 1 by construction: where its interval leaves 1, the measurement is off.
+Both arms run the same tensors, so their ratio is 1 by construction: where its interval leaves 1, the measurement is
+off.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""What each arm of a scenario cannot do without: FLOPs and bytes of one unit, from the model's shapes and the routing that ran."""
+"""What each arm cannot do without: FLOPs and bytes of one unit, from the model's shapes and the routing that ran."""
 
 from collections.abc import Callable, Mapping
 
@@ -36,7 +36,7 @@ def costs_of(
 
 
 def mean_distinct_experts(model: torch.nn.Module, run: Callable[[], object]) -> float:
-    """Return how many distinct experts a layer reads in one pass, averaged over the layers and passes of `run`; off the clock."""
+    """Return how many distinct experts a layer reads in one pass, the mean over layers and passes; off the clock."""
     with recorded_routing(model) as ids:
         run()
     return sum(map(distinct_experts, ids)) / len(ids)

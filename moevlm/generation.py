@@ -9,7 +9,6 @@ Shapes: B samples, S prompt positions incl. padding, N decode steps, V vocabular
 """
 
 # transformers' methods carry no annotations.
-# mypy: allow-untyped-calls
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ class PreallocatedLayer(DynamicLayer):
     """A cache layer that writes into memory taken once, where transformers' copies the whole layer at each token."""
 
     def __init__(self, max_length: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # transformers declares no types here
         self.max_length = max_length
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:

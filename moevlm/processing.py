@@ -115,7 +115,7 @@ def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
             f"image_token_id must be {tokenizer.image_token_id}, the shipped tokenizer's, got {config.image_token_id}; "
             "change it, or build MoEVLMProcessor around your own tokenizer"
         )
-    return MoEVLMProcessor(  # type: ignore[no-untyped-call]
+    return MoEVLMProcessor(  # type: ignore[no-untyped-call]  # transformers' constructor has no types
         _build_image_processor(config),
         tokenizer,
         patch_size=config.vision_config.patch_size,
@@ -132,4 +132,4 @@ def _build_image_processor(config: MoEVLMConfig) -> LlavaImageProcessorPil | Lla
     return LlavaNextImageProcessorPil(size=size, crop_size=crop_size, image_grid_pinpoints=config.image_grid_pinpoints)
 
 
-AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor, exist_ok=True)  # type: ignore[no-untyped-call]
+AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor, exist_ok=True)

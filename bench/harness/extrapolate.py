@@ -87,7 +87,13 @@ def _extrapolate(key: tuple[str, str, str, int], points: Mapping[int, float]) ->
     return Extrapolation(scenario, arm, metric_name, tuple(sorted(points)), full, line.at(full), error)
 
 
-EXTRAPOLATION_HEADERS = ("scenario (extrapolated)", "arm", "full depth", "measured depths", "error at the depth between")
+EXTRAPOLATION_HEADERS = (
+    "scenario (extrapolated)",
+    "arm",
+    "full depth",
+    "measured depths",
+    "error at the depth between",
+)
 
 
 def extrapolation_rows(found: Iterable[Extrapolation]) -> list[tuple[str, ...]]:

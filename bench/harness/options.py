@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 DEFAULT_TIME_BUDGET_S = 280.0  # `pytest bench` promises five minutes
-DEFAULT_SCENARIO_BUDGET_S = 0.8  # a median over tens of blocks at the default sizes; launches vary more than that resolves
+DEFAULT_SCENARIO_BUDGET_S = (
+    0.8  # a median over tens of blocks at the default sizes; launches vary more than that resolves
+)
 
 
 @dataclass(frozen=True, kw_only=True)

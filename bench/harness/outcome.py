@@ -12,7 +12,9 @@ from bench.harness.run import Run
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
 RELAUNCH_S = 12.0  # start of a fresh process: imports, peaks, models
-RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do, so two short ones say more
+RETEST_SHARE = (
+    0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do, so two short ones say more
+)
 AUTO_FAILS = (Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)  # what fails a run that may do without a baseline
 
 
@@ -58,7 +60,9 @@ def conclude(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
         verdicts.update(confirmed)
     everything = [*verdicts.values(), *missing_scenarios(reference, selection)]
     if not everything:
-        return Outcome(run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require")
+        return Outcome(
+            run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
+        )
     return Outcome(verdicts=everything, fresh=fresh)
 
 
@@ -91,4 +95,3 @@ def _confirm(
 def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:
     """Return the verdicts by scenario id."""
     return {verdict.scenario: verdict for verdict in outcome.verdicts}
-

@@ -13,7 +13,10 @@ import torch
 from bench.harness.clock import Clock
 
 PEAK_ROUNDS = 12  # rounds of each peak; on a shared machine some of them run undisturbed
-MATMUL_SIZE = {"cpu": 1024, "cuda": 8192}  # rows of the square matrices: large enough to reach the plateau, milliseconds long
+MATMUL_SIZE = {
+    "cpu": 1024,
+    "cuda": 8192,
+}  # rows of the square matrices: large enough to reach the plateau, milliseconds long
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}  # per buffer: beyond the last-level cache of most machines
 ANCHOR_SIZE = {"cpu": 256, "cuda": 2048}  # rows of the anchors' matrices: a fraction of a millisecond to a few
 DISPATCH_OPS = 200  # small operations of the dispatch anchor: about half a millisecond of Python and dispatcher

@@ -135,9 +135,7 @@ class HarnessSession:
             self.progress.begin(nodeid.partition("::")[2])
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, Any, None]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
         """Keep a scenario once its own assertions have passed; note one that failed or does not fit."""
         outcome = yield
         report: pytest.TestReport = outcome.get_result()
@@ -187,7 +185,7 @@ class HarnessSession:
 
     def pytest_terminal_summary(self) -> None:
         """Print the table, the reasons and the one line that sums the run up; write the same as markdown."""
-        if self.run and self.run.measured or self.outcome.run_verdict:
+        if (self.run and self.run.measured) or self.outcome.run_verdict:
             assert self.run is not None, "an outcome comes from a run"
             seconds = time.monotonic() - self.started
             write_reports(self.console, self.run, self.outcome, scenarios_judged(self.outcome), seconds)
@@ -204,4 +202,3 @@ def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired:
     session: HarnessSession = pytestconfig.pluginmanager.getplugin("moevlm-harness")
     assert session.run is not None, "a scenario is collected before it runs"
     return session.run.paired(benchmark)
-

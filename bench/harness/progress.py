@@ -15,7 +15,12 @@ class RunProgress:
     def __init__(self, console: Console, total: int) -> None:
         self.console, self.total, self.done = console, total, 0
         self.started = time.monotonic()
-        columns = (TextColumn("measuring"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
+        columns = (
+            TextColumn("measuring"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+        )
         self.bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
         self.task = self.bar.add_task("", total=total)
 
@@ -26,7 +31,9 @@ class RunProgress:
             self.bar.start()
             self.bar.refresh()
         else:
-            self.console.print(f"[{self.done + 1}/{self.total}] {scenario}  {self.left()}", highlight=False, markup=False)
+            self.console.print(
+                f"[{self.done + 1}/{self.total}] {scenario}  {self.left()}", highlight=False, markup=False
+            )
         self.done += 1
 
     def note(self, text: str) -> None:

@@ -175,15 +175,15 @@ def write_reports(
 
 def does_not_fit(record: Record) -> list[str]:
     """Say which scenarios were not measured because memory is short, and by how much."""
-    return [
-        f"{entry['scenario']}: not measured, {entry.get('reason', 'skipped')}" for entry in record.not_fitting
-    ]
+    return [f"{entry['scenario']}: not measured, {entry.get('reason', 'skipped')}" for entry in record.not_fitting]
 
 
 def machine_line(record: Record) -> str:
     """Name the machine and the software of a record."""
     kind, software = record.kind, record.fingerprint
-    peaks = ", ".join(f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items())
+    peaks = ", ".join(
+        f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items()
+    )
     return (
         f"<sub>{kind['device_count']} x {kind['device_model']}, {kind['dtype']}, {kind['num_threads']} threads, "
         f"torch {software['torch']}, transformers {software['transformers']}; measured peaks: {peaks}</sub>"

@@ -39,7 +39,16 @@ class Launcher:
         """
         with tempfile.TemporaryDirectory(prefix="moevlm-launch-") as folder:
             path = Path(folder) / "record.json"
-            command = [sys.executable, "-m", "pytest", *node_ids, *self.options, "--compare=off", f"--record={path}", "-q"]
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                *node_ids,
+                *self.options,
+                "--compare=off",
+                f"--record={path}",
+                "-q",
+            ]
             try:
                 done = subprocess.run(
                     command, cwd=self.root, capture_output=True, text=True, timeout=timeout_s, check=False
@@ -56,7 +65,8 @@ def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
     if known is None:
         return fresh
     arms: dict[str, ArmSeries] = {
-        arm: replace(series, launches=(*known.arms[arm].launches, *series.launches)) for arm, series in fresh.arms.items()
+        arm: replace(series, launches=(*known.arms[arm].launches, *series.launches))
+        for arm, series in fresh.arms.items()
     }
     return replace(fresh, arms=arms)
 
@@ -113,4 +123,3 @@ def retest(
         known = verdicts.get(scenario_id, ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE))
         verdicts[scenario_id] = replace(known, verdict=Verdict.INCONCLUSIVE, why=why)
     return verdicts, fresh
-

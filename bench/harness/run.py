@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +49,9 @@ class Run:
         self.failed: list[str] = []
         self.filtered = False
         self.write_error: RecordWriteError | None = None
-        self.record_path = options.record or config.rootpath / "records" / f"{self.started:%Y%m%dT%H%M%S}-{self.id}.json"
+        self.record_path = (
+            options.record or config.rootpath / "records" / f"{self.started:%Y%m%dT%H%M%S}-{self.id}.json"
+        )
         self._machine_info: object = None
 
     def paired(self, benchmark: BenchmarkFixture) -> Paired:

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats as scipy_stats
 
-PRIOR_LAUNCHES = 8.0  # weight of the pooled variance against a scenario's own, as degrees of freedom: one baseline's worth
+PRIOR_LAUNCHES = (
+    8.0  # weight of the pooled variance against a scenario's own, as degrees of freedom: one baseline's worth
+)
 
 
 class Interval(NamedTuple):

@@ -20,7 +20,7 @@ def load_tokenizer(*, max_length: int) -> PreTrainedTokenizerFast:
         >>> load_tokenizer(max_length=512)("<image>").input_ids
         [1, 3]
     """
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_file=str(TOKENIZER_PATH),
         pad_token=PAD_TOKEN,
         bos_token=BOS_TOKEN,
