@@ -6,7 +6,7 @@ import torch
 
 from fixtures.models import Twins
 from moevlm.costs import phase_cost
-from moevlm.presets import PRESETS
+from moevlm.presets import preset_config
 from moevlm.specialization import distinct_experts, recorded_routing
 
 
@@ -43,7 +43,6 @@ def mean_distinct_experts(model: torch.nn.Module, run: Callable[[], object]) -> 
 
 
 def depth_facts(twins: Twins) -> Mapping[str, float]:
-    """Return the depth that was built and the preset's own, for extrapolation."""
-    full = PRESETS[twins.preset].moe
-    built = twins["moe"].config.text_config.num_hidden_layers
-    return {"depth": built, "full_depth": full.num_layers if full else built}
+    """Return the depth that was built and each arm's own, for extrapolation."""
+    full = {f"full_depth_{arm}": preset_config(twins.preset, arm).text_config.num_hidden_layers for arm in twins}
+    return {"depth": twins["moe"].config.text_config.num_hidden_layers, **full}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.harness import ledger
-from bench.harness.baseline import MIN_LAUNCHES, PromotionRefused, promote
+from bench.harness.baseline import MIN_LAUNCHES, promote
 from bench.harness.comparison import judge_one, open_reference
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.harness.record import CorruptRecord, Record, RecordWriteError, load, merge, read
@@ -19,10 +19,10 @@ from bench.harness.verdict import EXIT_CODES, Verdict, exit_code
 
 BASELINES = Path("baselines")
 ERROR_CODES: dict[type[Exception], int] = {
-    PromotionRefused: 2,  # argparse's own code for a command line that makes no sense
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
     CorruptRecord: EXIT_CODES[Verdict.CORRUPT],
     RecordWriteError: EXIT_CODES[Verdict.FAILED],
+    ValueError: 2,  # argparse's own code for a command line that makes no sense; after CorruptRecord, which is one
 }
 
 
@@ -74,9 +74,9 @@ def _compare(options: argparse.Namespace) -> int:
     if reference.verdict:
         print(f"{reference.verdict.value}: {reference.why}")
         return EXIT_CODES[reference.verdict]
-    confirmed = len(documents) >= MIN_FRESH_LAUNCHES
     verdicts = {
-        name: judge_one(name, scenario, reference, confirmed=confirmed) for name, scenario in record.scenarios.items()
+        name: judge_one(name, scenario, reference, confirmed=len(scenario.launch_ids) >= MIN_FRESH_LAUNCHES)
+        for name, scenario in record.scenarios.items()
     }
     print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
     for text in explanations(verdicts.values()):

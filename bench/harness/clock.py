@@ -1,4 +1,4 @@
-"""Time one call on the right clock: the host's for a CPU, CUDA events for a GPU. No other file reads a clock to measure."""
+"""Time one call on the right clock: the host's for a CPU, CUDA events for a GPU. No other file measures times."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import torch
 
 T = TypeVar("T")
 
-# NVML's reasons under which a GPU runs slower than asked: power cap, hardware slowdown, thermal (software, hardware), power brake.
+# NVML's reasons under which a GPU runs slower than asked: power cap, hardware slowdown, thermal (software, hardware),
+# power brake.
 THROTTLE_REASONS = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 
 
@@ -48,7 +49,7 @@ class HostClock:
 class CudaClock:
     """Seconds between two CUDA events around calls that queue work on a GPU.
 
-    The device is idle at the first event, so what the host adds before the first kernel is inside, as a user would see it.
+    The device is idle at the first event: what the host adds before the first kernel is inside, as a user would see it.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -1,5 +1,6 @@
-"""A run against a stored baseline: which scenarios have a counterpart, and what is said of each. Reads the baseline, writes nothing."""
+"""A run against a stored baseline: which scenarios have a counterpart, and what is said of each. Writes nothing."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +18,15 @@ class Selection:
     """Which scenarios the user's options ask for: what they exclude is not missing."""
 
     collected: Collection[str]  # scenario ids that were collected, before -k and -m
-    functions: Collection[str]  # benchmark functions that were collected
+    functions: Collection[str] | None  # benchmark functions of the files that were named; None if whole folders were
     axes: Mapping[str, Collection[str]]  # parameter -> the values asked for
     whole: bool  # False if node ids were named: then nothing else is expected
 
     def expects(self, scenario_id: str, params: Mapping[str, object]) -> bool:
         """Tell whether a scenario of the baseline should have been measured by this run."""
-        if not self.whole or scenario_id in self.collected or scenario_id.split("[")[0] not in self.functions:
+        if not self.whole or scenario_id in self.collected:
+            return False
+        if self.functions is not None and scenario_id.split("[")[0] not in self.functions:
             return False
         return all(str(params[axis]) in chosen for axis, chosen in self.axes.items() if axis in params)
 
@@ -69,11 +72,15 @@ def open_reference(
     if differing:
         why = f"{path} comes from another kind of machine: {'; '.join(differing)}"
         return Reference(path=path, verdict=Verdict.NOT_COMPARABLE, why=why)
+    pooled = pooled_variances(record.scenarios.values())
+    if any(map(math.isnan, pooled.values())):
+        why = f"{path} must hold two launches or more, whose spread gives the tolerance, got one; promote a baseline"
+        return Reference(path=path, verdict=Verdict.MISSING, why=why)
     return Reference(
         path=path,
         record=record,
         same_fingerprint=not differences(record.fingerprint, fingerprint),
-        pooled=pooled_variances(record.scenarios.values()),
+        pooled=pooled,
     )
 
 

@@ -1,4 +1,4 @@
-"""From a few layers at true width to the whole model: a line through two depths, checked at a third, the error shown."""
+"""From a few layers at true width to the whole model: a line through two depths, its error shown at a third."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ def extrapolations(record: Record) -> list[Extrapolation]:
     families: dict[tuple[str, str, str, int], dict[int, float]] = {}
     for scenario_id, scenario in record.scenarios.items():
         for name, series in scenario.arms.items():
-            depth, full = series.facts.get("depth"), series.facts.get("full_depth")
+            depth, full = series.facts.get("depth"), series.facts.get(f"full_depth_{name}")
             if name != ANCHOR and depth and full:
                 key = (full_depth_id(scenario_id), name, series.metric, int(full))
                 families.setdefault(key, {})[int(depth)] = median_sample(series)

@@ -1,4 +1,4 @@
-"""Peak memory of one call: the allocator's own count on a GPU, torch's allocation events on a CPU. Counted, so without noise."""
+"""Peak memory of one call: the allocator's own count on a GPU, torch's allocation events on a CPU; without noise."""
 
 from collections.abc import Callable
 

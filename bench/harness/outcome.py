@@ -85,7 +85,7 @@ def _confirm(
         reference,
         Launcher(root=run.config.rootpath, options=options),
         deadline=run.deadline,
-        first_guess_s=RELAUNCH_S + sum(run.measured[name].seconds for name in suspects),
+        first_guess_s=RELAUNCH_S + RETEST_SHARE * sum(run.measured[name].seconds for name in suspects),
         on_launch=lambda number, count: note(
             f"measuring {count} suspects again in fresh process {number}, {run.deadline - time.monotonic():.0f} s left"
         ),

@@ -1,7 +1,8 @@
 """Interleave the arms of one scenario in blocks of random balanced order, inside one pytest-benchmark measurement.
 
-A block runs every arm once within a few milliseconds, so that what disturbs the machine disturbs all of them alike. pytest-benchmark times
-the primary arm; the arms drawn before it run in its setup, those drawn after it in its teardown, each on our clock.
+A block runs every arm once within a few milliseconds, so that what disturbs the machine disturbs all of them alike.
+pytest-benchmark times the primary arm; the arms drawn before it run in its setup, those drawn after it in its teardown,
+each on our clock.
 """
 
 import gc
@@ -61,7 +62,7 @@ def balanced_orders(arms: Sequence[str], num_blocks: int, rng: random.Random) ->
         rng: source of randomness.
 
     Returns:
-        One permutation of `arms` a block: rotations of a freshly shuffled list, in random order, until there are enough.
+        One permutation of `arms` a block: rotations of a freshly shuffled list, in random order, until they suffice.
     """
     orders: list[list[str]] = []
     while len(orders) < num_blocks:

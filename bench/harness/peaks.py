@@ -1,8 +1,8 @@
-"""What this machine can do at best, measured in the same run, and the anchors: frozen torch work that no code of ours touches.
+"""What this machine can do at best, measured in the same run, and the anchors: torch work that no code of ours touches.
 
-A peak is the best of several rounds (nothing can make a machine faster than it is); MFU and MBU divide by it. An anchor is one arm of
-every scenario: when both models become slower and the anchor does not, shared code did; when the anchor does too, the machine did.
-Changing an anchor's work is a breaking change for every baseline.
+A peak is the best of several rounds (nothing can make a machine faster than it is); MFU and MBU divide by it. An anchor
+is one arm of every scenario: when both models become slower and the anchor does not, shared code did; when the anchor
+does too, the machine did. Changing an anchor's work is a breaking change for every baseline.
 """
 
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def _stream_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], obj
 
 
 def _dispatch_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
-    """Run a chain of operations too small to matter: bound by Python and the dispatcher, as decode of a small model is."""
+    """Chain operations too small to matter: bound by Python and the dispatcher, as decode of a small model is."""
     row = torch.randn(1, 64, generator=torch.Generator().manual_seed(0)).to(device, dtype)
 
     def run() -> object:

@@ -1,4 +1,4 @@
-"""pytest hooks: options, the fixture `paired`, the record after each scenario, the comparison at the end, the table, the exit code."""
+"""pytest hooks: options, fixture `paired`, a record after each scenario, then comparison, table and exit code."""
 
 import time
 from collections.abc import Generator
@@ -81,11 +81,11 @@ class HarnessSession:
         measuring = bool(self.selected) and not self.config.option.collectonly
         if measuring:
             self._start()
-        yield
+        ended = yield
         if self.progress:
             self.progress.end()
-        if self.run and not session.shouldstop and not self.config.getoption("benchmark_disable"):
-            self._conclude(self.run, session)
+        if self.run and ended.exception is None and not self.config.getoption("benchmark_disable"):
+            self._conclude(self.run, session)  # not after Ctrl-C or -x: whoever stopped a run wants no fresh processes
 
     def _start(self) -> None:
         try:
@@ -100,10 +100,16 @@ class HarnessSession:
         """Tell whether folders or files were named, not single scenarios."""
         return not any("::" in arg for arg in self.config.args)
 
+    def _names_folders(self) -> bool:
+        """Tell whether whole folders were named: a function that only the baseline has was then renamed or removed."""
+        ignored = self.config.option.ignore or self.config.option.ignore_glob
+        folder = self.config.invocation_params.dir
+        return not ignored and all((folder / arg).is_dir() for arg in self.config.args)
+
     def _conclude(self, run: Run, session: pytest.Session) -> None:
         selection = Selection(
             collected={item.name for item in self.collected},
-            functions={item.name.split("[")[0] for item in self.collected},
+            functions=None if self._names_folders() else {item.name.split("[")[0] for item in self.collected},
             axes={axis: [str(value) for value in values] for axis, values in run.setup["axes"].items()},
             whole=self._is_whole(),
         )

@@ -1,4 +1,4 @@
-"""Records and verdicts as tables for people: on the terminal (rich) and as markdown (tabulate). Judges nothing, computes only units."""
+"""Records and verdicts as tables for people: on the terminal (rich) and as markdown (tabulate). Judges nothing."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows,
 from bench.harness.metrics import metric
 from bench.harness.outcome import Outcome
 from bench.harness.paired import ANCHOR, PRIMARY
-from bench.harness.record import ArmSeries, Record, Scenario, replace_text
+from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
 from bench.harness.run import Run
 from bench.harness.stats import block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
@@ -21,9 +21,14 @@ from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 HEADERS = ("scenario", "MoE", "against", "", "speed-up [95 %]", "MFU", "MBU", "change [tolerance]", "verdict")
 LEGEND = (
     "speed-up: other arm's time / MoE's, median over blocks with its 95 % interval within this launch; "
-    "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run (the larger of the two is the distance to the floor; "
-    "above 100 % the data were in cache); change: of the control that moved most, against the baseline, above 0 is worse."
+    "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run (the larger of the two is the "
+    "distance to the floor; above 100 % the data were in cache); change: of the control that moved most, against the baseline, "
+    "above 0 is worse."
 )
+SEEN = {  # what a control's tolerance means under a verdict that explains it
+    Verdict.REGRESSED: "beyond the tolerance of",
+    Verdict.INCONCLUSIVE: "where the smallest change that could have been seen is",
+}
 STYLES = {
     Verdict.OK: "green",
     Verdict.IMPROVED: "bold green",
@@ -124,21 +129,24 @@ def _change(changes: Sequence[Change]) -> str:
 def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
     """Say in a sentence each what lies behind the verdicts that are not simply OK, most severe first."""
     ranked = sorted(verdicts, key=lambda v: -SEVERITY[v.verdict])
-    return [explain(v) for v in ranked if v.why or v.verdict is Verdict.REGRESSED]
+    return [explain(v) for v in ranked if v.why or v.verdict in SEEN]
 
 
 def explain(verdict: ScenarioVerdict) -> str:
-    """Say what was seen: the controls that moved with interval and tolerance, where the cause lies, or why nothing is said."""
-    moved = [
-        f"{c.control} {percent(c.interval.estimate):+.1f} % "
-        f"[{percent(c.interval.low):+.1f}, {percent(c.interval.high):+.1f}] beyond the tolerance of {percent(c.tolerance):.1f} %"
-        for c in verdict.changes
-        if c.verdict is Verdict.REGRESSED
-    ]
-    launches = f" over {verdict.num_launches} fresh launches" if moved else ""
-    where = f", in {verdict.where}" if moved and verdict.where else ""
-    said = "; ".join(part for part in ("; ".join(moved), verdict.why) if part)
+    """Say what was seen: the controls behind the verdict with interval and tolerance, where the cause lies, and why."""
+    moved = [_moved(c) for c in verdict.changes if c.verdict is verdict.verdict and c.verdict in SEEN]
+    launches, where = "", ""
+    if verdict.verdict is Verdict.REGRESSED:
+        launches = f" over {verdict.num_launches} fresh launches"
+        where = f", in {verdict.where}" if verdict.where else ""
+    said = "; ".join(filter(None, (*moved, verdict.why)))
     return f"{verdict.scenario}: {verdict.verdict.value}{where}: {said}{launches}"
+
+
+def _moved(change: Change) -> str:
+    estimate, low, high = map(percent, change.interval)
+    limit = f"{SEEN[change.verdict]} {percent(change.tolerance):.1f} %"
+    return f"{change.control} {estimate:+.1f} % [{low:+.1f}, {high:+.1f}] {limit}"
 
 
 def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: float) -> str:
@@ -170,7 +178,10 @@ def write_reports(
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
     listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
     sections = [f"**{line}**", *tables, listed, f"<sub>{LEGEND}</sub>", machine_line(record)]
-    replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
+    try:
+        replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
+    except RecordWriteError as error:
+        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
 
 
 def does_not_fit(record: Record) -> list[str]:

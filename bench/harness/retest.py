@@ -17,11 +17,16 @@ from bench.harness.verdict import ScenarioVerdict, Verdict
 
 MIN_LAUNCHES = 2  # one fresh process may meet the same bad moment; two rarely do
 MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
+OUTPUT_SHOWN = 800  # last characters of a failed launch's output: pytest's own summary of what went wrong
 LAUNCH_MARGIN = 1.3  # a launch is begun if 1.3 times the last one's duration is left
 
 
-class LaunchFailed(Exception):
+class LaunchFailed(Exception):  # noqa: N818  # named after its verdict, FAILED, as CorruptRecord is
     """A fresh process ended without a record."""
+
+    def __init__(self, message: str, verdict: Verdict) -> None:
+        super().__init__(message)
+        self.verdict = verdict  # of the scenarios it should have measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +59,11 @@ class Launcher:
                     command, cwd=self.root, capture_output=True, text=True, timeout=timeout_s, check=False
                 )
             except subprocess.TimeoutExpired as error:
-                raise LaunchFailed(f"a fresh launch did not end within {timeout_s:.0f} s") from error
+                why = f"a fresh launch did not end within the {timeout_s:.0f} s left; raise --time-budget"
+                raise LaunchFailed(why, Verdict.INCONCLUSIVE) from error
             if not path.exists():
-                raise LaunchFailed(f"a fresh launch ended {done.returncode} without a record: {done.stdout[-800:]}")
+                why = f"a fresh launch ended {done.returncode} without a record: {done.stdout[-OUTPUT_SHOWN:]}"
+                raise LaunchFailed(why, Verdict.FAILED)
             return load(path)
 
 
@@ -96,12 +103,13 @@ def retest(
         on_launch: told (number of the launch, scenarios in it) before each.
 
     Returns:
-        A verdict for each suspect (INCONCLUSIVE with the reason where time ran out), and its fresh launches.
+        A verdict for each suspect (with the reason: INCONCLUSIVE where time ran out, FAILED where a process died), and
+        its fresh launches.
     """
     open_ids, launch_s = set(suspects), first_guess_s
     verdicts: dict[str, ScenarioVerdict] = {}
     fresh: dict[str, Scenario] = {}
-    why = f"still unclear after {MAX_LAUNCHES} fresh launches"
+    why, ended = f"still unclear after {MAX_LAUNCHES} fresh launches", Verdict.INCONCLUSIVE
     for number in range(1, MAX_LAUNCHES + 1):
         left_s = deadline - time.monotonic()
         if not open_ids or left_s < LAUNCH_MARGIN * launch_s:
@@ -112,7 +120,7 @@ def retest(
         try:
             record = launcher.measure([suspects[s] for s in sorted(open_ids)], timeout_s=left_s)
         except LaunchFailed as error:
-            why = str(error)
+            why, ended = str(error), error.verdict
             break
         launch_s = time.monotonic() - started
         for scenario_id in open_ids & set(record.scenarios):
@@ -120,6 +128,6 @@ def retest(
             verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], reference, confirmed=True)
         open_ids = {s for s in open_ids if s not in verdicts or not is_settled(verdicts[s])}
     for scenario_id in open_ids:
-        known = verdicts.get(scenario_id, ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE))
-        verdicts[scenario_id] = replace(known, verdict=Verdict.INCONCLUSIVE, why=why)
+        known = verdicts.get(scenario_id, ScenarioVerdict(scenario=scenario_id, verdict=ended))
+        verdicts[scenario_id] = replace(known, verdict=ended, why=why)
     return verdicts, fresh

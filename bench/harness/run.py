@@ -1,4 +1,4 @@
-"""One measured run: machine, clock, peaks and the scenarios measured so far; after each scenario the record is on disk."""
+"""One measured run: machine, clock, peaks and the scenarios so far; after each scenario the record is on disk."""
 
 import datetime
 import random

@@ -1,10 +1,11 @@
 """Pure statistics on samples: intervals of a launch, the spread between launches, the change against a baseline.
 
-Everything is in natural logarithms of ratios: a slowdown of 5 % is log(1.05), and a ratio and its inverse are equally far from 0.
-The replicate is the launch (one process): blocks of one launch share whatever that process met, so only launches tell how
-far two measurements of the same code lie apart.
+Everything is in natural logarithms of ratios: a slowdown of 5 % is log(1.05), and a ratio and its inverse are equally
+far from 0. The replicate is the launch (one process): blocks of one launch share whatever that process met, so only
+launches tell how far two measurements of the same code lie apart.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -51,9 +52,15 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     Interval(estimate=4.0, low=1.0, high=7.0)
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    rank = int(scipy_stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
-    rank = min(max(rank - 1, 0), (len(ordered) - 1) // 2)
+    rank = _lower_rank(len(ordered), confidence)
     return Interval(float(np.median(ordered)), float(ordered[rank]), float(ordered[-1 - rank]))
+
+
+@functools.cache  # one distribution is asked for thousands of launches of the same length
+def _lower_rank(num_values: int, confidence: float) -> int:
+    """Return the index of the sorted value that is the lower limit of the median's interval."""
+    quantile = int(scipy_stats.binom.ppf((1 - confidence) / 2, num_values, 0.5))
+    return min(max(quantile - 1, 0), (num_values - 1) // 2)
 
 
 def pooled_variance(groups: Iterable[Sequence[float]]) -> float:

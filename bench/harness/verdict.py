@@ -1,11 +1,13 @@
 """From the launches of a run and of a baseline to a verdict: pure functions, no clock, no files.
 
-Three controls are compared, because each sees what the others miss: MoE against dense (portable between machines of one kind), each
-arm against the anchor (sees a slowdown of code that both models share), and, for what is counted rather than timed, the value itself.
+Three controls are compared, because each sees what the others miss: MoE against dense (portable between machines of one
+kind), each arm against the anchor (sees a slowdown of code that both models share), and, for what is counted rather
+than timed, the value itself.
 """
 
 import enum
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -90,14 +92,14 @@ class ScenarioVerdict:
 
     scenario: str
     verdict: Verdict
-    where: str = ""  # MoE, dense, shared code, machine
+    where: str = ""  # MoE, dense or shared code
     why: str = ""  # for verdicts that are not about speed
     changes: tuple[Change, ...] = ()
     num_launches: int = 1
 
 
 def controls_of(scenario: Scenario) -> list[Control]:
-    """List the controls that the arms of a scenario allow: MoE over each other arm first, then each arm over the anchor."""
+    """List the controls that a scenario's arms allow: MoE over each other arm first, then each arm over the anchor."""
     others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR)]
     against = ANCHOR if ANCHOR in scenario.arms else None
     return [
@@ -108,7 +110,7 @@ def controls_of(scenario: Scenario) -> list[Control]:
 
 def launch_values(scenario: Scenario, control: Control) -> list[float]:
     """Return one number a launch: the median over its blocks of the control's log ratio."""
-    return [median_interval(values).estimate for values in _block_values(scenario, control)]
+    return [statistics.median(values) for values in _block_values(scenario, control)]
 
 
 def _block_values(scenario: Scenario, control: Control) -> list[list[float]]:
@@ -135,7 +137,7 @@ def pooled_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
 
 
 def pool_key(scenario: Scenario, control: Control) -> str:
-    """Name the pool of a control: counted values do not spread as timed ones do, nor ratios to an anchor as ratios to a twin."""
+    """Name a control's pool: counted values do not spread as timed ones do, nor ratios to an anchor as those to twins."""
     kind = "counted" if ANCHOR not in scenario.arms else "timed"
     return f"{kind}:{'anchor' if control.against in (ANCHOR, None) else 'arm'}"
 
@@ -146,7 +148,7 @@ def judge_control(
     """Judge one control.
 
     Args:
-        new: launch values of this run; when `confirmed`, fresh launches only, for the first one was picked because it was slow.
+        new: launch values of this run; fresh launches only when `confirmed`: the first was picked for being slow.
         base: launch values of the baseline.
         control: what they are ratios of.
         pooled: variance pooled over the baseline's scenarios.
@@ -182,7 +184,7 @@ def is_unfit(scenario: Scenario) -> str:
         return ""  # counted values carry no noise
     last = scenario.arms[PRIMARY].launches[-1]
     if last.voided >= len(last.samples):
-        return f"the device was throttled in {last.voided} blocks, at least half of them; let it cool, or lift its power cap"
+        return f"the device was throttled in {last.voided} blocks, half or more; let it cool, or lift its power cap"
     for control in controls_of(scenario):
         interval = median_interval(_block_values(scenario, control)[-1])
         if interval.high - interval.low > WIDEST_INTERVAL:
@@ -232,7 +234,8 @@ def judge_scenario(
     counted = [c for c in changes if same_fingerprint or c.control.against != ANCHOR]
     return ScenarioVerdict(
         scenario=scenario_id,
-        verdict=worst(change.verdict for change in counted),
+        verdict=worst(change.verdict for change in counted) if counted else Verdict.INCONCLUSIVE,
+        why="" if counted else "no ratio that both have may be judged: ratios to the anchor are another machine's",
         where=attribute(changes),
         changes=changes,
         num_launches=len(new.arms[PRIMARY].launches),
@@ -240,7 +243,7 @@ def judge_scenario(
 
 
 def hash_mismatch(new: Scenario, base: Scenario) -> str:
-    """Say which inputs differ between run and baseline; empty if none does. Outputs may: rounding differs by machine."""
+    """Say which inputs differ between run and baseline; empty if none does. Outputs may: rounding is the machine's."""
     mine, theirs = new.arms[PRIMARY].hashes, base.arms[PRIMARY].hashes
     differing = [name for name in INPUT_HASHES if mine.get(name) != theirs.get(name)]
     return f"another {' and '.join(differing)} hash than the baseline's" if differing else ""

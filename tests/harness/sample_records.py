@@ -1,10 +1,14 @@
-"""Small record documents for tests: two timed scenarios of three arms, made of plain numbers."""
+"""Small records for tests, made of plain numbers: documents of two timed scenarios, and typed views of any."""
 
 import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from bench.harness.comparison import Reference
 from bench.harness.environment import kind_key
-from bench.harness.record import arm_entry, seal
+from bench.harness.record import ArmSeries, Launch, Record, Scenario, arm_entry, seal
+from bench.harness.verdict import pooled_variances
 
 FINGERPRINT: dict[str, Any] = {
     "device": "cpu",
@@ -13,6 +17,7 @@ FINGERPRINT: dict[str, Any] = {
     "dtype": "float32",
     "num_threads": 1,
     "torch": "2.13.0+cpu",
+    "transformers": "5.23.0",
 }
 BASELINE_NAME = "cpu-acme-core-6-1-2-avx2-2c-float32-t1-torch2.13.json"
 SCENARIOS = ("bench_decode[tiny-b1]", "bench_prefill[tiny-b1]")
@@ -82,3 +87,57 @@ def changed(sealed: dict[str, Any], *keys: str | int, value: object) -> dict[str
         place = place[key]
     place[keys[-1]] = value
     return copied
+
+
+def scenario(
+    *launches: Mapping[str, float | Sequence[float]], name: str = "bench_decode[tiny-b1]", voided: int = 0, **fields: Any
+) -> Scenario:
+    """Return a scenario from the samples of each launch by arm (a number is one sample); keywords replace fields."""
+    anchor = "dispatch" if "anchor" in launches[0] else None
+    plain = {"metric": "tpot_s", "num_units": 1, "rates": {}, "params": {}, "cost": None, "facts": {}, **fields}
+    plain.setdefault("hashes", {"workload": "abc", "routing": "def"})
+    arms = {
+        arm: ArmSeries(
+            scenario=name,
+            arm=arm,
+            anchor=anchor,
+            launches=tuple(_launch(f"l{i}", samples[arm], voided) for i, samples in enumerate(launches)),
+            **plain,
+        )
+        for arm in launches[0]
+    }
+    return Scenario(id=name, arms=arms)
+
+
+def _launch(launch_id: str, samples: float | Sequence[float], voided: int) -> Launch:
+    values = tuple(samples) if isinstance(samples, Sequence) else (samples,)
+    return Launch(id=launch_id, samples=values, voided=voided)
+
+
+def record_of(*scenarios: Scenario, **fields: Any) -> Record:
+    """Return the typed view of a record that holds these scenarios; keywords replace fields."""
+    plain = {
+        "path": None,
+        "fingerprint": FINGERPRINT,
+        "kind": kind_key(FINGERPRINT),
+        "launch": {},
+        "peaks": {"matmul_flop_per_s": 1e9, "copy_byte_per_s": 1e9},
+        "options": {},
+        "injected": {},
+        "complete": True,
+        "filtered": False,
+        "not_fitting": (),
+        "promotion": None,
+        "scenarios": {one.id: one for one in scenarios},
+    }
+    return Record(**{**plain, **fields})
+
+
+def reference_to(*scenarios: Scenario, same_fingerprint: bool = True) -> Reference:
+    """Return these scenarios as an open baseline."""
+    return Reference(
+        path=Path("baseline.json"),
+        record=record_of(*scenarios),
+        same_fingerprint=same_fingerprint,
+        pooled=pooled_variances(scenarios),
+    )

@@ -1,0 +1,199 @@
+"""Tests of the interleaved measurement, driven by pytest-benchmark's own fixture on a scripted clock."""
+
+import gc
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.harness.clock import Timed
+from bench.harness.metrics import PEAK_BYTES, TPOT
+from bench.harness.paired import MAX_BLOCKS, MIN_BLOCKS, Paired, Plan, balanced_orders
+
+ARMS = ("moe", "dense", "dense_active")
+EVERY_ARM = (*ARMS, "anchor")
+SECONDS = {"moe": 0.3, "dense": 0.2, "dense_active": 0.1}
+
+
+class ScriptedClock:
+    """Says that a call took what the call itself scripted; the anchor, which scripts nothing, takes 0.05 s."""
+
+    def __init__(self, throttled: Iterator[bool]) -> None:
+        self.taken_s, self._throttled = 0.05, throttled
+
+    def measure(self, call: Callable[[], object]) -> Timed:
+        self.taken_s = 0.05
+        result = call()
+        return Timed(self.taken_s, result)
+
+    def throttled(self) -> bool:
+        return next(self._throttled, False)
+
+
+class Scripted:
+    """A scenario whose arms take scripted seconds, a little more in each block; keeps what ran, in order."""
+
+    def __init__(self, benchmark: BenchmarkFixture, throttled: tuple[bool, ...] = (), **plan: Any) -> None:
+        self.clock = ScriptedClock(iter(throttled))
+        self.ran: list[str] = []
+        fields = {"device": torch.device("cpu"), "dtype": torch.float32, "budget_s": 5.2, "seed": 0, **plan}
+        self.paired = Paired(benchmark, self.clock, Plan(**fields))
+
+    def call(self, arm: str) -> str:
+        self.clock.taken_s = SECONDS[arm] * (1 + 0.01 * self.ran.count(arm))
+        self.ran.append(arm)
+        return f"output of {arm}"
+
+    def measure(self, **arguments: Any) -> dict[str, str]:
+        return self.paired.measure(self.call, **{"arms": ARMS, "metric": TPOT, "anchor": "dispatch", **arguments})
+
+    def samples(self) -> dict[str, list[float]]:
+        assert self.paired.measurement is not None
+        return {arm: list(values) for arm, values in self.paired.measurement.samples.items()}
+
+
+@pytest.mark.parametrize("num_arms", [1, 2, 4])
+def test_every_arm_stands_in_every_place_equally_often(num_arms: int) -> None:
+    orders = balanced_orders(EVERY_ARM[:num_arms], 5 * num_arms, random.Random(0))
+    assert all(sorted(order) == sorted(EVERY_ARM[:num_arms]) for order in orders)
+    places = Counter((place, arm) for order in orders for place, arm in enumerate(order))
+    assert set(places.values()) == {5}
+    assert len(places) == num_arms**2
+
+
+def test_orders_are_random_and_repeat_with_the_seed() -> None:
+    draws = [balanced_orders(EVERY_ARM, 40, random.Random(seed)) for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+    followers = Counter((a, b) for order in draws[0] for a, b in zip(order, order[1:], strict=False))
+    assert len(followers) == 12  # every arm comes after every other one, so none always disturbs the same
+
+
+def test_a_cycle_that_is_cut_short_is_balanced_to_one() -> None:
+    orders = balanced_orders(EVERY_ARM, 6, random.Random(3))
+    assert len(orders) == 6
+    assert set(Counter(order[0] for order in orders).values()) <= {1, 2}
+
+
+def test_samples_belong_to_the_arms_that_took_them(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure()
+    # 5.2 s / 0.65 s a block = 8 blocks, the first call of each arm was the warm-up.
+    for arm in ARMS:
+        assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in range(1, 9)])
+    assert scripted.samples()["anchor"] == [0.05] * 8
+
+
+def test_every_block_runs_every_arm_once(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure()
+    blocks = [scripted.ran[i : i + 3] for i in range(0, len(scripted.ran), 3)]
+    assert all(sorted(block) == sorted(ARMS) for block in blocks)
+    assert len({tuple(block) for block in blocks}) > 1
+
+
+def test_the_benchmark_entry_is_the_moe_arms(benchmark: BenchmarkFixture) -> None:
+    Scripted(benchmark).measure()
+    assert benchmark.stats is not None
+    assert benchmark.stats.stats.rounds == 8
+
+
+def test_samples_are_per_unit(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure(num_units=10)
+    assert scripted.samples()["moe"][0] == pytest.approx(0.3 * 1.01 / 10)
+
+
+def test_results_are_the_arms_own_without_the_anchor(benchmark: BenchmarkFixture) -> None:
+    assert Scripted(benchmark).measure() == {arm: f"output of {arm}" for arm in ARMS}
+
+
+@pytest.mark.parametrize(("budget_s", "num_blocks"), [(0.001, MIN_BLOCKS), (1e6, MAX_BLOCKS)])
+def test_blocks_are_enough_for_an_interval_and_not_without_end(
+    benchmark: BenchmarkFixture, budget_s: float, num_blocks: int
+) -> None:
+    scripted = Scripted(benchmark, budget_s=budget_s)
+    scripted.measure()
+    assert {len(values) for values in scripted.samples().values()} == {num_blocks}
+
+
+def test_throttled_blocks_are_voided_in_every_arm(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark, throttled=(False, True, False, True))
+    scripted.measure()
+    assert scripted.paired.measurement is not None
+    assert scripted.paired.measurement.voided == 2
+    for arm in ARMS:
+        assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in (1, 3, 5, 6, 7, 8)])
+    assert len(scripted.samples()["anchor"]) == 6
+
+
+def test_a_device_that_was_always_throttled_keeps_its_samples_and_says_so(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark, throttled=(True,) * 8)
+    scripted.measure()
+    assert scripted.paired.measurement is not None
+    assert scripted.paired.measurement.voided == 8
+    assert len(scripted.samples()["moe"]) == 8
+
+
+def test_only_the_injected_arm_is_slowed(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stretched(call: Callable[[], object], factor: float, _device: torch.device) -> Callable[[], object]:
+        def slow_call() -> object:
+            result = call()
+            scripted.clock.taken_s *= factor
+            return result
+
+        return slow_call
+
+    monkeypatch.setattr("bench.harness.paired.slowed", stretched)
+    scripted = Scripted(benchmark, slowdowns={"dense": 2.0, "absent": 3.0})
+    scripted.measure()
+    assert scripted.samples()["dense"][0] == pytest.approx(2 * 0.2 * 1.01)
+    assert scripted.samples()["moe"][0] == pytest.approx(0.3 * 1.01)
+
+
+def test_the_garbage_collector_is_still_while_measuring_and_on_again_after_an_error(
+    benchmark: BenchmarkFixture,
+) -> None:
+    seen: list[bool] = []
+
+    def fail_later(_arm: str) -> None:
+        seen.append(gc.isenabled())
+        if len(seen) > 7:
+            raise RuntimeError("out of memory")
+
+    scripted = Scripted(benchmark)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        scripted.paired.measure(fail_later, arms=ARMS, metric=TPOT, anchor="dispatch")
+    assert set(seen) == {False}
+    assert gc.isenabled()
+    assert scripted.paired.measurement is None
+
+
+def test_unknown_anchor_is_refused_before_anything_runs(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    with pytest.raises(ValueError, match="anchor must be one of"):
+        scripted.measure(anchor="copy")
+    assert scripted.ran == []
+    benchmark(int)  # pytest-benchmark warns of a fixture that measured nothing
+
+
+def test_disabled_benchmark_runs_each_arm_once_and_measures_nothing(
+    benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "enabled", False)
+    scripted = Scripted(benchmark)
+    assert scripted.measure() == {arm: f"output of {arm}" for arm in ARMS}
+    assert scripted.ran == list(ARMS)
+    assert scripted.paired.measurement is None
+
+
+def test_counted_values_are_kept_as_they_are(benchmark: BenchmarkFixture) -> None:
+    paired = Scripted(benchmark).paired
+    counted = {"moe": 100.0, "dense": 300.0}
+    assert paired.observe(counted.__getitem__, arms=("moe", "dense"), metric=PEAK_BYTES, facts={"x": 1}) == counted
+    assert paired.measurement is not None
+    assert paired.measurement.samples == {"moe": [100.0], "dense": [300.0]}
+    assert (paired.measurement.anchor, paired.measurement.voided) == ("", 0)

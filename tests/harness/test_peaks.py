@@ -1,0 +1,67 @@
+"""Tests of peaks (on a scripted clock) and of the anchors' work."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from bench.harness import peaks
+from bench.harness.clock import Timed
+from bench.harness.peaks import ANCHORS, DISPATCH_OPS, make_anchor, measure_peaks
+
+CPU = torch.device("cpu")
+
+
+class ScriptedClock:
+    """Runs each call, and says that it took the next of given seconds."""
+
+    def __init__(self, seconds: list[float]) -> None:
+        self.seconds = iter(seconds)
+
+    def measure(self, call: Callable[[], object]) -> Timed:
+        return Timed(next(self.seconds), call())
+
+    def throttled(self) -> bool:
+        return False
+
+
+def test_a_peak_is_the_work_over_the_best_round_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peaks, "PEAK_ROUNDS", 3)
+    monkeypatch.setattr(peaks, "MATMUL_SIZE", {"cpu": 10})
+    monkeypatch.setattr(peaks, "COPY_BYTES", {"cpu": 400})
+    clock = ScriptedClock([0.001, 4.0, 2.0, 3.0, 0.001, 8.0, 5.0, 6.0])  # the first of each pays for allocation
+    found = measure_peaks(clock, CPU, torch.float32)
+    assert found.matmul_flop_per_s == 2 * 10**3 / 2.0
+    assert found.copy_byte_per_s == 2 * 400 / 5.0  # read and written
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ANCHORS)
+def test_an_anchor_does_the_same_work_each_time(name: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    first = make_anchor(name, CPU, dtype)()
+    torch.manual_seed(2)
+    second = make_anchor(name, CPU, dtype)()
+    assert isinstance(first, torch.Tensor)
+    assert isinstance(second, torch.Tensor)
+    assert first.dtype is dtype
+    assert torch.equal(first, second)
+    assert first.abs().max() > 0  # zeros run faster than data
+
+
+def test_the_dispatch_anchor_runs_its_number_of_operations() -> None:
+    result = make_anchor("dispatch", CPU, torch.float64)()
+    row = torch.randn(1, 64, generator=torch.Generator().manual_seed(0)).double()
+    assert isinstance(result, torch.Tensor)
+    torch.testing.assert_close(result, (DISPATCH_OPS + 1) * row)
+
+
+def test_the_matmul_anchor_is_a_square() -> None:
+    result = make_anchor("matmul", CPU, torch.float64)()
+    matrix = torch.randn(256, 256, generator=torch.Generator().manual_seed(0)).double()
+    torch.testing.assert_close(result, matrix @ matrix)
+
+
+def test_unknown_anchor_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="anchor must be one of matmul, stream, dispatch, got 'copy'"):
+        make_anchor("copy", CPU, torch.float32)
