@@ -10,6 +10,7 @@ from bench.harness.record import ArmSeries, Record
 from bench.harness.stats import median_interval
 
 DEPTHS_NEEDED = 3  # two carry the line, the third checks it
+WORST_CHECK_ERROR = 0.15  # a line that misses the depth between by more says nothing about a depth far outside
 
 
 class Extrapolation(NamedTuple):
@@ -102,9 +103,16 @@ def extrapolation_rows(found: Iterable[Extrapolation]) -> list[tuple[str, ...]]:
         (
             e.scenario,
             e.arm,
-            f"{metric(e.metric).display(e.value)} at {e.full_depth} layers",
+            _shown(e),
             ", ".join(map(str, e.depths)),
             f"{100 * e.check_error:.1f} %",
         )
         for e in found
     ]
+
+
+def _shown(found: Extrapolation) -> str:
+    """Show the value at full depth, or that the points lie on no line."""
+    if found.check_error > WORST_CHECK_ERROR or found.value <= 0:
+        return "no line through these depths; measure again on a quieter machine"
+    return f"{metric(found.metric).display(found.value)} at {found.full_depth} layers"

@@ -19,7 +19,7 @@ class RunProgress:
             TextColumn("measuring"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
         )
         self.bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
         self.task = self.bar.add_task("", total=total)

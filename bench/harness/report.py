@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from tabulate import tabulate
 
@@ -22,8 +22,8 @@ HEADERS = ("scenario", "MoE", "against", "", "speed-up [95 %]", "MFU", "MBU", "c
 LEGEND = (
     "speed-up: other arm's time / MoE's, median over blocks with its 95 % interval within this launch; "
     "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run (the larger of the two is the "
-    "distance to the floor; above 100 % the data were in cache); change: of the control that moved most, against the baseline, "
-    "above 0 is worse."
+    "distance to the floor; above 100 % the data were in cache); change: of the control that moved most, against "
+    "the baseline, above 0 is worse."
 )
 SEEN = {  # what a control's tolerance means under a verdict that explains it
     Verdict.REGRESSED: "beyond the tolerance of",
@@ -203,15 +203,20 @@ def machine_line(record: Record) -> str:
 
 def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Lay rows out for a terminal."""
-    table = Table(*headers, box=None, header_style="bold", pad_edge=False)
+    table = Table(*map(_column, headers), box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
 
 
+def _column(header: str) -> Column:
+    """Head a column with a text whose brackets are no markup."""
+    return Column(header=Text(header))
+
+
 def terminal_table(rows: Iterable[Row]) -> Table:
     """Lay the rows out for a terminal."""
-    table = Table(*HEADERS, box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    table = Table(*map(_column, HEADERS), box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     for row in rows:
         *cells, said = row.cells()
         table.add_row(*(Text(cell) for cell in cells), Text(said, style=STYLES[row.verdict] if row.verdict else ""))

@@ -29,6 +29,7 @@ TOLERANCE_ERRORS = 4.0  # tolerance in standard errors: one false alarm in 30,00
 SUSPECT_ERRORS = 2.0  # beyond this many standard errors a first launch is measured again before anything is said
 ONE_SIDED_95 = 1.645  # normal quantile of the non-inferiority limit
 TWO_SIDED_95 = 1.960  # normal quantile of the interval shown
+SHARED_SHARE = 0.5  # an arm that moved less than half as far as the one that moved most did not move with it
 INPUT_HASHES = ("workload", "routing")  # what must be equal for two times to be of the same work
 WIDEST_INTERVAL = math.log(2.0)  # a launch whose own ratio is uncertain by a factor of two cannot judge anything
 
@@ -137,7 +138,7 @@ def pooled_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
 
 
 def pool_key(scenario: Scenario, control: Control) -> str:
-    """Name a control's pool: counted values do not spread as timed ones do, nor ratios to an anchor as those to twins."""
+    """Name a control's pool: counted values do not spread as timed ones, nor ratios to an anchor as those to twins."""
     kind = "counted" if ANCHOR not in scenario.arms else "timed"
     return f"{kind}:{'anchor' if control.against in (ANCHOR, None) else 'arm'}"
 
@@ -251,7 +252,11 @@ def hash_mismatch(new: Scenario, base: Scenario) -> str:
 
 def attribute(changes: Iterable[Change]) -> str:
     """Name the code that became slower: MoE alone, dense alone, or what both share; empty if nothing did."""
-    slower = {str(c.control) for c in changes if c.verdict is Verdict.REGRESSED or c.suspect}
+    changes = list(changes)
+    far = SHARED_SHARE * max((c.interval.estimate for c in changes), default=0.0)
+    slower = {
+        str(c.control) for c in changes if c.verdict is Verdict.REGRESSED or (c.suspect and c.interval.estimate > far)
+    }
     moe, dense = (any(c in slower for c in (f"{arm}/{ANCHOR}", arm)) for arm in (PRIMARY, "dense"))
     if moe and dense:
         return "shared code"

@@ -90,7 +90,10 @@ def changed(sealed: dict[str, Any], *keys: str | int, value: object) -> dict[str
 
 
 def scenario(
-    *launches: Mapping[str, float | Sequence[float]], name: str = "bench_decode[tiny-b1]", voided: int = 0, **fields: Any
+    *launches: Mapping[str, float | Sequence[float]],
+    name: str = "bench_decode[tiny-b1]",
+    voided: int = 0,
+    **fields: Any,
 ) -> Scenario:
     """Return a scenario from the samples of each launch by arm (a number is one sample); keywords replace fields."""
     anchor = "dispatch" if "anchor" in launches[0] else None

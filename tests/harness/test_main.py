@@ -1,5 +1,6 @@
 """Tests of the commands on records."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from bench.harness import __main__ as commands
 from bench.harness import record
-from tests.harness.sample_records import BASELINE_NAME, DENSE, document
+from bench.harness.environment import kind_key
+from tests.harness.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCENARIOS, document
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +70,106 @@ def test_a_reason_is_required(capsys: pytest.CaptureFixture[str]) -> None:
         commands.main(["promote", "r.json"])
     assert ended.value.code == 2
     assert "--reason" in capsys.readouterr().err
+
+
+def compare(folder: Path, num_launches: int, *options: str, **fields: Any) -> int:
+    """Compare records of launches with the baseline in a folder."""
+    paths = [folder / f"new-{i}.json" for i in range(num_launches)]
+    for i, path in enumerate(paths):
+        record.write(path, document(f"new-{i}", **fields))
+    return commands.main(["compare", *map(str, paths), "--baselines", str(folder), *options])
+
+
+FASTER_DENSE = tuple(sample / 1.3 for sample in DENSE)  # against it, MoE is 30 % slower
+
+
+@pytest.mark.parametrize(
+    ("num_launches", "dense", "options", "code"),
+    [
+        (2, DENSE, (), 0),
+        (2, FASTER_DENSE, (), 10),
+        (1, FASTER_DENSE, (), 0),  # one launch only raises suspicion
+        (1, FASTER_DENSE, ("--strict",), 11),
+    ],
+    ids=["same", "slower", "suspicion", "suspicion, strict"],
+)
+def test_compare_ends_with_the_verdicts_code(
+    tmp_path: Path, num_launches: int, dense: tuple[float, ...], options: tuple[str, ...], code: int
+) -> None:
+    promote(tmp_path, 8)
+    assert compare(tmp_path, num_launches, *options, dense=dense) == code
+
+
+def test_compare_prints_a_row_for_each_scenario_and_says_what_moved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote(tmp_path, 8)
+    compare(tmp_path, 2, dense=FASTER_DENSE)
+    said = capsys.readouterr().out
+    for scenario in SCENARIOS:
+        assert f"| {scenario} " in said
+        assert f"- {scenario}: REGRESSED, in MoE: moe/dense +30.0 %" in said
+
+
+def test_compare_judges_the_launches_of_a_merged_record(tmp_path: Path) -> None:
+    promote(tmp_path, 8)
+    merged = record.merge([document(f"new-{i}", dense=FASTER_DENSE) for i in range(2)])
+    record.write(tmp_path / "merged.json", merged)
+    assert commands.main(["compare", str(tmp_path / "merged.json"), "--baselines", str(tmp_path)]) == 10
+
+
+def test_compare_without_a_baseline_ends_13_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(tmp_path, 2) == 13
+    assert "MISSING: no baseline" in capsys.readouterr().out
+
+
+def test_compare_with_a_corrupt_baseline_ends_14(tmp_path: Path) -> None:
+    promote(tmp_path, 8)
+    (tmp_path / BASELINE_NAME).write_text("{")
+    assert compare(tmp_path, 2) == 14
+
+
+def test_compare_with_another_machines_baseline_ends_15(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    promote(tmp_path, 8, kind={**kind_key(FINGERPRINT), "device_model": "Acme 1"})
+    (named,) = [path for path in tmp_path.glob("*.json") if path.name != BASELINE_NAME]
+    assert compare(tmp_path, 2, "--baseline", str(named)) == 15
+    assert "another kind of machine" in capsys.readouterr().out
+
+
+def test_compare_refuses_records_that_do_not_belong_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote(tmp_path, 8)
+    path = tmp_path / "new.json"
+    record.write(path, document("new"))
+    assert commands.main(["compare", str(path), str(path), "--baselines", str(tmp_path)]) == 2
+    assert "a launch must be there once" in capsys.readouterr().err
+
+
+def test_report_prints_the_record_as_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record.write(tmp_path / "r.json", document())
+    assert commands.main(["report", str(tmp_path / "r.json")]) == 0
+    said = capsys.readouterr().out
+    assert "| bench_decode[tiny-b1]  | 2.00 ms" in said
+    assert "0.50x" in said  # dense takes 1 ms
+    assert FINGERPRINT["device_model"] in said
+    assert "extrapolated" not in said
+
+
+def test_report_shows_what_three_depths_extrapolate_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deep = document()
+    entries = []
+    for depth in (1, 2, 4):
+        text = json.dumps(deep["benchmarks"][:3]).replace("tiny-b1", f"7b@{depth}-b1")
+        for entry in json.loads(text):
+            ours = entry["extra_info"]["moevlm"]
+            ours["facts"] = {"depth": depth, "full_depth_moe": 32}
+            ours["launches"][0]["samples"] = [0.001 * depth] * 3
+            entries.append(entry)
+    record.write(tmp_path / "r.json", record.seal({**deep, "benchmarks": entries}))
+    assert commands.main(["report", str(tmp_path / "r.json")]) == 0
+    assert "32.0 ms at 32 layers" in capsys.readouterr().out
+
+
+def test_report_of_a_missing_record_ends_13(tmp_path: Path) -> None:
+    assert commands.main(["report", str(tmp_path / "absent.json")]) == 13

@@ -1,6 +1,7 @@
 """Tests of the interleaved measurement, driven by pytest-benchmark's own fixture on a scripted clock."""
 
 import gc
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -56,6 +57,13 @@ class Scripted:
         return {arm: list(values) for arm, values in self.paired.measurement.samples.items()}
 
 
+@pytest.fixture
+def benchmark(benchmark: BenchmarkFixture) -> BenchmarkFixture:
+    """Return pytest-benchmark's fixture, enabled even where xdist or the command line disables it."""
+    benchmark.disabled = False
+    return benchmark
+
+
 @pytest.mark.parametrize("num_arms", [1, 2, 4])
 def test_every_arm_stands_in_every_place_equally_often(num_arms: int) -> None:
     orders = balanced_orders(EVERY_ARM[:num_arms], 5 * num_arms, random.Random(0))
@@ -68,7 +76,7 @@ def test_every_arm_stands_in_every_place_equally_often(num_arms: int) -> None:
 def test_orders_are_random_and_repeat_with_the_seed() -> None:
     draws = [balanced_orders(EVERY_ARM, 40, random.Random(seed)) for seed in (0, 0, 1)]
     assert draws[0] == draws[1] != draws[2]
-    followers = Counter((a, b) for order in draws[0] for a, b in zip(order, order[1:], strict=False))
+    followers = Counter((a, b) for order in draws[0] for a, b in itertools.pairwise(order))
     assert len(followers) == 12  # every arm comes after every other one, so none always disturbs the same
 
 
@@ -177,13 +185,13 @@ def test_unknown_anchor_is_refused_before_anything_runs(benchmark: BenchmarkFixt
     with pytest.raises(ValueError, match="anchor must be one of"):
         scripted.measure(anchor="copy")
     assert scripted.ran == []
-    benchmark(int)  # pytest-benchmark warns of a fixture that measured nothing
+    benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
 
 
 def test_disabled_benchmark_runs_each_arm_once_and_measures_nothing(
-    benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch
+    benchmark: BenchmarkFixture,
 ) -> None:
-    monkeypatch.setattr(benchmark, "enabled", False)
+    benchmark.disabled = True
     scripted = Scripted(benchmark)
     assert scripted.measure() == {arm: f"output of {arm}" for arm in ARMS}
     assert scripted.ran == list(ARMS)

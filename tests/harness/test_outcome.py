@@ -1,0 +1,83 @@
+"""Tests of what a run comes to: the exit code by mode, and which scenarios are measured again."""
+
+import pytest
+
+from bench.harness.comparison import judge_one
+from bench.harness.outcome import Outcome, is_suspect, scenarios_judged
+from bench.harness.verdict import ScenarioVerdict, Verdict
+from tests.harness.sample_records import reference_to, scenario
+
+REQUIRE = {
+    Verdict.OK: 0,
+    Verdict.IMPROVED: 0,
+    Verdict.NEW: 0,
+    Verdict.INCONCLUSIVE: 0,
+    Verdict.REGRESSED: 10,
+    Verdict.UNFIT: 12,
+    Verdict.MISSING: 13,
+    Verdict.CORRUPT: 14,
+    Verdict.NOT_COMPARABLE: 15,
+    Verdict.FAILED: 16,
+}
+AUTO_FAILS = {Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED}
+ONE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
+
+
+def of_scenarios(*verdicts: Verdict) -> Outcome:
+    return Outcome(verdicts=[ScenarioVerdict(scenario=str(i), verdict=v) for i, v in enumerate(verdicts)])
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_require_closes_with_each_verdicts_code_and_auto_with_few(verdict: Verdict) -> None:
+    for outcome in (of_scenarios(Verdict.OK, verdict), Outcome(run_verdict=verdict)):
+        assert outcome.exit_code("require", strict=False) == REQUIRE[verdict]
+        assert outcome.exit_code("auto", strict=False) == (REQUIRE[verdict] if verdict in AUTO_FAILS else 0)
+
+
+@pytest.mark.parametrize("compare", ["auto", "require"])
+def test_inconclusive_fails_only_when_strict(compare: str) -> None:
+    outcome = of_scenarios(Verdict.OK, Verdict.INCONCLUSIVE)
+    assert outcome.exit_code(compare, strict=True) == 11
+    assert outcome.exit_code(compare, strict=False) == 0
+
+
+def test_the_most_severe_verdict_gives_the_code() -> None:
+    assert of_scenarios(Verdict.MISSING, Verdict.REGRESSED, Verdict.FAILED).exit_code("require", strict=False) == 10
+    assert of_scenarios(Verdict.MISSING, Verdict.FAILED).exit_code("auto", strict=False) == 16
+
+
+def test_a_run_without_comparison_ends_0() -> None:
+    assert Outcome().exit_code("off", strict=True) == 0
+
+
+def test_verdicts_are_found_by_scenario() -> None:
+    assert scenarios_judged(of_scenarios(Verdict.OK, Verdict.NEW))["1"].verdict is Verdict.NEW
+
+
+def first_launch(*, same_fingerprint: bool = True, voided: int = 0, **factors: float) -> bool:
+    reference = reference_to(scenario(*[ONE] * 8), same_fingerprint=same_fingerprint)
+    measured = scenario({arm: [t * factors.get(arm, 1.0)] * 6 for arm, t in ONE.items()}, voided=voided)
+    return is_suspect(judge_one(measured.id, measured, reference), reference)
+
+
+def test_what_looks_slow_or_unfit_is_measured_again() -> None:
+    assert first_launch(moe=1.1)
+    assert first_launch(moe=1.1, dense=1.1)
+    assert first_launch(voided=6)
+
+
+def test_what_looks_the_same_or_faster_is_not() -> None:
+    assert not first_launch()
+    assert not first_launch(moe=1.01)
+    assert not first_launch(moe=0.5)
+
+
+def test_ratios_to_another_machines_anchor_raise_no_suspicion() -> None:
+    assert not first_launch(moe=1.1, dense=1.1, same_fingerprint=False)
+    assert first_launch(moe=1.1, same_fingerprint=False)
+
+
+def test_what_cannot_be_compared_is_not_measured_again() -> None:
+    reference = reference_to(scenario(*[ONE] * 8))
+    for measured in (scenario(ONE, name="new"), scenario(ONE, hashes={"workload": "another"})):
+        assert not is_suspect(judge_one(measured.id, measured, reference), reference)

@@ -1,0 +1,171 @@
+"""Tests of the tables and sentences that people read."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.harness.report import (
+    HEADERS,
+    STYLES,
+    does_not_fit,
+    escape,
+    explain,
+    explanations,
+    machine_line,
+    markdown_table,
+    plain_table,
+    rows_of,
+    summary,
+    terminal_table,
+)
+from bench.harness.stats import Interval
+from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
+from tests.harness.sample_records import record_of, scenario
+
+SAMPLES = {"moe": [0.002] * 6, "dense": [0.004] * 6, "anchor": [0.001] * 6}
+COSTS = {"flops": 1e6, "bytes": 0.5e6}  # at peaks of 1e9 a second: 50 % and 25 % of 2 ms
+NAME = "bench_decode[tiny-b1]"
+
+
+def rows(*, verdict: ScenarioVerdict | None = None, samples: Any = SAMPLES, **fields: Any) -> list[tuple[str, ...]]:
+    record = record_of(scenario(samples, **fields))
+    return [row.cells() for row in rows_of(record, {NAME: verdict} if verdict else {})]
+
+
+def change(verdict: Verdict, estimate: float = math.log(1.3), arm: str = "moe", against: str = "dense") -> Change:
+    return Change(
+        control=Control(arm=arm, against=against),
+        interval=Interval(estimate, estimate - 0.01, estimate + 0.01),
+        tolerance=math.log(1.1),
+        verdict=verdict,
+        suspect=False,
+    )
+
+
+def said_of(verdict: Verdict, *changes: Change, **fields: Any) -> ScenarioVerdict:
+    return ScenarioVerdict(scenario=NAME, verdict=verdict, changes=changes, **fields)
+
+
+def test_a_row_holds_both_arms_their_ratio_and_the_distance_to_the_floor() -> None:
+    (row,) = rows(rates={"output_tok_per_s": 8.0}, cost=COSTS)
+    assert row == (
+        NAME,
+        "2.00 ms · 4,000 tok/s",
+        "dense",
+        "4.00 ms · 2,000 tok/s",
+        "2.00x [2.00, 2.00]",
+        "50 / 25 %",
+        "25 / 12 %",
+        "",
+        "",
+    )
+
+
+def test_the_speed_up_is_the_median_over_blocks_with_its_interval() -> None:
+    (row,) = rows(samples={**SAMPLES, "dense": [0.002, 0.004, 0.004, 0.004, 0.004, 0.008]})
+    assert row[4] == "2.00x [1.00, 4.00]"
+
+
+def test_each_other_arm_has_a_line_and_the_scenario_is_named_once() -> None:
+    first, second = rows(samples={**SAMPLES, "dense_active": [0.001] * 6}, verdict=said_of(Verdict.OK))
+    assert (first[0], first[2], first[8]) == (NAME, "dense", "OK")
+    assert (second[0], second[1], second[2], second[4], second[8]) == ("", "", "dense_active", "0.50x [0.50, 0.50]", "")
+
+
+def test_a_scenario_of_one_arm_has_a_line_without_a_ratio() -> None:
+    (row,) = rows(samples={"moe": [0.002] * 6, "anchor": [0.001] * 6}, cost=COSTS)
+    assert row[:6] == (NAME, "2.00 ms", "", "", "", "50 %")
+
+
+def test_change_is_that_of_the_worst_control() -> None:
+    calm = change(Verdict.OK, estimate=0.0)
+    worst = change(Verdict.REGRESSED, arm="dense", against="anchor")
+    (row,) = rows(verdict=said_of(Verdict.REGRESSED, calm, worst))
+    assert row[7:] == ("dense/anchor +30.0 % [10 %]", "REGRESSED")
+
+
+def test_markdown_escapes_what_names_may_hold() -> None:
+    table = markdown_table(("a|b",), [["<img>\nx|y\\"]])
+    assert table.splitlines()[0].replace(" ", "") == r"|a\|b|"
+    assert r"&lt;img&gt; x\|y\\" in table
+    assert len(table.splitlines()) == 3
+    assert escape("plain") == "plain"
+
+
+def test_markdown_keeps_numbers_as_they_were_written() -> None:
+    assert "| 1.50 |" in markdown_table(("x",), [["1.50"]])
+
+
+def test_the_terminal_shows_every_cell_and_takes_nothing_for_markup() -> None:
+    console = Console(width=200)
+    (row,) = rows_of(record_of(scenario(SAMPLES)), {NAME: said_of(Verdict.UNFIT)})
+    with console.capture() as captured:
+        console.print(terminal_table([row]))
+        console.print(plain_table(("at [all]",), [["[b]"]]))
+    for text in (*filter(None, row.cells()), *filter(None, HEADERS), "at [all]", "[b]"):
+        assert text in captured.get()
+
+
+def test_every_verdict_has_a_colour() -> None:
+    assert set(STYLES) == set(Verdict)
+
+
+def test_a_regression_is_explained_by_what_moved_where_and_on_which_evidence() -> None:
+    moved = change(Verdict.REGRESSED, estimate=math.log(1.3))
+    text = explain(said_of(Verdict.REGRESSED, moved, change(Verdict.OK), where="MoE", num_launches=2))
+    assert text == (
+        f"{NAME}: REGRESSED, in MoE: moe/dense +30.0 % [+28.7, +31.3] beyond the tolerance of 10.0 %"
+        " over 2 fresh launches"
+    )
+
+
+def test_what_is_unclear_names_the_smallest_change_that_could_have_been_seen() -> None:
+    unclear = change(Verdict.INCONCLUSIVE, estimate=0.0)
+    text = explain(said_of(Verdict.INCONCLUSIVE, unclear, why="the time budget ended", where="MoE"))
+    assert text == (
+        f"{NAME}: INCONCLUSIVE: moe/dense +0.0 % [-1.0, +1.0] where the smallest change that could have been seen is"
+        " 10.0 %; the time budget ended"
+    )
+
+
+def test_explanations_leave_out_what_is_fine_and_begin_with_the_worst() -> None:
+    found = explanations(
+        [
+            said_of(Verdict.OK),
+            said_of(Verdict.NEW, why="new here"),
+            said_of(Verdict.UNFIT, why="too noisy"),
+            said_of(Verdict.REGRESSED, change(Verdict.REGRESSED)),
+        ]
+    )
+    assert [text.split()[1].rstrip(":") for text in found] == ["REGRESSED", "UNFIT", "NEW"]
+
+
+def test_summary_counts_verdicts_most_severe_first() -> None:
+    verdicts = [said_of(v) for v in (Verdict.OK, Verdict.REGRESSED, Verdict.OK)]
+    assert summary(verdicts, num_measured=3, seconds=61.4) == (
+        "3 scenarios measured in 61 s, 3 compared: 1 REGRESSED, 2 OK"
+    )
+    assert summary([], num_measured=3, seconds=61.4) == "3 scenarios measured in 61 s, 0 compared: no verdict"
+
+
+def test_what_does_not_fit_is_said_with_its_reason() -> None:
+    entries = ({"scenario": "bench_x[34b]", "reason": "needs 80 GiB"}, {"scenario": "bench_y"})
+    assert does_not_fit(record_of(not_fitting=entries)) == [
+        "bench_x[34b]: not measured, needs 80 GiB",
+        "bench_y: not measured, skipped",
+    ]
+
+
+def test_the_machine_line_names_machine_software_and_peaks() -> None:
+    line = machine_line(replace(record_of(), peaks={"matmul_flop_per_s": 1.2e11, "copy_byte_per_s": 1e10}))
+    for text in ("Acme(R) Core 6-1-2 avx2", "float32", "1 threads", "torch 2.13.0+cpu", "120 Gflop/s", "10 Gbyte/s"):
+        assert text in line
+
+
+@pytest.mark.parametrize("cost", [None, COSTS])
+def test_without_peaks_no_distance_is_shown(cost: dict[str, float] | None) -> None:
+    (row,) = rows_of(record_of(scenario(SAMPLES, cost=cost), peaks={}), {})
+    assert (row.mfu, row.mbu) == ("", "")

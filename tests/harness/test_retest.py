@@ -1,0 +1,209 @@
+"""Tests of measuring suspects again, with a launcher that returns what a test scripts."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from bench.harness.record import ArmSeries, Record, Scenario, write
+from bench.harness.retest import MAX_LAUNCHES, Launcher, LaunchFailed, extend, is_settled, retest
+from bench.harness.verdict import ScenarioVerdict, Verdict
+from tests.harness.sample_records import document, record_of, reference_to, scenario
+
+BASE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
+SLOW, UNCLEAR, SAME = 1.5, 1.048, 1.0  # factors of the MoE arm; the tolerance is 5 %
+
+
+def times(factor: float) -> dict[str, float]:
+    return {**BASE, "moe": factor * BASE["moe"]}
+
+
+REFERENCE = reference_to(*(scenario(*[times(1.005), times(0.995)] * 4, name=name) for name in ("a", "b")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedLauncher(Launcher):
+    """Measures by a script: node id -> factor of the MoE arm in each launch; raises what it finds instead of one."""
+
+    script: Mapping[str, Sequence[float | Exception]]
+    launch_s: float = 0.0
+    root: Path = Path()
+    options: Sequence[str] = ()
+    asked: list[list[str]] = field(default_factory=list)  # node ids of each launch
+    advance: Callable[[float], None] = lambda _seconds: None
+
+    def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
+        assert timeout_s > 0
+        self.asked.append(list(node_ids))
+        self.advance(self.launch_s)
+        return record_of(*(self._scenario(node_id) for node_id in node_ids))
+
+    def _scenario(self, node_id: str) -> Scenario:
+        found = self.script[node_id][len(self.asked) - 1]
+        if isinstance(found, Exception):
+            raise found
+        measured = scenario(times(found), name=node_id.removeprefix("f.py::"))
+        return replace(measured, arms={arm: _renamed(s, len(self.asked)) for arm, s in measured.arms.items()})
+
+
+def _renamed(series: ArmSeries, number: int) -> ArmSeries:
+    return replace(series, launches=tuple(replace(launch, id=f"fresh-{number}") for launch in series.launches))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let monotonic time stand still but for what a test adds."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def advance(seconds: float) -> None:
+        now[0] += seconds
+
+    return advance
+
+
+Found = tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]
+
+
+def measure_again(launcher: ScriptedLauncher, *, deadline: float = 1e9, first_guess_s: float = 10.0) -> Found:
+    suspects = {node_id.removeprefix("f.py::"): node_id for node_id in launcher.script}
+    return retest(
+        suspects,
+        REFERENCE,
+        launcher,
+        deadline=deadline,
+        first_guess_s=first_guess_s,
+        on_launch=lambda *_counts: None,
+    )
+
+
+def test_a_clear_slowdown_is_confirmed_by_two_fresh_launches() -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9})
+    verdicts, fresh = measure_again(launcher)
+    assert len(launcher.asked) == 2
+    assert (verdicts["a"].verdict, verdicts["a"].where, verdicts["a"].num_launches) == (Verdict.REGRESSED, "MoE", 2)
+    assert fresh["a"].launch_ids == ("fresh-1", "fresh-2")
+
+
+def test_a_false_suspicion_is_cleared_by_two_fresh_launches() -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SAME] * 9})
+    verdicts, _ = measure_again(launcher)
+    assert len(launcher.asked) == 2
+    assert verdicts["a"].verdict is Verdict.OK
+
+
+def test_only_open_suspects_are_launched_again() -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9, "f.py::b": [UNCLEAR, UNCLEAR, SAME, SAME, SAME]})
+    verdicts, _ = measure_again(launcher)
+    assert launcher.asked[:2] == [["f.py::a", "f.py::b"]] * 2
+    assert all(asked == ["f.py::b"] for asked in launcher.asked[2:])
+    assert 2 < len(launcher.asked) <= MAX_LAUNCHES
+    assert (verdicts["a"].verdict, verdicts["b"].verdict) == (Verdict.REGRESSED, Verdict.OK)
+
+
+def test_what_stays_unclear_is_inconclusive_after_the_last_launch() -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [UNCLEAR] * 9})
+    verdicts, _ = measure_again(launcher)
+    assert len(launcher.asked) == MAX_LAUNCHES
+    assert verdicts["a"].verdict is Verdict.INCONCLUSIVE
+    assert verdicts["a"].why == f"still unclear after {MAX_LAUNCHES} fresh launches"
+    assert verdicts["a"].changes  # what was seen is still shown
+
+
+def test_no_launch_is_begun_that_would_outlast_the_deadline(clock: Callable[[float], None]) -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, launch_s=20.0, advance=clock)
+    verdicts, fresh = measure_again(launcher, deadline=40.0, first_guess_s=10.0)
+    assert len(launcher.asked) == 1  # 20 s are left then, and a launch took 20 s
+    assert verdicts["a"].verdict is Verdict.INCONCLUSIVE
+    assert verdicts["a"].why == "the time budget ended after 1 fresh launches; raise --time-budget"
+    assert fresh["a"].launch_ids == ("fresh-1",)
+
+
+def test_without_time_for_a_launch_nothing_is_launched(clock: Callable[[float], None]) -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, advance=clock)
+    verdicts, fresh = measure_again(launcher, deadline=12.0, first_guess_s=10.0)
+    assert launcher.asked == []
+    assert (verdicts["a"].verdict, fresh) == (Verdict.INCONCLUSIVE, {})
+    assert "after 0 fresh launches" in verdicts["a"].why
+
+
+@pytest.mark.parametrize("ends", [Verdict.FAILED, Verdict.INCONCLUSIVE])
+def test_a_failed_launch_is_named_and_ends_the_retest(ends: Verdict) -> None:
+    error = LaunchFailed("a fresh launch ended 139 without a record", ends)
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW, error]})
+    verdicts, _ = measure_again(launcher)
+    assert (verdicts["a"].verdict, verdicts["a"].why) == (ends, str(error))
+
+
+def test_settled_verdicts_survive_a_later_failure() -> None:
+    error = LaunchFailed("gone", Verdict.FAILED)
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9, "f.py::b": [UNCLEAR, UNCLEAR, error]})
+    verdicts, _ = measure_again(launcher)
+    assert (verdicts["a"].verdict, verdicts["b"].verdict) == (Verdict.REGRESSED, Verdict.FAILED)
+
+
+def test_nothing_is_launched_without_suspects() -> None:
+    launcher = ScriptedLauncher(script={})
+    assert measure_again(launcher) == ({}, {})
+    assert launcher.asked == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "num_launches", "settled"),
+    [
+        (Verdict.REGRESSED, 1, False),
+        (Verdict.REGRESSED, 2, True),
+        (Verdict.OK, 2, True),
+        (Verdict.INCONCLUSIVE, 4, False),
+        (Verdict.UNFIT, 4, False),
+    ],
+)
+def test_enough_clear_launches_settle_a_suspect(verdict: Verdict, num_launches: int, settled: bool) -> None:
+    assert is_settled(ScenarioVerdict(scenario="a", verdict=verdict, num_launches=num_launches)) is settled
+
+
+def test_fresh_launches_are_appended_arm_by_arm() -> None:
+    joined = extend(extend(None, scenario(times(1.0))), scenario(times(2.0)))
+    assert [launch.samples for launch in joined.arms["moe"].launches] == [(0.002,), (0.004,)]
+    assert [launch.samples for launch in joined.arms["anchor"].launches] == [(0.0005,), (0.0005,)]
+
+
+def start(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str, timeout_s: float = 60) -> Record:
+    """Let the launcher start a script in Python's place; it gets pytest's arguments."""
+    program = folder / "python"
+    program.write_text(f"#!{sys.executable}\nimport sys, time, pathlib\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    return Launcher(root=folder, options=["--scale=tiny"]).measure(["f.py::a"], timeout_s=timeout_s)
+
+
+def test_a_fresh_process_gets_the_scenarios_and_options_and_leaves_a_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(tmp_path / "prepared.json", document("fresh"))
+    script = """
+pathlib.Path("arguments").write_text("\\n".join(sys.argv[1:]))
+target = next(a for a in sys.argv if a.startswith("--record=")).removeprefix("--record=")
+pathlib.Path(target).write_bytes(pathlib.Path("prepared.json").read_bytes())"""
+    assert start(monkeypatch, tmp_path, script).launch["id"] == "fresh"
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[:5] == ["-m", "pytest", "f.py::a", "--scale=tiny", "--compare=off"]
+
+
+def test_a_process_that_dies_has_failed_with_the_end_of_its_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(LaunchFailed, match=r"ended 7 without a record: .*no space for the model") as error:
+        start(monkeypatch, tmp_path, "print('no space for the model'); sys.exit(7)")
+    assert error.value.verdict is Verdict.FAILED
+
+
+def test_a_process_that_outlasts_the_budget_leaves_the_matter_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(LaunchFailed, match="did not end within the 0 s left; raise --time-budget") as error:
+        start(monkeypatch, tmp_path, "time.sleep(60)", timeout_s=0.2)
+    assert error.value.verdict is Verdict.INCONCLUSIVE

@@ -1,0 +1,218 @@
+"""Tests of verdicts on launches of plain numbers; how often they err on noise is tested in test_error_rates.py."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bench.harness.record import Scenario
+from bench.harness.verdict import (
+    EXIT_CODES,
+    SMALLEST_TOLERANCE,
+    Control,
+    ScenarioVerdict,
+    Verdict,
+    controls_of,
+    exit_code,
+    judge_control,
+    judge_scenario,
+    launch_values,
+    pooled_variances,
+    worst,
+)
+from tests.harness.sample_records import scenario
+
+MOE_DENSE = Control(arm="moe", against="dense")
+TIMES = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
+WOBBLE = (-0.02, 0.02, -0.01, 0.01, -0.02, 0.02, -0.01, 0.01)  # of the log times of eight launches; their mean is 0
+
+
+def launches_of(num: int = 8, /, **factors: float) -> list[dict[str, float]]:
+    """Return launches in which the arms wobble against one another, each arm's time multiplied by its factor."""
+    signs = {"moe": 0.5, "dense": -0.5, "anchor": 0.0}
+    return [
+        {arm: t * factors.get(arm, 1.0) * math.exp(signs[arm] * WOBBLE[i]) for arm, t in TIMES.items()}
+        for i in range(num)
+    ]
+
+
+BASE = scenario(*launches_of())
+
+
+def judge(new: Scenario, base: Scenario = BASE, **options: Any) -> ScenarioVerdict:
+    arguments = {"sign": 1.0, "confirmed": True, **options}
+    return judge_scenario(new.id, new, base, pooled_variances([base]), **arguments)
+
+
+def slowed(num: int = 4, /, **factors: float) -> Scenario:
+    return scenario(*launches_of(num, **factors))
+
+
+def test_a_launch_is_one_number_the_median_over_its_blocks() -> None:
+    blocks = scenario({"moe": [2.0, 9.0, 8.0], "dense": [1.0, 1.0, 4.0]})
+    assert launch_values(blocks, MOE_DENSE) == [pytest.approx(math.log(2))]  # ratios 2, 9, 2
+
+
+def test_tolerance_is_four_standard_errors_of_the_launches_by_hand() -> None:
+    base = [0.0, 0.2, 0.0, 0.2]  # squared deviations 0.04 with three degrees of freedom
+    change = judge_control([0.1, 0.1], base, control=MOE_DENSE, pooled=0.01, sign=1.0, confirmed=True)
+    sd = math.sqrt((0.04 + 8 * 0.01) / 11)
+    error = sd * math.sqrt(1 / 2 + 1 / 4)
+    assert change.tolerance == pytest.approx(4 * error)
+    assert change.interval == pytest.approx((0.0, -1.96 * error, 1.96 * error), abs=1e-12)
+    assert change.verdict is Verdict.OK
+
+
+def test_a_quiet_machine_is_held_to_the_smallest_tolerance() -> None:
+    change = judge_control([0.0], [0.0] * 8, control=MOE_DENSE, pooled=0.0, sign=1.0, confirmed=True)
+    assert (change.tolerance, change.verdict) == (SMALLEST_TOLERANCE, Verdict.OK)
+
+
+@pytest.mark.parametrize(
+    ("shift", "confirmed", "expected", "suspect"),
+    [
+        (0.06, True, Verdict.REGRESSED, True),
+        (0.06, False, Verdict.INCONCLUSIVE, True),  # one launch only raises suspicion
+        (0.047, True, Verdict.INCONCLUSIVE, True),  # its limit reaches beyond the tolerance
+        (0.03, True, Verdict.OK, True),  # worth a second look, and slower than the tolerance is excluded
+        (0.015, True, Verdict.OK, False),
+        (-0.04, True, Verdict.OK, False),
+        (-0.06, False, Verdict.IMPROVED, False),
+    ],
+)
+def test_shift_and_confirmation_decide_a_control(
+    shift: float, confirmed: bool, expected: Verdict, suspect: bool
+) -> None:
+    base = [0.004, -0.004] * 4  # standard error 0.0026 of four launches: the tolerance is 5 %
+    change = judge_control([shift] * 4, base, control=MOE_DENSE, pooled=16e-6, sign=1.0, confirmed=confirmed)
+    assert (change.verdict, change.suspect) == (expected, suspect)
+
+
+def test_where_higher_is_better_the_sign_turns() -> None:
+    kwargs: Mapping[str, Any] = {"control": MOE_DENSE, "pooled": 1e-6, "confirmed": True}
+    assert judge_control([-0.2], [0.0] * 8, sign=-1.0, **kwargs).verdict is Verdict.REGRESSED
+    assert judge_control([0.2], [0.0] * 8, sign=-1.0, **kwargs).verdict is Verdict.IMPROVED
+
+
+@pytest.mark.parametrize(
+    ("factors", "where"),
+    [
+        ({"moe": 1.3}, "MoE"),
+        ({"dense": 1.3}, "dense"),
+        ({"moe": 1.3, "dense": 1.3}, "shared code"),
+        ({"moe": 1.3, "dense": 1.3, "anchor": 1.3}, ""),  # the machine, not the code
+        ({}, ""),
+    ],
+)
+def test_cause_is_found_by_which_arms_moved_together(factors: dict[str, float], where: str) -> None:
+    found = judge(slowed(**factors))
+    assert found.where == where
+    assert found.verdict is (Verdict.REGRESSED if where else Verdict.OK)
+
+
+def test_moved_controls_are_those_of_the_slow_arm() -> None:
+    moved = [str(c.control) for c in judge(slowed(moe=1.3)).changes if c.verdict is Verdict.REGRESSED]
+    assert moved == ["moe/dense", "moe/anchor"]
+
+
+def test_on_another_machine_of_the_kind_ratios_to_the_anchor_are_advisory() -> None:
+    assert judge(slowed(moe=1.3, dense=1.3), same_fingerprint=False).verdict is Verdict.OK
+    assert judge(slowed(moe=1.3), same_fingerprint=False).verdict is Verdict.REGRESSED
+
+
+def test_where_only_advisory_ratios_are_left_nothing_is_called_ok() -> None:
+    alone = [{arm: launch[arm] for arm in ("moe", "anchor")} for launch in launches_of()]
+    found = judge(scenario(*alone), scenario(*alone), same_fingerprint=False)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "anchor" in found.why
+
+
+@pytest.mark.parametrize("name", ["workload", "routing"])
+def test_other_inputs_are_not_comparable(name: str) -> None:
+    other = {"workload": "abc", "routing": "def", name: "changed"}
+    found = judge(scenario(*launches_of(2), hashes=other))
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert found.why == f"another {name} hash than the baseline's"
+
+
+def test_another_output_is_comparable() -> None:
+    hashes = {"workload": "abc", "routing": "def", "output": "rounded otherwise"}
+    assert judge(scenario(*launches_of(2), hashes=hashes)).verdict is Verdict.OK
+
+
+def test_a_launch_throttled_in_half_of_its_blocks_is_unfit() -> None:
+    blocks = {arm: [t] * 8 for arm, t in TIMES.items()}
+    assert judge(scenario(blocks, voided=7)).verdict is Verdict.OK
+    found = judge(scenario(blocks, voided=8))
+    assert found.verdict is Verdict.UNFIT
+    assert "throttled in 8 blocks" in found.why
+
+
+def test_a_ratio_that_spans_a_factor_of_two_within_a_launch_is_unfit() -> None:
+    spread = [1.0, 1.2, 1.4, 1.6, 1.8, 2.1]  # the interval of six blocks is their range
+    noisy = {"moe": [0.002 * s for s in spread], "dense": [0.001] * 6, "anchor": [0.0005] * 6}
+    found = judge(scenario(noisy))
+    assert found.verdict is Verdict.UNFIT
+    assert found.why == "the 95 % interval of moe/dense spans a factor of 2.1"
+    calmer = {**noisy, "moe": [0.002 * min(s, 1.9) for s in spread]}
+    assert judge(scenario(calmer)).verdict is not Verdict.UNFIT
+
+
+COUNTED: dict[str, Any] = {"metric": "peak_bytes"}
+
+
+def test_counted_metrics_are_judged_on_their_value() -> None:
+    base = scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **COUNTED)
+    assert [str(c) for c in controls_of(base)] == ["moe/dense", "moe", "dense"]
+    assert judge(scenario({"moe": 100.0, "dense": 100.0}, **COUNTED), base).verdict is Verdict.OK
+    more = judge(scenario({"moe": 110.0, "dense": 110.0}, **COUNTED), base)
+    assert (more.verdict, more.where) == (Verdict.REGRESSED, "shared code")
+    moe_alone = judge(scenario({"moe": 110.0, "dense": 100.0}, **COUNTED), base)
+    assert (moe_alone.verdict, moe_alone.where) == (Verdict.REGRESSED, "MoE")
+
+
+def test_counted_values_have_a_pool_of_their_own() -> None:
+    counted = scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **COUNTED)
+    pools = pooled_variances([BASE, counted])
+    assert pools["counted:arm"] == pools["counted:anchor"] == 0.0
+    assert pools["timed:arm"] == pytest.approx(sum(w**2 for w in WOBBLE) / 7)
+    assert pools["timed:anchor"] == pytest.approx(pools["timed:arm"] / 4)
+
+
+EXPECTED_EXIT = {
+    "OK": 0,
+    "IMPROVED": 0,
+    "NEW": 0,
+    "REGRESSED": 10,
+    "INCONCLUSIVE": 0,
+    "UNFIT": 12,
+    "MISSING": 13,
+    "CORRUPT": 14,
+    "NOT_COMPARABLE": 15,
+    "FAILED": 16,
+}
+FROM_WORST = ("CORRUPT", "REGRESSED", "FAILED", "MISSING", "NOT_COMPARABLE", "UNFIT", "INCONCLUSIVE", "NEW", "OK")
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_each_verdict_has_its_exit_code(verdict: Verdict) -> None:
+    assert exit_code([verdict]) == EXPECTED_EXIT[verdict.value]
+    assert set(EXIT_CODES) == set(Verdict)
+
+
+def test_inconclusive_counts_only_when_strict() -> None:
+    assert exit_code([Verdict.OK, Verdict.INCONCLUSIVE]) == 0
+    assert exit_code([Verdict.OK, Verdict.INCONCLUSIVE], strict=True) == 11
+    assert exit_code([Verdict.UNFIT, Verdict.INCONCLUSIVE], strict=True) == 12
+
+
+@pytest.mark.parametrize("rank", range(len(FROM_WORST)))
+def test_the_most_severe_verdict_wins_in_the_documented_order(rank: int) -> None:
+    milder = [Verdict(name) for name in FROM_WORST[rank:]]
+    assert worst(reversed(milder)) is milder[0]
+
+
+def test_the_worst_of_nothing_is_ok() -> None:
+    assert worst([]) is Verdict.OK
+    assert exit_code([]) == 0
