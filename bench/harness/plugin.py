@@ -95,6 +95,9 @@ class HarnessSession:
         self.run = Run(self.config, self.options, setup, len(self.selected))
         self.run.filtered = len(self.selected) < len(self.collected) or not self._is_whole()
         self.progress = RunProgress(self.console, len(self.selected))
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        if reporter:
+            reporter.showfspath = False  # file names between the scenarios would tear the progress bar apart
 
     def _is_whole(self) -> bool:
         """Tell whether folders or files were named, not single scenarios."""

@@ -18,12 +18,15 @@ from bench.harness.run import Run
 from bench.harness.stats import block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 
-HEADERS = ("scenario", "MoE", "against", "", "speed-up [95 %]", "MFU", "MBU", "change [tolerance]", "verdict")
+HEADERS = (
+    *("scenario", "MoE", "other arm", "its value", "speed-up [95 %]", "MFU", "MBU"),
+    *("change [tolerance]", "verdict"),
+)
 LEGEND = (
     "speed-up: other arm's time / MoE's, median over blocks with its 95 % interval within this launch; "
     "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run (the larger of the two is the "
-    "distance to the floor; above 100 % the data were in cache); change: of the control that moved most, against "
-    "the baseline, above 0 is worse."
+    "distance to the floor; above 100 %: the data lay in a cache, or reading alone is faster than copying); "
+    "change: of the control that moved most, against the baseline, above 0 is worse."
 )
 SEEN = {  # what a control's tolerance means under a verdict that explains it
     Verdict.REGRESSED: "beyond the tolerance of",
@@ -210,8 +213,8 @@ def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def _column(header: str) -> Column:
-    """Head a column with a text whose brackets are no markup."""
-    return Column(header=Text(header))
+    """Head a column with a text whose brackets are no markup; ids are never cut, on a narrow terminal figures wrap."""
+    return Column(header=Text(header), no_wrap=header == HEADERS[0], overflow="fold")
 
 
 def terminal_table(rows: Iterable[Row]) -> Table:

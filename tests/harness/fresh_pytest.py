@@ -1,6 +1,5 @@
 """Run pytest in processes of its own, forked from one that has torch loaded: a second each instead of four."""
 
-import contextlib
 import multiprocessing
 import os
 import sys
@@ -24,7 +23,7 @@ class Ended(NamedTuple):
 def run_pytest(folder: Path, *arguments: str) -> Ended:
     """Run pytest in a folder."""
     output = folder / "output.txt"
-    process = _context.Process(target=_run, args=(folder, arguments, output))
+    process = _context.Process(target=_run, args=(folder, arguments, output, outside_xdist()))
     process.start()
     process.join(TIMEOUT_S)
     if process.is_alive():
@@ -33,17 +32,20 @@ def run_pytest(folder: Path, *arguments: str) -> Ended:
     return Ended(process.exitcode, output.read_text())
 
 
-def _run(folder: Path, arguments: Sequence[str], output: Path) -> None:
+def outside_xdist() -> dict[str, str]:
+    """Return the environment without the marks of a worker, under which pytest-benchmark measures nothing."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+
+
+def _run(folder: Path, arguments: Sequence[str], output: Path, environment: dict[str, str]) -> None:
     """Become what `python -m pytest` is in that folder."""
     import pytest
 
     os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
     with output.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.argv = ["pytest", *arguments]
-    with contextlib.suppress(SystemExit):
-        code = pytest.console_main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    sys.exit(pytest.console_main())

@@ -53,6 +53,7 @@ class Simulated(Launcher):
         return reference_to(*(scenario(*(self.launch({}) for _ in range(8)), name=name) for name in NAMES))
 
     def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
+        assert timeout_s > 0
         return record_of(*(scenario(self.launch(self.slow), name=name) for name in node_ids))
 
 

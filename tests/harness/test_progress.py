@@ -25,7 +25,6 @@ def test_a_log_gets_a_line_a_scenario_with_the_time_left(now: list[float]) -> No
     progress.begin("bench_x[b]")
     now[0] = 400.0
     progress.begin("bench_x[c]")
-    progress.end()
     assert [line.strip() for line in log.getvalue().splitlines()] == [
         "[1/3] bench_x[a]",
         "[2/3] bench_x[b]  about 40 s left",

@@ -11,6 +11,7 @@ import pytest
 
 from bench.harness import record
 from bench.harness.record import CorruptRecord, Record, RecordWriteError
+from tests.harness.fresh_pytest import outside_xdist
 from tests.harness.sample_records import DENSE, MOE, SCENARIOS, changed, document, primary_entry
 
 OURS = ("benchmarks", 0, "extra_info", "moevlm")
@@ -230,7 +231,8 @@ def test_merging_nothing_is_refused() -> None:
 
 
 def run_module(*arguments: str, cwd: Path) -> str:
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=cwd, env=outside_xdist(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
