@@ -23,6 +23,7 @@ R = TypeVar("R")
 
 PRIMARY = "moe"  # the arm whose entry is pytest-benchmark's own
 ANCHOR = "anchor"
+WARMUP_BLOCKS = 2  # the first pays for allocation, the second sizes the run; one, where a block exceeds the budget
 MIN_BLOCKS = 6  # the fewest whose median has a 95 % interval (2 * 0.5**6 < 0.05)
 MAX_BLOCKS = 200  # more do not help: launches differ by more than this many blocks resolve
 
@@ -78,23 +79,34 @@ class _Blocks(Generic[R]):
     def __init__(self, calls: Mapping[str, Callable[[], R]], clock: Clock, rng: random.Random) -> None:
         self.calls, self.clock, self.rng = calls, clock, rng
         self.samples: dict[str, list[float]] = {arm: [] for arm in calls}
+        self.repeats = dict.fromkeys(calls, 1)
         self.results: dict[str, R] = {}
         self.valid: list[bool] = []
         self._orders: Iterable[list[str]] = iter(())
         self._order: list[str] = []
 
     def run(self, arm: str) -> None:
-        timed: Timed = self.clock.measure(self.calls[arm])
-        self.samples[arm].append(timed.seconds)
+        call, repeats = self.calls[arm], self.repeats[arm]
+        timed: Timed = self.clock.measure(call if repeats == 1 else lambda: [call() for _ in range(repeats)][-1])
+        self.samples[arm].append(timed.seconds / repeats)
         self.results[arm] = timed.result  # type: ignore[assignment]  # the clock hands back what the call returned
 
-    def warm_up(self) -> float:
-        """Run one block that pays for allocation; return its seconds: at most a few blocks too few are run for it."""
-        for arm in self.calls:
-            self.run(arm)
-        block_s = sum(samples[-1] for samples in self.samples.values())
+    def warm_up(self, budget_s: float) -> float:
+        """Pay for allocation, match the anchor's duration to the arms'; return the seconds of a block.
+
+        On a busy machine a call of a tenth of a millisecond slips between two time slices that a long one must share, so
+        an anchor much shorter than the arms would not feel what slows them.
+        """
+        for _ in range(WARMUP_BLOCKS):
+            for arm in self.calls:
+                self.run(arm)
+            seconds = {arm: samples[-1] for arm, samples in self.samples.items()}
+            if sum(seconds.values()) > budget_s:
+                break
+        shortest_s = min(value for arm, value in seconds.items() if arm != ANCHOR)
+        self.repeats[ANCHOR] = max(1, round(shortest_s / seconds[ANCHOR]))
         self.samples = {arm: [] for arm in self.calls}
-        return block_s
+        return sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
 
     def plan(self, num_blocks: int) -> None:
         self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
@@ -165,7 +177,10 @@ class Paired:
             metric=metric,
             num_units=num_units,
             anchor=anchor,
-            samples={arm: [s / num_units for s in values] for arm, values in blocks.kept().items()},
+            samples={
+                arm: [seconds / (1 if arm == ANCHOR else num_units) for seconds in values]
+                for arm, values in blocks.kept().items()
+            },
             voided=blocks.valid.count(False),
             rates=rates or {},
             costs=costs or {},
@@ -179,7 +194,7 @@ class Paired:
         gc.collect()
         gc.disable()
         try:
-            num_blocks = min(MAX_BLOCKS, max(MIN_BLOCKS, int(self.plan.budget_s / blocks.warm_up())))
+            num_blocks = min(MAX_BLOCKS, max(MIN_BLOCKS, int(self.plan.budget_s / blocks.warm_up(self.plan.budget_s))))
             blocks.plan(num_blocks)
             self.benchmark.pedantic(
                 lambda: blocks.run(PRIMARY),
