@@ -14,22 +14,24 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
 from bench.harness.paired import MAX_BLOCKS, MIN_BLOCKS, Paired, Plan, balanced_orders
+from bench.harness.peaks import make_anchor
 
 ARMS = ("moe", "dense", "dense_active")
 EVERY_ARM = (*ARMS, "anchor")
+ANCHOR_S = 0.05
 SECONDS = {"moe": 0.3, "dense": 0.2, "dense_active": 0.1}
 
 
 class ScriptedClock:
-    """Says that a call took what the call itself scripted; the anchor, which scripts nothing, takes 0.05 s."""
+    """Says that a call took what the call itself scripted, or ANCHOR_S if it scripted nothing."""
 
     def __init__(self, throttled: Iterator[bool]) -> None:
-        self.taken_s, self._throttled = 0.05, throttled
+        self.taken_s, self._throttled = 0.0, throttled
 
     def measure(self, call: Callable[[], object]) -> Timed:
-        self.taken_s = 0.05
+        self.taken_s = 0.0
         result = call()
-        return Timed(self.taken_s, result)
+        return Timed(self.taken_s or ANCHOR_S, result)
 
     def throttled(self) -> bool:
         return next(self._throttled, False)
@@ -41,16 +43,27 @@ class Scripted:
     def __init__(self, benchmark: BenchmarkFixture, throttled: tuple[bool, ...] = (), **plan: Any) -> None:
         self.clock = ScriptedClock(iter(throttled))
         self.ran: list[str] = []
-        fields = {"device": torch.device("cpu"), "dtype": torch.float32, "budget_s": 5.2, "seed": 0, **plan}
+        fields = {"device": torch.device("cpu"), "dtype": torch.float32, "budget_s": 5.7, "seed": 0, **plan}
         self.paired = Paired(benchmark, self.clock, Plan(**fields))
+        self.anchor_calls = 0
 
     def call(self, arm: str) -> str:
         self.clock.taken_s = SECONDS[arm] * (1 + 0.01 * self.ran.count(arm))
         self.ran.append(arm)
         return f"output of {arm}"
 
+    def anchor(self) -> None:
+        self.clock.taken_s += ANCHOR_S
+        self.anchor_calls += 1
+
     def measure(self, **arguments: Any) -> dict[str, str]:
-        return self.paired.measure(self.call, **{"arms": ARMS, "metric": TPOT, "anchor": "dispatch", **arguments})
+        def scripted_anchor(name: str, *place: Any) -> Callable[[], None]:
+            make_anchor(name, *place)  # refuses what it does not know
+            return self.anchor
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bench.harness.paired.make_anchor", scripted_anchor)
+            return self.paired.measure(self.call, **{"arms": ARMS, "metric": TPOT, "anchor": "dispatch", **arguments})
 
     def samples(self) -> dict[str, list[float]]:
         assert self.paired.measurement is not None
@@ -89,10 +102,22 @@ def test_a_cycle_that_is_cut_short_is_balanced_to_one() -> None:
 def test_samples_belong_to_the_arms_that_took_them(benchmark: BenchmarkFixture) -> None:
     scripted = Scripted(benchmark)
     scripted.measure()
-    # 5.2 s / 0.65 s a block = 8 blocks, the first call of each arm was the warm-up.
+    # Two calls of each arm were the warm-up; 5.7 s / (0.6 s * 1.01 + 2 anchors * 0.05 s) = 8 blocks.
     for arm in ARMS:
-        assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in range(1, 9)])
-    assert scripted.samples()["anchor"] == [0.05] * 8
+        assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in range(2, 10)])
+    assert scripted.samples()["anchor"] == pytest.approx([ANCHOR_S] * 8)
+
+
+def test_the_anchor_lasts_as_long_as_the_shortest_arm(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure()
+    assert scripted.anchor_calls == 2 + 8 * 2  # 0.1 s, the shortest arm's, are two times 0.05 s
+
+
+def test_a_block_beyond_the_budget_warms_up_once(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark, budget_s=0.5)
+    scripted.measure()
+    assert scripted.ran.count("moe") == 1 + MIN_BLOCKS
 
 
 def test_every_block_runs_every_arm_once(benchmark: BenchmarkFixture) -> None:
@@ -112,7 +137,7 @@ def test_the_benchmark_entry_is_the_moe_arms(benchmark: BenchmarkFixture) -> Non
 def test_samples_are_per_unit(benchmark: BenchmarkFixture) -> None:
     scripted = Scripted(benchmark)
     scripted.measure(num_units=10)
-    assert scripted.samples()["moe"][0] == pytest.approx(0.3 * 1.01 / 10)
+    assert scripted.samples()["moe"][0] == pytest.approx(0.3 * 1.02 / 10)
 
 
 def test_results_are_the_arms_own_without_the_anchor(benchmark: BenchmarkFixture) -> None:
@@ -134,7 +159,7 @@ def test_throttled_blocks_are_voided_in_every_arm(benchmark: BenchmarkFixture) -
     assert scripted.paired.measurement is not None
     assert scripted.paired.measurement.voided == 2
     for arm in ARMS:
-        assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in (1, 3, 5, 6, 7, 8)])
+        assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in (2, 4, 6, 7, 8, 9)])
     assert len(scripted.samples()["anchor"]) == 6
 
 
@@ -158,8 +183,8 @@ def test_only_the_injected_arm_is_slowed(benchmark: BenchmarkFixture, monkeypatc
     monkeypatch.setattr("bench.harness.paired.slowed", stretched)
     scripted = Scripted(benchmark, slowdowns={"dense": 2.0, "absent": 3.0})
     scripted.measure()
-    assert scripted.samples()["dense"][0] == pytest.approx(2 * 0.2 * 1.01)
-    assert scripted.samples()["moe"][0] == pytest.approx(0.3 * 1.01)
+    assert scripted.samples()["dense"][0] == pytest.approx(2 * 0.2 * 1.02)
+    assert scripted.samples()["moe"][0] == pytest.approx(0.3 * 1.02)
 
 
 def test_the_garbage_collector_is_still_while_measuring_and_on_again_after_an_error(
