@@ -13,7 +13,7 @@ from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from moevlm import DecodeState, decode_steps, prefill
 
-NUM_DECODE_STEPS = 8  # enough that reading the clock does not show, few enough for many blocks
+NUM_DECODE_STEPS = 4  # enough that reading the clock does not show, few enough for many blocks
 
 
 def bench_decode(

@@ -15,7 +15,7 @@ from fixtures.models import Twins
 from moevlm import decode_steps, prefill
 
 
-@pytest.mark.defaults(workload=["docvqa"])
+@pytest.mark.defaults(workload=["mathvista", "docvqa"], seq_len=["natural"])
 def bench_generate(
     paired: Paired, twins: Twins, inputs: Inputs, routing_hash: str, batch_size: int, seq_len: int | str
 ) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.paired import MIN_BLOCKS
+
 DEFAULT_TIME_BUDGET_S = 285.0  # `pytest bench` promises five minutes
-DEFAULT_SCENARIO_BUDGET_S = 0.5  # a median over tens of blocks at the default sizes; launches differ by more than that
+DEFAULT_SCENARIO_BUDGET_S = 0.4  # a median over tens of blocks at the default sizes; launches differ by more than that
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,7 @@ class Options:
     strict: bool
     time_budget_s: float
     scenario_budget_s: float
+    min_blocks: int
     slowdowns: dict[str, float]
 
 
@@ -51,6 +54,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="clock time of the blocks of one scenario (default: %(default)s)",
     )
     group.addoption(
+        "--min-blocks",
+        type=int,
+        default=MIN_BLOCKS,
+        metavar="N",
+        help="fewest blocks of a scenario, whatever they take (default: %(default)s)",
+    )
+    group.addoption(
         "--inject",
         default="",
         metavar="ARM=FACTOR,...",
@@ -69,6 +79,8 @@ def read_options(config: pytest.Config) -> Options:
         if not getattr(chosen, name) > 0:
             option = f"--{name.replace('_', '-')}"
             raise pytest.UsageError(f"{option} must be above 0 seconds, got {getattr(chosen, name)}")
+    if chosen.min_blocks < 1:
+        raise pytest.UsageError(f"--min-blocks must be at least 1, got {chosen.min_blocks}")
     return Options(
         compare=chosen.compare,
         baselines=root / chosen.baselines,
@@ -77,6 +89,7 @@ def read_options(config: pytest.Config) -> Options:
         strict=chosen.strict_verdicts,
         time_budget_s=chosen.time_budget,
         scenario_budget_s=chosen.scenario_budget,
+        min_blocks=chosen.min_blocks,
         slowdowns=parse_slowdowns(chosen.inject),
     )
 

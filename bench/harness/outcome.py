@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.harness.comparison import Reference, Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.paired import ANCHOR
@@ -12,9 +12,8 @@ from bench.harness.run import Run
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
 RELAUNCH_S = 12.0  # start of a fresh process: imports, peaks, models
-RETEST_SHARE = (
-    0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do, so two short ones say more
-)
+RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
+RETEST_MIN_BLOCKS = 4  # one disturbed block leaves the median of four alone
 AUTO_FAILS = (Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)  # what fails a run that may do without a baseline
 
 
@@ -44,10 +43,13 @@ def conclude(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
         selection: what should have been.
         note: tells the user what happens while suspects are measured again.
     """
+    outcome = Outcome() if run.options.compare == "off" else _compare(run, selection, note)
     if run.write_error:
-        return Outcome(run_verdict=Verdict.FAILED, why=str(run.write_error))
-    if run.options.compare == "off":
-        return Outcome()
+        return replace(outcome, run_verdict=Verdict.FAILED, why=str(run.write_error))
+    return outcome
+
+
+def _compare(run: Run, selection: Selection, note: Callable[[str], None]) -> Outcome:
     reference = open_reference(run.options.baselines, run.options.baseline, run.kind, run.fingerprint)
     if reference.verdict:
         return Outcome(run_verdict=reference.verdict, why=reference.why)
@@ -78,7 +80,8 @@ def _confirm(
     run: Run, suspects: Sequence[str], reference: Reference, note: Callable[[str], None]
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
     slowdowns = ",".join(f"{arm}={factor}" for arm, factor in run.options.slowdowns.items())
-    options = [*run.setup["launch_options"], f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s}"]
+    options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
+    options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s}"]
     options += [f"--inject={slowdowns}"] if slowdowns else []
     return retest(
         {name: run.measured[name].node_id for name in suspects},

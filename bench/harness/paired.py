@@ -36,6 +36,7 @@ class Plan:
     dtype: torch.dtype
     budget_s: float  # clock time to spend on the blocks of one scenario
     seed: int  # of the arms' order
+    min_blocks: int = MIN_BLOCKS
     slowdowns: Mapping[str, float] = field(default_factory=dict)  # arm -> factor, to rehearse a regression
 
 
@@ -94,8 +95,8 @@ class _Blocks(Generic[R]):
     def warm_up(self, budget_s: float) -> float:
         """Pay for allocation, match the anchor's duration to the arms'; return the seconds of a block.
 
-        On a busy machine a call of a tenth of a millisecond slips between two time slices that a long one must share, so
-        an anchor much shorter than the arms would not feel what slows them.
+        On a busy machine a call of a tenth of a millisecond slips between two time slices that a long one must share,
+        so an anchor much shorter than the arms would not feel what slows them.
         """
         for _ in range(WARMUP_BLOCKS):
             for arm in self.calls:
@@ -194,7 +195,9 @@ class Paired:
         gc.collect()
         gc.disable()
         try:
-            num_blocks = min(MAX_BLOCKS, max(MIN_BLOCKS, int(self.plan.budget_s / blocks.warm_up(self.plan.budget_s))))
+            num_blocks = min(
+                MAX_BLOCKS, max(self.plan.min_blocks, int(self.plan.budget_s / blocks.warm_up(self.plan.budget_s)))
+            )
             blocks.plan(num_blocks)
             self.benchmark.pedantic(
                 lambda: blocks.run(PRIMARY),

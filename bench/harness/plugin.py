@@ -117,6 +117,9 @@ class HarnessSession:
             whole=self._is_whole(),
         )
         run.save()
+        unknown = set(run.options.slowdowns) - {arm for m in run.measured.values() for arm in m.measurement.samples}
+        if run.measured and unknown:
+            raise pytest.UsageError(f"--inject must name an arm of a scenario, got {', '.join(sorted(unknown))}")
         self.outcome = conclude(run, selection, self.progress.note if self.progress else print)
         for verdict in self.outcome.verdicts:
             if verdict.verdict is Verdict.REGRESSED:
@@ -194,7 +197,7 @@ class HarnessSession:
 
     def pytest_terminal_summary(self) -> None:
         """Print the table, the reasons and the one line that sums the run up; write the same as markdown."""
-        if (self.run and self.run.measured) or self.outcome.run_verdict:
+        if (self.run and (self.run.measured or self.run.not_fitting)) or self.outcome.run_verdict:
             assert self.run is not None, "an outcome comes from a run"
             seconds = time.monotonic() - self.started
             write_reports(self.console, self.run, self.outcome, scenarios_judged(self.outcome), seconds)

@@ -159,7 +159,8 @@ def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: 
         counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
     ranked = sorted(counts, key=SEVERITY.__getitem__, reverse=True)
     said = ", ".join(f"{counts[v]} {v.value}" for v in ranked) or "no verdict"
-    return f"{num_measured} scenarios measured in {seconds:.0f} s, {sum(counts.values())} compared: {said}"
+    compared = sum(count for verdict, count in counts.items() if verdict not in (Verdict.NEW, Verdict.MISSING))
+    return f"{num_measured} scenarios measured in {seconds:.0f} s, {compared} compared: {said}"
 
 
 def write_reports(
@@ -172,10 +173,11 @@ def write_reports(
     notes = [*does_not_fit(record), *explanations(verdicts.values())]
     line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
-    console.print(terminal_table(rows))
+    if rows:
+        console.print(terminal_table(rows))
     if deep:
         console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
-    for text in (LEGEND, *notes, *said, f"record: {run.record_path}", line):
+    for text in (*([LEGEND] if rows else []), *notes, *said, f"record: {run.record_path}", line):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     tables = [markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []

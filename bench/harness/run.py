@@ -65,6 +65,7 @@ class Run:
                 budget_s=self.options.scenario_budget_s,
                 seed=random.Random(self.id + benchmark.name).getrandbits(32),
                 slowdowns=self.options.slowdowns,
+                min_blocks=self.options.min_blocks,
             ),
         )
 
