@@ -7,7 +7,6 @@ than timed, the value itself.
 
 import enum
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from bench.harness.stats import (
     hodges_lehmann_shift,
     median_interval,
     pooled_variance,
+    pseudo_median,
     shift_error,
     shrunken_sd,
 )
@@ -110,8 +110,8 @@ def controls_of(scenario: Scenario) -> list[Control]:
 
 
 def launch_values(scenario: Scenario, control: Control) -> list[float]:
-    """Return one number a launch: the median over its blocks of the control's log ratio."""
-    return [statistics.median(values) for values in _block_values(scenario, control)]
+    """Return one number a launch: the pseudo-median over its blocks of the control's log ratio."""
+    return [pseudo_median(values) for values in _block_values(scenario, control)]
 
 
 def _block_values(scenario: Scenario, control: Control) -> list[list[float]]:

@@ -8,6 +8,7 @@ from typing import Any
 from pytest_benchmark.stats import Stats
 
 from bench.harness.environment import differences
+from bench.harness.paired import ANCHOR
 from bench.harness.record.schema import KEY, Json, Record
 from bench.harness.record.storage import seal
 
@@ -34,6 +35,8 @@ def arm_entry(
     entry = copy.deepcopy(dict(primary))
     entry["name"], entry["fullname"] = f"{primary['name']}:{arm}", f"{primary['fullname']}:{arm}"
     entry["extra_info"][KEY].update(arm=arm, launches=[dict(launch) for launch in launches], cost=cost)
+    if arm == ANCHOR:  # its work is frozen: it makes no tokens, and a sample is one run of it
+        entry["extra_info"][KEY].update(num_units=1, rates={})
     entry["stats"] = _stats(entry["extra_info"][KEY], with_data=True)
     return entry
 
