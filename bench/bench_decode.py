@@ -39,7 +39,7 @@ def bench_decode(
         anchor=decode_anchor,
         num_units=NUM_DECODE_STEPS,
         rates={"output_tok_per_s": batch_size},
-        costs=costs_of(twins, "decode", batch_size=batch_size, seq_len=states["moe"].length, distinct=distinct),
+        costs=costs_of(twins, "decode", batch_size=batch_size, seq_len=inputs.mean_prompt_tokens, distinct=distinct),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"distinct_experts": distinct, **depth_facts(twins)},
     )

@@ -8,7 +8,7 @@ dense arm is the twin's MLP.
 import pytest
 import torch
 
-from bench.floors import costs_of, depth_facts
+from bench.floors import costs_of
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from fixtures.models import Twins
@@ -49,7 +49,7 @@ def bench_experts(
         num_units=len(routings),
         costs=costs_of(twins, "experts", seq_len=num_tokens, distinct=distinct),
         hashes={"workload": f"normal-t{num_tokens}-seed0", "routing": routing_hash},
-        facts={"distinct_experts": distinct, **depth_facts(twins)},
+        facts={"distinct_experts": distinct},
     )
     assert outputs["moe"].shape == (len(routings), *shape)
     assert (

@@ -7,7 +7,7 @@ prompt's tokens count with its image tokens.
 import pytest
 import torch
 
-from bench.floors import depth_facts
+from bench.floors import answer_costs, depth_facts
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
@@ -41,6 +41,7 @@ def bench_generate(
             "total_tok_per_s": inputs.num_prompt_tokens + output_tokens,
             "total_text_tok_per_s": num_text_tokens + output_tokens,
         },
+        costs=answer_costs(twins, inputs),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"num_output_tokens": num_output_tokens, **depth_facts(twins)},
     )

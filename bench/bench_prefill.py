@@ -22,7 +22,6 @@ def bench_prefill(
         return prefill(twins[arm], inputs.tensors, max_new_tokens=1)
 
     distinct = mean_distinct_experts(twins["moe"], lambda: first_token("moe"))
-    length = inputs.tensors["input_ids"].shape[1]
     states = paired.measure(
         first_token,
         arms=twins,
@@ -30,11 +29,16 @@ def bench_prefill(
         anchor="matmul",
         rates={"prefill_tok_per_s": inputs.num_prompt_tokens, "req_per_s": batch_size},
         costs=costs_of(
-            twins, "prefill", batch_size=batch_size, seq_len=length, num_tiles=inputs.num_tiles, distinct=distinct
+            twins,
+            "prefill",
+            batch_size=batch_size,
+            seq_len=inputs.mean_prompt_tokens,
+            num_tiles=inputs.num_tiles,
+            distinct=distinct,
         ),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"num_image_tokens": inputs.num_image_tokens, "distinct_experts": distinct, **depth_facts(twins)},
     )
     for state in states.values():
-        assert state.length == length
+        assert state.length == inputs.tensors["input_ids"].shape[1]
         assert torch.isfinite(state.logits_BV).all()

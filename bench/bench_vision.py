@@ -1,12 +1,12 @@
 """Vision: latency of encoding a batch's images, tower and projector.
 
-Both arms run the same tensors, so their ratio is 1 by construction: where its interval leaves 1, the measurement is
-off.
+The MoE and its dense twin run the same tensors here, so their ratio is 1 by construction: where its interval leaves 1,
+the measurement is off. Other arms share the tower and have projectors of their own.
 """
 
 import torch
 
-from bench.floors import costs_of, depth_facts
+from bench.floors import costs_of
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
@@ -29,9 +29,9 @@ def bench_vision(paired: Paired, twins: Twins, inputs: Inputs, batch_size: int) 
         rates={"images_per_s": inputs.num_images},
         costs=costs_of(twins, "vision", batch_size=batch_size, num_tiles=inputs.num_tiles),
         hashes={"workload": inputs.hash},
-        facts={"num_image_tokens": inputs.num_image_tokens, **depth_facts(twins)},
+        facts={"num_image_tokens": inputs.num_image_tokens},
     )
-    hidden_size = twins["moe"].config.text_config.hidden_size
-    assert features["moe"].shape == (inputs.num_image_tokens, hidden_size)
-    assert torch.isfinite(features["moe"]).all()
-    assert all(torch.equal(features["moe"], other) for other in features.values())
+    for arm, encoded in features.items():
+        assert encoded.shape == (inputs.num_image_tokens, twins[arm].config.text_config.hidden_size)
+        assert torch.isfinite(encoded).all()
+    assert torch.equal(features["moe"], features.get("dense", features["moe"]))

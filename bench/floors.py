@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from moevlm.costs import phase_cost
 from moevlm.presets import preset_config
@@ -33,6 +34,19 @@ def costs_of(
         )
         costs[arm] = {"flops": float(cost.flops), "bytes": float(cost.bytes)}
     return costs
+
+
+def answer_costs(twins: Twins, inputs: Inputs) -> dict[str, dict[str, float]]:
+    """Return {"flops", "bytes"} of a prefill and its decode steps, by arm; experts as uniform routing hits them."""
+    batch_size, prompt = len(inputs.prompt_tokens), inputs.mean_prompt_tokens
+    phases = [
+        costs_of(twins, "prefill", batch_size=batch_size, seq_len=prompt, num_tiles=inputs.num_tiles),
+        *(
+            costs_of(twins, "decode", batch_size=batch_size, seq_len=prompt + step)
+            for step in range(inputs.num_output_tokens - 1)
+        ),
+    ]
+    return {arm: {unit: sum(cost[arm][unit] for cost in phases) for unit in ("flops", "bytes")} for arm in twins}
 
 
 def mean_distinct_experts(model: torch.nn.Module, run: Callable[[], object]) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.harness import ledger
 from bench.harness.baseline import MIN_LAUNCHES, promote
-from bench.harness.comparison import judge_one, open_reference
+from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.harness.record import CorruptRecord, Record, RecordWriteError, load, merge, read
 from bench.harness.report import HEADERS, explanations, machine_line, markdown_table, rows_of
@@ -79,6 +79,10 @@ def _compare(options: argparse.Namespace) -> int:
         for name, scenario in record.scenarios.items()
     }
     print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
+    whole = Selection(
+        collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
+    )
+    verdicts.update({verdict.scenario: verdict for verdict in missing_scenarios(reference, whole)})
     for text in explanations(verdicts.values()):
         print(f"- {text}")
     return exit_code((verdict.verdict for verdict in verdicts.values()), strict=options.strict)

@@ -115,6 +115,11 @@ def _records_are_complete(request: _Request) -> str | None:
             return f"a record must be complete, got {record.path} with failed or unfinished scenarios; run it again"
         if record.filtered:
             return f"a record must hold every scenario, got a selection in {record.path}; run without -k, -m, node ids"
+        if record.not_fitting:
+            left_out = ", ".join(str(entry["scenario"]) for entry in record.not_fitting)
+            return (
+                f"a record must hold what it was asked for, got no memory for {left_out} in {record.path}; ask for less"
+            )
         if not record.scenarios:
             return f"a record must hold scenarios, got none in {record.path}; run it again"
     return None

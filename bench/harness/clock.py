@@ -1,5 +1,6 @@
 """Time one call on the right clock: the host's for a CPU, CUDA events for a GPU. No other file measures times."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
@@ -8,9 +9,9 @@ import torch
 
 T = TypeVar("T")
 
-# NVML's reasons under which a GPU runs slower than asked: power cap, hardware slowdown, thermal (software, hardware),
-# power brake.
-THROTTLE_REASONS = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
+# NVML's reasons under which a GPU is not itself: hardware slowdown, thermal (software, hardware), power brake. The
+# software power cap (0x04) is not one of them: large products run at it all the time.
+THROTTLE_REASONS = 0x08 | 0x20 | 0x40 | 0x80
 
 
 class Timed(NamedTuple):
@@ -31,6 +32,10 @@ class Clock(Protocol):
         """Tell whether the device reports a throttle reason now."""
         ...
 
+    def sees_throttling(self) -> bool:
+        """Tell whether throttling could be seen at all: the record says so."""
+        ...
+
 
 class HostClock:
     """Wall-clock seconds of calls that run on the CPU."""
@@ -43,6 +48,10 @@ class HostClock:
 
     def throttled(self) -> bool:
         """Return False: an operating system does not say for whom it slows a CPU down."""
+        return False
+
+    def sees_throttling(self) -> bool:
+        """Return False, for the same reason."""
         return False
 
 
@@ -68,12 +77,16 @@ class CudaClock:
         return Timed(start.elapsed_time(end) / 1e3, result)  # elapsed_time is in milliseconds
 
     def throttled(self) -> bool:
-        """Ask NVML for throttle reasons; False where nvidia-ml-py is not installed (the record then says `unknown`)."""
+        """Ask NVML for throttle reasons; False where they cannot be read, which `sees_throttling` tells."""
         if self._nvml is None:
             return False
         import pynvml
 
         return bool(pynvml.nvmlDeviceGetCurrentClocksEventReasons(self._nvml) & THROTTLE_REASONS)
+
+    def sees_throttling(self) -> bool:
+        """Tell whether throttle reasons can be read on this device."""
+        return self._nvml is not None
 
 
 def make_clock(device: torch.device) -> Clock:
@@ -104,12 +117,17 @@ def slowed(call: Callable[[], object], factor: float, device: torch.device) -> C
 
 
 def _nvml_handle(device: torch.device) -> object | None:
-    """Open NVML for the GPU with this device's UUID; None where nvidia-ml-py is not installed."""
+    """Open NVML for the GPU with this device's UUID; None where nvidia-ml-py or the driver's support is missing."""
     try:
         import pynvml
     except ImportError:
         return None
-    pynvml.nvmlInit()
     uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
-    handle: object = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
+    try:
+        pynvml.nvmlInit()
+        handle: object = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
+        pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle)
+    except pynvml.NVMLError as error:  # a slice of a GPU, a container without the library
+        logging.getLogger(__name__).warning("throttling of %s cannot be seen: %s", device, error)
+        return None
     return handle

@@ -15,19 +15,19 @@ def peak_new_bytes(call: Callable[[], object], device: torch.device) -> int:
         call: what is measured; its result is counted.
         device: whose memory.
     """
-    return _PEAKS[device.type](call)
+    return _PEAKS[device.type](call, device)
 
 
-def _cuda_peak(call: Callable[[], object]) -> int:
-    torch.cuda.synchronize()
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
+def _cuda_peak(call: Callable[[], object], device: torch.device) -> int:
+    torch.cuda.synchronize(device)
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
     call()
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
 
 
-def _cpu_peak(call: Callable[[], object]) -> int:
+def _cpu_peak(call: Callable[[], object], _device: torch.device) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         result = call()
     del result  # alive until here: it counts
@@ -41,4 +41,4 @@ def _cpu_peak(call: Callable[[], object]) -> int:
     return peak
 
 
-_PEAKS: dict[str, Callable[[Callable[[], object]], int]] = {"cuda": _cuda_peak, "cpu": _cpu_peak}
+_PEAKS: dict[str, Callable[[Callable[[], object], torch.device], int]] = {"cuda": _cuda_peak, "cpu": _cpu_peak}

@@ -1,8 +1,11 @@
 """The end of a run: compare it, confirm suspects in fresh processes, and say what the whole run comes to."""
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+
+import torch
 
 from bench.harness.comparison import Reference, Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.paired import ANCHOR
@@ -58,14 +61,33 @@ def _compare(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
     suspects = [name for name, v in verdicts.items() if is_suspect(v, reference)]
     fresh: dict[str, Scenario] = {}
     if suspects:
+        release_memory()
         confirmed, fresh = _confirm(run, suspects, reference, note)
-        verdicts.update(confirmed)
-    everything = [*verdicts.values(), *missing_scenarios(reference, selection)]
+        unfit = {name for name in suspects if name not in fresh and verdicts[name].verdict is Verdict.UNFIT}
+        verdicts.update({name: verdict for name, verdict in confirmed.items() if name not in unfit})
+    everything = [*verdicts.values(), *_left_out(run, reference), *missing_scenarios(reference, selection)]
     if not everything:
         return Outcome(
             run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
         )
     return Outcome(verdicts=everything, fresh=fresh)
+
+
+def release_memory() -> None:
+    """Give the device's memory back: fresh processes need it, and this one has finished measuring."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _left_out(run: Run, reference: Reference) -> list[ScenarioVerdict]:
+    """List the baseline's scenarios that had no memory this time: the machine is not fit for them now."""
+    known = reference.record.scenarios if reference.record else {}
+    return [
+        ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=str(entry.get("reason", "skipped")))
+        for entry in run.not_fitting
+        if (name := str(entry["scenario"])) in known
+    ]
 
 
 def is_suspect(verdict: ScenarioVerdict, reference: Reference) -> bool:

@@ -7,6 +7,7 @@ does too, the machine did. Changing an anchor's work is a breaking change for ev
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -18,7 +19,7 @@ MATMUL_SIZE = {
     "cuda": 8192,
 }  # rows of the square matrices: large enough to reach the plateau, milliseconds long
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}  # per buffer: beyond the last-level cache of most machines
-ANCHOR_SIZE = {"cpu": 256, "cuda": 2048}  # rows of the anchors' matrices: a fraction of a millisecond to a few
+ANCHOR_SIZE = {"cpu": 256, "cuda": 1024}  # rows of the anchors' matrices: a fraction of a millisecond to a few
 DISPATCH_OPS = 200  # small operations of the dispatch anchor: about half a millisecond of Python and dispatcher
 
 
@@ -107,4 +108,10 @@ def make_anchor(name: str, device: torch.device, dtype: torch.dtype) -> Callable
     """
     if name not in ANCHORS:
         raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {name!r}")
+    return _built_anchor(name, device, dtype)
+
+
+@cache
+def _built_anchor(name: str, device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
+    """Build an anchor once a run: drawing its matrices takes longer than many a scenario."""
     return ANCHORS[name](device, dtype)

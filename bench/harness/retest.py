@@ -126,8 +126,21 @@ def retest(
         for scenario_id in open_ids & set(record.scenarios):
             fresh[scenario_id] = extend(fresh.get(scenario_id), record.scenarios[scenario_id])
             verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], reference, confirmed=True)
-        open_ids = {s for s in open_ids if s not in verdicts or not is_settled(verdicts[s])}
+        unmeasured = {s: not_measured(s, record) for s in open_ids - set(record.scenarios)}
+        verdicts.update(unmeasured)
+        open_ids = {s for s in open_ids - set(unmeasured) if not is_settled(verdicts[s])}
     for scenario_id in open_ids:
         known = verdicts.get(scenario_id, ScenarioVerdict(scenario=scenario_id, verdict=ended))
-        verdicts[scenario_id] = replace(known, verdict=ended, why=why)
+        if known.verdict is not Verdict.UNFIT:  # a machine that was too noisy each time has its own word
+            verdicts[scenario_id] = replace(known, verdict=ended, why=why)
     return verdicts, fresh
+
+
+def not_measured(scenario_id: str, record: Record) -> ScenarioVerdict:
+    """Say why a fresh launch has left a suspect out: no memory for it now, or it failed."""
+    reasons = {entry["scenario"]: str(entry.get("reason", "skipped")) for entry in record.not_fitting}
+    if scenario_id in reasons:
+        why = f"a fresh launch could not measure it: {reasons[scenario_id]}"
+        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, why=why)
+    why = "it failed in a fresh launch; run it alone to see how"
+    return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.FAILED, why=why)

@@ -142,6 +142,7 @@ class Run:
                 "id": self.id,
                 "started": self.started.isoformat(),
                 "num_threads": self.setup["num_threads"],
+                "sees_throttling": self.clock.sees_throttling(),
                 "load_average": [self.load_before, load_average()],
             },
             "peaks": vars(self.peaks),

@@ -66,8 +66,8 @@ def _lower_rank(num_values: int, confidence: float) -> int:
 def pseudo_median(values: Sequence[float]) -> float:
     """Return the Hodges-Lehmann estimate of the centre: the median of the means of all pairs, a value's own included.
 
-    It shrugs off a few disturbed blocks as a median does, and makes more of few: over ten launches on a shared machine it
-    spread by 5.3 % where the median spread by 5.9 %, and by 12.7 % where the median did by 20.2 % in the worst scenario.
+    It shrugs off a few disturbed blocks as a median does, and makes more of few: over ten launches on a shared machine
+    it spread by 5.3 % where the median spread by 5.9 %, in the worst scenario by 12.7 % where the median did by 20.2 %.
 
     >>> pseudo_median([1.0, 2.0, 6.0])
     2.75
