@@ -9,10 +9,10 @@ from transformers import CLIPVisionConfig
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.parameters import ParameterCounts, parameter_counts
+from moevlm.tokenizer import BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID, PAD_TOKEN_ID
 
 VARIANTS = ("moe", "dense", "dense_active", "dense_reference")
 VISUALS = ("fixed", "anyres")
-PAD_TOKEN_ID, BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID = range(4)  # of the tokenizer that this package ships
 ANYRES_GRIDS = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 1))  # (rows, columns) of tiles, LLaVA-NeXT's
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp32": 4, "bf16": 2, "fp16": 2}
 BYTES_PER_GIB = 2**30

@@ -132,7 +132,7 @@ def _change(changes: Sequence[Change]) -> str:
 def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
     """Say in a sentence each what lies behind the verdicts that are not simply OK, most severe first."""
     ranked = sorted(verdicts, key=lambda v: -SEVERITY[v.verdict])
-    return [explain(v) for v in ranked if v.why or v.verdict in SEEN]
+    return [explain(v) for v in ranked if v.verdict is not Verdict.NEW and (v.why or v.verdict in SEEN)]
 
 
 def explain(verdict: ScenarioVerdict) -> str:

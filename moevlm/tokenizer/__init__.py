@@ -6,8 +6,8 @@ from transformers import PreTrainedTokenizerFast
 
 TOKENIZER_PATH = Path(__file__).with_name("tokenizer.json")
 PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, IMAGE_TOKEN = "<pad>", "<s>", "</s>", "<image>"
-SPECIAL_TOKENS = (PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, IMAGE_TOKEN)  # their ids are their places here: 0, 1, 2, 3
-IMAGE_TOKEN_ID = SPECIAL_TOKENS.index(IMAGE_TOKEN)
+SPECIAL_TOKENS = (PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, IMAGE_TOKEN)
+PAD_TOKEN_ID, BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID = range(len(SPECIAL_TOKENS))  # their places above
 
 
 def load_tokenizer(*, max_length: int) -> PreTrainedTokenizerFast:
