@@ -19,11 +19,12 @@ from bench.harness.stats import block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 
 HEADERS = (
-    *("scenario", "MoE", "other arm", "its value", "speed-up [95 %]", "MFU", "MBU"),
+    *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU"),
     *("change [tolerance]", "verdict"),
 )
 LEGEND = (
-    "speed-up: other arm's time / MoE's, median over blocks with its 95 % interval within this launch; "
+    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better), median over blocks with its 95 % "
+    "interval within this launch; "
     "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run (the larger of the two is the "
     "distance to the floor; above 100 %: the data lay in a cache, or reading alone is faster than copying); "
     "change: of the control that moved most, against the baseline, above 0 is worse."

@@ -131,7 +131,7 @@ def test_what_is_unclear_names_the_smallest_change_that_could_have_been_seen() -
     )
 
 
-def test_explanations_leave_out_what_is_fine_and_begin_with_the_worst() -> None:
+def test_explanations_leave_out_what_is_fine_or_new_and_begin_with_the_worst() -> None:
     found = explanations(
         [
             said_of(Verdict.OK),
@@ -140,7 +140,7 @@ def test_explanations_leave_out_what_is_fine_and_begin_with_the_worst() -> None:
             said_of(Verdict.REGRESSED, change(Verdict.REGRESSED)),
         ]
     )
-    assert [text.split()[1].rstrip(":") for text in found] == ["REGRESSED", "UNFIT", "NEW"]
+    assert [text.split()[1].rstrip(":") for text in found] == ["REGRESSED", "UNFIT"]
 
 
 def test_summary_counts_verdicts_most_severe_first() -> None:
