@@ -16,7 +16,7 @@ from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
 RELAUNCH_S = 12.0  # start of a fresh process: imports, peaks, models
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
-RETEST_MIN_BLOCKS = 4  # one disturbed block leaves the median of four alone
+RETEST_MIN_BLOCKS = 5  # two disturbed blocks leave the centre of five alone
 AUTO_FAILS = (Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)  # what fails a run that may do without a baseline
 
 

@@ -16,6 +16,7 @@ from bench.harness.record import ArmSeries, Record, Scenario, load
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 MIN_LAUNCHES = 2  # one fresh process may meet the same bad moment; two rarely do
+DECISIVE = 1.5  # times the tolerance: six standard errors
 MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
 OUTPUT_SHOWN = 800  # last characters of a failed launch's output: pytest's own summary of what went wrong
 LAUNCH_MARGIN = 1.3  # a launch is begun if 1.3 times the last one's duration is left
@@ -79,8 +80,24 @@ def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
 
 
 def is_settled(verdict: ScenarioVerdict) -> bool:
-    """Tell whether fresh launches have said enough: enough of them, and neither inconclusive nor unfit."""
+    """Tell whether fresh launches have said enough: enough of them, and neither inconclusive nor unfit.
+
+    Two may meet the same bad moment: unless a slowdown is far beyond the tolerance, a third must confirm it.
+    """
+    if verdict.verdict is Verdict.REGRESSED and not is_decisive(verdict):
+        return verdict.num_launches > MIN_LAUNCHES
     return verdict.num_launches >= MIN_LAUNCHES and verdict.verdict not in (Verdict.INCONCLUSIVE, Verdict.UNFIT)
+
+
+def stands(verdict: ScenarioVerdict) -> bool:
+    """Tell whether a verdict holds although time ran out: too noisy each time, or slow in as many launches as it takes."""
+    confirmed = verdict.verdict is Verdict.REGRESSED and verdict.num_launches >= MIN_LAUNCHES
+    return confirmed or (verdict.verdict is Verdict.UNFIT and bool(verdict.why))
+
+
+def is_decisive(verdict: ScenarioVerdict) -> bool:
+    """Tell whether a control is beyond its tolerance by half of it."""
+    return any(change.interval.estimate > DECISIVE * change.tolerance for change in verdict.changes)
 
 
 def retest(
@@ -131,7 +148,7 @@ def retest(
         open_ids = {s for s in open_ids - set(unmeasured) if not is_settled(verdicts[s])}
     for scenario_id in open_ids:
         known = verdicts.get(scenario_id, ScenarioVerdict(scenario=scenario_id, verdict=ended))
-        if known.verdict is not Verdict.UNFIT:  # a machine that was too noisy each time has its own word
+        if not stands(known):
             verdicts[scenario_id] = replace(known, verdict=ended, why=why)
     return verdicts, fresh
 

@@ -15,8 +15,8 @@ from bench.harness.record import Scenario
 from bench.harness.stats import (
     Interval,
     block_log_ratios,
+    centre_variance,
     hodges_lehmann_shift,
-    median_interval,
     pooled_variance,
     pseudo_median,
     shift_error,
@@ -31,7 +31,7 @@ ONE_SIDED_95 = 1.645  # normal quantile of the non-inferiority limit
 TWO_SIDED_95 = 1.960  # normal quantile of the interval shown
 SHARED_SHARE = 0.5  # an arm that moved less than half as far as the one that moved most did not move with it
 INPUT_HASHES = ("workload", "routing")  # what must be equal for two times to be of the same work
-WIDEST_INTERVAL = math.log(2.0)  # a launch whose own ratio is uncertain by a factor of two cannot judge anything
+LARGEST_ERROR = math.log(2.0) / 2  # a launch whose own ratio is uncertain by a factor of two cannot judge anything
 
 
 class Verdict(enum.Enum):
@@ -144,7 +144,14 @@ def pool_key(scenario: Scenario, control: Control) -> str:
 
 
 def judge_control(
-    new: Sequence[float], base: Sequence[float], *, control: Control, pooled: float, sign: float, confirmed: bool
+    new: Sequence[float],
+    base: Sequence[float],
+    *,
+    control: Control,
+    pooled: float,
+    sign: float,
+    confirmed: bool,
+    noise: float = 0.0,
 ) -> Change:
     """Judge one control.
 
@@ -155,18 +162,21 @@ def judge_control(
         pooled: variance pooled over the baseline's scenarios.
         sign: 1.0 where lower is better, -1.0 where higher is.
         confirmed: whether `new` may end as REGRESSED; a first launch only becomes a suspect.
+        noise: variance of a new launch's value beyond what launches of the baseline had; see `excess_noise`.
 
     Returns:
-        The change. OK: slower than the tolerance is excluded (one-sided 95 %). REGRESSED: above the tolerance.
+        The change. REGRESSED: above the tolerance, which grows with the noise of now. OK: slower than the tolerance of
+        the baseline's own conditions is excluded (one-sided 95 %): noise must neither accuse nor acquit.
     """
-    error = shift_error(shrunken_sd(base, pooled), len(new), len(base))
+    usual = shift_error(shrunken_sd(base, pooled), len(new), len(base))
+    error = math.hypot(usual, math.sqrt(noise / len(new)))
     shift = sign * hodges_lehmann_shift(new, base)
     tolerance = max(SMALLEST_TOLERANCE, TOLERANCE_ERRORS * error)
     if shift > tolerance and confirmed:
         verdict = Verdict.REGRESSED
     elif shift < -tolerance:
         verdict = Verdict.IMPROVED
-    elif shift + ONE_SIDED_95 * error < tolerance:
+    elif shift + ONE_SIDED_95 * error < max(SMALLEST_TOLERANCE, TOLERANCE_ERRORS * usual):
         verdict = Verdict.OK
     else:
         verdict = Verdict.INCONCLUSIVE
@@ -175,8 +185,20 @@ def judge_control(
         interval=Interval(shift, shift - TWO_SIDED_95 * error, shift + TWO_SIDED_95 * error),
         tolerance=tolerance,
         verdict=verdict,
-        suspect=shift > max(SMALLEST_EFFECT, SUSPECT_ERRORS * error),
+        suspect=shift > max(SMALLEST_EFFECT, SUSPECT_ERRORS * usual),
     )
+
+
+def excess_noise(new: Scenario, base: Scenario, control: Control) -> float:
+    """Return how much less sure a launch of now is of its value than the baseline's launches were, as a variance.
+
+    The baseline's spread between launches holds the noise that its own blocks had; a busier machine adds to it now.
+    """
+    now, then = (
+        sum(map(centre_variance, values)) / len(values)
+        for values in (_block_values(new, control), _block_values(base, control))
+    )
+    return max(0.0, now - then)
 
 
 def is_unfit(scenario: Scenario) -> str:
@@ -187,9 +209,9 @@ def is_unfit(scenario: Scenario) -> str:
     if last.voided >= len(last.samples):
         return f"the device was throttled in {last.voided} blocks, half or more; let it cool, or lift its power cap"
     for control in controls_of(scenario):
-        interval = median_interval(_block_values(scenario, control)[-1])
-        if interval.high - interval.low > WIDEST_INTERVAL:
-            return f"the 95 % interval of {control} spans a factor of {math.exp(interval.high - interval.low):.1f}"
+        error = math.sqrt(centre_variance(_block_values(scenario, control)[-1]))
+        if error > LARGEST_ERROR:
+            return f"blocks leave {control} uncertain by a factor of {math.exp(TWO_SIDED_95 * error):.1f} either way"
     return ""
 
 
@@ -228,6 +250,7 @@ def judge_scenario(
             pooled=pooled[pool_key(base, control)],
             sign=sign,
             confirmed=confirmed,
+            noise=excess_noise(new, base, control),
         )
         for control in controls_of(new)
         if control in controls_of(base)
