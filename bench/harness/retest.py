@@ -90,7 +90,7 @@ def is_settled(verdict: ScenarioVerdict) -> bool:
 
 
 def stands(verdict: ScenarioVerdict) -> bool:
-    """Tell whether a verdict holds although time ran out: too noisy each time, or slow in as many launches as it takes."""
+    """Tell whether a verdict holds although time ran out: too noisy each time, or slow in enough launches."""
     confirmed = verdict.verdict is Verdict.REGRESSED and verdict.num_launches >= MIN_LAUNCHES
     return confirmed or (verdict.verdict is Verdict.UNFIT and bool(verdict.why))
 

@@ -10,7 +10,8 @@ import pytest
 
 from bench.harness.record import ArmSeries, Record, Scenario, write
 from bench.harness.retest import MAX_LAUNCHES, Launcher, LaunchFailed, extend, is_settled, retest
-from bench.harness.verdict import ScenarioVerdict, Verdict
+from bench.harness.stats import Interval
+from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.harness.sample_records import document, record_of, reference_to, scenario
 
 BASE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
@@ -155,7 +156,8 @@ def test_nothing_is_launched_without_suspects() -> None:
     ("verdict", "num_launches", "settled"),
     [
         (Verdict.REGRESSED, 1, False),
-        (Verdict.REGRESSED, 2, True),
+        (Verdict.REGRESSED, 2, False),
+        (Verdict.REGRESSED, 3, True),
         (Verdict.OK, 2, True),
         (Verdict.INCONCLUSIVE, 4, False),
         (Verdict.UNFIT, 4, False),
@@ -163,6 +165,26 @@ def test_nothing_is_launched_without_suspects() -> None:
 )
 def test_enough_clear_launches_settle_a_suspect(verdict: Verdict, num_launches: int, settled: bool) -> None:
     assert is_settled(ScenarioVerdict(scenario="a", verdict=verdict, num_launches=num_launches)) is settled
+
+
+@pytest.mark.parametrize(("shift", "settled"), [(0.14, False), (0.16, True)])
+def test_two_launches_settle_a_slowdown_only_far_beyond_the_tolerance(shift: float, settled: bool) -> None:
+    seen = Change(
+        control=Control(arm="moe", against="dense"),
+        interval=Interval(shift, shift, shift),
+        tolerance=0.1,
+        verdict=Verdict.REGRESSED,
+        suspect=True,
+    )
+    verdict = ScenarioVerdict(scenario="a", verdict=Verdict.REGRESSED, changes=(seen,), num_launches=2)
+    assert is_settled(verdict) is settled
+
+
+def test_a_slowdown_seen_in_two_launches_stands_when_time_runs_out(clock: Callable[[float], None]) -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, launch_s=10.0, advance=clock)
+    verdicts, _ = measure_again(launcher, deadline=30.0, first_guess_s=10.0)
+    assert len(launcher.asked) == 2
+    assert verdicts["a"].verdict is Verdict.REGRESSED
 
 
 def test_fresh_launches_are_appended_arm_by_arm() -> None:
