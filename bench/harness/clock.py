@@ -1,13 +1,18 @@
 """Time one call on the right clock: the host's for a CPU, CUDA events for a GPU. No other file measures times."""
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 
 T = TypeVar("T")
+
+SCHEDSTAT_BYTES = 96  # three decimal numbers of 64 bits and their spaces
 
 # NVML's reasons under which a GPU is not itself: hardware slowdown, thermal (software, hardware), power brake. The
 # software power cap (0x04) is not one of them: large products run at it all the time.
@@ -38,13 +43,29 @@ class Clock(Protocol):
 
 
 class HostClock:
-    """Wall-clock seconds of calls that run on the CPU."""
+    """Seconds of calls that run on the CPU, without the time that other processes held its core.
+
+    Linux tells how long a thread stood in the run queue, ready but without a core. That is the neighbours' time, and on a
+    busy machine it is most of the noise: beside three busy processes on two cores a product that takes 21 ms took 46 ms
+    by the wall, and 23 ms without the wait. Sleeping and waiting for input stay in. Elsewhere it is the wall's time.
+    """
+
+    def __init__(self) -> None:
+        self._schedstat = _open_schedstat()
 
     def measure(self, call: Callable[[], object]) -> Timed:
         """Run `call` once between two readings of the monotonic performance counter."""
+        waited = self._waited_s()
         start = time.perf_counter()
         result = call()
-        return Timed(time.perf_counter() - start, result)
+        seconds = time.perf_counter() - start
+        return Timed(seconds - (self._waited_s() - waited), result)
+
+    def _waited_s(self) -> float:
+        """Return how long this thread has stood in the run queue since it began, in seconds."""
+        if self._schedstat is None:
+            return 0.0
+        return int(os.pread(self._schedstat, SCHEDSTAT_BYTES, 0).split()[1]) / 1e9  # kept in nanoseconds
 
     def throttled(self) -> bool:
         """Return False: an operating system does not say for whom it slows a CPU down."""
@@ -114,6 +135,12 @@ def slowed(call: Callable[[], object], factor: float, device: torch.device) -> C
         return result
 
     return slow_call
+
+
+def _open_schedstat() -> int | None:
+    """Open this thread's scheduler statistics: time on a core, time in the run queue, time slices; None off Linux."""
+    path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+    return os.open(path, os.O_RDONLY) if path.exists() else None
 
 
 def _nvml_handle(device: torch.device) -> object | None:
