@@ -45,9 +45,9 @@ class Clock(Protocol):
 class HostClock:
     """Seconds of calls that run on the CPU, without the time that other processes held its core.
 
-    Linux tells how long a thread stood in the run queue, ready but without a core. That is the neighbours' time, and on a
-    busy machine it is most of the noise: beside three busy processes on two cores a product that takes 21 ms took 46 ms
-    by the wall, and 23 ms without the wait. Sleeping and waiting for input stay in. Elsewhere it is the wall's time.
+    Linux tells how long a thread stood in the run queue, ready but without a core. That is the neighbours' time, and on
+    a busy machine it is most of the noise: beside three busy processes on two cores a product that takes 22 ms took
+    46 ms by the wall, and 23 ms without the wait. Sleeping and waiting for input stay in. Elsewhere it is wall time.
     """
 
     def __init__(self) -> None:
