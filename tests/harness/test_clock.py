@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,3 +60,22 @@ def test_slowed_call_takes_the_factor_and_no_more_than_needed(fake_time: Time, f
 def test_error_of_a_slowed_call_comes_through() -> None:
     with pytest.raises(ZeroDivisionError):
         slowed(lambda: 1 / 0, 2.0, CPU)()
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="only Linux tells how long a thread waited")
+def test_time_in_the_run_queue_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = HostClock()
+    readings = iter([b"9000 2000000000 1\n", b"9999 2500000000 2\n"])  # half a second in the queue during the call
+    monkeypatch.setattr("bench.harness.clock.os.pread", lambda *_: next(readings))
+    times = iter([10.0, 12.0])
+    monkeypatch.setattr("bench.harness.clock.time.perf_counter", lambda: next(times))
+    assert clock.measure(lambda: "result") == (pytest.approx(1.5), "result")
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="only Linux tells how long a thread waited")
+def test_the_kernels_statistics_are_read_as_they_are() -> None:
+    clock = HostClock()
+    before = int(Path("/proc/thread-self/schedstat").read_text().split()[1])
+    waited = clock._waited_s()
+    after = int(Path("/proc/thread-self/schedstat").read_text().split()[1])
+    assert before <= round(waited * 1e9) <= after

@@ -15,7 +15,7 @@ from bench.harness.record import Record
 from tests.harness.fresh_pytest import Ended, run_pytest
 
 REPOSITORY = Path(__file__).parents[2]
-LAUNCH_SD = 0.1  # of the baseline's launches, so that a loaded machine is no regression
+LAUNCH_SD = 0.15  # of the baseline's launches, so that a loaded machine is no regression
 SCENARIOS = ["bench_x[64]", "bench_x[96]"]
 
 INI = f"""
@@ -199,7 +199,7 @@ def test_a_renamed_scenario_is_missing_under_require(first: First, folder: Path,
     ended = run(folder, "--compare=require", f"--baseline={baseline}")
     assert ended.code == 13, ended.said
     assert f"{new}: MISSING" in ended.said
-    assert "bench_x[96]: NEW" in ended.said
+    assert "1 MISSING, 1 NEW, 1 OK" in ended.said
 
 
 def test_a_failing_scenario_ends_1_and_is_not_in_the_record(tmp_path: Path) -> None:
