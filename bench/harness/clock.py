@@ -55,11 +55,11 @@ class HostClock:
 
     def measure(self, call: Callable[[], object]) -> Timed:
         """Run `call` once between two readings of the monotonic performance counter."""
-        waited = self._waited_s()
         start = time.perf_counter()
+        waited = self._waited_s()  # inside the wall's readings: no wait is taken off that they did not count
         result = call()
-        seconds = time.perf_counter() - start
-        return Timed(seconds - (self._waited_s() - waited), result)
+        waited = self._waited_s() - waited
+        return Timed(time.perf_counter() - start - waited, result)
 
     def _waited_s(self) -> float:
         """Return how long this thread has stood in the run queue since it began, in seconds."""
