@@ -19,7 +19,7 @@ MIN_LAUNCHES = 2  # one fresh process may meet the same bad moment; two rarely d
 DECISIVE = 1.5  # times the tolerance: six standard errors
 MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
 OUTPUT_SHOWN = 800  # last characters of a failed launch's output: pytest's own summary of what went wrong
-LAUNCH_MARGIN = 1.3  # a launch is begun if 1.3 times the last one's duration is left
+LAUNCH_MARGIN = 1.02  # a launch is begun if slightly more than the last one took is left; one cut short says nothing
 
 
 class LaunchFailed(Exception):  # noqa: N818  # named after its verdict, FAILED, as CorruptRecord is

@@ -125,7 +125,7 @@ def test_no_launch_is_begun_that_would_outlast_the_deadline(clock: Callable[[flo
 
 def test_without_time_for_a_launch_nothing_is_launched(clock: Callable[[float], None]) -> None:
     launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, advance=clock)
-    verdicts, fresh = measure_again(launcher, deadline=12.0, first_guess_s=10.0)
+    verdicts, fresh = measure_again(launcher, deadline=10.0, first_guess_s=10.0)
     assert launcher.asked == []
     assert (verdicts["a"].verdict, fresh) == (Verdict.INCONCLUSIVE, {})
     assert "after 0 fresh launches" in verdicts["a"].why
