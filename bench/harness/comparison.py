@@ -84,12 +84,10 @@ def open_reference(
     )
 
 
-def judge_one(
-    scenario_id: str, new: Scenario, reference: Reference, *, confirmed: bool = False, why: str = ""
-) -> ScenarioVerdict:
+def judge_one(scenario_id: str, new: Scenario, reference: Reference, *, confirmed: bool = False) -> ScenarioVerdict:
     """Judge one measured scenario against its counterpart; NEW if the baseline has none."""
     if reference.record is None:
-        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NEW, why=why)
+        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NEW)
     base = reference.record.scenarios.get(scenario_id)
     if base is None:
         return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NEW, why="the baseline does not have it")

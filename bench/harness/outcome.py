@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -27,7 +27,6 @@ class Outcome:
     verdicts: Sequence[ScenarioVerdict] = ()
     run_verdict: Verdict | None = None  # when the comparison as a whole could not be made
     why: str = ""
-    fresh: dict[str, Scenario] = field(default_factory=dict)  # launches that confirmed or cleared suspects
 
     def exit_code(self, compare: str, *, strict: bool) -> int:
         """Return the exit code: under auto only REGRESSED, CORRUPT and FAILED are not 0."""
@@ -59,7 +58,6 @@ def _compare(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
     scenarios = run.record().scenarios
     verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
     suspects = [name for name, v in verdicts.items() if is_suspect(v, reference)]
-    fresh: dict[str, Scenario] = {}
     if suspects:
         release_memory()
         confirmed, fresh = _confirm(run, suspects, reference, note)
@@ -70,7 +68,7 @@ def _compare(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
         return Outcome(
             run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
         )
-    return Outcome(verdicts=everything, fresh=fresh)
+    return Outcome(verdicts=everything)
 
 
 def release_memory() -> None:
