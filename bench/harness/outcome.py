@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from bench.harness.comparison import Reference, Selection, judge_one, missing_scenarios, open_reference
+from bench.harness.launch import Launcher
 from bench.harness.paired import ANCHOR
 from bench.harness.record import Scenario
-from bench.harness.retest import Launcher, retest
-from bench.harness.run import Run
+from bench.harness.retest import Suspect, retest
+from bench.harness.run import Measured, Run
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
-RELAUNCH_S = 12.0  # start of a fresh process: imports, peaks, models
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
 RETEST_MIN_BLOCKS = 5  # two disturbed blocks leave the centre of five alone
 AUTO_FAILS = (Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)  # what fails a run that may do without a baseline
@@ -57,7 +57,8 @@ def _compare(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
         return Outcome(run_verdict=reference.verdict, why=reference.why)
     scenarios = run.record().scenarios
     verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
-    suspects = [name for name, v in verdicts.items() if is_suspect(v, reference)]
+    ranked = sorted(verdicts, key=lambda name: suspicion(verdicts[name]), reverse=True)
+    suspects = [name for name in ranked if is_suspect(verdicts[name], reference)]
     if suspects:
         release_memory()
         confirmed, fresh = _confirm(run, suspects, reference, note)
@@ -96,6 +97,11 @@ def is_suspect(verdict: ScenarioVerdict, reference: Reference) -> bool:
     return verdict.verdict is Verdict.UNFIT or any(change.suspect for change in judged)
 
 
+def suspicion(verdict: ScenarioVerdict) -> float:
+    """Return the largest change in tolerances, by which suspects are ranked; 0 for what could not be judged."""
+    return max((change.interval.estimate / change.tolerance for change in verdict.changes), default=0.0)
+
+
 def _confirm(
     run: Run, suspects: Sequence[str], reference: Reference, note: Callable[[str], None]
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
@@ -104,15 +110,18 @@ def _confirm(
     options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s}"]
     options += [f"--inject={slowdowns}"] if slowdowns else []
     return retest(
-        {name: run.measured[name].node_id for name in suspects},
+        {name: _suspect(run.measured[name]) for name in suspects},
         reference,
         Launcher(root=run.config.rootpath, options=options),
         deadline=run.deadline,
-        first_guess_s=RELAUNCH_S + RETEST_SHARE * sum(run.measured[name].seconds for name in suspects),
         on_launch=lambda number, count: note(
             f"measuring {count} suspects again in fresh process {number}, {run.deadline - time.monotonic():.0f} s left"
         ),
     )
+
+
+def _suspect(measured: Measured) -> Suspect:
+    return Suspect(node_id=measured.node_id, seconds=RETEST_SHARE * measured.seconds)
 
 
 def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:

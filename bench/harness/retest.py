@@ -1,71 +1,105 @@
 """Measure suspects again, each time in a fresh process, until they are confirmed or cleared or the time is up.
 
-A first launch that looks slow was picked because it looks slow, so it does not count: only fresh launches do.
+A first launch that looks slow was picked because it looks slow, so it does not count: only fresh launches do. Where the
+time left cannot serve all suspects, the most suspicious ones are confirmed rather than all of them half measured.
 """
 
-import subprocess
-import sys
-import tempfile
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bench.harness.comparison import Reference, judge_one
-from bench.harness.record import ArmSeries, Record, Scenario, load
+from bench.harness.launch import Launcher, LaunchFailed
+from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 MIN_LAUNCHES = 2  # one fresh process may meet the same bad moment; two rarely do
 DECISIVE = 1.5  # times the tolerance: six standard errors
 MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
-OUTPUT_SHOWN = 800  # last characters of a failed launch's output: pytest's own summary of what went wrong
-LAUNCH_MARGIN = 1.02  # a launch is begun if slightly more than the last one took is left; one cut short says nothing
-
-
-class LaunchFailed(Exception):  # noqa: N818  # named after its verdict, FAILED, as CorruptRecord is
-    """A fresh process ended without a record."""
-
-    def __init__(self, message: str, verdict: Verdict) -> None:
-        super().__init__(message)
-        self.verdict = verdict  # of the scenarios it should have measured
+STARTUP_S = 12.0  # of a fresh process: imports, peaks, the first model
+MIN_PACE = 0.5  # of the expected seconds: one lucky launch does not make all later ones short
+LAUNCH_MARGIN = 1.02  # a launch is begun if slightly more than it should take is left
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launcher:
-    """How to start a fresh process that measures given scenarios."""
+class Suspect:
+    """A scenario to measure again."""
 
-    root: Path
-    options: Sequence[str]  # pytest options that select the same machine, model and inputs
+    node_id: str
+    seconds: float  # expected in a fresh launch, without the launch's start
 
-    def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
-        """Run the scenarios in a fresh process.
 
-        Raises:
-            LaunchFailed: if it ended without a record, or not in time; with the end of its output.
-        """
-        with tempfile.TemporaryDirectory(prefix="moevlm-launch-") as folder:
-            path = Path(folder) / "record.json"
-            command = [
-                sys.executable,
-                "-m",
-                "pytest",
-                *node_ids,
-                *self.options,
-                "--compare=off",
-                f"--record={path}",
-                "-q",
-            ]
-            try:
-                done = subprocess.run(
-                    command, cwd=self.root, capture_output=True, text=True, timeout=timeout_s, check=False
-                )
-            except subprocess.TimeoutExpired as error:
-                why = f"a fresh launch did not end within the {timeout_s:.0f} s left; raise --time-budget"
-                raise LaunchFailed(why, Verdict.INCONCLUSIVE) from error
-            if not path.exists():
-                why = f"a fresh launch ended {done.returncode} without a record: {done.stdout[-OUTPUT_SHOWN:]}"
-                raise LaunchFailed(why, Verdict.FAILED)
-            return load(path)
+def retest(
+    suspects: Mapping[str, Suspect],
+    reference: Reference,
+    launcher: Launcher,
+    *,
+    deadline: float,
+    on_launch: Callable[[int, int], None],
+) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
+    """Confirm or clear suspects.
+
+    Args:
+        suspects: by scenario id, the most suspicious first.
+        reference: the baseline.
+        launcher: starts fresh processes.
+        deadline: on the monotonic clock, in seconds.
+        on_launch: told (number of the launch, scenarios in it) before each.
+
+    Returns:
+        A verdict for each suspect (with the reason: INCONCLUSIVE where time ran out, FAILED where a process died), and
+        its fresh launches.
+    """
+    fresh: dict[str, Scenario] = {}
+    verdicts: dict[str, ScenarioVerdict] = {}
+    open_, pace, failure = dict(suspects), 1.0, None
+    for number in itertools.count(1):
+        started = time.monotonic()
+        batch = affordable(open_, fresh, (deadline - started) / pace)
+        if not batch:
+            break
+        on_launch(number, len(batch))
+        record, failure = _launch(launcher, [open_[s].node_id for s in batch], deadline - started)
+        for scenario_id, scenario in (record.scenarios if record else {}).items():
+            fresh[scenario_id] = extend(fresh.get(scenario_id), scenario)
+            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], reference, confirmed=True)
+        if record and not failure:
+            verdicts.update({s: not_measured(s, record) for s in batch if s not in record.scenarios})
+        open_ = {s: suspect for s, suspect in open_.items() if s not in verdicts or not is_done(verdicts[s])}
+        if failure:
+            break
+        pace = max(MIN_PACE, (time.monotonic() - started) / expected_s(suspects, batch))
+    return {s: conclusion(s, verdicts.get(s), failure) for s in suspects}, fresh
+
+
+def _launch(launcher: Launcher, node_ids: list[str], timeout_s: float) -> tuple[Record | None, LaunchFailed | None]:
+    """Measure in a fresh process; a launch that failed may still have measured some of it."""
+    try:
+        return launcher.measure(node_ids, timeout_s=timeout_s), None
+    except LaunchFailed as error:
+        return error.partial, error
+
+
+def affordable(open_: Mapping[str, Suspect], begun: Mapping[str, object], left_s: float) -> list[str]:
+    """Choose whom the next launch measures: those begun, then the most suspicious, as many as the time can confirm.
+
+    >>> two = {s: Suspect(node_id=s, seconds=10) for s in "ab"}
+    >>> affordable(two, {}, left_s=100), affordable(two, {}, left_s=50), affordable(two, {"b": 1}, left_s=30)
+    (['a', 'b'], ['a'], ['b'])
+    """
+    ordered = sorted(open_, key=lambda scenario_id: scenario_id not in begun)
+    for size in range(len(ordered), 0, -1):
+        batch = ordered[:size]
+        num_launches = 1 if batch[-1] in begun else MIN_LAUNCHES
+        if LAUNCH_MARGIN * num_launches * expected_s(open_, batch) < left_s:
+            return batch
+    return []
+
+
+def expected_s(suspects: Mapping[str, Suspect], batch: list[str]) -> float:
+    """Return the seconds that a fresh launch should take on a machine as busy as during the run."""
+    return STARTUP_S + sum(suspects[scenario_id].seconds for scenario_id in batch)
 
 
 def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
@@ -79,6 +113,12 @@ def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
     return replace(fresh, arms=arms)
 
 
+def is_done(verdict: ScenarioVerdict) -> bool:
+    """Tell whether another launch would change nothing: settled, given up, or for a reason other than noise."""
+    given_up = verdict.num_launches >= MAX_LAUNCHES
+    return is_settled(verdict) or given_up or (bool(verdict.why) and verdict.verdict is not Verdict.UNFIT)
+
+
 def is_settled(verdict: ScenarioVerdict) -> bool:
     """Tell whether fresh launches have said enough: enough of them, and neither inconclusive nor unfit.
 
@@ -89,68 +129,26 @@ def is_settled(verdict: ScenarioVerdict) -> bool:
     return verdict.num_launches >= MIN_LAUNCHES and verdict.verdict not in (Verdict.INCONCLUSIVE, Verdict.UNFIT)
 
 
-def stands(verdict: ScenarioVerdict) -> bool:
-    """Tell whether a verdict holds although time ran out: too noisy each time, or slow in enough launches."""
-    confirmed = verdict.verdict is Verdict.REGRESSED and verdict.num_launches >= MIN_LAUNCHES
-    return confirmed or (verdict.verdict is Verdict.UNFIT and bool(verdict.why))
-
-
 def is_decisive(verdict: ScenarioVerdict) -> bool:
     """Tell whether a control is beyond its tolerance by half of it."""
     return any(change.interval.estimate > DECISIVE * change.tolerance for change in verdict.changes)
 
 
-def retest(
-    suspects: Mapping[str, str],
-    reference: Reference,
-    launcher: Launcher,
-    *,
-    deadline: float,
-    first_guess_s: float,
-    on_launch: Callable[[int, int], None],
-) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
-    """Confirm or clear suspects.
+def conclusion(scenario_id: str, known: ScenarioVerdict | None, failure: LaunchFailed | None) -> ScenarioVerdict:
+    """Return what is finally said of a suspect, with the reason if it is neither confirmed nor cleared.
 
-    Args:
-        suspects: scenario id -> pytest node id.
-        reference: the baseline.
-        launcher: starts fresh processes.
-        deadline: on the monotonic clock, in seconds.
-        first_guess_s: expected seconds of the first launch.
-        on_launch: told (number of the launch, scenarios in it) before each.
-
-    Returns:
-        A verdict for each suspect (with the reason: INCONCLUSIVE where time ran out, FAILED where a process died), and
-        its fresh launches.
+    A slowdown that enough launches have shown stands although there was no time for one more.
     """
-    open_ids, launch_s = set(suspects), first_guess_s
-    verdicts: dict[str, ScenarioVerdict] = {}
-    fresh: dict[str, Scenario] = {}
-    why, ended = f"still unclear after {MAX_LAUNCHES} fresh launches", Verdict.INCONCLUSIVE
-    for number in range(1, MAX_LAUNCHES + 1):
-        left_s = deadline - time.monotonic()
-        if not open_ids or left_s < LAUNCH_MARGIN * launch_s:
-            why = f"the time budget ended after {number - 1} fresh launches; raise --time-budget"
-            break
-        on_launch(number, len(open_ids))
-        started = time.monotonic()
-        try:
-            record = launcher.measure([suspects[s] for s in sorted(open_ids)], timeout_s=left_s)
-        except LaunchFailed as error:
-            why, ended = str(error), error.verdict
-            break
-        launch_s = time.monotonic() - started
-        for scenario_id in open_ids & set(record.scenarios):
-            fresh[scenario_id] = extend(fresh.get(scenario_id), record.scenarios[scenario_id])
-            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], reference, confirmed=True)
-        unmeasured = {s: not_measured(s, record) for s in open_ids - set(record.scenarios)}
-        verdicts.update(unmeasured)
-        open_ids = {s for s in open_ids - set(unmeasured) if not is_settled(verdicts[s])}
-    for scenario_id in open_ids:
-        known = verdicts.get(scenario_id, ScenarioVerdict(scenario=scenario_id, verdict=ended))
-        if not stands(known):
-            verdicts[scenario_id] = replace(known, verdict=ended, why=why)
-    return verdicts, fresh
+    known = known or ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, num_launches=0)
+    confirmed = known.verdict is Verdict.REGRESSED and known.num_launches >= MIN_LAUNCHES
+    if confirmed or known.why or is_settled(known):
+        return known
+    if known.num_launches >= MAX_LAUNCHES:
+        return replace(known, why=f"still unclear after {MAX_LAUNCHES} fresh launches")
+    if failure:
+        return replace(known, verdict=failure.verdict, why=str(failure))
+    why = f"the time budget ended after {known.num_launches} fresh launches; raise --time-budget"
+    return replace(known, verdict=Verdict.INCONCLUSIVE, why=why)
 
 
 def not_measured(scenario_id: str, record: Record) -> ScenarioVerdict:

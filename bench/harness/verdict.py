@@ -8,7 +8,7 @@ than timed, the value itself.
 import enum
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.harness.paired import ANCHOR, PRIMARY
 from bench.harness.record import Scenario
@@ -236,12 +236,13 @@ def judge_scenario(
         confirmed: see `judge_control`.
         same_fingerprint: whether the machines are one and the same model; if not, ratios to the anchor are advisory.
     """
-    mismatch = hash_mismatch(new, base)
-    if mismatch:
-        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NOT_COMPARABLE, why=mismatch)
-    unfit = is_unfit(new)
-    if unfit:
-        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.UNFIT, why=unfit)
+    seen = ScenarioVerdict(
+        scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, num_launches=len(new.arms[PRIMARY].launches)
+    )
+    if mismatch := hash_mismatch(new, base):
+        return replace(seen, verdict=Verdict.NOT_COMPARABLE, why=mismatch)
+    if unfit := is_unfit(new):
+        return replace(seen, verdict=Verdict.UNFIT, why=unfit)
     changes = tuple(
         judge_control(
             launch_values(new, control),
@@ -256,14 +257,11 @@ def judge_scenario(
         if control in controls_of(base)
     )
     counted = [c for c in changes if same_fingerprint or c.control.against != ANCHOR]
-    return ScenarioVerdict(
-        scenario=scenario_id,
-        verdict=worst(change.verdict for change in counted) if counted else Verdict.INCONCLUSIVE,
-        why="" if counted else "no ratio that both have may be judged: ratios to the anchor are another machine's",
-        where=attribute(changes),
-        changes=changes,
-        num_launches=len(new.arms[PRIMARY].launches),
-    )
+    if not counted:
+        why = "no ratio that both have may be judged: ratios to the anchor are another machine's"
+        return replace(seen, changes=changes, why=why)
+    verdict = worst(change.verdict for change in counted)
+    return replace(seen, changes=changes, verdict=verdict, where=attribute(changes))
 
 
 def hash_mismatch(new: Scenario, base: Scenario) -> str:

@@ -14,9 +14,10 @@ import pytest
 from scipy import stats as scipy_stats
 
 from bench.harness.comparison import Reference, judge_one
+from bench.harness.launch import Launcher
 from bench.harness.outcome import is_suspect
 from bench.harness.record import Record
-from bench.harness.retest import Launcher, retest
+from bench.harness.retest import Suspect, retest
 from bench.harness.stats import PRIOR_LAUNCHES
 from bench.harness.verdict import TOLERANCE_ERRORS, ScenarioVerdict, Verdict
 from tests.harness.sample_records import record_of, reference_to, scenario
@@ -62,10 +63,8 @@ def run_suite(machine: Simulated) -> list[ScenarioVerdict]:
     reference = machine.baseline()
     first = machine.measure(NAMES, timeout_s=1)
     verdicts = {name: judge_one(name, found, reference) for name, found in first.scenarios.items()}
-    suspects = {name: name for name, verdict in verdicts.items() if is_suspect(verdict, reference)}
-    confirmed, _ = retest(
-        suspects, reference, machine, deadline=math.inf, first_guess_s=1, on_launch=lambda *_counts: None
-    )
+    suspects = {name: Suspect(node_id=name, seconds=1) for name, v in verdicts.items() if is_suspect(v, reference)}
+    confirmed, _ = retest(suspects, reference, machine, deadline=math.inf, on_launch=lambda *_counts: None)
     return [*{**verdicts, **confirmed}.values()]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.harness.comparison import judge_one
-from bench.harness.outcome import Outcome, is_suspect, scenarios_judged
+from bench.harness.outcome import Outcome, is_suspect, scenarios_judged, suspicion
 from bench.harness.verdict import ScenarioVerdict, Verdict
 from tests.harness.sample_records import reference_to, scenario
 
@@ -70,6 +70,19 @@ def test_what_looks_the_same_or_faster_is_not() -> None:
     assert not first_launch()
     assert not first_launch(moe=1.01)
     assert not first_launch(moe=0.5)
+
+
+def test_the_slower_is_the_more_suspicious_and_what_could_not_be_judged_the_least() -> None:
+    reference = reference_to(scenario(*[ONE] * 8))
+    judged = [
+        judge_one(slow.id, slow, reference)
+        for slow in (
+            scenario(ONE, voided=6),
+            scenario({**ONE, "moe": 1.1 * ONE["moe"]}),
+            scenario({**ONE, "dense": 1.2 * ONE["dense"]}),
+        )
+    ]
+    assert sorted(judged, key=suspicion) == judged
 
 
 def test_ratios_to_another_machines_anchor_raise_no_suspicion() -> None:

@@ -1,6 +1,5 @@
 """Tests of measuring suspects again, with a launcher that returns what a test scripts."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.record import ArmSeries, Record, Scenario, write
-from bench.harness.retest import MAX_LAUNCHES, Launcher, LaunchFailed, extend, is_settled, retest
+from bench.harness.launch import Launcher, LaunchFailed
+from bench.harness.record import ArmSeries, Record, Scenario
+from bench.harness.retest import MAX_LAUNCHES, Suspect, extend, is_settled, retest
 from bench.harness.stats import Interval
 from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
-from tests.harness.sample_records import document, record_of, reference_to, scenario
+from tests.harness.sample_records import record_of, reference_to, scenario
 
 BASE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
-SLOW, UNCLEAR, SAME = 1.5, 1.048, 1.0  # factors of the MoE arm; the tolerance is 5 %
+SLOW, SLIGHT, UNCLEAR, SAME = 1.5, 1.07, 1.048, 1.0  # factors of the MoE arm; the tolerance is 5 %
 
 
 def times(factor: float) -> dict[str, float]:
@@ -31,6 +31,7 @@ class ScriptedLauncher(Launcher):
 
     script: Mapping[str, Sequence[float | Exception]]
     launch_s: float = 0.0
+    voided: int = 0
     root: Path = Path()
     options: Sequence[str] = ()
     asked: list[list[str]] = field(default_factory=list)  # node ids of each launch
@@ -46,8 +47,12 @@ class ScriptedLauncher(Launcher):
         found = self.script[node_id][len(self.asked) - 1]
         if isinstance(found, Exception):
             raise found
-        measured = scenario(times(found), name=node_id.removeprefix("f.py::"))
-        return replace(measured, arms={arm: _renamed(s, len(self.asked)) for arm, s in measured.arms.items()})
+        return _fresh(node_id.removeprefix("f.py::"), found, len(self.asked), voided=self.voided)
+
+
+def _fresh(name: str, factor: float, number: int, *, voided: int = 0) -> Scenario:
+    measured = scenario(times(factor), name=name, voided=voided)
+    return replace(measured, arms={arm: _renamed(series, number) for arm, series in measured.arms.items()})
 
 
 def _renamed(series: ArmSeries, number: int) -> ArmSeries:
@@ -69,16 +74,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 Found = tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]
 
 
-def measure_again(launcher: ScriptedLauncher, *, deadline: float = 1e9, first_guess_s: float = 10.0) -> Found:
-    suspects = {node_id.removeprefix("f.py::"): node_id for node_id in launcher.script}
-    return retest(
-        suspects,
-        REFERENCE,
-        launcher,
-        deadline=deadline,
-        first_guess_s=first_guess_s,
-        on_launch=lambda *_counts: None,
-    )
+def measure_again(launcher: ScriptedLauncher, *, deadline: float = 1e9) -> Found:
+    suspects = {node_id.removeprefix("f.py::"): Suspect(node_id=node_id, seconds=4.0) for node_id in launcher.script}
+    return retest(suspects, REFERENCE, launcher, deadline=deadline, on_launch=lambda *_counts: None)
 
 
 def test_a_clear_slowdown_is_confirmed_by_two_fresh_launches() -> None:
@@ -115,20 +113,53 @@ def test_what_stays_unclear_is_inconclusive_after_the_last_launch() -> None:
 
 
 def test_no_launch_is_begun_that_would_outlast_the_deadline(clock: Callable[[float], None]) -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, launch_s=20.0, advance=clock)
-    verdicts, fresh = measure_again(launcher, deadline=40.0, first_guess_s=10.0)
-    assert len(launcher.asked) == 1  # 20 s are left then, and a launch took 20 s
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, launch_s=25.0, advance=clock)
+    verdicts, fresh = measure_again(launcher, deadline=45.0)
+    assert len(launcher.asked) == 1  # two of the expected 16 s would fit; one took 25 s, and 20 s are left
     assert verdicts["a"].verdict is Verdict.INCONCLUSIVE
     assert verdicts["a"].why == "the time budget ended after 1 fresh launches; raise --time-budget"
     assert fresh["a"].launch_ids == ("fresh-1",)
 
 
-def test_without_time_for_a_launch_nothing_is_launched(clock: Callable[[float], None]) -> None:
+def test_without_time_to_confirm_anything_nothing_is_launched(clock: Callable[[float], None]) -> None:
     launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, advance=clock)
-    verdicts, fresh = measure_again(launcher, deadline=10.0, first_guess_s=10.0)
+    verdicts, fresh = measure_again(launcher, deadline=31.0)  # one launch of 16 s would fit, two would not
     assert launcher.asked == []
     assert (verdicts["a"].verdict, fresh) == (Verdict.INCONCLUSIVE, {})
     assert "after 0 fresh launches" in verdicts["a"].why
+
+
+def test_where_time_is_short_the_most_suspicious_are_confirmed_first(clock: Callable[[float], None]) -> None:
+    launcher = ScriptedLauncher(script={"f.py::b": [SLOW] * 9, "f.py::a": [SLOW] * 9}, launch_s=18.0, advance=clock)
+    verdicts, _ = measure_again(launcher, deadline=39.0)  # two launches of one suspect fit, of two do not
+    assert launcher.asked == [["f.py::b"]] * 2
+    assert verdicts["b"].verdict is Verdict.REGRESSED
+    assert (verdicts["a"].verdict, verdicts["a"].num_launches) == (Verdict.INCONCLUSIVE, 0)
+
+
+def test_the_rest_follows_when_the_first_have_left_time(clock: Callable[[float], None]) -> None:
+    launcher = ScriptedLauncher(
+        script={"f.py::b": [SLOW] * 9, "f.py::a": [1.0, 1.0, SLOW, SLOW]}, launch_s=8.0, advance=clock
+    )
+    verdicts, _ = measure_again(launcher, deadline=39.0)
+    assert [verdict.verdict for verdict in verdicts.values()] == [Verdict.REGRESSED] * 2
+
+
+def test_what_a_launch_measured_before_it_was_cut_short_counts() -> None:
+    partial = record_of(_fresh("a", SLOW, 2))
+    cut_short = LaunchFailed("did not end in time", Verdict.INCONCLUSIVE, partial)
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW, cut_short], "f.py::b": [SLOW, SLOW]})
+    verdicts, fresh = measure_again(launcher)
+    assert (verdicts["a"].verdict, verdicts["a"].num_launches) == (Verdict.REGRESSED, 2)
+    assert fresh["a"].launch_ids == ("fresh-1", "fresh-2")
+    assert (verdicts["b"].verdict, verdicts["b"].why) == (Verdict.INCONCLUSIVE, "did not end in time")
+
+
+def test_what_is_unfit_each_time_stays_unfit_after_the_last_launch() -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SAME] * 9}, voided=6)
+    verdicts, _ = measure_again(launcher)
+    assert len(launcher.asked) == MAX_LAUNCHES
+    assert verdicts["a"].verdict is Verdict.UNFIT
 
 
 @pytest.mark.parametrize("ends", [Verdict.FAILED, Verdict.INCONCLUSIVE])
@@ -181,8 +212,8 @@ def test_two_launches_settle_a_slowdown_only_far_beyond_the_tolerance(shift: flo
 
 
 def test_a_slowdown_seen_in_two_launches_stands_when_time_runs_out(clock: Callable[[float], None]) -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, launch_s=10.0, advance=clock)
-    verdicts, _ = measure_again(launcher, deadline=30.0, first_guess_s=10.0)
+    launcher = ScriptedLauncher(script={"f.py::a": [SLIGHT] * 9}, launch_s=16.0, advance=clock)
+    verdicts, _ = measure_again(launcher, deadline=34.0)
     assert len(launcher.asked) == 2
     assert verdicts["a"].verdict is Verdict.REGRESSED
 
@@ -191,41 +222,3 @@ def test_fresh_launches_are_appended_arm_by_arm() -> None:
     joined = extend(extend(None, scenario(times(1.0))), scenario(times(2.0)))
     assert [launch.samples for launch in joined.arms["moe"].launches] == [(0.002,), (0.004,)]
     assert [launch.samples for launch in joined.arms["anchor"].launches] == [(0.0005,), (0.0005,)]
-
-
-def start(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str, timeout_s: float = 60) -> Record:
-    """Let the launcher start a script in Python's place; it gets pytest's arguments."""
-    program = folder / "python"
-    program.write_text(f"#!{sys.executable}\nimport sys, time, pathlib\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
-    return Launcher(root=folder, options=["--scale=tiny"]).measure(["f.py::a"], timeout_s=timeout_s)
-
-
-def test_a_fresh_process_gets_the_scenarios_and_options_and_leaves_a_record(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    write(tmp_path / "prepared.json", document("fresh"))
-    script = """
-pathlib.Path("arguments").write_text("\\n".join(sys.argv[1:]))
-target = next(a for a in sys.argv if a.startswith("--record=")).removeprefix("--record=")
-pathlib.Path(target).write_bytes(pathlib.Path("prepared.json").read_bytes())"""
-    assert start(monkeypatch, tmp_path, script).launch["id"] == "fresh"
-    arguments = (tmp_path / "arguments").read_text().splitlines()
-    assert arguments[:5] == ["-m", "pytest", "f.py::a", "--scale=tiny", "--compare=off"]
-
-
-def test_a_process_that_dies_has_failed_with_the_end_of_its_output(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with pytest.raises(LaunchFailed, match=r"ended 7 without a record: .*no space for the model") as error:
-        start(monkeypatch, tmp_path, "print('no space for the model'); sys.exit(7)")
-    assert error.value.verdict is Verdict.FAILED
-
-
-def test_a_process_that_outlasts_the_budget_leaves_the_matter_open(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with pytest.raises(LaunchFailed, match="did not end within the 0 s left; raise --time-budget") as error:
-        start(monkeypatch, tmp_path, "time.sleep(60)", timeout_s=0.2)
-    assert error.value.verdict is Verdict.INCONCLUSIVE
