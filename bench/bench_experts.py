@@ -13,8 +13,9 @@ from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from fixtures.models import Twins
 from moevlm.experts import reference_experts
-from moevlm.modeling import MoEVLMExperts
-from moevlm.router import Routing, bias_rows
+from moevlm.feedforward import MoEVLMExperts
+from moevlm.router import Routing
+from moevlm.routing_profiles import bias_rows
 from moevlm.specialization import distinct_experts
 
 CHECKED_TOKENS = 4  # the slow path takes milliseconds a token at 7b

@@ -8,8 +8,10 @@ from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.experts import EXPERT_BACKENDS, set_expert_backend
 from moevlm.generation import DecodeState, decode_step, decode_steps, prefill
-from moevlm.modeling import MoEVLM, MoEVLMForConditionalGeneration, MoEVLMModel, MoEVLMTextModel
-from moevlm.router import RoutingProfile, apply_profile
+from moevlm.modeling import MoEVLMTextModel
+from moevlm.routing_profiles import RoutingProfile
+from moevlm.routing_tables import apply_profile
+from moevlm.vision_language import MoEVLM, MoEVLMForConditionalGeneration, MoEVLMModel
 
 __all__ = [
     "EXPERT_BACKENDS",

@@ -8,6 +8,12 @@ from typing import Any, ClassVar
 from transformers import CLIPVisionConfig, PreTrainedConfig
 
 FEATURE_STRATEGIES = ("default", "full")  # LLaVA's: without and with the class token's feature
+SPECIALIZATION_CHOICES = {  # field -> what it may be; the first is the default
+    "modality_scores": ("hard", "attention", "gaussian"),
+    "binning": ("momentum", "fixed", "none"),
+    "specialization_loss": ("none", "mutual_information", "kl"),
+    "load_balance": ("intra_bin", "plain"),
+}
 
 
 def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
@@ -29,6 +35,18 @@ class MoEVLMTextConfig(PreTrainedConfig):
         num_experts_per_tok: Experts that one token visits (top K).
         moe_intermediate_size: Width of one expert.
         norm_topk_prob: Whether the weights of the K chosen experts are renormalised to sum to 1.
+        modality_scores: How SMoES scores tokens: "hard" (image feature or not), "attention" or "gaussian".
+        num_bins: Bins of experts, also their placement; 1 = no specialization.
+        binning: "momentum" sorts experts into bins as training goes, "fixed" keeps index order, "none" makes each
+            expert a bin of its own.
+        specialization_loss: "none", "mutual_information" (between modality and bin) or "kl" (the ablation).
+        specialization_loss_coef: Weight of that loss (the paper's 1e-4).
+        load_balance: Balance load "intra_bin" or over all experts, "plain".
+        load_balance_coef: Weight of the balance loss (the paper's 1e-3).
+        specialization_momentum: Decay of the bins' and the Gaussians' running means, in [0, 1).
+        modality_temperature: Divides the Gaussians' log-likelihoods, in hidden sizes.
+        num_text_experts: Hard routing: the first so many experts serve text alone, the others image features alone;
+            None = any token may visit any expert.
         ffn_block_size: Dense only. Gate rows and up rows alternate in runs of this many rows, so a dense twin reads
             the tensors of an MoE whose experts have this width; None = one run of `intermediate_size`.
 
@@ -60,6 +78,16 @@ class MoEVLMTextConfig(PreTrainedConfig):
     num_experts_per_tok: int = 1
     moe_intermediate_size: int = 1024
     norm_topk_prob: bool = True
+    modality_scores: str = "hard"
+    num_bins: int = 1
+    binning: str = "momentum"
+    specialization_loss: str = "none"
+    specialization_loss_coef: float = 1e-4
+    load_balance: str = "intra_bin"
+    load_balance_coef: float = 1e-3
+    specialization_momentum: float = 0.99
+    modality_temperature: float = 0.5
+    num_text_experts: int | None = None
     ffn_block_size: int | None = None
     tie_word_embeddings: bool = False
     pad_token_id: int | None = None
@@ -105,12 +133,45 @@ class MoEVLMTextConfig(PreTrainedConfig):
             self.num_experts_per_tok,
             "choose fewer experts a token, or build more",
         )
+        self._validate_specialization()
         _require(
             self.ffn_block_size is None,
             "ffn_block_size must be None in an MoE (its block is moe_intermediate_size)",
             self.ffn_block_size,
             "leave it out, or set num_experts=0",
         )
+
+    def _validate_specialization(self) -> None:
+        for name, choices in SPECIALIZATION_CHOICES.items():
+            value = getattr(self, name)
+            _require(value in choices, f"{name} must be one of {', '.join(choices)}", repr(value), "choose one of them")
+        _require(
+            self.num_bins >= 1 and self.num_experts % self.num_bins == 0,
+            f"num_bins must divide num_experts={self.num_experts}",
+            self.num_bins,
+            "choose a divisor",
+        )
+        beta, tau = self.specialization_momentum, self.modality_temperature
+        _require(0 <= beta < 1, "specialization_momentum must be in [0, 1)", beta, "the paper takes 0.99")
+        _require(tau > 0, "modality_temperature must be above 0 (in hidden sizes)", tau, "the paper takes 0.5")
+        if self.num_text_experts is not None:
+            least, most = self.num_experts_per_tok, self.num_experts - self.num_experts_per_tok
+            _require(
+                least <= self.num_text_experts <= most,
+                f"num_text_experts must leave num_experts_per_tok={least} experts to each modality",
+                f"{self.num_text_experts} of {self.num_experts}",
+                f"choose from {least} to {most}" if least <= most else "choose fewer experts a token",
+            )
+
+    @property
+    def num_loss_bins(self) -> int:
+        """Count the bins that the specialization loss sees."""
+        return self.num_experts if self.binning == "none" else self.num_bins
+
+    @property
+    def num_balance_bins(self) -> int:
+        """Count the bins within which load is balanced."""
+        return 1 if self.load_balance == "plain" or self.binning == "none" else self.num_bins
 
     def _validate_block(self) -> None:
         block = self.ffn_block_size

@@ -17,7 +17,8 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-from moevlm.modeling import MoEVLMForConditionalGeneration
+from moevlm.observation import LayerRouting
+from moevlm.vision_language import MoEVLMForConditionalGeneration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,11 @@ class PreallocatedLayer(DynamicLayer):
 
 @torch.inference_mode()
 def prefill(
-    model: MoEVLMForConditionalGeneration, inputs: Mapping[str, torch.Tensor], *, max_new_tokens: int
+    model: MoEVLMForConditionalGeneration,
+    inputs: Mapping[str, torch.Tensor],
+    *,
+    max_new_tokens: int,
+    routing_record: list[LayerRouting] | None = None,
 ) -> DecodeState:
     """Run the prompt through the model and choose the first token.
 
@@ -89,6 +94,7 @@ def prefill(
         model: Model in eval mode.
         inputs: The forward's tensors: input_ids (B, S), and attention_mask, pixel_values, image_sizes where given.
         max_new_tokens: Tokens that decode steps may append after the prompt.
+        routing_record: Takes one entry a layer: how it routed, and the tokens' modality scores there.
 
     Raises:
         ValueError: `max_new_tokens` is below 1, prompt and new tokens exceed the model's maximum, or padding is not on
@@ -110,6 +116,7 @@ def prefill(
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
+        routing_record=routing_record,
     ).logits
     return DecodeState(
         cache=cache,
@@ -144,13 +151,20 @@ def _padding_mask(inputs: Mapping[str, torch.Tensor], max_new_tokens: int) -> to
 
 
 @torch.inference_mode()
-def decode_steps(model: MoEVLMForConditionalGeneration, state: DecodeState, *, num_steps: int) -> DecodeState:
+def decode_steps(
+    model: MoEVLMForConditionalGeneration,
+    state: DecodeState,
+    *,
+    num_steps: int,
+    routing_record: list[LayerRouting] | None = None,
+) -> DecodeState:
     """Feed the chosen token and choose the next one, `num_steps` times.
 
     Args:
         model: The model that made the state.
         state: Where to start; the cache is rewound to it, so starting twice gives the same result.
         num_steps: Steps, at least 1.
+        routing_record: Takes one entry a layer and step; by the attention estimator only if prefill had one too.
 
     Raises:
         ValueError: `num_steps` is below 1 or exceeds the room left in the cache.
@@ -170,6 +184,7 @@ def decode_steps(model: MoEVLMForConditionalGeneration, state: DecodeState, *, n
             attention_mask=None if mask_BS is None else mask_BS[:, :length],
             position_ids=position_B1,
             past_key_values=state.cache,
+            routing_record=routing_record,
         ).last_hidden_state
         logits_BV = model.lm_head(hidden_B1H[:, -1])
         token_B1 = logits_BV.argmax(-1, keepdim=True)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from moevlm.config import MoEVLMConfig
-from moevlm.modeling import MoEVLM
+from moevlm.vision_language import MoEVLM
 
 
 @dataclass(frozen=True, kw_only=True)

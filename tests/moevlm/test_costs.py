@@ -6,8 +6,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fixtures.models import build_twins
 from moevlm.costs import Cost, Part, expected_distinct_experts, floor_s, kv_bytes_per_token, phase_cost
-from moevlm.modeling import MoEVLM
 from moevlm.presets import IMAGE_TOKEN_ID, preset_config
+from moevlm.vision_language import MoEVLM
 
 BATCH_SIZE, SEQ_LEN, NUM_TILES = 2, 24, 2
 H200 = {"flop_per_s": 790e12, "byte_per_s": 4.3e12}  # measured elsewhere: bf16 product, copy

@@ -7,7 +7,7 @@ from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeExperts
 
 from moevlm import EXPERT_BACKENDS, MoEVLMTextConfig, set_expert_backend
 from moevlm.experts import reference_experts
-from moevlm.modeling import MoEVLMDenseMLP, MoEVLMExperts
+from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts
 
 E, K, H, WIDTH = 8, 2, 32, 16
 RELATIVE_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-2}

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from moevlm import decode_step, decode_steps, prefill
-from moevlm.router import RoutingProfile, apply_profile
+from moevlm.routing_profiles import RoutingProfile
+from moevlm.routing_tables import apply_profile
 
 NEW_TOKENS = 40
 

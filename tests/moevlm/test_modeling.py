@@ -226,10 +226,9 @@ def test_loss_is_the_next_tokens_cross_entropy_and_reaches_router_and_experts(ma
 
 
 def test_gradient_checkpointing_changes_no_gradient(make_model, make_prompt):
-    model, ids_BS = make_model(), make_prompt(2, 12)
+    model, ids_BS = make_model().train(), make_prompt(2, 12)
     weight = model.model.language_model.layers[0].mlp.gate.weight
     expected = torch.autograd.grad(model(ids_BS, labels=ids_BS).loss, weight)[0]
-    model.train()
     model.gradient_checkpointing_enable()
     torch.testing.assert_close(torch.autograd.grad(model(ids_BS, labels=ids_BS).loss, weight)[0], expected)
 

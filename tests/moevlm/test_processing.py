@@ -14,6 +14,7 @@ from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.processing import MoEVLMProcessor, build_processor
 from moevlm.tokenizer import TOKENIZER_PATH, load_tokenizer
 from moevlm.tokenizer.train import train_tokenizer
+from moevlm.vision_language import MoEVLM
 
 GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))
 ODD_SIZES = [(201, 300), (333, 91), (97, 101), (1, 500), (640, 641), (57, 56), (2237, 1754)]  # (height, width)
@@ -63,9 +64,8 @@ def test_anyres_counts_are_those_of_llava_next_packing(size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("visual", ["fixed", "anyres"])
 def test_every_placeholder_gets_a_feature_of_the_model(visual: str) -> None:
-    modeling = pytest.importorskip("moevlm.modeling")
     config = config_of(visual)
-    processor, model = build_processor(config), modeling.MoEVLM(config).eval()
+    processor, model = build_processor(config), MoEVLM(config).eval()
     sizes = ODD_SIZES[:2] + ODD_SIZES[4:6]
     batch = processor(images=[image_of(size) for size in sizes], text=["<image>"] * len(sizes), padding=True,
                       return_tensors="pt")  # fmt: skip

@@ -1,0 +1,61 @@
+"""Modality scores: what SMoES adds to an inference, with scores off and on, beside the plain MoE of the same weights.
+
+Arms: "off" is configured for SMoES and scores nothing; "attention" and "gaussian" score every token at every layer.
+"""
+
+import pytest
+import torch
+
+from bench.harness.metrics import TPOT, TTFT
+from bench.harness.paired import Paired
+from fixtures.inputs import Inputs
+from fixtures.models import Twins, specialized_twin
+from moevlm import DecodeState, decode_steps, prefill
+from moevlm.observation import LayerRouting
+
+NUM_DECODE_STEPS = 4  # as bench_decode
+SCORED_ARMS = ("attention", "gaussian")
+
+
+@pytest.mark.defaults(seq_len=[256])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def bench_modality(
+    paired: Paired,
+    twins: Twins,
+    inputs: Inputs,
+    routing_hash: str,
+    decode_anchor: str,
+    batch_size: int,
+    seq_len: int | str,
+    phase: str,
+) -> None:
+    """Run one phase with and without scores; all arms share their weights and routing."""
+    moe = twins["moe"]
+    models = {"moe": moe, "off": specialized_twin(moe, "smoes-attention")}
+    models |= {arm: specialized_twin(moe, f"smoes-{arm}") for arm in SCORED_ARMS}
+    records: dict[str, list[LayerRouting] | None] = dict.fromkeys(models)
+
+    def start(arm: str) -> DecodeState:
+        records[arm] = [] if arm in SCORED_ARMS else None
+        return prefill(models[arm], inputs.tensors, max_new_tokens=NUM_DECODE_STEPS, routing_record=records[arm])
+
+    states = {arm: start(arm) for arm in models}
+
+    def decode(arm: str) -> DecodeState:
+        records[arm] = [] if arm in SCORED_ARMS else None
+        return decode_steps(models[arm], states[arm], num_steps=NUM_DECODE_STEPS, routing_record=records[arm])
+
+    is_prefill = phase == "prefill"
+    ended = paired.measure(
+        start if is_prefill else decode,
+        arms=models,
+        metric=TTFT if is_prefill else TPOT,
+        anchor="matmul" if is_prefill else decode_anchor,
+        num_units=1 if is_prefill else NUM_DECODE_STEPS,
+        hashes={"workload": inputs.hash, "routing": routing_hash},
+    )
+    for arm in SCORED_ARMS:
+        torch.testing.assert_close(ended[arm].logits_BV, ended["moe"].logits_BV, rtol=1e-2, atol=1e-2)
+        for routing in records[arm] or ():
+            assert ((routing.scores_BS >= 0) & (routing.scores_BS <= 1)).all()
+        assert len(records[arm] or ()) == len(moe.model.language_model.layers) * (1 if is_prefill else NUM_DECODE_STEPS)

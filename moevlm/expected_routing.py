@@ -1,0 +1,108 @@
+"""What random routing gives on average: closed forms to hold measures of placement and specialization against.
+
+E experts, K a token (`top_k`), N devices with E / N experts each. Distinct experts are in `moevlm.costs`.
+"""
+
+import math
+
+MAX_STRENGTH = 64.0  # log-odds: e^64 leaves no other expert a chance in float64
+STRENGTH_TOLERANCE = 1e-10  # log-odds: far below what a table in float32 can show
+
+
+def uniform_cross_device_rate(num_experts: int, top_k: int, num_devices: int) -> float:
+    """Return the cross-device rate of uniform routing, E / N experts on each device: 1 - C(E/N, K) / C(E, K).
+
+    >>> round(uniform_cross_device_rate(64, 8, 2), 4)
+    0.9976
+    """
+    return 1 - math.comb(_experts_a_device(num_experts, num_devices), top_k) / math.comb(num_experts, top_k)
+
+
+def uniform_remote_share(num_devices: int) -> float:
+    """Return the remote share of uniform routing with as many experts on each device: 1 - 1/N."""
+    return 1 - 1 / num_devices
+
+
+def uniform_remote_devices(num_experts: int, top_k: int, num_devices: int) -> float:
+    """Return the remote devices a token of uniform routing: (N - 1) (1 - C(E - E/N, K) / C(E, K)).
+
+    >>> round(uniform_remote_devices(64, 8, 8), 2)
+    4.75
+    """
+    others = num_experts - _experts_a_device(num_experts, num_devices)
+    return (num_devices - 1) * (1 - math.comb(others, top_k) / math.comb(num_experts, top_k))
+
+
+def specialized_cross_device_rate(strength: float, num_experts: int, top_k: int) -> float:
+    """Return the cross-device rate where half the experts are at home, on one of two devices, and favoured.
+
+    K draws without replacement, a home expert with the odds w = e^strength against another: all K are at home with the
+    probability prod_{i<K} w (h - i) / (w (h - i) + E - h), h = E / 2.
+
+    Args:
+        strength: log-odds of a home expert; 0 is uniform routing.
+        num_experts: E, even.
+        top_k: K.
+
+    >>> round(specialized_cross_device_rate(4.0, 64, 8), 3)
+    0.151
+    """
+    half = _experts_a_device(num_experts, 2)
+    home = [math.exp(strength) * (half - drawn) for drawn in range(min(top_k, half + 1))]
+    return 1 - math.prod(weight / (weight + half) for weight in home)
+
+
+def strength_for_rate(rate: float, num_experts: int, top_k: int) -> float:
+    """Return the log-odds at which `specialized_cross_device_rate` is `rate`, by bisection.
+
+    Args:
+        rate: wanted share of tokens that leave their device, in (0, 1).
+        num_experts: E, even.
+        top_k: K.
+
+    Raises:
+        ValueError: no strength from 0 (uniform) on gives that rate.
+
+    >>> round(strength_for_rate(0.15, 64, 8), 2)
+    4.01
+    """
+    low, high = 0.0, MAX_STRENGTH
+    highest, lowest = (specialized_cross_device_rate(strength, num_experts, top_k) for strength in (low, high))
+    if not lowest <= rate <= highest:
+        raise ValueError(
+            f"cross-device rate of {num_experts} experts, {top_k} a token, must be in [{lowest:.1%}, {highest:.1%}] "
+            f"(hard to uniform routing), got {rate:.1%}; use uniform routing, or a model with other numbers of experts"
+        )
+    while high - low > STRENGTH_TOLERANCE:
+        middle = (low + high) / 2
+        above = specialized_cross_device_rate(middle, num_experts, top_k) > rate
+        low, high = (middle, high) if above else (low, middle)
+    return (low + high) / 2
+
+
+def uniform_specialization_index(num_experts: int, top_k: int, num_text: int, num_vision: int) -> float:
+    """Return the index that chance alone gives: its mean under uniform routing of this many tokens, to first order.
+
+    An expert's count in n tokens has the relative variance (1 - q) / (n q), q = K / E. So the difference of the two
+    modalities' parts is nearly normal, and half its mean absolute value is what the index shows.
+
+    Args:
+        num_experts: E.
+        top_k: K.
+        num_text: text tokens.
+        num_vision: vision tokens.
+
+    >>> round(uniform_specialization_index(64, 8, 200, 576), 3)
+    0.087
+    """
+    chosen = top_k / num_experts
+    variance = (1 - chosen) / chosen * (1 / num_text + 1 / num_vision)
+    return math.sqrt(variance / (2 * math.pi))
+
+
+def _experts_a_device(num_experts: int, num_devices: int) -> int:
+    if num_experts % num_devices:
+        raise ValueError(
+            f"the number of devices must divide num_experts={num_experts}, got {num_devices}; choose another number"
+        )
+    return num_experts // num_devices

@@ -1,0 +1,142 @@
+"""Soft modality scores: how much text and how much vision a token carries at each layer (SMoES, arXiv 2604.23996).
+
+A token enters as what it is (hard label). The attention estimator lets scores flow where attention moves information;
+the gaussian estimator asks which modality's hidden states a token resembles. Scores of two modalities sum to 1, so a
+single number is carried: the share of text.
+
+Shapes: B samples, S positions, T tokens, H attention heads, D hidden size, M modalities in the order of MODALITIES.
+"""
+
+import torch
+from torch import nn
+
+from moevlm.config import MoEVLMTextConfig
+
+MODALITIES = ("text", "vision")
+TEXT = MODALITIES.index("text")
+VARIANCE_FLOOR = 1e-6  # a dimension that never varied must not divide by zero
+
+
+def hard_scores(is_vision: torch.Tensor) -> torch.Tensor:
+    """Return the share of text of tokens as they enter: 0 for image features, 1 for all others; float32."""
+    return (~is_vision).float()
+
+
+def as_modalities(text_share: torch.Tensor) -> torch.Tensor:
+    """Return scores over the modalities, with a new last dimension M, from the share of text."""
+    return torch.stack([text_share, 1.0 - text_share], dim=-1)
+
+
+def attention_modality_scores(
+    scores_T: torch.Tensor, attention_probs_HTT: torch.Tensor, attn_output_TD: torch.Tensor, residual_TD: torch.Tensor
+) -> torch.Tensor:
+    """Move scores through one attention block: the plain formula, for one sample and one layer.
+
+    Args:
+        scores_T: Shares of text before the block.
+        attention_probs_HTT: Attention probabilities, rows sum to 1.
+        attn_output_TD: What the block adds to the residual stream.
+        residual_TD: The residual stream that enters the block.
+
+    Returns:
+        Shares of text after the block; SMoES section 3, with the probabilities averaged over the heads.
+    """
+    gathered_T = attention_probs_HTT.mean(dim=0).to(scores_T.dtype) @ scores_T
+    return mix_scores(scores_T, gathered_T, attn_output_TD, residual_TD)
+
+
+def mix_scores(
+    scores: torch.Tensor, gathered: torch.Tensor, attn_output: torch.Tensor, residual: torch.Tensor
+) -> torch.Tensor:
+    """Weigh a token's gathered score and its own by the norms of what attention added and of what was there.
+
+    Args:
+        scores: Shares of text before the block, any shape.
+        gathered: Shares averaged over what each token attends to, the same shape.
+        attn_output: What the block adds to the residual stream, one more dimension (D).
+        residual: The residual stream that enters the block, the same.
+    """
+    added, kept = (torch.linalg.vector_norm(x, dim=-1, dtype=scores.dtype) for x in (attn_output, residual))
+    total = added + kept
+    mixed = (added * gathered + kept * scores) / total
+    return torch.where(total > 0, mixed, scores)  # padding may be all zeros
+
+
+def gaussian_modality_scores(
+    x_TD: torch.Tensor, mean_MD: torch.Tensor, var_MD: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Score tokens by their likelihood under each modality's diagonal Gaussian.
+
+    Args:
+        x_TD: Inputs of the MoE block.
+        mean_MD: Means.
+        var_MD: Variances, above 0.
+        temperature: Divides the log-likelihoods; the paper takes half the hidden size.
+
+    Returns:
+        (T, M) in the dtype of the means, rows sum to 1.
+    """
+    x_TD = x_TD.to(mean_MD.dtype)
+    precision_MD = var_MD.reciprocal()
+    # The squared distance is multiplied out, so that no (T, M, D) tensor is made; centred, or it would cancel.
+    centre_D = mean_MD.mean(dim=0)
+    offset_TD, offset_MD = x_TD - centre_D, mean_MD - centre_D
+    distance_TM = (
+        offset_TD.square() @ precision_MD.T
+        - 2 * offset_TD @ (offset_MD * precision_MD).T
+        + (offset_MD.square() * precision_MD).sum(dim=-1)
+    )
+    log_likelihood_TM = -0.5 * (var_MD.log().sum(dim=-1) + distance_TM)
+    return torch.softmax(log_likelihood_TM / temperature, dim=-1)
+
+
+class GaussianModality(nn.Module):
+    """A layer's diagonal Gaussian of the MoE input for each modality, learned while training, saved with the model."""
+
+    mean_MD: torch.Tensor
+    var_MD: torch.Tensor
+    is_seen_M: torch.Tensor
+
+    def __init__(self, config: MoEVLMTextConfig) -> None:
+        super().__init__()
+        self.momentum = config.specialization_momentum
+        self.temperature = config.modality_temperature * config.hidden_size
+        shape = (len(MODALITIES), config.hidden_size)
+        self.register_buffer("mean_MD", torch.zeros(shape))
+        self.register_buffer("var_MD", torch.ones(shape))
+        self.register_buffer("is_seen_M", torch.zeros(len(MODALITIES), dtype=torch.bool))
+
+    def reset(self) -> None:
+        """Forget everything: as many standard Gaussians as modalities."""
+        self.mean_MD.zero_()
+        self.var_MD.fill_(1.0)
+        self.is_seen_M.zero_()
+
+    @torch.no_grad()
+    def update(self, x_TD: torch.Tensor, is_vision_T: torch.Tensor, is_token_T: torch.Tensor) -> None:
+        """Learn from a batch: an exponentially weighted Welford step for each modality that it holds.
+
+        Args:
+            x_TD: Inputs of the MoE block.
+            is_vision_T: True for image features.
+            is_token_T: False for padding.
+        """
+        for index, is_member_T in enumerate((is_token_T & ~is_vision_T, is_token_T & is_vision_T)):
+            members_ND = x_TD[is_member_T].float()
+            if len(members_ND):
+                self._step(index, members_ND)
+
+    def _step(self, index: int, members_ND: torch.Tensor) -> None:
+        var_D, mean_D = torch.var_mean(members_ND, dim=0, correction=0)
+        kept = self.momentum if self.is_seen_M[index] else 0.0
+        delta_D = mean_D - self.mean_MD[index] if kept else torch.zeros_like(mean_D)
+        updated_var_D = kept * self.var_MD[index] + (1 - kept) * (var_D + kept * delta_D.square())
+        self.mean_MD[index] = self.mean_MD[index] + (1 - kept) * delta_D if kept else mean_D
+        self.var_MD[index] = updated_var_D.clamp_min(VARIANCE_FLOOR)
+        self.is_seen_M[index] = True
+
+    def forward(self, x_TD: torch.Tensor) -> torch.Tensor:
+        """Return the shares of text (T,), float32; undecided (0.5) until both modalities were seen in training."""
+        if not self.is_seen_M.all():
+            return x_TD.new_full((len(x_TD),), 0.5, dtype=torch.float32)
+        return gaussian_modality_scores(x_TD, self.mean_MD.float(), self.var_MD.float(), self.temperature)[:, TEXT]

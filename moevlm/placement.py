@@ -1,0 +1,123 @@
+"""Expert parallelism in figures: where experts and tokens live, and how many tokens must leave their device.
+
+Shapes: B samples, S positions, T = B * S tokens, K experts a token, E experts, N devices.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+
+def home_by_sequence(is_vision_BS: torch.Tensor, num_devices: int) -> torch.Tensor:
+    """Give each token a home as data parallelism does: sample i lives on device i mod N.
+
+    Args:
+        is_vision_BS: True for image features; only its shape is read.
+        num_devices: N.
+
+    Returns:
+        Device of each token, int64, (T,).
+
+    >>> home_by_sequence(torch.zeros(3, 2, dtype=torch.bool), 2).tolist()
+    [0, 0, 1, 1, 0, 0]
+    """
+    sample_B1 = torch.arange(len(is_vision_BS), device=is_vision_BS.device)[:, None]
+    return (sample_B1 % num_devices).expand_as(is_vision_BS).flatten()
+
+
+def home_by_modality(is_vision_BS: torch.Tensor, num_devices: int) -> torch.Tensor:
+    """Give each token a home by modality: vision on the first half of the devices, text on the second.
+
+    Within the half, sample i lives on device i mod (N / 2). Experts placed by their bins have the same order, as bin 0
+    leans most to vision.
+
+    Args:
+        is_vision_BS: True for image features.
+        num_devices: N, even.
+
+    Returns:
+        Device of each token, int64, (T,).
+
+    Raises:
+        ValueError: N is odd.
+
+    >>> home_by_modality(torch.tensor([[True, False], [True, False]]), 4).tolist()
+    [0, 2, 1, 3]
+    """
+    half, odd = divmod(num_devices, 2)
+    if odd or half < 1:
+        raise ValueError(f"a home by modality needs an even number of devices, got {num_devices}; add or drop one")
+    return (home_by_sequence(is_vision_BS, half).view_as(is_vision_BS) + half * ~is_vision_BS).flatten()
+
+
+HOME_RULES: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "sequence": home_by_sequence,
+    "modality": home_by_modality,
+}
+
+
+def cross_device_rate(
+    expert_ids_TK: torch.Tensor, device_of_expert_E: torch.Tensor, home_of_token_T: torch.Tensor
+) -> float:
+    """Return the share of tokens with at least one chosen expert on a device other than their own.
+
+    Args:
+        expert_ids_TK: expert ids of one layer, int64.
+        device_of_expert_E: device of each expert, int64; the bin of an expert where bins are the placement.
+        home_of_token_T: device of each token, int64; one of HOME_RULES gives it.
+
+    Raises:
+        ValueError: there is no token, or not one home for each.
+
+    >>> cross_device_rate(torch.tensor([[0, 1], [1, 2]]), torch.tensor([0, 0, 1]), torch.tensor([0, 0]))
+    0.5
+    """
+    return float(_is_remote(expert_ids_TK, device_of_expert_E, home_of_token_T).any(dim=1).double().mean())
+
+
+def mean_remote_share(
+    expert_ids_TK: torch.Tensor, device_of_expert_E: torch.Tensor, home_of_token_T: torch.Tensor
+) -> float:
+    """Return the share of a token's chosen experts that are on other devices, its mean; as `cross_device_rate`."""
+    return float(_is_remote(expert_ids_TK, device_of_expert_E, home_of_token_T).double().mean())
+
+
+def mean_remote_devices(
+    expert_ids_TK: torch.Tensor, device_of_expert_E: torch.Tensor, home_of_token_T: torch.Tensor
+) -> float:
+    """Return to how many other devices a token is sent if once to each, its mean; as `cross_device_rate`."""
+    is_remote_TK = _is_remote(expert_ids_TK, device_of_expert_E, home_of_token_T)
+    num_devices = int(device_of_expert_E.max()) + 1
+    sent_TN = is_remote_TK.new_zeros(len(is_remote_TK), num_devices)
+    token_TK = torch.arange(len(sent_TN), device=sent_TN.device)[:, None].expand_as(is_remote_TK)
+    sent_TN[token_TK[is_remote_TK], device_of_expert_E[expert_ids_TK][is_remote_TK]] = True
+    return float(sent_TN.sum(dim=1).double().mean())
+
+
+def device_load(load_E: torch.Tensor, device_of_expert_E: torch.Tensor, num_devices: int) -> torch.Tensor:
+    """Sum the load of each device's experts: a token counts once for each of its experts there.
+
+    Args:
+        load_E: tokens of each expert (`moevlm.specialization.expert_load`).
+        device_of_expert_E: device of each expert, int64.
+        num_devices: N.
+
+    Returns:
+        (N,), in the dtype of `load_E`.
+
+    >>> device_load(torch.tensor([3, 1, 2]), torch.tensor([0, 1, 0]), 2).tolist()
+    [5, 1]
+    """
+    return load_E.new_zeros(num_devices).index_add(0, device_of_expert_E, load_E)
+
+
+def _is_remote(
+    expert_ids_TK: torch.Tensor, device_of_expert_E: torch.Tensor, home_of_token_T: torch.Tensor
+) -> torch.Tensor:
+    """Tell of each choice whether its expert is on another device than its token."""
+    if home_of_token_T.shape != expert_ids_TK.shape[:1] or not len(home_of_token_T):
+        raise ValueError(
+            f"each token, at least 1, must have one home, got homes {tuple(home_of_token_T.shape)} and expert ids "
+            f"{tuple(expert_ids_TK.shape)}; pass (T,) and (T, K)"
+        )
+    return device_of_expert_E[expert_ids_TK] != home_of_token_T[:, None]

@@ -1,0 +1,94 @@
+"""Tests of the closed forms: against every possible choice, and against routing drawn at random."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moevlm.expected_routing import (
+    specialized_cross_device_rate,
+    strength_for_rate,
+    uniform_cross_device_rate,
+    uniform_remote_devices,
+    uniform_remote_share,
+    uniform_specialization_index,
+)
+from moevlm.placement import cross_device_rate, mean_remote_devices, mean_remote_share
+from moevlm.specialization import expert_load, modality_specialization_index
+
+
+@pytest.mark.parametrize(
+    ("num_experts", "top_k", "num_devices"), [(6, 2, 2), (8, 3, 4), (6, 4, 3), (4, 4, 2), (5, 2, 1)]
+)
+def test_uniform_routing_is_the_mean_over_all_choices(num_experts: int, top_k: int, num_devices: int) -> None:
+    every_TK = torch.tensor(list(itertools.combinations(range(num_experts), top_k)))
+    devices_E = torch.arange(num_experts) // (num_experts // num_devices)
+    routing = every_TK, devices_E, torch.zeros(len(every_TK), dtype=torch.int64)
+    assert cross_device_rate(*routing) == pytest.approx(uniform_cross_device_rate(num_experts, top_k, num_devices))
+    assert mean_remote_share(*routing) == pytest.approx(uniform_remote_share(num_devices))
+    assert mean_remote_devices(*routing) == pytest.approx(uniform_remote_devices(num_experts, top_k, num_devices))
+
+
+def test_the_published_setting_of_uniform_routing_crosses_for_998_tokens_in_1000() -> None:
+    assert uniform_cross_device_rate(64, 8, 2) == pytest.approx(0.998, abs=5e-4)
+
+
+@pytest.mark.parametrize(("strength", "num_experts", "top_k"), [(0.0, 6, 2), (1.5, 6, 3), (3.0, 8, 2)])
+def test_specialized_rate_is_the_sum_over_all_orders_of_draws(strength: float, num_experts: int, top_k: int) -> None:
+    weights = [math.exp(strength)] * (num_experts // 2) + [1.0] * (num_experts // 2)
+    stays = 0.0
+    for order in itertools.permutations(range(num_experts), top_k):
+        left, probability = sum(weights), 1.0
+        for expert in order:
+            probability *= weights[expert] / left
+            left -= weights[expert]
+        stays += probability * all(expert < num_experts // 2 for expert in order)
+    assert specialized_cross_device_rate(strength, num_experts, top_k) == pytest.approx(1 - stays)
+
+
+def test_specialized_rate_without_strength_is_the_uniform_one() -> None:
+    assert specialized_cross_device_rate(0.0, 64, 6) == pytest.approx(uniform_cross_device_rate(64, 6, 2))
+
+
+@pytest.mark.parametrize(("strength", "rate"), [(3.0, 0.35), (4.0, 0.15), (5.0, 0.06)])
+def test_specialized_rate_of_64_experts_8_a_token(strength: float, rate: float) -> None:
+    assert specialized_cross_device_rate(strength, 64, 8) == pytest.approx(rate, abs=0.005)
+
+
+def test_more_choices_than_a_home_has_experts_must_leave_it() -> None:
+    assert specialized_cross_device_rate(30.0, 8, 5) == 1
+
+
+@given(st.sampled_from([(64, 8), (64, 6), (128, 8), (16, 2), (8, 2)]), st.floats(0, 12))
+def test_strength_is_found_from_the_rate(sizes: tuple[int, int], strength: float) -> None:
+    rate = specialized_cross_device_rate(strength, *sizes)
+    assert strength_for_rate(rate, *sizes) == pytest.approx(strength, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rate", "sizes", "highest"), [(0.977, (16, 2), "76.7%"), (-0.1, (16, 2), "76.7%"), (0.5, (8, 5), "100.0%")]
+)
+def test_a_rate_beyond_uniform_routing_is_refused(rate: float, sizes: tuple[int, int], highest: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"cross-device rate of {sizes[0]} experts, .*{highest}\].*, got {rate:.1%}; use"
+    ):
+        strength_for_rate(rate, *sizes)
+
+
+def test_devices_must_divide_the_experts() -> None:
+    with pytest.raises(ValueError, match="number of devices must divide num_experts=64, got 3"):
+        uniform_cross_device_rate(64, 8, 3)
+
+
+@pytest.mark.parametrize(("num_text", "num_vision"), [(200, 576), (1000, 100)])
+def test_chance_alone_gives_the_expected_specialization_index(num_text: int, num_vision: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.rand(40, num_text + num_vision, 64, generator=generator).topk(8).indices
+    load_LME = torch.stack(
+        [torch.stack([expert_load(part, 64) for part in layer.split([num_text, num_vision])]) for layer in ids]
+    )
+    expected = uniform_specialization_index(64, 8, num_text, num_vision)
+    assert modality_specialization_index(load_LME) == pytest.approx(expected, rel=0.05)
