@@ -168,7 +168,7 @@ def judge_control(
         The change. REGRESSED: above the tolerance, which grows with the noise of now. OK: slower than the tolerance of
         the baseline's own conditions is excluded (one-sided 95 %): noise must neither accuse nor acquit.
     """
-    usual = shift_error(shrunken_sd(base, pooled), len(new), len(base))
+    usual = shift_error(shrunken_sd(base, pooled), num_replicates(control, len(new)), len(base))
     error = math.hypot(usual, math.sqrt(noise / len(new)))
     shift = sign * hodges_lehmann_shift(new, base)
     tolerance = max(SMALLEST_TOLERANCE, TOLERANCE_ERRORS * error)
@@ -187,6 +187,15 @@ def judge_control(
         verdict=verdict,
         suspect=shift > max(SMALLEST_EFFECT, SUSPECT_ERRORS * usual),
     )
+
+
+def num_replicates(control: Control, num_launches: int) -> int:
+    """Count the launches of one run that tell something new about the machine: all of them, or one for the anchor.
+
+    Fresh launches follow each other within minutes, so they share what neighbours do to caches and memory then. Twins
+    feel it alike; an arm and the anchor, which do different work, do not, and repeating them averages nothing away.
+    """
+    return 1 if control.against == ANCHOR else num_launches
 
 
 def excess_noise(new: Scenario, base: Scenario, control: Control) -> float:

@@ -65,6 +65,14 @@ def test_tolerance_is_four_standard_errors_of_the_launches_by_hand() -> None:
     assert change.verdict is Verdict.OK
 
 
+@pytest.mark.parametrize(("against", "replicates"), [("dense", 4), ("anchor", 1)])
+def test_launches_of_one_run_narrow_the_twins_tolerance_and_not_the_anchors(against: str, replicates: int) -> None:
+    base, control = [0.0, 0.2, 0.0, 0.2], Control(arm="moe", against=against)
+    change = judge_control([0.1] * 4, base, control=control, pooled=0.01, sign=1.0, confirmed=True)
+    sd = math.sqrt((0.04 + 8 * 0.01) / 11)
+    assert change.tolerance == pytest.approx(4 * sd * math.sqrt(1 / replicates + 1 / 4))
+
+
 def test_a_quiet_machine_is_held_to_the_smallest_tolerance() -> None:
     change = judge_control([0.0], [0.0] * 8, control=MOE_DENSE, pooled=0.0, sign=1.0, confirmed=True)
     assert (change.tolerance, change.verdict) == (SMALLEST_TOLERANCE, Verdict.OK)
