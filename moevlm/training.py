@@ -1,0 +1,242 @@
+"""Train a model in LLaVA's two stages, the projector alone and then everything; an interrupted run resumes exactly.
+
+Batches are a function of the step, so twins see the same data in the same order and resuming needs no state of data.
+
+Shapes: B samples, S positions, H hidden size, P probed hidden states, C classes of visual labels.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from moevlm.vision_language import MoEVLM
+
+IGNORED = -100  # label of what is not scored, as in transformers
+VISUAL_LABELS = "visual_labels_PBS"  # key of a batch that the probe takes, not the model
+PROJECTOR_PATH = "multi_modal_projector"
+CHECKPOINT, LOG, MODEL = "checkpoint.pt", "log.jsonl", "model"  # what a run leaves in its folder
+
+Batches = Callable[[int], Mapping[str, torch.Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage: how many steps, at which peak learning rate, and whether only the projector learns."""
+
+    num_steps: int
+    learning_rate: float
+    projector_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a model is trained.
+
+    Args:
+        stages: In their order; LLaVA's are the projector alone, then everything.
+        warmup_share: Part of a stage's steps in which the learning rate rises; it falls as a cosine after.
+        weight_decay: AdamW's, on matrices only.
+        max_grad_norm: Gradients are clipped to this norm.
+        probe_coef: Weight of the auxiliary loss of visual tokens.
+        checkpoint_steps: A checkpoint is written each time that so many steps are done.
+        log_steps: A line of the log is written as often.
+    """
+
+    stages: tuple[Stage, ...]
+    warmup_share: float = 0.03
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    probe_coef: float = 0.0
+    checkpoint_steps: int = 200
+    log_steps: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_steps", "log_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}; raise it")
+        if not self.stages or any(stage.num_steps < 1 for stage in self.stages):
+            raise ValueError(f"stages must each have at least one step, got {self.stages}; add steps")
+
+    @property
+    def num_steps(self) -> int:
+        """Count the steps of all stages."""
+        return sum(stage.num_steps for stage in self.stages)
+
+    def locate(self, step: int) -> tuple[Stage, int]:
+        """Return the stage of a step, and the step's number within it."""
+        for stage in self.stages:
+            if step < stage.num_steps:
+                return stage, step
+            step -= stage.num_steps
+        raise ValueError(f"step must be below num_steps={self.num_steps}, got one {step} beyond; choose a smaller one")
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step: linear warm-up, then half a cosine down to 0."""
+        stage, done = self.locate(step)
+        warmup = max(1, round(self.warmup_share * stage.num_steps))
+        if done < warmup:
+            return stage.learning_rate * (done + 1) / warmup
+        return stage.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - warmup) / max(1, stage.num_steps - warmup)))
+
+
+class VisualProbe(nn.Module):
+    """Read free labels off visual tokens at some hidden states: what makes a small model learn to see at all.
+
+    Args:
+        hidden_size: H.
+        num_classes: C.
+        hidden_states: P indices into the decoder's hidden states; 0 is its input.
+    """
+
+    def __init__(self, hidden_size: int, num_classes: int, *, hidden_states: tuple[int, ...] = (0,)) -> None:
+        super().__init__()
+        self.hidden_states = hidden_states
+        self.heads = nn.ModuleList(nn.Linear(hidden_size, num_classes) for _ in hidden_states)
+
+    def forward(self, hidden_states: tuple[torch.Tensor, ...], labels_PBS: torch.Tensor) -> torch.Tensor:
+        """Return the cross-entropy over the labelled tokens, summed over the probed states; a scalar.
+
+        Args:
+            hidden_states: The decoder's, each (B, S, H).
+            labels_PBS: Class of each visual token at each probed state, int64; -100 = not labelled.
+        """
+        losses = [
+            F.cross_entropy(head(hidden_states[state]).flatten(0, 1).float(), labels_BS.flatten(), ignore_index=IGNORED)
+            for head, state, labels_BS in zip(self.heads, self.hidden_states, labels_PBS, strict=True)
+        ]
+        return torch.stack(losses).sum()
+
+
+def train(
+    model: MoEVLM,
+    batches: Batches,
+    plan: Plan,
+    folder: Path,
+    *,
+    probe: VisualProbe | None = None,
+    on_step: Callable[[int, float], None] = lambda _step, _loss: None,
+    stop_after: int | None = None,
+) -> None:
+    """Train a model where it lies, from the checkpoint in `folder` if there is one; save model and log there.
+
+    Args:
+        model: On its device; its weights are trained in their dtype, in bfloat16 autocast on a GPU.
+        batches: Step -> the forward's tensors with labels, and `visual_labels_PBS` for the probe; pure.
+        plan: Stages and rates.
+        folder: Takes the checkpoint, the log (a JSON line for some steps) and, at the end, the model.
+        probe: Auxiliary head; needs `visual_labels_PBS` in the batches.
+        on_step: Told (steps done, loss) after each step: for a progress bar.
+        stop_after: End after so many steps of this call, with a checkpoint: for a run in parts.
+
+    Raises:
+        ValueError: The checkpoint is of another plan, or the loss is not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(model, probe, plan, folder)
+    start = run.resume()
+    end = plan.num_steps if stop_after is None else min(plan.num_steps, start + stop_after)
+    for step in range(start, end):
+        loss = run.step(step, batches(step))
+        on_step(step + 1, loss)
+        if (step + 1) % plan.checkpoint_steps == 0 or step + 1 == end:
+            run.save(step + 1)
+    if end == plan.num_steps:
+        model.train(mode=False)
+        model.save_pretrained(folder / MODEL)
+
+
+class _Run:
+    """What outlives a step: model, probe, optimizer of the stage, and the log."""
+
+    def __init__(self, model: MoEVLM, probe: VisualProbe | None, plan: Plan, folder: Path) -> None:
+        self.model, self.probe, self.plan, self.folder = model, probe, plan, folder
+        self.modules = nn.ModuleList([model, *([probe] if probe else [])])
+        self.optimizer: torch.optim.AdamW | None = None
+        self.stage: Stage | None = None
+        self.lines: list[str] = []
+
+    def step(self, step: int, batch: Mapping[str, torch.Tensor]) -> float:
+        self._enter(self.plan.locate(step)[0])
+        assert self.optimizer is not None, "a stage was entered"
+        rate = self.plan.learning_rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self._losses(batch)
+        loss = float(losses["loss"].detach())
+        if not math.isfinite(loss):
+            raise ValueError(f"loss must be finite, got {loss} at step {step}; lower the learning rate")
+        losses["loss"].backward() 
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self.plan.max_grad_norm)
+        self.optimizer.step()
+        if (step + 1) % self.plan.log_steps == 0:
+            values = {name: float(value.detach()) for name, value in losses.items()}
+            line = {"step": step + 1, "learning_rate": rate, "grad_norm": float(norm), **values}
+            self.lines.append(json.dumps(line))
+        return loss
+
+    def _losses(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        inputs = {name: tensor for name, tensor in batch.items() if name != VISUAL_LABELS}
+        device = self.model.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            output = self.model(**inputs, output_hidden_states=self.probe is not None, use_cache=False)
+            losses = {"loss": output.loss, "task_loss": output.task_loss}
+            if output.routing_losses:
+                losses |= output.routing_losses._asdict()
+            if self.probe:
+                losses["probe"] = self.probe(output.hidden_states, batch[VISUAL_LABELS])
+                losses["loss"] = losses["loss"] + self.plan.probe_coef * losses["probe"]
+        return losses
+
+    def _enter(self, stage: Stage) -> None:
+        """Begin a stage with an optimizer of its own, unless it has begun."""
+        if stage is self.stage:
+            return
+        self.stage = stage
+        self.modules.train()
+        for name, parameter in self.modules.named_parameters():
+            parameter.requires_grad_(not stage.projector_only or PROJECTOR_PATH in name)
+        learning = [parameter for parameter in self.modules.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in learning if p.dim() > 1], "weight_decay": self.plan.weight_decay},
+            {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.95))
+
+    def save(self, num_done: int) -> None:
+        assert self.optimizer is not None, "a step was done"
+        state = {
+            "num_done": num_done,
+            "plan": asdict(self.plan),
+            "modules": self.modules.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "log": self.lines,
+        }
+        part = self.folder / f"{CHECKPOINT}.part"
+        torch.save(state, part)
+        part.replace(self.folder / CHECKPOINT)
+        (self.folder / LOG).write_text("".join(f"{line}\n" for line in self.lines))
+
+    def resume(self) -> int:
+        """Take up the checkpoint if there is one; return the steps already done."""
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return 0
+        state = torch.load(path, map_location=self.model.device, weights_only=True)
+        if state["plan"] != asdict(self.plan):
+            raise ValueError(f"a checkpoint must be of the same plan, got another in {path}; choose another folder")
+        self.modules.load_state_dict(state["modules"])
+        self.lines, num_done = list(state["log"]), int(state["num_done"])
+        torch.set_rng_state(state["random"].cpu())
+        self._enter(self.plan.locate(num_done - 1)[0])
+        assert self.optimizer is not None, "the stage was entered"
+        self.optimizer.load_state_dict(state["optimizer"])
+        return num_done

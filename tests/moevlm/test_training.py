@@ -1,0 +1,187 @@
+"""Training: rates by hand, stages, clipping, and that an interrupted run goes on as if nothing had happened."""
+
+import json
+import math
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from moevlm.training import IGNORED, LOG, MODEL, VISUAL_LABELS, Plan, Stage, VisualProbe, train
+
+PLAN = Plan(
+    stages=(Stage(num_steps=3, learning_rate=1e-2, projector_only=True), Stage(num_steps=5, learning_rate=1e-2)),
+    warmup_share=0.4,
+    probe_coef=0.5,
+    checkpoint_steps=2,
+    log_steps=1,
+)
+NUM_CLASSES = 3
+
+
+@pytest.fixture
+def make_batches(make_prompt):
+    """Return a pure function of the step: two prompts with an image each, and labels for its tokens."""
+
+    def batches(step):
+        ids_BS = make_prompt(2, 12, image_tokens=4, seed=100 + step)
+        generator = torch.Generator().manual_seed(step)
+        visual_PBS = torch.full((1, 2, 12), IGNORED)
+        visual_PBS[0, :, 2:6] = torch.randint(NUM_CLASSES, (2, 4), generator=generator)
+        pixels = torch.randn(2, 3, 28, 28, generator=generator)
+        return {"input_ids": ids_BS, "labels": ids_BS, "pixel_values": pixels, VISUAL_LABELS: visual_PBS}
+
+    return batches
+
+
+@pytest.fixture
+def make_pair(make_model):
+    """Return a small SMoES model and a probe with the same weights each time."""
+
+    def pair(**fields):
+        fields = fields or {"num_bins": 4, "specialization_loss": "mutual_information", "modality_scores": "gaussian"}
+        model = make_model(**fields)
+        torch.manual_seed(1)
+        return model, VisualProbe(64, NUM_CLASSES)
+
+    return pair
+
+
+def losses_in(folder):
+    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+
+
+def test_the_learning_rate_rises_linearly_and_falls_as_a_cosine_in_each_stage():
+    plan = Plan(stages=(Stage(num_steps=4, learning_rate=8.0), Stage(num_steps=2, learning_rate=2.0)), warmup_share=0.5)
+    half = [0.5 * (1 + math.cos(math.pi * share)) for share in (0.0, 0.5)]
+    expected = [4.0, 8.0, 8.0 * half[0], 8.0 * half[1], 2.0, 2.0]
+    assert [plan.learning_rate(step) for step in range(6)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("stop", [2, 3, 5])  # within a stage, between two, after the last checkpoint of the schedule
+def test_an_interrupted_run_resumes_to_the_same_losses_and_weights(make_pair, make_batches, tmp_path, stop):
+    model, probe = make_pair()
+    train(model, make_batches, PLAN, tmp_path / "whole", probe=probe)
+    first, first_probe = make_pair()
+    train(first, make_batches, PLAN, tmp_path / "parts", probe=first_probe, stop_after=stop)
+    assert not (tmp_path / "parts" / MODEL).exists()
+    second, second_probe = make_pair()
+    seen = []
+    train(second, make_batches, PLAN, tmp_path / "parts", probe=second_probe, on_step=lambda done, _: seen.append(done))
+    assert seen == list(range(stop + 1, 9))
+    assert losses_in(tmp_path / "parts") == losses_in(tmp_path / "whole")
+    for ours, theirs in zip(second.state_dict().values(), model.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_first_stage_moves_the_projector_alone(make_pair, make_batches, tmp_path):
+    (model, probe), (fresh, _) = make_pair(), make_pair()
+    plan = Plan(stages=PLAN.stages[:1], probe_coef=1.0)
+    train(model, make_batches, plan, tmp_path, probe=probe)
+    before = dict(fresh.named_parameters())
+    moved = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved
+    assert all("multi_modal_projector" in name for name in moved)
+
+
+def test_the_second_stage_moves_tower_experts_and_router(make_pair, make_batches, tmp_path):
+    (model, probe), (fresh, _) = make_pair(), make_pair()
+    train(model, make_batches, PLAN, tmp_path, probe=probe)
+    before = dict(fresh.named_parameters())
+    moved = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    for part in ("vision_tower.embeddings.patch_embedding", "mlp.experts.down", "mlp.gate.weight", "self_attn.q_proj"):
+        assert any(part in name for name in moved), part
+
+
+def test_the_first_step_is_adamws_by_hand(make_pair, make_batches, tmp_path):
+    """Bias-corrected moments of a first gradient g give a step of lr * g / (|g| + eps), after decay by lr * weight."""
+    plan = Plan(stages=(Stage(num_steps=1, learning_rate=1e-2),), weight_decay=0.1, max_grad_norm=1e9)
+    (model, _), (twin, _) = make_pair(num_experts=0), make_pair(num_experts=0)
+    batch = make_batches(0)
+    batch.pop(VISUAL_LABELS)
+    train(model, lambda _step: batch, plan, tmp_path)
+    twin.train()
+    twin(**batch).loss.backward()
+    weight, gradient = twin.lm_head.weight, twin.lm_head.weight.grad
+    expected = weight * (1 - 1e-2 * 0.1) - 1e-2 * gradient / (gradient.abs() + 1e-8)
+    torch.testing.assert_close(model.lm_head.weight, expected)
+
+
+def test_gradients_are_clipped_and_their_norm_is_logged(make_pair, make_batches, tmp_path):
+    plan = Plan(stages=(Stage(num_steps=1, learning_rate=1e-3),), max_grad_norm=1e-3, log_steps=1)
+    model, probe = make_pair()
+    train(model, make_batches, plan, tmp_path, probe=probe)
+    norm = torch.sqrt(
+        sum(p.grad.square().sum() for p in [*model.parameters(), *probe.parameters()] if p.grad is not None)
+    )
+    assert losses_in(tmp_path)[0]["grad_norm"] > 1e-3
+    torch.testing.assert_close(norm, torch.tensor(1e-3), rtol=1e-3, atol=0)
+
+
+def test_the_logged_loss_is_the_sum_of_its_logged_parts(make_pair, make_batches, tmp_path):
+    model, probe = make_pair()
+    train(model, make_batches, PLAN, tmp_path, probe=probe)
+    lines = losses_in(tmp_path)
+    assert [line["step"] for line in lines] == list(range(1, 9))
+    for line in lines:
+        routing = 1e-4 * line["specialization"] + 1e-3 * line["load_balance"]
+        assert line["loss"] == pytest.approx(line["task_loss"] + routing + 0.5 * line["probe"], rel=1e-5)
+
+
+def test_training_on_one_batch_lowers_its_loss(make_pair, make_batches, tmp_path):
+    model, probe = make_pair()
+    plan = Plan(stages=(Stage(num_steps=30, learning_rate=3e-3),), probe_coef=0.1, log_steps=1)
+    train(model, lambda _step: make_batches(0), plan, tmp_path, probe=probe)
+    lines = losses_in(tmp_path)
+    assert lines[-1]["task_loss"] < 0.5 * lines[0]["task_loss"]
+
+
+def test_the_finished_model_loads_as_any_other(make_pair, make_batches, tmp_path):
+    model, probe = make_pair()
+    train(model, make_batches, PLAN, tmp_path, probe=probe)
+    loaded = AutoModelForImageTextToText.from_pretrained(tmp_path / MODEL)
+    for ours, theirs in zip(loaded.state_dict().values(), model.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert not model.training
+
+
+def test_the_probe_is_cross_entropy_over_labelled_tokens_of_its_states():
+    probe = VisualProbe(4, NUM_CLASSES, hidden_states=(0, 2))
+    states = tuple(torch.randn(1, 3, 4) for _ in range(3))
+    labels_PBS = torch.tensor([[[1, IGNORED, 2]], [[IGNORED, 0, IGNORED]]])
+    logs = [probe.heads[i](states[state])[0].log_softmax(-1) for i, state in enumerate((0, 2))]
+    expected = -(logs[0][0, 1] + logs[0][2, 2]) / 2 - logs[1][1, 0]
+    torch.testing.assert_close(probe(states, labels_PBS), expected)
+
+
+def test_a_checkpoint_of_another_plan_is_refused(make_pair, make_batches, tmp_path):
+    model, probe = make_pair()
+    train(model, make_batches, PLAN, tmp_path, probe=probe, stop_after=2)
+    other = Plan(stages=PLAN.stages, probe_coef=0.1)
+    with pytest.raises(ValueError, match=r"must be of the same plan, got another in .*; choose another folder"):
+        train(model, make_batches, other, tmp_path, probe=probe)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(make_pair, make_batches, tmp_path):
+    model, probe = make_pair()
+
+    def broken(step):
+        batch = make_batches(step)
+        return batch if step < 3 else {**batch, "pixel_values": batch["pixel_values"] * math.nan}
+
+    with pytest.raises(ValueError, match="loss must be finite, got nan at step 3; lower the learning rate"):
+        train(model, broken, PLAN, tmp_path, probe=probe)
+    assert len(losses_in(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"stages": ()}, "stages must each have at least one step"),
+        ({"stages": (Stage(num_steps=0, learning_rate=1.0),)}, "stages must each have at least one step"),
+        ({"stages": PLAN.stages, "log_steps": 0}, "log_steps must be at least 1, got 0"),
+    ],
+)
+def test_plans_that_do_nothing_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Plan(**fields)
