@@ -17,6 +17,7 @@ from torch import nn
 
 from moevlm.vision_language import MoEVLM
 
+ADAM_BETAS = (0.9, 0.98)  # the second moment forgets in 50 steps: runs here are short
 IGNORED = -100  # label of what is not scored, as in transformers
 VISUAL_LABELS = "visual_labels_PBS"  # key of a batch that the probe takes, not the model
 PROJECTOR_PATH = "multi_modal_projector"
@@ -172,7 +173,7 @@ class _Run:
         loss = float(losses["loss"].detach())
         if not math.isfinite(loss):
             raise ValueError(f"loss must be finite, got {loss} at step {step}; lower the learning rate")
-        losses["loss"].backward() 
+        losses["loss"].backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(parameters, self.plan.max_grad_norm)
         self.optimizer.step()
@@ -208,7 +209,7 @@ class _Run:
             {"params": [p for p in learning if p.dim() > 1], "weight_decay": self.plan.weight_decay},
             {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.95))
+        self.optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, betas=ADAM_BETAS)
 
     def save(self, num_done: int) -> None:
         assert self.optimizer is not None, "a step was done"

@@ -1,4 +1,4 @@
-"""Commands on records: python -m bench.harness compare | promote | report."""
+"""Commands on records: python -m bench.harness compare | promote | report | twins."""
 
 import argparse
 import datetime
@@ -12,12 +12,16 @@ from bench.harness import ledger
 from bench.harness.baseline import MIN_LAUNCHES, promote
 from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.harness.plot import draw_twins
 from bench.harness.record import CorruptRecord, Record, RecordWriteError, load, merge, read
 from bench.harness.report import HEADERS, explanations, machine_line, markdown_table, rows_of
 from bench.harness.retest import MIN_LAUNCHES as MIN_FRESH_LAUNCHES
+from bench.harness.twins import HEADERS as TWIN_HEADERS
+from bench.harness.twins import read_twins, summary_rows
 from bench.harness.verdict import EXIT_CODES, Verdict, exit_code
 
 BASELINES = Path("baselines")
+IMAGES = Path("docs/images")
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
     CorruptRecord: EXIT_CODES[Verdict.CORRUPT],
@@ -63,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="print a record as a markdown table")
     report.add_argument("record", type=Path, metavar="RECORD")
     report.set_defaults(run=_report)
+    twins = commands.add_parser("twins", help="draw what `python -m fixtures.training` left, and print its table")
+    twins.add_argument("document", type=Path, metavar="RESULTS", help="its results.json")
+    twins.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="takes the SVGs; default: %(default)s")
+    twins.set_defaults(run=_twins)
     return parser
 
 
@@ -96,6 +104,15 @@ def _report(options: argparse.Namespace) -> int:
     if deep:
         print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
     print(f"\n{machine_line(record)}")
+    return 0
+
+
+def _twins(options: argparse.Namespace) -> int:
+    """Draw the twins of a document; the table is printed as markdown."""
+    variants = read_twins(options.document)
+    print(markdown_table(TWIN_HEADERS, summary_rows(variants)))
+    for path in draw_twins(variants, options.out):
+        print(f"drawn: {path}")
     return 0
 
 

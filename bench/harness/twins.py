@@ -1,0 +1,106 @@
+"""Trained twins compared: accuracy, specialization and load balance of every variant over its seeds, with intervals.
+
+A document of twins is what `python -m fixtures.training` leaves: {"twins": [{"variant", "seed", "accuracy", ...}]}.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from bench.harness.stats import Interval
+
+Twin = Mapping[str, Any]
+REQUIRED = ("variant", "seed", "accuracy", "blind")
+REFERENCE = "plain"  # the MoE that the variants of SMoES are compared with
+HEADERS = ("variant", "seeds", "accuracy", "MSI", "MSI by layer", "load, max/mean", f"MSI minus {REFERENCE}'s")
+
+
+def read_twins(path: Path) -> dict[str, list[Twin]]:
+    """Read a document of twins.
+
+    Returns:
+        The twins of each variant, in the document's order.
+
+    Raises:
+        ValueError: the file is no such document.
+        FileNotFoundError: there is no file.
+    """
+    try:
+        twins = json.loads(path.read_text())["twins"]
+        missing = {name for twin in twins for name in REQUIRED if name not in twin}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} must hold twins as fixtures.training writes them, got {error!r}") from error
+    if missing or not twins:
+        raise ValueError(
+            f"{path} must hold twins with {', '.join(REQUIRED)}, got none or some without; train them again"
+        )
+    variants: dict[str, list[Twin]] = {}
+    for twin in twins:
+        variants.setdefault(twin["variant"], []).append(twin)
+    return variants
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean over seeds with its 95 % interval by Student's t; an interval of one value has no ends.
+
+    >>> mean_interval([1.0, 1.0, 1.0])
+    Interval(estimate=1.0, low=1.0, high=1.0)
+    """
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, math.nan, math.nan)
+    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return Interval(mean, mean - half, mean + half)
+
+
+def by_layer(twins: Sequence[Twin], measure: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a measure of the routing as an array (seeds, layers); empty for dense twins."""
+    return np.array([twin["routing"][measure] for twin in twins if "routing" in twin])
+
+
+def summary_rows(variants: Mapping[str, Sequence[Twin]]) -> list[tuple[str, ...]]:
+    """Return a row a variant, in the order of HEADERS; means over seeds with 95 % intervals."""
+    return [
+        (variant, str(len(twins)), show(mean_interval([twin["accuracy"]["all"] for twin in twins])), *cells)
+        for variant, twins in variants.items()
+        for cells in [_routing_cells(twins, variants.get(REFERENCE, ()))]
+    ]
+
+
+def _routing_cells(twins: Sequence[Twin], reference: Sequence[Twin]) -> tuple[str, ...]:
+    """Return the cells about routing; empty ones for a dense model."""
+    msi = by_layer(twins, "msi")
+    if not len(msi):
+        return ("",) * 4
+    layers = ", ".join(f"{value:.2f}" for value in msi.mean(axis=0))
+    imbalance = mean_interval(by_layer(twins, "imbalance").mean(axis=1).tolist())
+    return show(mean_interval(_mean_msi(twins))), layers, show(imbalance), _against_reference(twins, reference)
+
+
+def _mean_msi(twins: Sequence[Twin]) -> list[float]:
+    return [float(value) for value in by_layer(twins, "msi").mean(axis=1)]
+
+
+def _against_reference(twins: Sequence[Twin], reference: Sequence[Twin]) -> str:
+    """Show the mean difference in MSI of twins of the same seed, trained on the same data in the same order."""
+    if twins is reference or not reference:
+        return ""
+    base = dict(zip((twin["seed"] for twin in reference), _mean_msi(reference), strict=True))
+    pairs = zip((twin["seed"] for twin in twins), _mean_msi(twins), strict=True)
+    differences = [msi - base[seed] for seed, msi in pairs if seed in base]
+    return show(mean_interval(differences), sign="+") if differences else ""
+
+
+def show(interval: Interval, *, sign: str = "") -> str:
+    """Write an interval as tables do.
+
+    >>> show(Interval(0.5, 0.4, 0.6)), show(Interval(0.5, math.nan, math.nan), sign="+")
+    ('0.50 [0.40, 0.60]', '+0.50')
+    """
+    estimate, low, high = (format(value, f"{sign}.2f") for value in interval)
+    return estimate if math.isnan(interval.low) else f"{estimate} [{low}, {high}]"
