@@ -60,8 +60,9 @@ def draw_specialization(variants: Variants) -> Figure:
     for (variant, twins), colour, offset in zip(variants.items(), COLOURS * 2, offsets, strict=False):
         msi = by_layer(twins, "msi")
         mean = msi.mean(axis=0)
+        spread = np.maximum(0.0, (mean - msi.min(axis=0), msi.max(axis=0) - mean))  # rounding may put a mean outside
         axes.errorbar(
-            np.arange(num_layers) + offset, mean, (mean - msi.min(axis=0), msi.max(axis=0) - mean),
+            np.arange(num_layers) + offset, mean, spread,
             color=colour, marker="o", markersize=3, linewidth=1.2, elinewidth=0.8, label=variant,
         )  # fmt: skip
     axes.set(xlabel="MoE layer", ylabel="MSI", ylim=(0, 1.02), xticks=range(num_layers))
