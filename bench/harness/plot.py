@@ -49,7 +49,9 @@ def draw_twins(variants: Variants, folder: Path) -> list[Path]:
         raise ValueError(f"twins must hold an MoE to draw its routing, got {', '.join(variants)}; train one")
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        return [_save(draw(routed), folder / f"{name}.svg") for name, draw in TWIN_FIGURES.items()]
+        drawn = {name: draw(routed) for name, draw in TWIN_FIGURES.items()}
+        drawn["training"] = draw_training(variants)
+        return [_save(figure, folder / f"{name}.svg") for name, figure in drawn.items()]
 
 
 def draw_specialization(variants: Variants) -> Figure:
@@ -66,6 +68,19 @@ def draw_specialization(variants: Variants) -> Figure:
             color=colour, marker="o", markersize=3, linewidth=1.2, elinewidth=0.8, label=variant,
         )  # fmt: skip
     axes.set(xlabel="MoE layer", ylabel="MSI", ylim=(0, 1.02), xticks=range(num_layers))
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def draw_training(variants: Variants) -> Figure:
+    """Draw the task's loss while training: mean over seeds, each step's batch alone, so it wobbles."""
+    figure, (axes,) = _panels(1, width=1.7)
+    for (variant, twins), colour in zip(variants.items(), COLOURS * 2, strict=False):
+        logs = [twin["log"] for twin in twins if twin.get("log")]
+        if logs:
+            loss = np.array([[line["task_loss"] for line in log] for log in logs]).mean(axis=0)
+            axes.plot([line["step"] for line in logs[0]], loss, color=colour, linewidth=1.2, label=variant)
+    axes.set(xlabel="step", ylabel="task loss, nats", ylim=(0, None))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

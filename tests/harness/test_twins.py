@@ -19,6 +19,7 @@ def twin(variant: str, seed: int, msi: list[float] | None = None) -> dict[str, A
         "seed": seed,
         "accuracy": {"all": 0.5 + 0.1 * seed},
         "blind": {"all": 0.1},
+        "log": [{"step": 100, "task_loss": 2.0}, {"step": 200, "task_loss": 1.0}],
     }
     if msi:
         layers = len(msi)
@@ -65,11 +66,12 @@ def test_rows_hold_means_and_the_paired_difference_to_plain(document: Path) -> N
 
 def test_every_figure_is_drawn_the_same_each_time(document: Path, tmp_path: Path) -> None:
     first, second = (draw_twins(read_twins(document), tmp_path / name) for name in "ab")
-    assert [path.name for path in first] == [f"{name}.svg" for name in TWIN_FIGURES]
+    assert [path.name for path in first] == [f"{name}.svg" for name in (*TWIN_FIGURES, "training")]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
     texts = [path.read_text() for path in first]
-    assert all("MoE layer" in text for text in texts)
+    assert all("MoE layer" in text for text in texts[:-1])
+    assert "dense" in texts[-1]
     assert all(variant in texts[0] for variant in ("plain", "smoes-attention"))
     assert "dense" not in texts[0]
 
@@ -78,7 +80,7 @@ def test_the_command_prints_the_table_and_names_the_figures(document: Path, tmp_
     assert main(["twins", str(document), "--out", str(tmp_path / "images")]) == 0
     printed = capsys.readouterr().out
     assert "| smoes-attention |" in printed
-    assert printed.count("drawn: ") == len(TWIN_FIGURES)
+    assert printed.count("drawn: ") == len(TWIN_FIGURES) + 1
 
 
 def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
