@@ -1,5 +1,7 @@
 """Modality scores: what SMoES adds to an inference, with scores off and on, beside the plain MoE of the same weights.
 
+Four models take their time, so `pytest bench` leaves this file out (it is not named bench_*): run it by its name.
+
 Arms: "off" is configured for SMoES and scores nothing; "attention" and "gaussian" score every token at every layer.
 """
 
