@@ -70,7 +70,8 @@ def retest(
         if failure:
             break
         pace = max(MIN_PACE, (time.monotonic() - started) / expected_s(suspects, batch))
-    return {s: conclusion(s, verdicts.get(s), failure) for s in suspects}, fresh
+    concluded = {s: conclusion(s, verdicts.get(s), failure) for s in suspects}
+    return corroborated(concluded, verdicts), fresh
 
 
 def _launch(launcher: Launcher, node_ids: list[str], timeout_s: float) -> tuple[Record | None, LaunchFailed | None]:
@@ -149,6 +150,28 @@ def conclusion(scenario_id: str, known: ScenarioVerdict | None, failure: LaunchF
         return replace(known, verdict=failure.verdict, why=str(failure))
     why = f"the time budget ended after {known.num_launches} fresh launches; raise --time-budget"
     return replace(known, verdict=Verdict.INCONCLUSIVE, why=why)
+
+
+def corroborated(
+    concluded: Mapping[str, ScenarioVerdict], seen: Mapping[str, ScenarioVerdict]
+) -> dict[str, ScenarioVerdict]:
+    """Let a decisive slowdown in a single fresh launch stand where others of the same run were confirmed.
+
+    The run fails by those already, so this raises no false alarm: it names what else is slow when time ran out.
+    """
+    if not any(verdict.verdict is Verdict.REGRESSED for verdict in concluded.values()):
+        return dict(concluded)
+    return {
+        scenario_id: seen[scenario_id]
+        if verdict.verdict is Verdict.INCONCLUSIVE and is_named(seen.get(scenario_id))
+        else verdict
+        for scenario_id, verdict in concluded.items()
+    }
+
+
+def is_named(seen: ScenarioVerdict | None) -> bool:
+    """Tell whether fresh launches, be it one, have shown a decisive slowdown."""
+    return seen is not None and seen.verdict is Verdict.REGRESSED and is_decisive(seen)
 
 
 def not_measured(scenario_id: str, record: Record) -> ScenarioVerdict:

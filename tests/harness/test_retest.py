@@ -137,6 +137,21 @@ def test_where_time_is_short_the_most_suspicious_are_confirmed_first(clock: Call
     assert (verdicts["a"].verdict, verdicts["a"].num_launches) == (Verdict.INCONCLUSIVE, 0)
 
 
+def test_beside_a_confirmed_slowdown_one_decisive_launch_names_another(clock: Callable[[float], None]) -> None:
+    script = {"f.py::a": [SLOW] * 9, "f.py::b": [SLOW] * 9}
+    launcher = ScriptedLauncher(script=script, launch_s=24.0, advance=clock)
+    verdicts, _ = measure_again(launcher, deadline=45.0)  # both once; then 21 s, enough for one of 16 * 1.2 s
+    assert launcher.asked == [["f.py::a", "f.py::b"], ["f.py::a"]]
+    assert [(v.verdict, v.num_launches) for v in verdicts.values()] == [(Verdict.REGRESSED, 2), (Verdict.REGRESSED, 1)]
+
+
+@pytest.mark.parametrize("factor", [SLIGHT, SAME])
+def test_one_launch_that_is_not_decisive_names_nothing(clock: Callable[[float], None], factor: float) -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9, "f.py::b": [factor] * 9}, launch_s=24.0, advance=clock)
+    verdicts, _ = measure_again(launcher, deadline=45.0)
+    assert (verdicts["b"].verdict, verdicts["b"].num_launches) == (Verdict.INCONCLUSIVE, 1)
+
+
 def test_the_rest_follows_when_the_first_have_left_time(clock: Callable[[float], None]) -> None:
     launcher = ScriptedLauncher(
         script={"f.py::b": [SLOW] * 9, "f.py::a": [1.0, 1.0, SLOW, SLOW]}, launch_s=8.0, advance=clock
@@ -148,7 +163,7 @@ def test_the_rest_follows_when_the_first_have_left_time(clock: Callable[[float],
 def test_what_a_launch_measured_before_it_was_cut_short_counts() -> None:
     partial = record_of(_fresh("a", SLOW, 2))
     cut_short = LaunchFailed("did not end in time", Verdict.INCONCLUSIVE, partial)
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW, cut_short], "f.py::b": [SLOW, SLOW]})
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW, cut_short], "f.py::b": [SLIGHT, SLIGHT]})
     verdicts, fresh = measure_again(launcher)
     assert (verdicts["a"].verdict, verdicts["a"].num_launches) == (Verdict.REGRESSED, 2)
     assert fresh["a"].launch_ids == ("fresh-1", "fresh-2")
