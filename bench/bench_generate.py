@@ -17,7 +17,13 @@ from moevlm import decode_steps, prefill
 
 @pytest.mark.defaults(workload=["mathvista", "docvqa"], seq_len=["natural"])
 def bench_generate(
-    paired: Paired, twins: Twins, inputs: Inputs, routing_hash: str, batch_size: int, seq_len: int | str
+    paired: Paired,
+    twins: Twins,
+    inputs: Inputs,
+    routing_hash: str,
+    prefill_anchor: str,
+    batch_size: int,
+    seq_len: int | str,
 ) -> None:
     """Answer every request of the batch with the workload's median number of tokens."""
     num_output_tokens = inputs.num_output_tokens
@@ -35,7 +41,7 @@ def bench_generate(
         answer,
         arms=twins,
         metric=E2E,
-        anchor="matmul",
+        anchor=prefill_anchor,
         rates={
             "req_per_s": batch_size,
             "total_tok_per_s": inputs.num_prompt_tokens + output_tokens,

@@ -14,7 +14,13 @@ from moevlm import DecodeState, prefill
 
 
 def bench_prefill(
-    paired: Paired, twins: Twins, inputs: Inputs, routing_hash: str, batch_size: int, seq_len: int | str
+    paired: Paired,
+    twins: Twins,
+    inputs: Inputs,
+    routing_hash: str,
+    prefill_anchor: str,
+    batch_size: int,
+    seq_len: int | str,
 ) -> None:
     """Run the prompt once; every round starts from an empty cache."""
 
@@ -26,7 +32,7 @@ def bench_prefill(
         first_token,
         arms=twins,
         metric=TTFT,
-        anchor="matmul",
+        anchor=prefill_anchor,
         rates={"prefill_tok_per_s": inputs.num_prompt_tokens, "req_per_s": batch_size},
         costs=costs_of(
             twins,

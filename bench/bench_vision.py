@@ -13,7 +13,7 @@ from fixtures.inputs import Inputs
 from fixtures.models import Twins
 
 
-def bench_vision(paired: Paired, twins: Twins, inputs: Inputs, batch_size: int) -> None:
+def bench_vision(paired: Paired, twins: Twins, inputs: Inputs, prefill_anchor: str, batch_size: int) -> None:
     """Encode the images of `batch_size` samples."""
     pixels = {name: inputs.tensors[name] for name in ("pixel_values", "image_sizes") if name in inputs.tensors}
 
@@ -25,7 +25,7 @@ def bench_vision(paired: Paired, twins: Twins, inputs: Inputs, batch_size: int) 
         encode,
         arms=twins,
         metric=LATENCY,
-        anchor="matmul",
+        anchor=prefill_anchor,
         rates={"images_per_s": inputs.num_images},
         costs=costs_of(twins, "vision", batch_size=batch_size, num_tiles=inputs.num_tiles),
         hashes={"workload": inputs.hash},

@@ -26,6 +26,7 @@ def bench_modality(
     twins: Twins,
     inputs: Inputs,
     routing_hash: str,
+    prefill_anchor: str,
     decode_anchor: str,
     batch_size: int,
     seq_len: int | str,
@@ -52,7 +53,7 @@ def bench_modality(
         start if is_prefill else decode,
         arms=models,
         metric=TTFT if is_prefill else TPOT,
-        anchor="matmul" if is_prefill else decode_anchor,
+        anchor=prefill_anchor if is_prefill else decode_anchor,
         num_units=1 if is_prefill else NUM_DECODE_STEPS,
         hashes={"workload": inputs.hash, "routing": routing_hash},
     )

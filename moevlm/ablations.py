@@ -20,6 +20,9 @@ SPECIALIZATIONS: Mapping[str, Mapping[str, object]] = {  # name -> fields that d
 }
 
 
+FIELDS = ("modality_scores", "num_bins", "binning", "specialization_loss", "load_balance", "num_text_experts")
+
+
 def specialization_fields(name: str, num_experts: int) -> dict[str, object]:
     """Return the fields of `MoEVLMTextConfig` that make a variant.
 
@@ -42,5 +45,6 @@ def specialization_fields(name: str, num_experts: int) -> dict[str, object]:
 
 
 def specialized(config: MoEVLMTextConfig, name: str) -> MoEVLMTextConfig:
-    """Return a copy of an MoE decoder's configuration with a variant's fields."""
-    return type(config)(**{**config.to_dict(), **specialization_fields(name, config.num_experts)})
+    """Return a copy of an MoE decoder's configuration that is this variant, whichever it was before."""
+    plain = {field: getattr(MoEVLMTextConfig, field) for field in FIELDS}
+    return type(config)(**{**config.to_dict(), **plain, **specialization_fields(name, config.num_experts)})

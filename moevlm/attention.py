@@ -59,7 +59,6 @@ class MoEVLMAttention(Qwen3MoeAttention):
         query, key, value = (F.pad(states, (0, SCORE_COLUMNS)) for states in (query, key, value))
         value[..., self.head_dim] = 1.0 - scores_BS[:, None].to(value.dtype)  # vision: 0 stays 0 in any dtype
         if past_key_values is not None:
-            self._check_width(past_key_values)
             key, value = past_key_values.update(key, value, self.layer_idx)
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         options = {"dropout": self.attention_dropout if self.training else 0.0, "sliding_window": self.sliding_window}
@@ -79,12 +78,23 @@ class MoEVLMAttention(Qwen3MoeAttention):
         query, key = self.q_norm(query).transpose(1, 2), self.k_norm(key).transpose(1, 2)
         return *apply_rotary_pos_emb(query, key, *rotary), value.transpose(1, 2)
 
-    def _check_width(self, cache: Cache) -> None:
-        layer = cache.layers[self.layer_idx] if self.layer_idx < len(cache.layers) else None
-        keys = getattr(layer, "keys", None)
-        width = self.head_dim + SCORE_COLUMNS
-        if keys is not None and keys.numel() and keys.shape[-1] != width:
-            raise ValueError(
-                f"a cache must carry modality scores from its first token on (width {width}), got width "
-                f"{keys.shape[-1]}; run the prompt with output_routing=True too"
-            )
+
+def check_cache(cache: Cache | None, head_dim: int, *, is_scored: bool) -> None:
+    """Check that a cache holds scores beside its values if this call carries them, and none if it does not.
+
+    Args:
+        cache: To be extended; None or an empty one fits any call.
+        head_dim: W.
+        is_scored: Whether this call carries scores.
+
+    Raises:
+        ValueError: The cache was begun the other way.
+    """
+    keys = getattr(cache.layers[0], "keys", None) if cache is not None and cache.layers else None
+    width = head_dim + SCORE_COLUMNS if is_scored else head_dim
+    if keys is not None and keys.numel() and keys.shape[-1] != width:
+        begun, now = ("without", "with") if is_scored else ("with", "without")
+        raise ValueError(
+            f"a cache must carry modality scores from its first token on or never, got one begun {begun} in a call "
+            f"{now} them; record routing for the prompt and for every step, or for none"
+        )

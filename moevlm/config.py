@@ -105,6 +105,7 @@ class MoEVLMTextConfig(PreTrainedConfig):
                 "set head_dim, or change one of the two",
             )
             self.head_dim = self.hidden_size // self.num_attention_heads
+        self._validate_specialization()
         if self.num_experts:
             self._validate_routing()
         else:
@@ -133,7 +134,7 @@ class MoEVLMTextConfig(PreTrainedConfig):
             self.num_experts_per_tok,
             "choose fewer experts a token, or build more",
         )
-        self._validate_specialization()
+        self._validate_bins()
         _require(
             self.ffn_block_size is None,
             "ffn_block_size must be None in an MoE (its block is moe_intermediate_size)",
@@ -145,15 +146,32 @@ class MoEVLMTextConfig(PreTrainedConfig):
         for name, choices in SPECIALIZATION_CHOICES.items():
             value = getattr(self, name)
             _require(value in choices, f"{name} must be one of {', '.join(choices)}", repr(value), "choose one of them")
+        for name in ("specialization_loss_coef", "load_balance_coef"):
+            value = getattr(self, name)
+            _require(value >= 0, f"{name} must be at least 0", value, "use 0 to leave the loss out")
+        beta, tau = self.specialization_momentum, self.modality_temperature
+        _require(0 <= beta < 1, "specialization_momentum must be in [0, 1)", beta, "the paper takes 0.99")
+        _require(tau > 0, "modality_temperature must be above 0 (in hidden sizes)", tau, "the paper takes 0.5")
+
+    def _validate_bins(self) -> None:
         _require(
             self.num_bins >= 1 and self.num_experts % self.num_bins == 0,
             f"num_bins must divide num_experts={self.num_experts}",
             self.num_bins,
             "choose a divisor",
         )
-        beta, tau = self.specialization_momentum, self.modality_temperature
-        _require(0 <= beta < 1, "specialization_momentum must be in [0, 1)", beta, "the paper takes 0.99")
-        _require(tau > 0, "modality_temperature must be above 0 (in hidden sizes)", tau, "the paper takes 0.5")
+        _require(
+            self.binning != "none" or self.num_bins == 1,
+            "num_bins must be 1 where binning is none (every expert is a bin of its own)",
+            self.num_bins,
+            "leave it out, or choose another binning",
+        )
+        _require(
+            self.specialization_loss == "none" or self.num_loss_bins > 1,
+            f"num_bins must be at least 2 for specialization_loss={self.specialization_loss!r}, which compares bins",
+            self.num_bins,
+            "choose some, or binning='none'",
+        )
         if self.num_text_experts is not None:
             least, most = self.num_experts_per_tok, self.num_experts - self.num_experts_per_tok
             _require(

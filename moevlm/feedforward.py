@@ -109,7 +109,8 @@ class MoEVLMSparseMLP(nn.Module):
             num_experts = self.experts.num_experts
             self.bins.update(modality_load(as_modalities(scores_T), seen.routing.ids_TK, num_experts, mask_T))
         logits_TE, _, ids_TK = seen.routing
-        return LayerRouting(logits_TE.unflatten(0, shape), ids_TK.unflatten(0, shape), scores_T.unflatten(0, shape))
+        logits_BSE, ids_BSK, scores_BS = (x.unflatten(0, shape) for x in (logits_TE, ids_TK, scores_T))
+        return LayerRouting(logits_BSE, ids_BSK, scores_BS, tokens)
 
 
 class MoEVLMDenseMLP(nn.Module):

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import torch
 
+from moevlm.modality import full_precision_matmul
+
 MIN_MODALITY_SHARE = 1e-5  # of a sample's scores; less is rounding, and the sample counts as of one modality
 MIN_PROBABILITY = 1e-6  # of a bin in a logarithm of the divergence, which would else be unbounded
 
@@ -33,7 +35,7 @@ def modality_load(
             [0.7500, 0.0000, 0.0000]])
     """
     scores_TM = scores_TM.float() if mask_T is None else scores_TM.float() * mask_T[:, None]
-    return _full_precision_matmul(scores_TM.T, _is_routed(expert_ids_TK, num_experts, torch.float32))
+    return full_precision_matmul(scores_TM.T, _is_routed(expert_ids_TK, num_experts, torch.float32))
 
 
 def inter_bin_mutual_information(
@@ -105,7 +107,7 @@ def _mean_gates(
     has_both_B = (mass_BM > MIN_MODALITY_SHARE * mass_BM.sum(dim=1, keepdim=True)).all(dim=1)
     # Constants in place of a lone modality's sums: a gradient of 0 must not pass through a division by 0.
     safe_mass_BM = torch.where(has_both_B[:, None], mass_BM, 1.0)
-    means_BME = _full_precision_matmul(scores_BTM.transpose(1, 2), gates_BTE.to(dtype)) / safe_mass_BM[..., None]
+    means_BME = full_precision_matmul(scores_BTM.transpose(1, 2), gates_BTE.to(dtype)) / safe_mass_BM[..., None]
     means_BMN = torch.zeros_like(means_BME).index_add(2, bin_of_expert_E, means_BME)
     return _MeanGates(torch.where(has_both_B[:, None, None], means_BMN, 1.0), has_both_B)
 
@@ -134,8 +136,8 @@ def intra_bin_load_balance(
     dtype = torch.promote_types(gates_TE.dtype, torch.float32)
     is_token_T = torch.ones_like(gates_TE[:, 0], dtype=dtype) if mask_T is None else mask_T.to(dtype)
     weights_T = is_token_T / is_token_T.sum().clamp_min(1.0)
-    share_E = _full_precision_matmul(weights_T, _is_routed(expert_ids_TK, gates_TE.shape[1], dtype))
-    probability_E = _full_precision_matmul(weights_T, gates_TE.to(dtype))
+    share_E = full_precision_matmul(weights_T, _is_routed(expert_ids_TK, gates_TE.shape[1], dtype))
+    probability_E = full_precision_matmul(weights_T, gates_TE.to(dtype))
     bin_size_E = (bin_of_expert_E[:, None] == bin_of_expert_E).sum(dim=1)
     return (bin_size_E * share_E * probability_E).sum()
 
@@ -144,9 +146,3 @@ def _is_routed(expert_ids_TK: torch.Tensor, num_experts: int, dtype: torch.dtype
     """Return 1 where a token visits an expert, else 0, of shape (T, E): unlike a histogram, in no random order."""
     shape = (len(expert_ids_TK), num_experts)
     return torch.zeros(shape, dtype=dtype, device=expert_ids_TK.device).scatter_(1, expert_ids_TK, 1.0)
-
-
-def _full_precision_matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Multiply in the operands' own dtype: autocast would round sums over thousands of tokens to bfloat16."""
-    with torch.autocast(a.device.type, enabled=False):
-        return a @ b

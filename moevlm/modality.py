@@ -14,6 +14,7 @@ from moevlm.config import MoEVLMTextConfig
 
 MODALITIES = ("text", "vision")
 TEXT = MODALITIES.index("text")
+UNDECIDED = 0.5  # share of text of a token that nothing is known of
 VARIANCE_FLOOR = 1e-6  # a dimension that never varied must not divide by zero
 
 
@@ -82,12 +83,18 @@ def gaussian_modality_scores(
     centre_D = mean_MD.mean(dim=0)
     offset_TD, offset_MD = x_TD - centre_D, mean_MD - centre_D
     distance_TM = (
-        offset_TD.square() @ precision_MD.T
-        - 2 * offset_TD @ (offset_MD * precision_MD).T
+        full_precision_matmul(offset_TD.square(), precision_MD.T)
+        - 2 * full_precision_matmul(offset_TD, (offset_MD * precision_MD).T)
         + (offset_MD.square() * precision_MD).sum(dim=-1)
     )
     log_likelihood_TM = -0.5 * (var_MD.log().sum(dim=-1) + distance_TM)
     return torch.softmax(log_likelihood_TM / temperature, dim=-1)
+
+
+def full_precision_matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Multiply in the operands' own dtype: autocast would round what cancels, or sums over many tokens, to bfloat16."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b
 
 
 class GaussianModality(nn.Module):
@@ -102,8 +109,8 @@ class GaussianModality(nn.Module):
         self.momentum = config.specialization_momentum
         self.temperature = config.modality_temperature * config.hidden_size
         shape = (len(MODALITIES), config.hidden_size)
-        self.register_buffer("mean_MD", torch.zeros(shape))
-        self.register_buffer("var_MD", torch.ones(shape))
+        self.register_buffer("mean_MD", torch.zeros(shape, dtype=torch.float32))  # whatever the model's dtype is
+        self.register_buffer("var_MD", torch.ones(shape, dtype=torch.float32))
         self.register_buffer("is_seen_M", torch.zeros(len(MODALITIES), dtype=torch.bool))
 
     def reset(self) -> None:
@@ -116,27 +123,31 @@ class GaussianModality(nn.Module):
     def update(self, x_TD: torch.Tensor, is_vision_T: torch.Tensor, is_token_T: torch.Tensor) -> None:
         """Learn from a batch: an exponentially weighted Welford step for each modality that it holds.
 
+        Nothing is read back from the device. State that a cast of the whole model has rounded is float32 again.
+
         Args:
             x_TD: Inputs of the MoE block.
             is_vision_T: True for image features.
             is_token_T: False for padding.
         """
-        for index, is_member_T in enumerate((is_token_T & ~is_vision_T, is_token_T & is_vision_T)):
-            members_ND = x_TD[is_member_T].float()
-            if len(members_ND):
-                self._step(index, members_ND)
-
-    def _step(self, index: int, members_ND: torch.Tensor) -> None:
-        var_D, mean_D = torch.var_mean(members_ND, dim=0, correction=0)
-        kept = self.momentum if self.is_seen_M[index] else 0.0
-        delta_D = mean_D - self.mean_MD[index] if kept else torch.zeros_like(mean_D)
-        updated_var_D = kept * self.var_MD[index] + (1 - kept) * (var_D + kept * delta_D.square())
-        self.mean_MD[index] = self.mean_MD[index] + (1 - kept) * delta_D if kept else mean_D
-        self.var_MD[index] = updated_var_D.clamp_min(VARIANCE_FLOOR)
-        self.is_seen_M[index] = True
+        x_TD, old_mean_MD, old_var_MD = x_TD.float(), self.mean_MD.float(), self.var_MD.float()
+        members_MT = torch.stack([is_token_T & ~is_vision_T, is_token_T & is_vision_T]).float()
+        count_M1 = members_MT.sum(dim=1, keepdim=True)
+        mean_MD = full_precision_matmul(members_MT, x_TD) / count_M1.clamp_min(1.0)
+        squares_MD = [
+            members_T @ (x_TD - mean_D).square() for members_T, mean_D in zip(members_MT, mean_MD, strict=True)
+        ]
+        var_MD = torch.stack(squares_MD) / count_M1.clamp_min(1.0)
+        kept_M1 = torch.where(self.is_seen_M, self.momentum, 0.0)[:, None]  # the first batch seen counts alone
+        delta_MD = mean_MD - old_mean_MD
+        new_mean_MD = old_mean_MD + (1 - kept_M1) * delta_MD
+        new_var_MD = kept_M1 * old_var_MD + (1 - kept_M1) * (var_MD + kept_M1 * delta_MD.square())
+        is_present_M1 = count_M1 > 0
+        self.mean_MD = torch.where(is_present_M1, new_mean_MD, old_mean_MD)
+        self.var_MD = torch.where(is_present_M1, new_var_MD.clamp_min(VARIANCE_FLOOR), old_var_MD)
+        self.is_seen_M.logical_or_(is_present_M1[:, 0])
 
     def forward(self, x_TD: torch.Tensor) -> torch.Tensor:
         """Return the shares of text (T,), float32; undecided (0.5) until both modalities were seen in training."""
-        if not self.is_seen_M.all():
-            return x_TD.new_full((len(x_TD),), 0.5, dtype=torch.float32)
-        return gaussian_modality_scores(x_TD, self.mean_MD.float(), self.var_MD.float(), self.temperature)[:, TEXT]
+        scores_TM = gaussian_modality_scores(x_TD, self.mean_MD.float(), self.var_MD.float(), self.temperature)
+        return torch.where(self.is_seen_M.all(), scores_TM[:, TEXT], UNDECIDED)

@@ -22,12 +22,12 @@ from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRMSNorm, Qw
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from moevlm.attention import MoEVLMAttention, RotaryTables
+from moevlm.attention import MoEVLMAttention, RotaryTables, check_cache
 from moevlm.binning import ExpertBins
 from moevlm.config import MoEVLMTextConfig
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
 from moevlm.modality import GaussianModality, hard_scores, mix_scores
-from moevlm.observation import LayerOutput, LayerRouting, Tokens, describe_tokens
+from moevlm.observation import LayerOutput, LayerRouting, describe_tokens
 from moevlm.router import MoEVLMRouter
 from moevlm.routing_profiles import RoutingProfile, bias_rows
 
@@ -142,6 +142,7 @@ class MoEVLMTextModel(PreTrainedModel):
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give one of input_ids and inputs_embeds, got both or neither; leave one out")
+        is_scored = self._carries_scores(past_key_values, is_recorded=routing_record is not None)
         hidden_BSH = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
@@ -169,22 +170,34 @@ class MoEVLMTextModel(PreTrainedModel):
             "is_vision_T": is_vision_T,
             **kwargs,
         }
-        if routing_record is None:
-            for layer in self.layers:
-                hidden_BSH = layer(hidden_BSH, **layer_inputs).hidden_BSH
-        else:
+        tokens = None
+        if routing_record is not None:
             tokens = describe_tokens(hidden_BSH, vision_mask_BS, attention_mask)
-            hidden_BSH = self._run_recorded(hidden_BSH, layer_inputs, tokens, routing_record)
+        scores_BS = hard_scores(tokens.is_vision_BS) if tokens else None
+        for layer in self.layers:
+            seen = layer(
+                hidden_BSH, **layer_inputs, scores_BS=scores_BS if is_scored else None, is_recorded=tokens is not None
+            )
+            _check_checkpointing(seen)
+            hidden_BSH = seen.hidden_BSH
+            if tokens and routing_record is not None and scores_BS is not None:
+                routing_record.append(cast(MoEVLMSparseMLP, layer.mlp).observe(seen, scores_BS, tokens))
+                scores_BS = scores_BS if seen.scores_BS is None else seen.scores_BS
         return MoeModelOutputWithPast(last_hidden_state=self.norm(hidden_BSH), past_key_values=past_key_values)
 
-    def _run_recorded(
-        self, hidden_BSH: torch.Tensor, layer_inputs: dict[str, Any], tokens: Tokens, record: list[LayerRouting]
-    ) -> torch.Tensor:
-        scores_BS = hard_scores(tokens.is_vision_BS)
-        is_moving = self.config.modality_scores == "attention"
-        for layer in self.layers:
-            scores = scores_BS if is_moving else None
-            seen: LayerOutput = layer(hidden_BSH, **layer_inputs, scores_BS=scores, is_recorded=True)
-            record.append(cast(MoEVLMSparseMLP, layer.mlp).observe(seen, scores_BS, tokens))
-            hidden_BSH, scores_BS = seen.hidden_BSH, scores_BS if seen.scores_BS is None else seen.scores_BS
-        return hidden_BSH
+    def _carries_scores(self, cache: Cache | None, *, is_recorded: bool) -> bool:
+        """Tell whether attention moves scores in this call; refuse what it cannot be asked for."""
+        if is_recorded and not self.config.num_experts:
+            raise ValueError("recording routing needs an MoE, got a dense model (num_experts=0); leave it out")
+        is_scored = is_recorded and self.config.modality_scores == "attention"
+        check_cache(cache, self.config.head_dim, is_scored=is_scored)
+        return is_scored
+
+
+def _check_checkpointing(seen: object) -> None:
+    """Refuse reentrant checkpointing: tensors inside a layer's output would lose their gradients."""
+    if not isinstance(seen, LayerOutput):
+        raise ValueError(
+            "gradient checkpointing must be non-reentrant (the router's losses would lose their gradients), got "
+            "use_reentrant=True; pass gradient_checkpointing_kwargs={'use_reentrant': False}"
+        )

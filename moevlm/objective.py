@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import nn
 from transformers.models.llava_next.modeling_llava_next import LlavaNextCausalLMOutputWithPast
 
 from moevlm.binning import ExpertBins
@@ -40,45 +39,49 @@ class MoEVLMOutput(LlavaNextCausalLMOutputWithPast):
 
 
 def routing_losses(
-    record: Sequence[LayerRouting], bins: Sequence[ExpertBins | None], config: MoEVLMTextConfig, mask_BS: torch.Tensor
+    record: Sequence[LayerRouting], bins: Sequence[ExpertBins | None], config: MoEVLMTextConfig
 ) -> RoutingLosses:
     """Compute both losses from what every layer did; formulas of SMoES section 3.
 
+    A sample whose unmasked tokens are all of one modality contributes 0 to the specialization loss, soft as its scores
+    may be.
+
     Args:
-        record: One entry a layer.
+        record: One entry a layer, of one call.
         bins: Each layer's bins; None where all experts are one bin.
         config: Says which losses, in which form.
-        mask_BS: True for tokens, False for padding.
     """
-    total = RoutingLosses(mask_BS.new_zeros((), dtype=torch.float32), mask_BS.new_zeros((), dtype=torch.float32))
+    specialization = load_balance = record[0].scores_BS.new_zeros(())
+    measure = SPECIALIZATION_MEASURES.get(config.specialization_loss)
     for routing, layer_bins in zip(record, bins, strict=True):
         gates_BSE = torch.softmax(routing.logits_BSE, dim=-1, dtype=torch.float32)
-        one_bin_E = torch.zeros(config.num_experts, dtype=torch.long, device=mask_BS.device)
+        one_bin_E = routing.ids_BSK.new_zeros(config.num_experts)
         bin_of_expert_E = one_bin_E if layer_bins is None else layer_bins.bin_of_expert_E
-        measure = SPECIALIZATION_MEASURES.get(config.specialization_loss)
-        specialization = total.specialization
+        is_vision_BS, is_token_BS = routing.tokens
         if measure:
-            scores_BSM = as_modalities(routing.scores_BS)
-            specialization = specialization - measure(scores_BSM, gates_BSE, bin_of_expert_E, mask_BS).mean()
-        balance_bins_E = bin_of_expert_E if config.num_balance_bins > 1 else one_bin_E
-        balance = intra_bin_load_balance(
-            gates_BSE.flatten(0, 1), routing.ids_BSK.flatten(0, 1), balance_bins_E, mask_BS.flatten()
+            found_B = measure(as_modalities(routing.scores_BS), gates_BSE, bin_of_expert_E, is_token_BS)
+            has_both_B = (is_token_BS & is_vision_BS).any(dim=1) & (is_token_BS & ~is_vision_BS).any(dim=1)
+            specialization = specialization - torch.where(has_both_B, found_B, 0.0).mean()
+        load_balance = load_balance + intra_bin_load_balance(
+            gates_BSE.flatten(0, 1),
+            routing.ids_BSK.flatten(0, 1),
+            bin_of_expert_E if config.num_balance_bins > 1 else one_bin_E,
+            is_token_BS.flatten(),
         )
-        total = RoutingLosses(specialization, total.load_balance + balance)
-    return total
+    return RoutingLosses(specialization, load_balance)
 
 
-def add_routing_losses(
+def with_routing(
     output: LlavaNextCausalLMOutputWithPast,
     record: Sequence[LayerRouting],
-    layers: nn.ModuleList,
+    losses: RoutingLosses,
     config: MoEVLMTextConfig,
-    mask_BS: torch.Tensor,
+    *,
+    is_training: bool,
 ) -> MoEVLMOutput:
-    """Complete the parent's output with SMoES' losses; `loss` becomes the weighted sum."""
-    losses = routing_losses(record, [layer.mlp.bins for layer in layers], config, mask_BS)  # type: ignore[union-attr,misc]
-    loss = None
-    if output.loss is not None:
+    """Complete the parent's output; while training, `loss` becomes the weighted sum."""
+    loss = output.loss
+    if is_training and loss is not None:
         weighted = config.specialization_loss_coef * losses.specialization
-        loss = output.loss + weighted + config.load_balance_coef * losses.load_balance
+        loss = loss + weighted + config.load_balance_coef * losses.load_balance
     return MoEVLMOutput(**{**output, "loss": loss}, task_loss=output.loss, routing_losses=losses, routing=tuple(record))

@@ -33,11 +33,13 @@ class LayerRouting(NamedTuple):
         logits_BSE: Router logits, as the softmax saw them.
         ids_BSK: Experts chosen, int64.
         scores_BS: Share of text of each token here, float32, by the configured estimator.
+        tokens: Which are image features, and which padding; the same for all layers of a call.
     """
 
     logits_BSE: torch.Tensor
     ids_BSK: torch.Tensor
     scores_BS: torch.Tensor
+    tokens: Tokens
 
 
 def describe_tokens(

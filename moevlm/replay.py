@@ -79,6 +79,8 @@ def record_routing(
     Raises:
         ValueError: The inputs do not fit the model, or have no image or nothing else.
     """
+    if not model.config.text_config.num_experts:
+        raise ValueError("recording routing needs an MoE, got a dense model (num_experts=0); record the MoE")
     with recorded_routing(model) as calls:
         state = prefill(model, inputs, max_new_tokens=max(1, num_steps))
         if num_steps:

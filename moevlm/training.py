@@ -69,17 +69,18 @@ class Plan:
         """Count the steps of all stages."""
         return sum(stage.num_steps for stage in self.stages)
 
-    def locate(self, step: int) -> tuple[Stage, int]:
-        """Return the stage of a step, and the step's number within it."""
-        for stage in self.stages:
+    def locate(self, step: int) -> tuple[int, int]:
+        """Return the number of a step's stage, and the step's number within it."""
+        for number, stage in enumerate(self.stages):
             if step < stage.num_steps:
-                return stage, step
+                return number, step
             step -= stage.num_steps
         raise ValueError(f"step must be below num_steps={self.num_steps}, got one {step} beyond; choose a smaller one")
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step: linear warm-up, then half a cosine down to 0."""
-        stage, done = self.locate(step)
+        number, done = self.locate(step)
+        stage = self.stages[number]
         warmup = max(1, round(self.warmup_share * stage.num_steps))
         if done < warmup:
             return stage.learning_rate * (done + 1) / warmup
@@ -136,7 +137,8 @@ def train(
         stop_after: End after so many steps of this call, with a checkpoint: for a run in parts.
 
     Raises:
-        ValueError: The checkpoint is of another plan, or the loss is not finite.
+        ValueError: The checkpoint is of another plan, a batch lacks labels, or loss or gradients are not finite; the
+            last checkpoint is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(model, probe, plan, folder)
@@ -159,7 +161,7 @@ class _Run:
         self.model, self.probe, self.plan, self.folder = model, probe, plan, folder
         self.modules = nn.ModuleList([model, *([probe] if probe else [])])
         self.optimizer: torch.optim.AdamW | None = None
-        self.stage: Stage | None = None
+        self.stage: int | None = None
         self.lines: list[str] = []
 
     def step(self, step: int, batch: Mapping[str, torch.Tensor]) -> float:
@@ -175,15 +177,22 @@ class _Run:
             raise ValueError(f"loss must be finite, got {loss} at step {step}; lower the learning rate")
         losses["loss"].backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, self.plan.max_grad_norm)
+        norm = float(nn.utils.clip_grad_norm_(parameters, self.plan.max_grad_norm))
+        if not math.isfinite(norm):
+            raise ValueError(f"gradients must be finite, got a norm of {norm} at step {step}; lower the learning rate")
         self.optimizer.step()
         if (step + 1) % self.plan.log_steps == 0:
             values = {name: float(value.detach()) for name, value in losses.items()}
-            line = {"step": step + 1, "learning_rate": rate, "grad_norm": float(norm), **values}
+            line = {"step": step + 1, "learning_rate": rate, "grad_norm": norm, **values}
             self.lines.append(json.dumps(line))
         return loss
 
     def _losses(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        missing = {"labels", *([VISUAL_LABELS] if self.probe else [])} - set(batch)
+        if missing:
+            raise ValueError(
+                f"a batch must hold {', '.join(sorted(missing))}, got {', '.join(batch)}; add what is missing"
+            )
         inputs = {name: tensor for name, tensor in batch.items() if name != VISUAL_LABELS}
         device = self.model.device
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
@@ -196,11 +205,11 @@ class _Run:
                 losses["loss"] = losses["loss"] + self.plan.probe_coef * losses["probe"]
         return losses
 
-    def _enter(self, stage: Stage) -> None:
+    def _enter(self, number: int) -> None:
         """Begin a stage with an optimizer of its own, unless it has begun."""
-        if stage is self.stage:
+        if number == self.stage:
             return
-        self.stage = stage
+        self.stage, stage = number, self.plan.stages[number]
         self.modules.train()
         for name, parameter in self.modules.named_parameters():
             parameter.requires_grad_(not stage.projector_only or PROJECTOR_PATH in name)
@@ -219,6 +228,7 @@ class _Run:
             "modules": self.modules.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if self.model.device.type == "cuda" else [],
             "log": self.lines,
         }
         part = self.folder / f"{CHECKPOINT}.part"
@@ -237,6 +247,8 @@ class _Run:
         self.modules.load_state_dict(state["modules"])
         self.lines, num_done = list(state["log"]), int(state["num_done"])
         torch.set_rng_state(state["random"].cpu())
+        if state["random_cuda"]:
+            torch.cuda.set_rng_state_all([random.cpu() for random in state["random_cuda"]])
         self._enter(self.plan.locate(num_done - 1)[0])
         assert self.optimizer is not None, "the stage was entered"
         self.optimizer.load_state_dict(state["optimizer"])

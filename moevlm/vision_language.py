@@ -19,8 +19,8 @@ from transformers.models.llava_next.modeling_llava_next import LlavaNextForCondi
 from transformers.utils.generic import can_return_tuple
 
 from moevlm.config import MoEVLMConfig
-from moevlm.objective import MoEVLMOutput, add_routing_losses
-from moevlm.observation import LayerRouting, describe_tokens
+from moevlm.objective import MoEVLMOutput, routing_losses, with_routing
+from moevlm.observation import LayerRouting
 
 
 class MoEVLMModel(LlavaNextModel):
@@ -78,8 +78,13 @@ class MoEVLMModel(LlavaNextModel):
         # generate() of newer transformers encodes the images first and passes their features instead.
         has_images = pixel_values is not None or bool(kwargs.get("mm_encoder_outputs"))
         reads_modality = self.language_model.reads_modality or kwargs.get("routing_record") is not None
-        if has_images and input_ids is not None and reads_modality:
-            kwargs["vision_mask_BS"] = input_ids == self.config.image_token_id
+        if reads_modality and kwargs.get("vision_mask_BS") is None:
+            if input_ids is None:
+                raise ValueError(
+                    "routing or its record depends on which tokens are image features, got inputs_embeds without "
+                    "vision_mask_BS; pass it (True for image features), or pass input_ids"
+                )
+            kwargs["vision_mask_BS"] = input_ids == self.config.image_token_id if has_images else None
         return super().forward(input_ids, pixel_values, **kwargs)
 
 
@@ -121,23 +126,20 @@ class MoEVLMForConditionalGeneration(LlavaNextForConditionalGeneration):
             position_ids: Positions (B, S), int64.
             past_key_values: Cache to extend.
             inputs_embeds: Embeddings in place of tokens (B, S, H).
-            labels: Tokens to predict, (B, S), int64; -100 = not scored. A training MoE adds the routing losses.
+            labels: Tokens to predict, (B, S), int64; -100 = not scored. In training an MoE adds its routing losses.
             use_cache: Whether to make a cache where none is given.
             logits_to_keep: Last positions that get logits; 0 = all.
             output_routing: Whether to return each layer's routing and modality scores, and the losses of them.
-            routing_record: Takes the same record without the losses.
-            kwargs: Further options of the parent's forward.
+            routing_record: Takes the same record, a layer an entry.
+            kwargs: Further options of the parent's forward; `vision_mask_BS` (B, S), True for image features, is needed
+                with inputs_embeds where routing depends on them.
 
         Raises:
-            ValueError: Routing is asked of a dense model.
+            ValueError: Routing is asked of a dense model, or inputs_embeds come without a vision_mask_BS that is needed.
         """
         text_config = self.config.text_config
-        if (output_routing or routing_record is not None) and not text_config.num_experts:
-            raise ValueError("recording routing needs an MoE, got a dense model (num_experts=0); leave it out")
-        if output_routing and routing_record is not None:
-            raise ValueError("give one of output_routing and routing_record, got both; leave one out")
         has_losses = output_routing or (self.training and labels is not None and text_config.num_experts > 0)
-        record: list[LayerRouting] | None = [] if has_losses else routing_record
+        record: list[LayerRouting] | None = [] if has_losses or routing_record is not None else None
         output = super().forward(
             input_ids,
             pixel_values,
@@ -153,10 +155,12 @@ class MoEVLMForConditionalGeneration(LlavaNextForConditionalGeneration):
             return_dict=True,
             **kwargs,
         )
+        if routing_record is not None:
+            routing_record.extend(record or ())
         if record is None or not has_losses:
             return MoEVLMOutput(**output, task_loss=output.loss)
-        mask_BS = describe_tokens(record[0].scores_BS, None, attention_mask).is_token_BS
-        return add_routing_losses(output, record, self.model.language_model.layers, text_config, mask_BS)
+        losses = routing_losses(record, [layer.mlp.bins for layer in self.model.language_model.layers], text_config)
+        return with_routing(output, record, losses, text_config, is_training=self.training)
 
 
 MoEVLM = MoEVLMForConditionalGeneration

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, DynamicCache
 
-from moevlm import MoEVLM
-from moevlm.ablations import SPECIALIZATIONS, specialization_fields
+from moevlm import MoEVLM, decode_steps, prefill
+from moevlm.ablations import SPECIALIZATIONS, specialization_fields, specialized
 from moevlm.losses import inter_bin_mutual_information, intra_bin_load_balance, modality_load
 from moevlm.modality import as_modalities, attention_modality_scores, gaussian_modality_scores
 
@@ -116,8 +116,18 @@ def test_a_cache_begun_without_scores_is_refused(make_smoes, prompt):
     model = make_smoes()
     cache = DynamicCache(config=model.config.text_config)
     model(**prompt, past_key_values=cache)
-    with pytest.raises(ValueError, match=r"must carry modality scores from its first token on.*output_routing=True"):
+    with pytest.raises(ValueError, match="on or never, got one begun without in a call with them"):
         model(torch.tensor([[9], [9]]), past_key_values=cache, output_routing=True)
+
+
+def test_a_cache_begun_with_scores_is_refused_without(make_smoes, prompt):
+    model = make_smoes()
+    state = prefill(model, prompt, max_new_tokens=2, routing_record=[])
+    with pytest.raises(ValueError, match="or never, got one begun with in a call without them; record routing for"):
+        decode_steps(model, state, num_steps=2)
+    record = []
+    decode_steps(model, prefill(model, prompt, max_new_tokens=2, routing_record=[]), num_steps=2, routing_record=record)
+    assert len(record) == 2 * 2
 
 
 def test_gaussian_scores_are_those_of_the_experts_input(make_smoes, prompt):
@@ -234,6 +244,10 @@ def test_a_mask_of_four_dimensions_is_refused_where_routing_is_recorded(make_smo
     ("fields", "message"),
     [
         ({"num_bins": 3}, r"num_bins must divide num_experts=8, got 3"),
+        ({"specialization_loss": "kl"}, "num_bins must be at least 2 for specialization_loss='kl', .* got 1"),
+        ({"num_bins": 4, "binning": "none"}, "num_bins must be 1 where binning is none"),
+        ({"load_balance_coef": -1.0}, "load_balance_coef must be at least 0, got -1.0"),
+        ({"num_experts": 0, "modality_scores": "soft"}, "modality_scores must be one of"),
         ({"modality_scores": "soft"}, "modality_scores must be one of hard, attention, gaussian, got 'soft'"),
         ({"num_text_experts": 7}, "num_text_experts must leave num_experts_per_tok=2 experts to each modality"),
         ({"specialization_momentum": 1.0}, r"specialization_momentum must be in \[0, 1\), got 1.0"),
@@ -245,6 +259,71 @@ def test_fields_that_do_not_fit_are_refused(make_config, fields, message):
         make_config(**fields)
 
 
+@pytest.mark.parametrize("before", SPECIALIZATIONS)
+@pytest.mark.parametrize("after", SPECIALIZATIONS)
+def test_a_variant_of_a_variant_is_that_variant(make_config, before, after):
+    plain = make_config(num_experts=16, num_experts_per_tok=2).text_config
+    assert specialized(specialized(plain, before), after).to_dict() == specialized(plain, after).to_dict()
+
+
+def test_embeddings_need_to_say_which_tokens_are_images(make_smoes, prompt):
+    model = make_smoes("hard-routing")
+    embeds = {}
+    model.model.language_model.register_forward_pre_hook(
+        lambda _module, _arguments, kwargs: embeds.update(kwargs), with_kwargs=True
+    )
+    expected = model(**prompt, output_routing=True)
+    given = {"inputs_embeds": embeds["inputs_embeds"], "attention_mask": prompt["attention_mask"]}
+    with pytest.raises(ValueError, match="got inputs_embeds without vision_mask_BS; pass it"):
+        model(**given)
+    is_vision_BS = prompt["input_ids"] == model.config.image_token_id
+    found = model(**given, vision_mask_BS=is_vision_BS, output_routing=True)
+    torch.testing.assert_close(found.logits, expected.logits)
+    assert torch.equal(found.routing[0].ids_BSK, expected.routing[0].ids_BSK)
+
+
+@pytest.mark.parametrize("name", ["smoes-attention", "smoes-gaussian"])
+def test_a_sample_of_one_modality_adds_nothing_to_the_specialization_loss(make_smoes, prompt, make_prompt, name):
+    model = make_smoes(name).train()
+    model(**prompt, labels=prompt["input_ids"])  # both modalities are known now
+    text = make_prompt(1, 12)
+    assert model(text, labels=text).routing_losses.specialization == 0
+    mixed = model(**prompt, labels=prompt["input_ids"]).routing_losses.specialization
+    assert mixed < 0
+
+
+def test_only_a_training_model_adds_routing_losses_to_its_loss(make_smoes, prompt):
+    model = make_smoes(load_balance_coef=1.0)
+    output = model(**prompt, labels=prompt["input_ids"], output_routing=True)
+    assert output.loss is output.task_loss
+    assert output.routing_losses.load_balance > 0
+    record = []
+    output = model.train()(**prompt, labels=prompt["input_ids"], routing_record=record)
+    assert output.loss > output.task_loss
+    assert len(record) == 2
+
+
+@pytest.mark.parametrize("name", ["plain", "smoes-attention"])
+def test_checkpointing_changes_no_gradient_of_task_and_routing_losses(make_smoes, prompt, name):
+    gradients = []
+    for is_checkpointed in (False, True):
+        model = make_smoes(name, specialization_loss_coef=0.5, load_balance_coef=0.5).train()
+        if is_checkpointed:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        model(**prompt, labels=prompt["input_ids"]).loss.backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name_, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name_], gradient)
+
+
+def test_reentrant_checkpointing_is_refused(make_smoes, prompt):
+    model = make_smoes().train()
+    model.gradient_checkpointing_enable({"use_reentrant": True})
+    with pytest.raises(ValueError, match="gradient checkpointing must be non-reentrant"):
+        model(**prompt, labels=prompt["input_ids"])
+
+
 def test_an_unknown_variant_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"specialization must be one of plain, smoes-attention.*got 'soft'"):
         specialization_fields("soft", 8)
@@ -252,8 +331,22 @@ def test_an_unknown_variant_is_refused_with_the_known_ones() -> None:
 
 def test_state_is_float32_and_absent_from_a_plain_model(make_model, make_smoes):
     assert not any("bins" in name or "modality" in name for name in make_model().state_dict())
-    names = [name for name in make_smoes("smoes-gaussian").state_dict() if "bins" in name or "modality" in name]
-    assert len(names) == 2 * 5
+    with torch.device("cpu"):
+        torch.set_default_dtype(torch.bfloat16)
+        try:
+            state = make_smoes("smoes-gaussian").state_dict()
+        finally:
+            torch.set_default_dtype(torch.float32)
+    dtypes = {
+        name.rpartition(".")[2]: tensor.dtype for name, tensor in state.items() if "bins" in name or "modality" in name
+    }
+    assert dtypes == {
+        "mean_MD": torch.float32,
+        "var_MD": torch.float32,
+        "is_seen_M": torch.bool,
+        "load_ME": torch.float32,
+        "bin_of_expert_E": torch.int64,
+    }
     assert isinstance(make_smoes(), MoEVLM)
 
 

@@ -16,6 +16,7 @@ PLAN = Plan(
     checkpoint_steps=2,
     log_steps=1,
 )
+ONE_STAGE = Plan(stages=PLAN.stages[1:], checkpoint_steps=2, log_steps=1)
 NUM_CLASSES = 3
 
 
@@ -172,6 +173,25 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(m
     with pytest.raises(ValueError, match="loss must be finite, got nan at step 3; lower the learning rate"):
         train(model, broken, PLAN, tmp_path, probe=probe)
     assert len(losses_in(tmp_path)) == 2
+
+
+def test_gradients_that_are_not_finite_stop_the_run_before_they_touch_a_weight(make_pair, make_batches, tmp_path):
+    model, probe = make_pair()
+    weight, steps = model.lm_head.weight, []
+    weight.register_hook(lambda gradient: gradient * (math.inf if len(steps) == 3 else 1.0))
+    with pytest.raises(ValueError, match=r"gradients must be finite, got a norm of .* at step 3; lower the"):
+        train(model, make_batches, ONE_STAGE, tmp_path, probe=probe, on_step=lambda done, _loss: steps.append(done))
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    fresh, fresh_probe = make_pair()
+    train(fresh, make_batches, ONE_STAGE, tmp_path, probe=fresh_probe)
+    assert len(losses_in(tmp_path)) == 5
+
+
+def test_a_batch_without_labels_is_refused(make_pair, make_batches, tmp_path):
+    model, probe = make_pair()
+    batch = {name: tensor for name, tensor in make_batches(0).items() if name not in ("labels", VISUAL_LABELS)}
+    with pytest.raises(ValueError, match="a batch must hold labels, visual_labels_PBS, got input_ids, pixel_values"):
+        train(model, lambda _step: batch, PLAN, tmp_path, probe=probe)
 
 
 @pytest.mark.parametrize(
