@@ -135,7 +135,7 @@ class MoEVLMForConditionalGeneration(LlavaNextForConditionalGeneration):
                 with inputs_embeds where routing depends on them.
 
         Raises:
-            ValueError: Routing is asked of a dense model, or inputs_embeds come without a vision_mask_BS that is needed.
+            ValueError: Routing is asked of a dense model, or inputs_embeds come without a needed vision_mask_BS.
         """
         text_config = self.config.text_config
         has_losses = output_routing or (self.training and labels is not None and text_config.num_experts > 0)
