@@ -1,14 +1,18 @@
-"""Commands on records: python -m bench.harness compare | promote | report | twins."""
+"""Commands on records: python -m bench.harness ab | compare | promote | report | twins."""
 
 import argparse
 import datetime
 import math
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.harness import ledger
+from bench.harness.ab.command import Request, compare
+from bench.harness.ab.comment import comment, ends_with
+from bench.harness.ab.lockstep import HEAD
 from bench.harness.baseline import MIN_LAUNCHES, promote
 from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
@@ -53,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench.harness", description="Commands on records of `pytest bench`."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_ab(commands)
     promotion = commands.add_parser("promote", help=f"make records of {MIN_LAUNCHES} or more launches the baseline")
     promotion.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that `pytest bench` left")
     promotion.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
@@ -72,6 +77,55 @@ def _parser() -> argparse.ArgumentParser:
     twins.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="takes the SVGs; default: %(default)s")
     twins.set_defaults(run=_twins)
     return parser
+
+
+def _add_ab(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ab = commands.add_parser("ab", help="measure base and head in lock-step on this machine, now")
+    ab.add_argument("--base", required=True, metavar="REV", help="git revision to compare with")
+    ab.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
+    ab.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
+    ab.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
+    ab.add_argument("--out", type=Path, default=Path("records"), metavar="DIR", help="takes ab.json and ab.md")
+    ab.add_argument("--strict", action="store_true", help="INCONCLUSIVE ends 11")
+    ab.add_argument("--inject", action="append", default=[], metavar="ARM=F", help="slow an arm of head, to rehearse")
+    ab.add_argument("pytest", nargs="*", metavar="-- OPTION", help="as of pytest bench: --scale tiny --batch-size 1")
+    ab.set_defaults(run=_ab)
+
+
+def seconds(text: str) -> float:
+    """Read a duration; argparse turns the error of anything else into its own.
+
+    >>> seconds("90s"), seconds("20m"), seconds("1h")
+    (90.0, 1200.0, 3600.0)
+    """
+    return float(text.rstrip("smh")) * {"m": 60.0, "h": 3600.0}.get(text[-1:], 1.0)
+
+
+def _ab(options: argparse.Namespace) -> int:
+    """Compare base and head; leave the launches and the comment, print the comment."""
+    request = Request(
+        root=Path.cwd(),
+        base=options.base,
+        head=options.head,
+        expression=options.scenarios,
+        arguments=options.pytest,
+        budget_s=options.budget,
+        seed=0,
+        side_arguments={HEAD: [f"--inject={arm}" for arm in options.inject]},
+    )
+    signal.signal(signal.SIGTERM, _interrupt)
+    result = compare(request, note=lambda text: print(text, file=sys.stderr))
+    options.out.mkdir(parents=True, exist_ok=True)
+    result.write(options.out / "ab.json")
+    said = comment(result)
+    (options.out / "ab.md").write_text(said)
+    print(said)
+    return ends_with(result, strict=options.strict)
+
+
+def _interrupt(*_arguments: object) -> None:
+    """Turn SIGTERM into what Ctrl-C raises: workers and worktrees are then cleaned up."""
+    raise KeyboardInterrupt
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Options of the harness: how it compares, where it writes, how long it may take."""
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="ARM=FACTOR,...",
         help="rehearse a regression: make an arm slower, for instance moe=1.3; such a record is never promoted",
     )
+    # how `python -m bench.harness ab` starts its workers; nobody types them
+    group.addoption("--ab-worker", type=int, default=None, help=argparse.SUPPRESS)  # file descriptor of the channel
+    group.addoption("--ab-package", default="", help=argparse.SUPPRESS)  # the package that the sides differ in
 
 
 def read_options(config: pytest.Config) -> Options:

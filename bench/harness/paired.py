@@ -5,6 +5,7 @@ pytest-benchmark times the primary arm; the arms drawn before it run in its setu
 each on our clock.
 """
 
+import functools
 import gc
 import itertools
 import random
@@ -74,7 +75,7 @@ def balanced_orders(arms: Sequence[str], num_blocks: int, rng: random.Random) ->
     return orders[:num_blocks]
 
 
-class _Blocks(Generic[R]):
+class Blocks(Generic[R]):
     """State of one interleaved measurement: which block runs, what each arm took, what it returned last."""
 
     def __init__(self, calls: Mapping[str, Callable[[], R]], clock: Clock, rng: random.Random) -> None:
@@ -87,6 +88,7 @@ class _Blocks(Generic[R]):
         self._order: list[str] = []
 
     def run(self, arm: str) -> None:
+        """Run one arm once, the anchor as often as it takes to last as long, and keep its seconds."""
         call, repeats = self.calls[arm], self.repeats[arm]
         timed: Timed = self.clock.measure(call if repeats == 1 else lambda: [call() for _ in range(repeats)][-1])
         self.samples[arm].append(timed.seconds / repeats)
@@ -110,14 +112,17 @@ class _Blocks(Generic[R]):
         return sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
 
     def plan(self, num_blocks: int) -> None:
+        """Draw the orders of that many blocks."""
         self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
 
     def before_primary(self) -> None:
+        """Begin a block: run the arms that stand before the primary one."""
         self._order = next(iter(self._orders))
         for arm in self._order[: self._order.index(PRIMARY)]:
             self.run(arm)
 
     def after_primary(self) -> None:
+        """End a block: run the arms that stand after the primary one, note whether the device was throttled."""
         for arm in self._order[self._order.index(PRIMARY) + 1 :]:
             self.run(arm)
         self.valid.append(not self.clock.throttled())
@@ -126,6 +131,10 @@ class _Blocks(Generic[R]):
         """Return the samples of the blocks in which the device was not throttled; all of them if it always was."""
         valid = self.valid if any(self.valid) else [True] * len(self.valid)
         return {arm: list(itertools.compress(values, valid)) for arm, values in self.samples.items()}
+
+    def returned(self) -> dict[str, R]:
+        """Return what each arm's last call returned; the anchor's result is nobody's."""
+        return {arm: result for arm, result in self.results.items() if arm != ANCHOR}
 
 
 class Paired:
@@ -164,15 +173,10 @@ class Paired:
         Returns:
             What each arm's last call returned.
         """
-        device = self.plan.device
-        calls: dict[str, Callable[[], R]] = {arm: _bind(call, arm) for arm in arms}
         if not self.benchmark.enabled:
-            return {arm: run() for arm, run in calls.items()}
-        calls[ANCHOR] = make_anchor(anchor, device, self.plan.dtype)  # type: ignore[assignment]  # its result is dropped
-        for arm, factor in self.plan.slowdowns.items():
-            if arm in calls:
-                calls[arm] = slowed(calls[arm], factor, device)  # type: ignore[assignment]  # returns what the call returns
-        blocks = _Blocks(calls, self.clock, random.Random(self.plan.seed))
+            return {arm: call(arm) for arm in arms}
+        calls = make_calls(call, arms, anchor, self.plan)
+        blocks = Blocks(calls, self.clock, random.Random(self.plan.seed))
         self._run(blocks)
         self.measurement = Measurement(
             metric=metric,
@@ -188,9 +192,9 @@ class Paired:
             hashes=hashes or {},
             facts=facts or {},
         )
-        return {arm: result for arm, result in blocks.results.items() if arm != ANCHOR}
+        return blocks.returned()
 
-    def _run(self, blocks: _Blocks[R]) -> None:
+    def _run(self, blocks: Blocks[R]) -> None:
         """Let pytest-benchmark drive the blocks, with the garbage collector still."""
         gc.collect()
         gc.disable()
@@ -245,5 +249,18 @@ class Paired:
         return values
 
 
-def _bind(call: Callable[[str], R], arm: str) -> Callable[[], R]:
-    return lambda: call(arm)
+def make_calls(call: Callable[[str], R], arms: Iterable[str], anchor: str, plan: Plan) -> dict[str, Callable[[], R]]:
+    """Return what a block runs: the call bound to each arm, slowed where the plan says so, and the anchor.
+
+    Args:
+        call: runs one arm once.
+        arms: names of the arms.
+        anchor: name of the anchor's kind.
+        plan: device, dtype and slowdowns.
+    """
+    calls: dict[str, Callable[[], R]] = {arm: functools.partial(call, arm) for arm in arms}
+    calls[ANCHOR] = make_anchor(anchor, plan.device, plan.dtype)  # type: ignore[assignment]  # its result is dropped
+    for arm, factor in plan.slowdowns.items():
+        if arm in calls:
+            calls[arm] = slowed(calls[arm], factor, plan.device)  # type: ignore[assignment]  # returns what the call returns
+    return calls

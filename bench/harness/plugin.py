@@ -9,6 +9,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
 from bench.harness import hooks
+from bench.harness.ab.worker import RemotePaired, WorkerSession
 from bench.harness.comparison import Selection
 from bench.harness.options import add_options, read_options
 from bench.harness.outcome import Outcome, conclude, scenarios_judged
@@ -39,7 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "scenarios must not share a device: `pytest bench` runs in one process, got -n; drop -n "
             "(unit tests may use it: pytest tests -n auto)"
         )
-    config.pluginmanager.register(HarnessSession(config), "moevlm-harness")
+    is_worker = config.getoption("ab_worker") is not None
+    config.pluginmanager.register((WorkerSession if is_worker else HarnessSession)(config), "moevlm-harness")
 
 
 def _holds_scenarios(config: pytest.Config, arg: str) -> bool:
@@ -179,6 +181,11 @@ class HarnessSession:
                 )
             )
 
+    def paired(self, benchmark: BenchmarkFixture) -> Paired:
+        """Return what a scenario measures with."""
+        assert self.run is not None, "a scenario is collected before it runs"
+        return self.run.paired(benchmark)
+
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         """Add the other arms and our header to pytest-benchmark's document."""
         if self.run:
@@ -209,8 +216,7 @@ def is_scenario(item: pytest.Item) -> bool:
 
 
 @pytest.fixture
-def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired:
+def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired | RemotePaired:
     """Measure the arms of a scenario, interleaved; see `Paired.measure` and `Paired.observe`."""
-    session: HarnessSession = pytestconfig.pluginmanager.getplugin("moevlm-harness")
-    assert session.run is not None, "a scenario is collected before it runs"
-    return session.run.paired(benchmark)
+    session: HarnessSession | WorkerSession = pytestconfig.pluginmanager.getplugin("moevlm-harness")
+    return session.paired(benchmark)

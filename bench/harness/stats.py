@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
 PRIOR_LAUNCHES = (
@@ -72,9 +73,25 @@ def pseudo_median(values: Sequence[float]) -> float:
     >>> pseudo_median([1.0, 2.0, 6.0])
     2.75
     """
+    if len(values) == 1:
+        return float(values[0])  # what is counted has a single block
+    return float(np.median(pair_means(values)))
+
+
+def pair_means(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return the means of all pairs, a value's own included: n (n + 1) / 2 of them, known as Walsh averages.
+
+    >>> pair_means([1.0, 2.0]).tolist()
+    [1.0, 1.5, 2.0]
+    """
     array = np.asarray(values, dtype=np.float64)
-    pairs = np.add.outer(array, array)[np.triu_indices(len(array))] / 2
-    return float(np.median(pairs))
+    first, second = _pairs(len(array))
+    return (array[first] + array[second]) / 2
+
+
+@functools.lru_cache(maxsize=32)  # the same few lengths come back thousands of times
+def _pairs(num_values: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(num_values)
 
 
 def centre_variance(values: Sequence[float]) -> float:

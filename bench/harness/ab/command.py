@@ -1,0 +1,199 @@
+"""Base against head: worktrees, launches in two stages within a budget, and the result as JSON and as a table."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, decide, suspects
+from bench.harness.ab.lockstep import BASE, HEAD, LaunchPlan, run_launch, scenario_of
+from bench.harness.ab.process import Project, Side
+from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.ab.worktree import SourceTree, source_tree
+from bench.harness.verdict import ScenarioVerdict, Verdict
+
+PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
+STAGE_1_SHARE = 0.6  # of the budget, at most: what it leaves confirms suspects
+START_S = 30.0  # of two workers, guessed until a launch has been timed
+SCENARIO_BUDGET_S = 0.8  # clock time of one scenario's blocks in one launch, both sides together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is compared, and how long it may take."""
+
+    root: Path
+    base: str  # a git revision
+    head: str | None  # a git revision; None is the working tree as it is
+    expression: str  # pytest's -k; empty for all scenarios
+    arguments: Sequence[str]  # pytest options of both sides: scales, sizes, device
+    budget_s: float
+    seed: int
+    side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What was measured and what is said of it."""
+
+    base: SourceTree
+    head: SourceTree
+    stage_1: Sequence[PairedLaunch]
+    stage_2: Sequence[PairedLaunch]
+    verdicts: Sequence[ScenarioVerdict]
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """Return all launches and verdicts as JSON knows them."""
+        sides = {
+            name: {"commit": tree.commit, "is_dirty": tree.is_dirty}
+            for name, tree in ((BASE, self.base), (HEAD, self.head))
+        }
+        stages = {"stage_1": [asdict(one) for one in self.stage_1], "stage_2": [asdict(one) for one in self.stage_2]}
+        said = [
+            {"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in self.verdicts
+        ]
+        return {**sides, **stages, "verdicts": said, "seconds": self.seconds}
+
+    def write(self, path: Path) -> None:
+        """Write the document so that a reader finds all of it or nothing."""
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(self.document()))
+        part.replace(path)
+
+
+def compare(request: Request, note: Callable[[str], None]) -> Comparison:
+    """Measure base and head in lock-step and judge every scenario.
+
+    Args:
+        request: what is compared.
+        note: tells the user what happens.
+
+    Raises:
+        ValueError: a revision is unknown, or no scenario is selected.
+    """
+    started = time.monotonic()
+    node_ids = collect(request)
+    with (
+        source_tree(request.root, request.base, PACKAGE) as base,
+        source_tree(request.root, request.head, PACKAGE) as head,
+    ):
+        series = _Series(request, base, head, deadline=started + request.budget_s, note=note)
+        if base.has_package:
+            stage_1 = series.screen(node_ids)
+            stage_2 = series.confirm(node_ids, stage_1)
+        else:
+            why = f"base {base.commit[:10]} has no package {PACKAGE}"
+            series.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
+            stage_1 = stage_2 = []
+    verdicts = decide(stage_1, stage_2, troubles=series.troubles)
+    judged = {verdict.scenario for verdict in verdicts}
+    verdicts += [_unmeasured(name) for name in map(scenario_of, node_ids) if name not in judged]
+    return Comparison(
+        base=base,
+        head=head,
+        stage_1=stage_1,
+        stage_2=stage_2,
+        verdicts=verdicts,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _unmeasured(scenario: str) -> ScenarioVerdict:
+    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
+    return ScenarioVerdict(scenario=scenario, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
+
+
+def collect(request: Request) -> list[str]:
+    """List the node ids of the selected scenarios.
+
+    Raises:
+        ValueError: none is selected, or pytest refuses the options; with its words.
+    """
+    command = [sys.executable, "-m", "pytest", "bench", "--collect-only", "-q", *request.arguments]
+    command += ["-k", request.expression] if request.expression else []
+    done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, check=False)
+    node_ids = [line for line in done.stdout.splitlines() if "::" in line and not line.startswith("ERROR")]
+    if done.returncode or not node_ids:
+        said = (done.stdout + done.stderr).strip()[-400:]
+        raise ValueError(f"--scenarios must select a scenario, got {request.expression!r}; pytest says: {said}")
+    return node_ids
+
+
+class _Series:
+    """Launches one after another: how many there were, what they cost, what went wrong."""
+
+    def __init__(
+        self, request: Request, base: SourceTree, head: SourceTree, *, deadline: float, note: Callable[[str], None]
+    ) -> None:
+        self.request, self.deadline, self.note = request, deadline, note
+        self.base = Side(name=BASE, folder=base.folder, arguments=request.side_arguments.get(BASE, ()))
+        self.head = Side(name=HEAD, folder=head.folder, arguments=request.side_arguments.get(HEAD, ()))
+        self.placebo = Side(name=HEAD, folder=base.folder, arguments=request.side_arguments.get(BASE, ()))
+        self.project = Project(root=request.root, package=PACKAGE, arguments=request.arguments)
+        self.number = 0
+        self.scenario_s = 0.0  # of one scenario in one launch, as the last one took
+        self.troubles: list[Trouble] = []
+
+    def screen(self, node_ids: Sequence[str]) -> list[PairedLaunch]:
+        """Measure everything a few times, placebos among them; part of the budget is left to confirm suspects."""
+        launches: list[PairedLaunch] = []
+        stop_at = self.deadline - (1 - STAGE_1_SHARE) * self.request.budget_s
+        num_real = 0
+        while num_real < STAGE_1_LAUNCHES and (num_real == 0 or self._fits(len(node_ids), stop_at)):
+            is_placebo = self._is_placebo()
+            launches += self._launch(node_ids, is_placebo=is_placebo, stage=1)
+            num_real += not is_placebo
+        return launches
+
+    def confirm(self, node_ids: Sequence[str], stage_1: Sequence[PairedLaunch]) -> list[PairedLaunch]:
+        """Give suspects fresh launches, as many suspects as the budget can give all of them."""
+        by_scenario = {scenario_of(node_id): node_id for node_id in node_ids}
+        ranked = [by_scenario[name] for name in suspects(stage_1)]
+        chosen = ranked[: self._num_confirmable(len(ranked))]
+        launches: list[PairedLaunch] = []
+        num_real = 0
+        while chosen and num_real < STAGE_2_LAUNCHES and self._fits(len(chosen), self.deadline):
+            is_placebo = self._is_placebo()
+            launches += self._launch(chosen, is_placebo=is_placebo, stage=2)
+            num_real += not is_placebo
+        return launches
+
+    def _num_confirmable(self, wanted: int) -> int:
+        """Count the suspects, of those wanted, for which all launches of stage 2 fit; at least one is tried."""
+        num_launches = STAGE_2_LAUNCHES * PLACEBO_EVERY / (PLACEBO_EVERY - 1)
+        spare_s = (self.deadline - time.monotonic()) / num_launches - START_S
+        return max(1, int(spare_s / self.scenario_s)) if wanted * self.scenario_s > spare_s else wanted
+
+    def _fits(self, num_scenarios: int, deadline: float) -> bool:
+        return time.monotonic() + START_S + num_scenarios * self.scenario_s < deadline
+
+    def _is_placebo(self) -> bool:
+        return self.number % PLACEBO_EVERY == PLACEBO_EVERY - 1
+
+    def _launch(self, node_ids: Sequence[str], *, is_placebo: bool, stage: int) -> list[PairedLaunch]:
+        left = self.deadline - time.monotonic()
+        what = "base against itself" if is_placebo else "base against head"
+        self.note(f"stage {stage}, launch {self.number + 1}: {what}, {len(node_ids)} scenarios, {left:.0f} s left")
+        plan = LaunchPlan(
+            project=self.project,
+            base=self.base,
+            head=self.placebo if is_placebo else self.head,
+            number=self.number,
+            seed=self.request.seed,
+            budget_s=SCENARIO_BUDGET_S,
+            is_placebo=is_placebo,
+        )
+        started, found = time.monotonic(), []
+        for result in run_launch(plan, node_ids):
+            if isinstance(result, Trouble):
+                self.troubles.append(result)
+            else:
+                found.append(result)
+        self.number += 1
+        self.scenario_s = max(0.0, time.monotonic() - started - START_S) / len(node_ids)
+        return found

@@ -1,0 +1,207 @@
+"""One launch of both sides: two workers that take turns, block by block, through the same scenarios.
+
+Neither sets up, warms up or measures while the other does anything timed. A worker that is lost costs its scenario;
+both are then started again for the rest.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.harness.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
+from bench.harness.ab.pair import EndedEarly, Limits, Pair
+from bench.harness.ab.process import Project, Side, WorkerLost
+from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.metrics import METRICS
+from bench.harness.paired import MAX_BLOCKS, MIN_BLOCKS, balanced_orders
+from bench.harness.verdict import INPUT_HASHES, SEVERITY, Verdict
+
+BASE, HEAD = "base", "head"
+OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")  # torch's and Python's: never taken for a scenario that base lacks
+NOTHING_MEASURED = "it ended without measuring; a scenario must call paired.measure or paired.observe once"
+LEAST_KEPT = 0.5  # share of the blocks that must not have been throttled
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchPlan:
+    """How one launch is run; a placebo has base's folder in both slots."""
+
+    project: Project
+    base: Side
+    head: Side
+    number: int  # from 0; the side that starts first alternates with it
+    seed: int
+    budget_s: float  # clock time of one scenario's blocks, both sides together
+    min_blocks: int = MIN_BLOCKS
+    is_placebo: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+def run_launch(plan: LaunchPlan, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
+    """Measure scenarios on both sides in lock-step.
+
+    Args:
+        plan: sides, budget and limits.
+        node_ids: pytest's ids of the scenarios, in the order in which they are run.
+
+    Yields:
+        One result a scenario, as soon as it is there. Closing the iterator, or any exception, kills both workers.
+    """
+    rng = random.Random(f"{plan.seed}:{plan.number}")
+    sides = (plan.base, plan.head) if plan.number % 2 == 0 else (plan.head, plan.base)
+    remaining = list(node_ids)
+    while remaining:
+        with Pair(sides, plan.project, plan.limits, files_of(remaining)) as pair:
+            try:
+                missing = _begin(pair, plan, remaining)
+            except WorkerLost as lost:
+                yield from (_not_started(node_id, lost, plan) for node_id in remaining)
+                return
+            yield from missing.values()
+            remaining = [node_id for node_id in remaining if node_id not in missing]
+            while remaining:
+                scenario = scenario_of(remaining.pop(0))
+                try:
+                    result = _measure(pair, plan, scenario, rng)
+                except WorkerLost as lost:
+                    yield Trouble(scenario=scenario, verdict=Verdict.FAILED, why=str(lost))
+                    break
+                yield result
+
+
+def _begin(pair: Pair, plan: LaunchPlan, node_ids: Sequence[str]) -> dict[str, Trouble]:
+    """Have both run what both have collected; return, by node id, what one of them lacks."""
+    found = pair.collected()
+    why = "it does not collect the scenario; run pytest --collect-only there to see why"
+    missing = {
+        node_id: _worst(scenario_of(node_id), {name: Ended(outcome="failed", why=why) for name in lacking}, plan)
+        for node_id in node_ids
+        if (lacking := [name for name in (BASE, HEAD) if node_id not in found[name]])
+    }
+    pair.choose([node_id for node_id in node_ids if node_id not in missing])
+    return missing
+
+
+def _measure(pair: Pair, plan: LaunchPlan, scenario: str, rng: random.Random) -> PairedLaunch | Trouble:
+    """Run the next scenario on both sides.
+
+    Raises:
+        WorkerLost: if a worker dies or hangs.
+    """
+    try:
+        ready = pair.in_turn(Go(), Ready)
+        if differing := different_inputs(ready[BASE], ready[HEAD]):
+            pair.abandon()
+            return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=differing)
+        arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
+        blocks = _counted(ready) or _timed(pair, plan, arms, rng)
+    except EndedEarly as early:
+        return _worst(scenario, early.ended, plan)
+    ended = pair.in_turn(Finish(), Ended)
+    if broken := {name: end for name, end in ended.items() if end.outcome != "passed"}:
+        return _worst(scenario, broken, plan)
+    return _result(plan, scenario, ready[HEAD], arms, blocks)
+
+
+def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
+    """Return what was counted as one block; nothing for a timed scenario."""
+    block = {
+        name: Block(seconds=side.counts, throttled=False) for name, side in ready.items() if side.counts is not None
+    }
+    return [block] if len(block) == len(ready) else []
+
+
+def _timed(pair: Pair, plan: LaunchPlan, arms: Sequence[str], rng: random.Random) -> list[Mapping[str, Block]]:
+    """Warm up, then alternate; the sides' order is as balanced as the arms'."""
+    warm = pair.in_turn(WarmUp(), Warm).values()
+    num_blocks = count_blocks(sum(side.block_s for side in warm), plan)
+    timeout_s = max(plan.limits.block_s, plan.limits.block_factor * max(side.block_s for side in warm))
+    anchor_calls = max(side.anchor_calls for side in warm)
+    orders = balanced_orders(arms, num_blocks, rng)
+    turns = balanced_orders((BASE, HEAD), num_blocks, rng)
+    return [
+        pair.in_turn(RunBlock(order=order, anchor_calls=anchor_calls), Block, timeout_s=timeout_s, turns=turn)
+        for order, turn in zip(orders, turns, strict=True)
+    ]
+
+
+def _result(
+    plan: LaunchPlan, scenario: str, ready: Ready, arms: Sequence[str], blocks: Sequence[Mapping[str, Block]]
+) -> PairedLaunch | Trouble:
+    """Keep the blocks in which neither side was throttled."""
+    kept = [block for block in blocks if not any(side.throttled for side in block.values())]
+    if len(kept) < LEAST_KEPT * len(blocks):
+        why = f"the device was throttled in {len(blocks) - len(kept)} of {len(blocks)} blocks; let it cool"
+        return Trouble(scenario=scenario, verdict=Verdict.UNFIT, why=why)
+    return PairedLaunch(
+        scenario=scenario,
+        arms={
+            arm: ([block[BASE].seconds[arm] for block in kept], [block[HEAD].seconds[arm] for block in kept])
+            for arm in arms
+        },
+        is_placebo=plan.is_placebo,
+        sign=1.0 if METRICS[ready.metric].better == "lower" else -1.0,
+        counted=ready.counts is not None,
+        metric=ready.metric,
+    )
+
+
+def count_blocks(block_s: float, plan: LaunchPlan) -> int:
+    """Return how many blocks fit the budget, within the plan's fewest and the harness's most.
+
+    Args:
+        block_s: of both sides together.
+        plan: has the budget.
+    """
+    return min(MAX_BLOCKS, max(plan.min_blocks, int(plan.budget_s / block_s)))
+
+
+def different_inputs(base: Ready, head: Ready) -> str:
+    """Say which inputs of the sides differ; empty if none does."""
+    names = [name for name in INPUT_HASHES if base.hashes.get(name) != head.hashes.get(name)]
+    return f"base and head do not get the same inputs: another {' and '.join(names)} hash" if names else ""
+
+
+def scenario_of(node_id: str) -> str:
+    """Return the scenario's id, the key of reports and baselines.
+
+    >>> scenario_of("bench/bench_decode.py::bench_decode[tiny-b1]")
+    'bench_decode[tiny-b1]'
+    """
+    return node_id.partition("::")[2]
+
+
+def files_of(node_ids: Sequence[str]) -> list[str]:
+    """Return the files that hold the scenarios, each once.
+
+    >>> files_of(["a.py::x", "b.py::y", "a.py::z"])
+    ['a.py', 'b.py']
+    """
+    return list(dict.fromkeys(node_id.partition("::")[0] for node_id in node_ids))
+
+
+def _not_started(node_id: str, lost: WorkerLost, plan: LaunchPlan) -> Trouble:
+    """Say why nothing was run. A base that refuses to start lacks the package, or what scenarios import of it."""
+    refused = lost.code is not None and lost.code > 0
+    verdict = _verdict(lost.side, plan) if refused else Verdict.FAILED
+    return Trouble(scenario=scenario_of(node_id), verdict=verdict, why=str(lost))
+
+
+def _worst(scenario: str, ended: Mapping[str, Ended], plan: LaunchPlan) -> Trouble:
+    """Return the more severe of the sides' endings."""
+    troubles = [
+        Trouble(scenario=scenario, verdict=_of_end(name, end, plan), why=f"{name}: {end.why or NOTHING_MEASURED}")
+        for name, end in ended.items()
+    ]
+    return max(troubles, key=lambda trouble: SEVERITY[trouble.verdict])
+
+
+def _of_end(name: str, end: Ended, plan: LaunchPlan) -> Verdict:
+    if end.outcome == "skipped":
+        return Verdict.UNFIT  # two copies do not fit the device
+    return Verdict.FAILED if end.error in OUT_OF_MEMORY else _verdict(name, plan)
+
+
+def _verdict(name: str, plan: LaunchPlan) -> Verdict:
+    """Return what a side's failure means: what base cannot run is new. A placebo has base on both sides."""
+    return Verdict.FAILED if name == HEAD and not plan.is_placebo else Verdict.NEW

@@ -1,0 +1,70 @@
+"""Placebo launches: base in both slots. If unchanged code seems to have changed, the machine favours one slot."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from bench.harness.ab.changes import BASE, Series, series_of
+from bench.harness.ab.types import PairedLaunch
+from bench.harness.stats import percent, pseudo_median
+
+BAND_ERROR = 0.001  # chance that a stage of an even machine is called uneven
+HARMLESS = math.log(1.01)  # a bias of 1 % is half the smallest effect: it cannot make a regression on its own
+
+
+class Shift(NamedTuple):
+    """How far the placebo moved, and how far it may."""
+
+    estimate: float
+    band: float
+
+
+def placebo_shift(launches: Sequence[PairedLaunch]) -> Shift:
+    """Compare the placebo launches of one stage with the spread of its real ones.
+
+    A launch's shift is the median over all scenarios and arms of their log ratios, a real launch's after each has lost
+    its own centre, so that changed code does not count. What a slot is favoured by shifts all scenarios of a launch,
+    whereas noise of a single one leaves the median in place.
+
+    Args:
+        launches: of one stage, in the order of measurement.
+
+    Returns:
+        The centre of the placebo launches' shifts; the band is what the spread of the real launches' shifts makes of a
+        mean of as many (Student's t), at least HARMLESS, and infinite with fewer than two real launches or no placebo.
+    """
+    timed = [launch for launch in launches if not launch.counted]
+    placebo = _shifts(series_of(launch for launch in timed if launch.is_placebo), centred=False)
+    real = _shifts(series_of(launch for launch in timed if not launch.is_placebo), centred=True)
+    if not placebo or len(real) < 2:
+        return Shift(0.0, math.inf)
+    error = float(np.std(real, ddof=1)) / math.sqrt(len(placebo))
+    errors = float(scipy_stats.t.isf(BAND_ERROR / 2, len(real) - 1))
+    return Shift(pseudo_median(placebo), max(HARMLESS, errors * error))
+
+
+def _shifts(series: Mapping[str, Series], *, centred: bool) -> list[float]:
+    """Return each launch's median over scenarios and arms; the n-th of a scenario is taken to be the n-th of all."""
+    by_launch: dict[int, list[float]] = {}
+    for one in series.values():
+        for control, values in one.values.items():
+            if control.against != BASE:
+                continue
+            centre = pseudo_median(values) if centred else 0.0
+            for number, value in enumerate(values):
+                by_launch.setdefault(number, []).append(value - centre)
+    return [float(np.median(values)) for values in by_launch.values()]
+
+
+def uneven(*stages: Sequence[PairedLaunch]) -> str:
+    """Say in which way the machine treats base and head unlike, going by each stage's placebo; empty if it does not."""
+    for shift in map(placebo_shift, stages):
+        if abs(shift.estimate) > shift.band:
+            return (
+                f"base against itself moved by {percent(shift.estimate):+.1f} %, beyond {percent(shift.band):.1f} %: "
+                "the machine favours one side; give both equal cores, let it rest, and run again"
+            )
+    return ""

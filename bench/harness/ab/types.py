@@ -1,0 +1,27 @@
+"""What the lock-step hands to the decision: a scenario measured on both sides in one launch, or why it was not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.harness.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedLaunch:
+    """One scenario in one launch of both sides."""
+
+    scenario: str
+    arms: Mapping[str, tuple[Sequence[float], Sequence[float]]]  # arm -> (base, head), index = block; per unit
+    is_placebo: bool  # base in both slots
+    sign: float  # 1.0 where lower is better, -1.0 where higher is
+    counted: bool  # a number such as bytes, not timed: one block, no noise
+    metric: str = ""  # name of what the values are, for reports
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """A scenario that could not be compared in this launch."""
+
+    scenario: str
+    verdict: Verdict  # NEW: base cannot run it; FAILED; UNFIT: no memory, throttled; NOT_COMPARABLE: other inputs
+    why: str

@@ -1,0 +1,209 @@
+"""`ab`, from revisions to a comment and an exit code: two stages within a budget, what is shown, what is refused."""
+
+import json
+import math
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.harness.__main__ import main, seconds
+from bench.harness.ab import command
+from bench.harness.ab.command import Comparison, Request, compare
+from bench.harness.ab.comment import MARKER, MOST_LETTERS, MOST_ROWS, comment, ends_with, verdict_line
+from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
+from bench.harness.ab.lockstep import LaunchPlan, scenario_of
+from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.ab.worktree import SourceTree
+from bench.harness.verdict import ScenarioVerdict, Verdict
+
+NODE_IDS = ["bench/f.py::a", "bench/f.py::b", "bench/f.py::c"]
+WOBBLE = (-0.004, 0.003, 0.001, -0.002, 0.004, -0.001, 0.002)  # log ratios of launches on unchanged code
+
+
+class Machine:
+    """In the workers' place: head's arms are slower by given factors, and a launch takes given seconds."""
+
+    def __init__(self, slower: dict[str, dict[str, float]], launch_s: float = 0.0) -> None:
+        self.slower, self.launch_s, self.now = slower, launch_s, 0.0
+        self.plans: list[LaunchPlan] = []
+        self.asked: list[list[str]] = []
+
+    def run(self, plan: LaunchPlan, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
+        self.plans.append(plan)
+        self.asked.append([scenario_of(node_id) for node_id in node_ids])
+        self.now += self.launch_s
+        for name in self.asked[-1]:
+            if "failed" in self.slower.get(name, {}):
+                yield Trouble(scenario=name, verdict=Verdict.FAILED, why="base: it was killed by SIGKILL")
+                continue
+            factors = {} if plan.is_placebo else self.slower.get(name, {})
+            noise = math.exp(WOBBLE[(plan.number + len(name) + ord(name[0])) % len(WOBBLE)])
+            arms = {arm: ([1.0] * 5, [noise * factors.get(arm, 1.0)] * 5) for arm in ("moe", "dense", "anchor")}
+            yield PairedLaunch(scenario=name, arms=arms, is_placebo=plan.is_placebo, sign=1.0, counted=False)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Make a repository whose first commit lacks the package and whose second has it."""
+
+    def git(*arguments: str) -> None:
+        subprocess.run(
+            ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True
+        )
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "before the package")
+    (tmp_path / "moevlm").mkdir()
+    (tmp_path / "moevlm" / "__init__.py").write_text("")
+    git("add", "-A")
+    git("commit", "-q", "-m", "package")
+    return tmp_path
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, machine: Machine, *, base: str = "HEAD", budget_s: float = 1e9
+) -> Comparison:
+    monkeypatch.setattr(command, "run_launch", machine.run)
+    monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
+    monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
+    request = Request(root=repository, base=base, head=None, expression="", arguments=(), budget_s=budget_s, seed=0)
+    return compare(request, note=lambda _text: None)
+
+
+def found(comparison: Comparison) -> dict[str, Verdict]:
+    return {verdict.scenario: verdict.verdict for verdict in comparison.verdicts}
+
+
+def test_unchanged_code_is_cleared_by_stage_1_alone(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    machine = Machine({})
+    comparison = run(monkeypatch, repository, machine)
+    assert set(found(comparison).values()) == {Verdict.OK}
+    assert sum(not plan.is_placebo for plan in machine.plans) == STAGE_1_LAUNCHES
+    assert [plan.is_placebo for plan in machine.plans[:PLACEBO_EVERY]] == [False] * (PLACEBO_EVERY - 1) + [True]
+    assert ends_with(comparison, strict=True) == 0
+
+
+def test_a_slow_arm_is_confirmed_in_fresh_launches_of_it_alone(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    machine = Machine({"a": {"moe": 1.05}, "b": {"moe": 1.05, "dense": 1.05}})
+    comparison = run(monkeypatch, repository, machine)
+    assert found(comparison) == {"a": Verdict.REGRESSED, "b": Verdict.REGRESSED, "c": Verdict.OK}
+    assert {v.scenario: v.where for v in comparison.verdicts if v.where} == {"a": "MoE", "b": "shared code"}
+    second = machine.asked[len(machine.asked) - sum(sorted(asked) == ["a", "b"] for asked in machine.asked) :]
+    assert all(sorted(asked) == ["a", "b"] for asked in second)
+    assert len({launch.scenario for launch in comparison.stage_2}) == 2
+    assert sum(launch.scenario == "a" and not launch.is_placebo for launch in comparison.stage_2) == STAGE_2_LAUNCHES
+    assert ends_with(comparison, strict=False) == 10
+
+
+def test_what_the_budget_leaves_undecided_is_inconclusive(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    machine = Machine({"a": {"moe": 1.05}}, launch_s=60.0)
+    comparison = run(monkeypatch, repository, machine, budget_s=900.0)
+    assert found(comparison)["a"] is Verdict.INCONCLUSIVE
+    assert machine.now <= 900.0
+    why = next(verdict.why for verdict in comparison.verdicts if verdict.scenario == "a")
+    assert "the time budget ended after" in why
+    assert (ends_with(comparison, strict=False), ends_with(comparison, strict=True)) == (0, 11)
+
+
+def test_both_sides_sources_and_the_placebos_are_what_they_are_called(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    machine = Machine({})
+    comparison = run(monkeypatch, repository, machine)
+    for plan in machine.plans:
+        assert plan.base.folder == comparison.base.folder
+        assert plan.head.folder == (comparison.base.folder if plan.is_placebo else comparison.head.folder)
+    assert not comparison.base.folder.exists()  # gone with the comparison
+    assert not comparison.head.folder.exists()
+
+
+def test_a_base_without_the_package_makes_every_scenario_new(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    machine = Machine({})
+    comparison = run(monkeypatch, repository, machine, base="HEAD~1")
+    assert set(found(comparison).values()) == {Verdict.NEW}
+    assert machine.plans == []
+    assert ends_with(comparison, strict=True) == 0
+
+
+def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    comparison = run(monkeypatch, repository, Machine({"b": {"failed": 1.0}}))
+    assert found(comparison) == {"a": Verdict.OK, "b": Verdict.FAILED, "c": Verdict.OK}
+    assert ends_with(comparison, strict=False) == 16
+    assert "b: FAILED, base: it was killed by SIGKILL" in comment(comparison)
+
+
+def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:
+    comparison = run(monkeypatch, repository, Machine({"a": {"moe": 1.05}}))
+    comparison.write(tmp_path / "ab.json")
+    document = json.loads((tmp_path / "ab.json").read_text())
+    assert len(document["stage_1"]) == len(comparison.stage_1)
+    assert document["stage_2"][0]["scenario"] == "a"
+    assert document["head"]["is_dirty"] is False
+    assert {said["scenario"]: said["verdict"] for said in document["verdicts"]}["a"] == "REGRESSED"
+
+
+def tree(*, is_dirty: bool = False) -> SourceTree:
+    return SourceTree(folder=Path("x"), commit="0123456789abcdef", is_dirty=is_dirty, has_package=True)
+
+
+def comparison_of(*verdicts: ScenarioVerdict) -> Comparison:
+    return Comparison(base=tree(), head=tree(is_dirty=True), stage_1=[], stage_2=[], verdicts=verdicts, seconds=1.0)
+
+
+def test_the_most_severe_rows_are_open_and_the_rest_folded() -> None:
+    fine = [ScenarioVerdict(scenario=f"ok{i}", verdict=Verdict.OK) for i in range(MOST_ROWS + 5)]
+    slow = ScenarioVerdict(scenario="slow", verdict=Verdict.REGRESSED, where="MoE")
+    text = comment(comparison_of(*fine, slow))
+    opened, folded = text.split("<details>")
+    assert text.startswith(MARKER)
+    assert opened.index("slow") < opened.index("ok0")
+    assert opened.count("| ok") == MOST_ROWS - 1
+    assert "6 more scenarios" in folded
+
+
+def test_the_verdict_line_counts_and_names_both_sides() -> None:
+    line = verdict_line(
+        comparison_of(
+            ScenarioVerdict(scenario="a", verdict=Verdict.OK), ScenarioVerdict(scenario="b", verdict=Verdict.REGRESSED)
+        )
+    )
+    assert line == "REGRESSED: 1 REGRESSED, 1 OK · 0123456789 with uncommitted changes against 0123456789"
+
+
+def test_a_comment_stays_under_githubs_limit() -> None:
+    many = [ScenarioVerdict(scenario=f"bench_{'x' * 200}{i}", verdict=Verdict.OK) for i in range(400)]
+    assert len(comment(comparison_of(*many))) <= MOST_LETTERS
+    long = ScenarioVerdict(scenario="a", verdict=Verdict.FAILED, why="y" * 2 * MOST_LETTERS)
+    assert len(comment(comparison_of(long))) < MOST_LETTERS + 100
+
+
+def test_names_cannot_break_the_table_or_start_markup() -> None:
+    text = comment(comparison_of(ScenarioVerdict(scenario="a|<script>\nb", verdict=Verdict.FAILED, why="<b>|")))
+    assert "<script>" not in text
+    assert "a\\|&lt;script&gt; b" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--base", "nowhere"], "a revision must name a commit"),
+        (["--base", "HEAD", "--scenarios", "no_such_scenario"], "--scenarios must select a scenario"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    if "nowhere" in arguments:
+        monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
+    assert main(["ab", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_durations_are_read_with_their_unit() -> None:
+    assert (seconds("45"), seconds("90s"), seconds("20m"), seconds("1.5h")) == (45.0, 90.0, 1200.0, 5400.0)
