@@ -75,7 +75,9 @@ def draw_specialization(variants: Variants) -> Figure:
 def draw_training(variants: Variants) -> Figure:
     """Draw the task's loss while training: mean over seeds, each step's batch alone, so it wobbles."""
     figure, (axes,) = _panels(1, width=1.7)
-    for (variant, twins), colour in zip(variants.items(), COLOURS * 2, strict=False):
+    colours = iter(COLOURS * 2)
+    for variant, twins in variants.items():
+        colour = next(colours) if "routing" in twins[0] else INK  # an MoE has one colour in all figures
         logs = [twin["log"] for twin in twins if twin.get("log")]
         if logs:
             loss = np.array([[line["task_loss"] for line in log] for log in logs]).mean(axis=0)
