@@ -13,6 +13,7 @@ from bench.harness import ledger
 from bench.harness.ab.command import Request, compare
 from bench.harness.ab.comment import comment, ends_with
 from bench.harness.ab.lockstep import HEAD
+from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import MIN_LAUNCHES, promote
 from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
@@ -111,6 +112,7 @@ def _ab(options: argparse.Namespace) -> int:
         arguments=options.pytest,
         budget_s=options.budget,
         seed=0,
+        tolerances=BASELINES / FILE_NAME,
         side_arguments={HEAD: [f"--inject={arm}" for arm in options.inject]},
     )
     signal.signal(signal.SIGTERM, _interrupt)

@@ -68,7 +68,16 @@ def run(
     monkeypatch.setattr(command, "run_launch", machine.run)
     monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
     monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
-    request = Request(root=repository, base=base, head=None, expression="", arguments=(), budget_s=budget_s, seed=0)
+    request = Request(
+        root=repository,
+        base=base,
+        head=None,
+        expression="",
+        arguments=(),
+        budget_s=budget_s,
+        seed=0,
+        tolerances=repository / "tolerances.toml",
+    )
     return compare(request, note=lambda _text: None)
 
 
@@ -107,6 +116,16 @@ def test_what_the_budget_leaves_undecided_is_inconclusive(monkeypatch: pytest.Mo
     why = next(verdict.why for verdict in comparison.verdicts if verdict.scenario == "a")
     assert "the time budget ended after" in why
     assert (ends_with(comparison, strict=False), ends_with(comparison, strict=True)) == (0, 11)
+
+
+def test_a_scenario_with_a_wider_tolerance_is_cleared_of_what_others_are_not(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    (repository / "tolerances.toml").write_text(
+        '[[limit]]\nscenarios = "a"\ntolerance_percent = 20\nsmallest_effect_percent = 15\nreason = "noisy"\n'
+    )
+    comparison = run(monkeypatch, repository, Machine({"a": {"moe": 1.1}, "b": {"moe": 1.1}}))
+    assert found(comparison) == {"a": Verdict.OK, "b": Verdict.REGRESSED, "c": Verdict.OK}
 
 
 def test_both_sides_sources_and_the_placebos_are_what_they_are_called(

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, decide, suspects
+from bench.harness.ab.judgement import Limits
 from bench.harness.ab.lockstep import BASE, HEAD, LaunchPlan, run_launch, scenario_of
 from bench.harness.ab.process import Project, Side
+from bench.harness.ab.tolerances import limits_of, read_rules
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree, source_tree
 from bench.harness.verdict import ScenarioVerdict, Verdict
@@ -33,6 +35,7 @@ class Request:
     arguments: Sequence[str]  # pytest options of both sides: scales, sizes, device
     budget_s: float
     seed: int
+    tolerances: Path  # a file; see `tolerances`
     side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
 
 
@@ -74,15 +77,17 @@ def compare(request: Request, note: Callable[[str], None]) -> Comparison:
         note: tells the user what happens.
 
     Raises:
-        ValueError: a revision is unknown, or no scenario is selected.
+        ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
     """
     started = time.monotonic()
+    rules = read_rules(request.tolerances)
     node_ids = collect(request)
+    limits = limits_of(map(scenario_of, node_ids), rules)
     with (
         source_tree(request.root, request.base, PACKAGE) as base,
         source_tree(request.root, request.head, PACKAGE) as head,
     ):
-        series = _Series(request, base, head, deadline=started + request.budget_s, note=note)
+        series = _Series(request, base, head, limits, deadline=started + request.budget_s, note=note)
         if base.has_package:
             stage_1 = series.screen(node_ids)
             stage_2 = series.confirm(node_ids, stage_1)
@@ -90,7 +95,7 @@ def compare(request: Request, note: Callable[[str], None]) -> Comparison:
             why = f"base {base.commit[:10]} has no package {PACKAGE}"
             series.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
             stage_1 = stage_2 = []
-    verdicts = decide(stage_1, stage_2, troubles=series.troubles)
+    verdicts = decide(stage_1, stage_2, troubles=series.troubles, limits=limits)
     judged = {verdict.scenario for verdict in verdicts}
     verdicts += [_unmeasured(name) for name in map(scenario_of, node_ids) if name not in judged]
     return Comparison(
@@ -128,8 +133,16 @@ class _Series:
     """Launches one after another: how many there were, what they cost, what went wrong."""
 
     def __init__(
-        self, request: Request, base: SourceTree, head: SourceTree, *, deadline: float, note: Callable[[str], None]
+        self,
+        request: Request,
+        base: SourceTree,
+        head: SourceTree,
+        limits: Mapping[str, Limits],
+        *,
+        deadline: float,
+        note: Callable[[str], None],
     ) -> None:
+        self.limits = limits
         self.request, self.deadline, self.note = request, deadline, note
         self.base = Side(name=BASE, folder=base.folder, arguments=request.side_arguments.get(BASE, ()))
         self.head = Side(name=HEAD, folder=head.folder, arguments=request.side_arguments.get(HEAD, ()))
@@ -153,7 +166,7 @@ class _Series:
     def confirm(self, node_ids: Sequence[str], stage_1: Sequence[PairedLaunch]) -> list[PairedLaunch]:
         """Give suspects fresh launches, as many suspects as the budget can give all of them."""
         by_scenario = {scenario_of(node_id): node_id for node_id in node_ids}
-        ranked = [by_scenario[name] for name in suspects(stage_1)]
+        ranked = [by_scenario[name] for name in suspects(stage_1, self.limits)]
         chosen = ranked[: self._num_confirmable(len(ranked))]
         launches: list[PairedLaunch] = []
         num_real = 0
