@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from bench.harness import ledger
 from bench.harness.ab.command import Request, compare
 from bench.harness.ab.comment import comment, ends_with
+from bench.harness.ab.github import publish
 from bench.harness.ab.lockstep import HEAD
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import MIN_LAUNCHES, promote
@@ -122,6 +124,8 @@ def _ab(options: argparse.Namespace) -> int:
     said = comment(result)
     (options.out / "ab.md").write_text(said)
     print(said)
+    for line in publish(said, result.verdicts, os.environ):
+        print(line)
     return ends_with(result, strict=options.strict)
 
 
