@@ -72,7 +72,7 @@ def share(verdicts: Sequence[ScenarioVerdict], wanted: Verdict) -> float:
     return sum(verdict.verdict is wanted for verdict in verdicts) / len(verdicts)
 
 
-@pytest.mark.parametrize("sd", [0.02, 0.05, 0.08])
+@pytest.mark.parametrize("sd", [0.02, 0.08])
 @pytest.mark.parametrize("noise", NOISES)
 def test_unchanged_code_is_hardly_ever_called_regressed(noise: str, sd: float) -> None:
     seed = [list(NOISES).index(noise), int(100 * sd)]

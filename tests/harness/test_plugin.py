@@ -147,7 +147,7 @@ def test_unchanged_code_ends_0_under_require(first: First, folder: Path) -> None
 
 def test_a_slower_moe_ends_10_and_names_its_scenarios(first: First, folder: Path) -> None:
     baseline = with_baseline(folder, first.baseline)
-    ended = run(folder, f"--baseline={baseline}", "--inject=moe=2.5", "--junitxml=junit.xml")
+    ended = run(folder, f"--baseline={baseline}", "--inject=moe=4", "--junitxml=junit.xml")
     assert ended.code == 10, ended.said
     failures = [
         (case.get("name"), case[0].get("message", ""))
@@ -158,12 +158,12 @@ def test_a_slower_moe_ends_10_and_names_its_scenarios(first: First, folder: Path
     for name, message in failures:
         assert f"{name}".removeprefix("verdict of ") in message
         assert "REGRESSED, in MoE: moe/dense +" in message
-    assert measured(folder).injected == {"moe": 2.5}
+    assert measured(folder).injected == {"moe": 4.0}
 
 
 def test_both_arms_slower_is_shared_code(first: First, folder: Path) -> None:
     baseline = with_baseline(folder, first.baseline)
-    ended = run(folder, f"--baseline={baseline}", "--inject=moe=2.5,dense=2.5", "--compare=require")
+    ended = run(folder, f"--baseline={baseline}", "--inject=moe=4,dense=4", "--compare=require")
     assert ended.code == 10, ended.said
     assert "bench_x[64]: REGRESSED, in shared code: moe/anchor +" in ended.said
 
