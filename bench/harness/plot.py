@@ -83,7 +83,8 @@ def draw_training(variants: Variants) -> Figure:
             loss = np.array([[line["task_loss"] for line in log] for log in logs]).mean(axis=0)
             axes.plot([line["step"] for line in logs[0]], loss, color=colour, linewidth=1.2, label=variant)
     axes.set(xlabel="step", ylabel="task loss, nats", ylim=(0, None))
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if axes.lines:  # a run of fewer steps than are logged has none
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
