@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from moevlm.modality import MODALITIES, TEXT
+from moevlm.modality import MODALITIES, TEXT, UNDECIDED
 from moevlm.router import MoEVLMRouter
 
 EXPERT_DIM = {  # end of a tensor's name in an MoE layer -> the dimension that counts experts
@@ -20,7 +20,6 @@ EXPERT_DIM = {  # end of a tensor's name in an MoE layer -> the dimension that c
     "load_ME": 1,
     "bin_of_expert_E": 0,
 }
-UNDECIDED = 0.5  # text bias of an expert that no token has visited
 
 
 def text_bias(load_ME: torch.Tensor) -> torch.Tensor:

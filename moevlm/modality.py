@@ -14,7 +14,7 @@ from moevlm.config import MoEVLMTextConfig
 
 MODALITIES = ("text", "vision")
 TEXT = MODALITIES.index("text")
-UNDECIDED = 0.5  # share of text of a token that nothing is known of
+UNDECIDED = 0.5  # share of text of a token or an expert that nothing is known of
 VARIANCE_FLOOR = 1e-6  # a dimension that never varied must not divide by zero
 
 

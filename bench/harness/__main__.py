@@ -20,7 +20,7 @@ from bench.harness.baseline import MIN_LAUNCHES, promote
 from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.harness.plot import draw_twins
-from bench.harness.record import CorruptRecord, Record, RecordWriteError, load, merge, read
+from bench.harness.record import CorruptRecord, Record, RecordWriteError, load, merge, read, replace_text
 from bench.harness.report import HEADERS, explanations, machine_line, markdown_table, rows_of
 from bench.harness.retest import MIN_LAUNCHES as MIN_FRESH_LAUNCHES
 from bench.harness.twins import HEADERS as TWIN_HEADERS
@@ -119,13 +119,12 @@ def _ab(options: argparse.Namespace) -> int:
     )
     signal.signal(signal.SIGTERM, _interrupt)
     result = compare(request, note=lambda text: print(text, file=sys.stderr))
-    options.out.mkdir(parents=True, exist_ok=True)
-    result.write(options.out / "ab.json")
     said = comment(result)
-    (options.out / "ab.md").write_text(said)
-    print(said)
+    print(said)  # before any file is written: a full disk must not cost what was measured
     for line in publish(said, result.verdicts, os.environ):
         print(line)
+    result.write(options.out / "ab.json")
+    replace_text(options.out / "ab.md", said)
     return ends_with(result, strict=options.strict)
 
 

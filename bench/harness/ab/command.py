@@ -16,6 +16,7 @@ from bench.harness.ab.process import Project, Side
 from bench.harness.ab.tolerances import limits_of, read_rules
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree, source_tree
+from bench.harness.record import replace_text
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
@@ -63,10 +64,12 @@ class Comparison:
         return {**sides, **stages, "verdicts": said, "seconds": self.seconds}
 
     def write(self, path: Path) -> None:
-        """Write the document so that a reader finds all of it or nothing."""
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(self.document()))
-        part.replace(path)
+        """Write the document whole or not at all.
+
+        Raises:
+            RecordWriteError: if the file system refuses.
+        """
+        replace_text(path, json.dumps(self.document()))
 
 
 def compare(request: Request, note: Callable[[str], None]) -> Comparison:
