@@ -8,6 +8,7 @@ from bench.harness import ledger
 from bench.harness.environment import differences, kind_slug
 from bench.harness.record import KEY, CorruptRecord, Record, load, merge, read, write
 
+FOLDER = Path("baselines")
 MIN_LAUNCHES = 8  # fewer tell a spread between launches only to a factor of more than two
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.__main__ import main, seconds
+from bench.harness.__main__ import main
 from bench.harness.ab import command
 from bench.harness.ab.command import Comparison, Request, compare
 from bench.harness.ab.comment import MARKER, MOST_LETTERS, MOST_ROWS, comment, ends_with, verdict_line
@@ -16,6 +16,7 @@ from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_L
 from bench.harness.ab.lockstep import LaunchPlan, scenario_of
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree
+from bench.harness.commands.parsing import seconds
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 NODE_IDS = ["bench/f.py::a", "bench/f.py::b", "bench/f.py::c"]
@@ -220,7 +221,7 @@ def test_what_cannot_be_compared_is_refused_with_the_remedy(
 ) -> None:
     if "nowhere" in arguments:
         monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
-    assert main(["ab", *arguments]) == 2
+    assert main(["ab", *arguments]) == 4
     assert message in capsys.readouterr().err
 
 

@@ -14,7 +14,9 @@ from tests.harness.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCEN
 
 @pytest.fixture(autouse=True)
 def repository_without_tags(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "_git", lambda *arguments: "" if "--tags" in arguments else "c0ffee")
+    monkeypatch.setattr(
+        "bench.harness.commands.promote.git", lambda *arguments: "" if "--tags" in arguments else "c0ffee"
+    )
 
 
 def promote(folder: Path, num_launches: int, **fields: Any) -> int:
@@ -40,8 +42,8 @@ def test_promote_shows_what_slowdowns_add_up_to(tmp_path: Path, capsys: pytest.C
     assert "+21.0 %  bench_decode[tiny-b1]" in capsys.readouterr().out
 
 
-def test_refusal_ends_2_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert promote(tmp_path, 7) == 2
+def test_refusal_ends_4_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert promote(tmp_path, 7) == 4
     assert "launches must be 8 or more, got 7; run the suite again" in capsys.readouterr().err
 
 
@@ -68,7 +70,7 @@ def test_directory_that_cannot_be_written_ends_16(tmp_path: Path, capsys: pytest
 def test_a_reason_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         commands.main(["promote", "r.json"])
-    assert ended.value.code == 2
+    assert ended.value.code == 4
     assert "--reason" in capsys.readouterr().err
 
 
@@ -142,7 +144,7 @@ def test_compare_refuses_records_that_do_not_belong_together(
     promote(tmp_path, 8)
     path = tmp_path / "new.json"
     record.write(path, document("new"))
-    assert commands.main(["compare", str(path), str(path), "--baselines", str(tmp_path)]) == 2
+    assert commands.main(["compare", str(path), str(path), "--baselines", str(tmp_path)]) == 4
     assert "a launch must be there once" in capsys.readouterr().err
 
 

@@ -1,0 +1,58 @@
+"""ab: measure base and head in lock-step on this machine, now."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from bench.harness.ab.command import Request, compare
+from bench.harness.ab.comment import comment, ends_with
+from bench.harness.ab.github import publish
+from bench.harness.ab.lockstep import HEAD
+from bench.harness.ab.tolerances import FILE_NAME
+from bench.harness.baseline import FOLDER
+from bench.harness.commands.interrupt import end_on_sigterm
+from bench.harness.commands.parsing import Commands, seconds
+from bench.harness.record import replace_text
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("ab", help="measure base and head in lock-step on this machine, now")
+    parser.add_argument("--base", required=True, metavar="REV", help="git revision to compare with")
+    parser.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
+    parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
+    parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
+    parser.add_argument("--out", type=Path, default=Path("records"), metavar="DIR", help="takes ab.json and ab.md")
+    parser.add_argument("--strict", action="store_true", help="INCONCLUSIVE ends 11")
+    parser.add_argument(
+        "--inject", action="append", default=[], metavar="ARM=F", help="slow an arm of head, to rehearse"
+    )
+    parser.add_argument(
+        "pytest", nargs="*", metavar="-- OPTION", help="as of pytest bench: --scale tiny --batch-size 1"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare base and head; leave the launches and the comment, print the comment."""
+    request = Request(
+        root=Path.cwd(),
+        base=options.base,
+        head=options.head,
+        expression=options.scenarios,
+        arguments=options.pytest,
+        budget_s=options.budget,
+        seed=0,
+        tolerances=FOLDER / FILE_NAME,
+        side_arguments={HEAD: [f"--inject={arm}" for arm in options.inject]},
+    )
+    end_on_sigterm()
+    result = compare(request, note=lambda text: print(text, file=sys.stderr))
+    said = comment(result)
+    print(said)  # before any file is written: a full disk must not cost what was measured
+    for line in publish(said, result.verdicts, os.environ):
+        print(line)
+    result.write(options.out / "ab.json")
+    replace_text(options.out / "ab.md", said)
+    return ends_with(result, strict=options.strict)

@@ -1,0 +1,44 @@
+"""compare: judge records of one or more launches against a baseline."""
+
+import argparse
+from pathlib import Path
+
+from bench.harness.baseline import FOLDER
+from bench.harness.commands.parsing import Commands
+from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
+from bench.harness.record import Record, merge, read
+from bench.harness.report import HEADERS, explanations, markdown_table, rows_of
+from bench.harness.retest import MIN_LAUNCHES
+from bench.harness.verdict import EXIT_CODES, exit_code
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("compare", help="judge records of one or more launches against a baseline")
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
+    parser.add_argument("--baselines", type=Path, default=FOLDER, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")
+    parser.add_argument("--strict", action="store_true", help="INCONCLUSIVE ends 11")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge; several launches confirm one another, a single one can only raise suspicion."""
+    documents = [read(path) for path in options.records]
+    record = Record.from_document(merge(documents) if len(documents) > 1 else documents[0])
+    reference = open_reference(options.baselines, options.baseline, record.kind, record.fingerprint)
+    if reference.verdict:
+        print(f"{reference.verdict.value}: {reference.why}")
+        return EXIT_CODES[reference.verdict]
+    verdicts = {
+        name: judge_one(name, scenario, reference, confirmed=len(scenario.launch_ids) >= MIN_LAUNCHES)
+        for name, scenario in record.scenarios.items()
+    }
+    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
+    whole = Selection(
+        collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
+    )
+    verdicts.update({verdict.scenario: verdict for verdict in missing_scenarios(reference, whole)})
+    for text in explanations(verdicts.values()):
+        print(f"- {text}")
+    return exit_code((verdict.verdict for verdict in verdicts.values()), strict=options.strict)

@@ -1,0 +1,31 @@
+"""The command line's parser: a line that makes no sense ends 4, as pytest's own usage errors do."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR; argparse's own is 2, which pytest uses for an interrupted run
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, whose errors end with USAGE_ERROR."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and end."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_ERROR, f"{self.prog}: error: {message}\n")
+
+
+if TYPE_CHECKING:
+    Commands: TypeAlias = argparse._SubParsersAction[Parser]  # what each command adds itself to
+else:
+    Commands = argparse._SubParsersAction  # not generic at run time
+
+
+def seconds(text: str) -> float:
+    """Read a duration; argparse turns the error of anything else into its own.
+
+    >>> seconds("90s"), seconds("20m"), seconds("1h")
+    (90.0, 1200.0, 3600.0)
+    """
+    return float(text.rstrip("smh")) * {"m": 60.0, "h": 3600.0}.get(text[-1:], 1.0)

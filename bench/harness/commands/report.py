@@ -1,0 +1,27 @@
+"""report: print a record as a markdown table."""
+
+import argparse
+from pathlib import Path
+
+from bench.harness.commands.parsing import Commands
+from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.harness.record import load
+from bench.harness.report import HEADERS, machine_line, markdown_table, rows_of
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("report", help="print a record as a markdown table")
+    parser.add_argument("record", type=Path, metavar="RECORD")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what a record holds."""
+    record = load(options.record)
+    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {})]))
+    deep = extrapolation_rows(extrapolations(record))
+    if deep:
+        print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
+    print(f"\n{machine_line(record)}")
+    return 0

@@ -1,0 +1,28 @@
+"""twins: draw what `python -m fixtures.training` left, and print its table."""
+
+import argparse
+from pathlib import Path
+
+from bench.harness.commands.parsing import Commands
+from bench.harness.plot import draw_twins
+from bench.harness.report import markdown_table
+from bench.harness.twins import HEADERS, read_twins, summary_rows
+
+IMAGES = Path("docs/images")
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("twins", help="draw what `python -m fixtures.training` left, and print its table")
+    parser.add_argument("document", type=Path, metavar="RESULTS", help="its results.json")
+    parser.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="takes the SVGs; default: %(default)s")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw the twins of a document; the table is printed as markdown."""
+    variants = read_twins(options.document)
+    print(markdown_table(HEADERS, summary_rows(variants)))
+    for path in draw_twins(variants, options.out):
+        print(f"drawn: {path}")
+    return 0
