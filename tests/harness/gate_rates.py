@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, decide, suspects
+from bench.harness.ab.decision import (
+    PLACEBO_EVERY,
+    STAGE_1_LAUNCHES,
+    STAGE_2_LAUNCHES,
+    STAGE_2_LOOK,
+    cleared,
+    decide,
+    suspects,
+)
 from bench.harness.ab.types import PairedLaunch
 from bench.harness.verdict import Verdict
 
@@ -91,11 +99,14 @@ def run_suite(
 
     first = stage(STAGE_1_LAUNCHES, NAMES)
     suspected = suspects(first)
-    found = decide(first, stage(STAGE_2_LAUNCHES, suspected))
+    fresh = stage(STAGE_2_LOOK, suspected)
+    remaining = [name for name in suspected if name not in cleared(fresh)]
+    fresh += stage(STAGE_2_LAUNCHES - STAGE_2_LOOK, remaining)
+    found = decide(first, fresh)
     return Suite(
         verdicts={one.scenario: one.verdict for one in found},
         where={one.scenario: one.where for one in found},
-        num_launches=STAGE_1_LAUNCHES * NUM_SCENARIOS + STAGE_2_LAUNCHES * len(suspected),
+        num_launches=sum(not launch.is_placebo for launch in [*first, *fresh]),
     )
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from bench.harness.__main__ import main
 from bench.harness.ab import command
-from bench.harness.ab.command import Comparison, Request, compare
+from bench.harness.ab.command import Comparison, Request, compare, pinned_project
 from bench.harness.ab.comment import MARKER, MOST_LETTERS, MOST_ROWS, comment, ends_with, verdict_line
 from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
 from bench.harness.ab.lockstep import LaunchPlan, scenario_of
+from bench.harness.ab.process import Pinned
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree
 from bench.harness.commands.parsing import seconds
@@ -68,18 +69,24 @@ def run(
 ) -> Comparison:
     monkeypatch.setattr(command, "run_launch", machine.run)
     monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
+    monkeypatch.setattr(command, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
     monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
-    request = Request(
+    return compare(request_in(repository, base=base, budget_s=budget_s), note=lambda _text: None)
+
+
+def request_in(
+    repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arguments: Sequence[str] = ()
+) -> Request:
+    return Request(
         root=repository,
         base=base,
         head=None,
         expression="",
-        arguments=(),
+        arguments=arguments,
         budget_s=budget_s,
         seed=0,
         tolerances=repository / "tolerances.toml",
     )
-    return compare(request, note=lambda _text: None)
 
 
 def found(comparison: Comparison) -> dict[str, Verdict]:
@@ -227,3 +234,13 @@ def test_what_cannot_be_compared_is_refused_with_the_remedy(
 
 def test_durations_are_read_with_their_unit() -> None:
     assert (seconds("45"), seconds("90s"), seconds("20m"), seconds("1.5h")) == (45.0, 90.0, 1200.0, 5400.0)
+
+
+def test_both_sides_get_the_gpu_that_was_asked_for_by_its_uuid(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    pinned = {"cuda:1": Pinned(("--device=cuda",), {"CUDA_VISIBLE_DEVICES": "GPU-abc"})}
+    monkeypatch.setattr(command, "pin_device", pinned.__getitem__)
+    project = pinned_project(request_in(repository, arguments=["--scale", "tiny", "--device", "cuda:1"]))
+    assert project.arguments == ["--scale", "tiny", "--device=cuda"]
+    assert project.environment == {"CUDA_VISIBLE_DEVICES": "GPU-abc"}

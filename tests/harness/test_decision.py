@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench.harness.ab.changes import BASE, MACHINE, MOE_ONLY
-from bench.harness.ab.decision import STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, decide, suspects
+from bench.harness.ab.decision import STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, STAGE_2_LOOK, cleared, decide, suspects
 from bench.harness.ab.judgement import Limits
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
@@ -258,3 +258,18 @@ def test_the_more_severe_of_trouble_and_verdict_stands() -> None:
     slow = {"moe": 1.3}
     (regressed,) = decide(stage_1(slow), stage_2(slow), troubles=[failed])
     assert (regressed.verdict, regressed.where) == (Verdict.REGRESSED, "MoE")
+
+
+def test_a_suspect_that_looks_unchanged_after_the_look_is_let_go() -> None:
+    calm, slow = launches(STAGE_2_LOOK, name="calm"), launches(STAGE_2_LOOK, {"moe": 1.05}, name="slow")
+    slow_twin = launches(STAGE_2_LOOK, {"dense": 1.03}, name="slow twin")
+    assert cleared([*calm, *slow, *slow_twin]) == {"calm"}
+
+
+def test_a_suspect_that_may_still_be_slower_than_the_tolerance_stays() -> None:
+    assert cleared(launches(STAGE_2_LOOK, noise=20.0)) == set()
+
+
+def test_what_was_let_go_is_judged_on_the_launches_up_to_the_look() -> None:
+    (found,) = decide(stage_1({"moe": 1.02}), launches(STAGE_2_LOOK))
+    assert (found.verdict, found.num_launches) == (Verdict.OK, STAGE_2_LOOK)

@@ -1,5 +1,6 @@
 """Base against head: worktrees, launches in two stages within a budget, and the result as JSON and as a table."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,10 +10,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, decide, suspects
+from bench.harness.ab.decision import (
+    PLACEBO_EVERY,
+    STAGE_1_LAUNCHES,
+    STAGE_2_LAUNCHES,
+    STAGE_2_LOOK,
+    cleared,
+    decide,
+    suspects,
+)
 from bench.harness.ab.judgement import Limits
 from bench.harness.ab.lockstep import BASE, HEAD, LaunchPlan, run_launch, scenario_of
-from bench.harness.ab.process import Project, Side
+from bench.harness.ab.pace import Pace
+from bench.harness.ab.process import Project, Side, pin_device
 from bench.harness.ab.tolerances import limits_of, read_rules
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree, source_tree
@@ -21,7 +31,6 @@ from bench.harness.verdict import ScenarioVerdict, Verdict
 
 PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
 STAGE_1_SHARE = 0.6  # of the budget, at most: what it leaves confirms suspects
-START_S = 30.0  # of two workers, guessed until a launch has been timed
 SCENARIO_BUDGET_S = 0.8  # clock time of one scenario's blocks in one launch, both sides together
 
 
@@ -132,6 +141,20 @@ def collect(request: Request) -> list[str]:
     return node_ids
 
 
+def pinned_project(request: Request) -> Project:
+    """Return what both sides run, on one and the same device."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--device", default="auto")
+    asked, others = parser.parse_known_args(list(request.arguments))
+    pinned = pin_device(asked.device)
+    return Project(
+        root=request.root,
+        package=PACKAGE,
+        arguments=[*others, *pinned.arguments],
+        environment=pinned.environment,
+    )
+
+
 class _Series:
     """Launches one after another: how many there were, what they cost, what went wrong."""
 
@@ -150,9 +173,9 @@ class _Series:
         self.base = Side(name=BASE, folder=base.folder, arguments=request.side_arguments.get(BASE, ()))
         self.head = Side(name=HEAD, folder=head.folder, arguments=request.side_arguments.get(HEAD, ()))
         self.placebo = Side(name=HEAD, folder=base.folder, arguments=request.side_arguments.get(BASE, ()))
-        self.project = Project(root=request.root, package=PACKAGE, arguments=request.arguments)
+        self.project = pinned_project(request)
         self.number = 0
-        self.scenario_s = 0.0  # of one scenario in one launch, as the last one took
+        self.pace = Pace()
         self.troubles: list[Trouble] = []
 
     def screen(self, node_ids: Sequence[str]) -> list[PairedLaunch]:
@@ -177,16 +200,19 @@ class _Series:
             is_placebo = self._is_placebo()
             launches += self._launch(chosen, is_placebo=is_placebo, stage=2)
             num_real += not is_placebo
+            if num_real == STAGE_2_LOOK:
+                done = cleared(launches, self.limits)
+                chosen = [node_id for node_id in chosen if scenario_of(node_id) not in done]
         return launches
 
     def _num_confirmable(self, wanted: int) -> int:
         """Count the suspects, of those wanted, for which all launches of stage 2 fit; at least one is tried."""
         num_launches = STAGE_2_LAUNCHES * PLACEBO_EVERY / (PLACEBO_EVERY - 1)
-        spare_s = (self.deadline - time.monotonic()) / num_launches - START_S
-        return max(1, int(spare_s / self.scenario_s)) if wanted * self.scenario_s > spare_s else wanted
+        each_s = (self.deadline - time.monotonic()) / num_launches
+        return next((count for count in range(wanted, 1, -1) if self.pace.launch_s(count) <= each_s), 1)
 
     def _fits(self, num_scenarios: int, deadline: float) -> bool:
-        return time.monotonic() + START_S + num_scenarios * self.scenario_s < deadline
+        return time.monotonic() + self.pace.launch_s(num_scenarios) < deadline
 
     def _is_placebo(self) -> bool:
         return self.number % PLACEBO_EVERY == PLACEBO_EVERY - 1
@@ -204,12 +230,13 @@ class _Series:
             budget_s=SCENARIO_BUDGET_S,
             is_placebo=is_placebo,
         )
-        started, found = time.monotonic(), []
+        started, found, marks = time.monotonic(), [], []
         for result in run_launch(plan, node_ids):
+            marks.append(time.monotonic() - started)
             if isinstance(result, Trouble):
                 self.troubles.append(result)
             else:
                 found.append(result)
         self.number += 1
-        self.scenario_s = max(0.0, time.monotonic() - started - START_S) / len(node_ids)
+        self.pace = self.pace.after(marks, time.monotonic() - started)
         return found

@@ -18,6 +18,8 @@ from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict, wor
 
 STAGE_1_LAUNCHES = 6  # the fewest that give a two-sided 95 % interval (2 * 0.5**6 < 0.05)
 STAGE_2_LAUNCHES = 20  # 2**-20 passes Holm over a thousand suspects; a spread of 3.4 % becomes an error of 0.8 %
+STAGE_2_LOOK = 10  # of them, after which what is plainly unchanged is let go
+PLAIN_SHARE = 0.5  # of the smallest effect; a slowdown of 5 % looks as small after the look once in a thousand times
 PLACEBO_EVERY = 4  # one launch in four has base on both sides
 
 
@@ -32,6 +34,27 @@ def suspects(stage_1: Iterable[PairedLaunch], limits: Mapping[str, Limits] | Non
         Those of which an arm looks slower by SUSPECT_SHARE of the smallest effect, or may be slower than the tolerance.
     """
     return _ranked(_screened(_real(stage_1), limits))
+
+
+def cleared(stage_2: Iterable[PairedLaunch], limits: Mapping[str, Limits] | None = None) -> set[str]:
+    """Name the suspects that need no more launches: no arm may be slower than the tolerance or looks slower at all.
+
+    They cannot become REGRESSED by it, so the chance of a false alarm does not grow.
+
+    Args:
+        stage_2: the fresh launches up to the look.
+        limits: by scenario, where they are not the default.
+    """
+    return {
+        name
+        for name, series in _real(stage_2).items()
+        if all(_is_plain(change, limits.get(name) if limits else None) for change in judged(_changes(series, limits)))
+    }
+
+
+def _is_plain(change: Change, limit: Limits | None) -> bool:
+    small = PLAIN_SHARE * (limit or DEFAULT_LIMITS).smallest_effect
+    return change.verdict in (Verdict.OK, Verdict.IMPROVED) and change.interval.estimate <= small
 
 
 def decide(

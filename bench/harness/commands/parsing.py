@@ -4,6 +4,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
+import pytest
+
+from bench.harness.options import parse_slowdowns
+
 USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR; argparse's own is 2, which pytest uses for an interrupted run
 
 
@@ -29,3 +33,18 @@ def seconds(text: str) -> float:
     (90.0, 1200.0, 3600.0)
     """
     return float(text.rstrip("smh")) * {"m": 60.0, "h": 3600.0}.get(text[-1:], 1.0)
+
+
+def slowdowns(text: str) -> dict[str, float]:
+    """Read what --inject takes.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is not ARM=FACTOR,... with factors of at least 1.
+
+    >>> slowdowns("moe=1.05")
+    {'moe': 1.05}
+    """
+    try:
+        return parse_slowdowns(text)
+    except pytest.UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

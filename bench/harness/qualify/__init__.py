@@ -1,0 +1,1 @@
+"""The gate's own error rates on this machine: `ab` on unchanged and on slowed code, suite after suite."""

@@ -1,0 +1,147 @@
+"""A campaign as tables: how often the gate errs, what other rules say of the same launches, how exact scenarios are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from bench.harness.paired import PRIMARY
+from bench.harness.qualify import rates
+from bench.harness.qualify.rates import Share
+from bench.harness.qualify.resample import NUM_SUITES, draw_suites, needed, pool
+from bench.harness.qualify.rules import INTERLEAVED, RULES
+from bench.harness.qualify.suites import Campaign, Suite
+from bench.harness.report import markdown_table
+from bench.harness.stats import percent
+from bench.harness.verdict import Verdict
+
+SIZES = (1.0, 1.01, 1.02, 1.03, 1.05, 1.10)  # of the slowdowns that are drawn, on the MoE
+SEED = 0  # of the draws: a table is the same each time it is made
+GATE = "this gate"
+RATES_HEADERS = (
+    "suites measured",
+    "any REGRESSED",
+    "end 0",
+    "OK or IMPROVED",
+    "REGRESSED",
+    "put down rightly",
+    "launches",
+    "time",
+)
+RULE_HEADERS = ("rule", "unchanged suites with an alarm", "unchanged scenarios called slower")
+DRAWN_HEADERS = ("MoE slower by", "suites with any REGRESSED", "scenarios REGRESSED", "scenarios OK or IMPROVED")
+SPREAD_HEADERS = ("scenario", "launch sd", "launches", "smallest detectable change")
+CODE_OF = {"moe": "MoE", "dense": "dense"}  # arm -> how reports call what only it runs
+
+
+def report(campaign: Campaign) -> str:
+    """Return the campaign as markdown.
+
+    Args:
+        campaign: with at least one suite.
+    """
+    return "\n\n".join(
+        [
+            _headline(campaign),
+            markdown_table(RATES_HEADERS, [_rates_row(campaign, kind) for kind in _kinds(campaign)]),
+            "The same launches judged by other rules:",
+            markdown_table((*RULE_HEADERS, *_power_headers(campaign)), _rule_rows(campaign)),
+            *_drawn(campaign),
+            "What a launch's log ratio of unchanged base and head spreads by (MoE):",
+            markdown_table(SPREAD_HEADERS, _spread_rows(campaign)),
+        ]
+    )
+
+
+def _headline(campaign: Campaign) -> str:
+    machine, loads = campaign.machine, [load for suite in campaign.suites for load in suite.load]
+    return (
+        f"{len(campaign.suites)} suites of {len(campaign.scenarios)} scenarios on {machine['cpu_model']}, "
+        f"{machine['cpu_count']} CPUs, torch {machine['torch']}, transformers {machine['transformers']}; "
+        f"load {min(loads):.1f} to {max(loads):.1f}; intervals are 95 %, exact."
+    )
+
+
+def _kinds(campaign: Campaign) -> list[Mapping[str, float]]:
+    """Return what was injected, unchanged code first."""
+    found: list[Mapping[str, float]] = []
+    for suite in campaign.suites:
+        if dict(suite.injected) not in found:
+            found.append(dict(suite.injected))
+    return sorted(found, key=len)
+
+
+def name_of(injected: Mapping[str, float]) -> str:
+    """Name a kind of suite.
+
+    >>> name_of({"moe": 1.05})
+    'moe +5 %'
+    """
+    return ", ".join(f"{arm} {100 * (factor - 1):+g} %" for arm, factor in injected.items()) or "unchanged"
+
+
+def _rates_row(campaign: Campaign, injected: Mapping[str, float]) -> tuple[str, ...]:
+    suites = campaign.with_injected(injected)
+    certified = [rates.ended_as(suites, verdict) for verdict in (Verdict.OK, Verdict.IMPROVED)]
+    rightly = rates.attributed(suites, _where(injected)) if injected else None
+    return (
+        f"{len(suites)} {name_of(injected)}",
+        _share(rates.false_alarms(suites)),
+        _share(rates.green(suites)),
+        _share(Share(sum(share.hits for share in certified), certified[0].of)),
+        _share(rates.ended_as(suites, Verdict.REGRESSED)),
+        _share(rightly) if rightly else "",
+        f"{rates.num_launches(suites):.1f}",
+        f"{np.median([suite.seconds for suite in suites]) / 60:.0f} min",
+    )
+
+
+def _where(injected: Mapping[str, float]) -> str:
+    return "shared code" if len(injected) > 1 else CODE_OF[next(iter(injected))]
+
+
+def _share(share: Share) -> str:
+    if share.of == 0:
+        return ""
+    estimate, low, high = (100 * value for value in share.interval())
+    return f"{share.hits} of {share.of}: {estimate:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def _power_headers(campaign: Campaign) -> list[str]:
+    return [f"{name_of(kind)}: scenarios called slower" for kind in _kinds(campaign) if kind]
+
+
+def _rule_rows(campaign: Campaign) -> Iterable[tuple[str, ...]]:
+    unchanged = campaign.with_injected({})
+    slowed = [campaign.with_injected(kind) for kind in _kinds(campaign) if kind]
+    regressed = [_share(rates.ended_as(suites, Verdict.REGRESSED)) for suites in slowed]
+    alarms = _share(rates.false_alarms(unchanged))
+    yield (GATE, alarms, _share(rates.ended_as(unchanged, Verdict.REGRESSED)), *regressed)
+    for rule in (rule + suffix for suffix in ("", INTERLEAVED) for rule in RULES):
+        yield (rule, *_rule_cells(rule, unchanged), *(_share(rates.flagged_scenarios(s, rule)) for s in slowed))
+
+
+def _rule_cells(rule: str, unchanged: Sequence[Suite]) -> tuple[str, str]:
+    return _share(rates.flagged_suites(unchanged, rule)), _share(rates.flagged_scenarios(unchanged, rule))
+
+
+def _drawn(campaign: Campaign) -> list[str]:
+    """Return the drawn suites' table; a sentence instead while there are too few launches to draw from."""
+    launches = pool(campaign)
+    if len(launches) < needed():
+        return [f"Other sizes are resampled once {needed()} whole launches are there; {len(launches)} are."]
+    rng = np.random.default_rng(SEED)
+    rows = []
+    for size in SIZES:
+        drawn = draw_suites(launches, {PRIMARY: size}, rng)
+        rows.append((name_of({PRIMARY: size}).split(" ", 1)[1], *map(_share, drawn)))
+    said = (
+        f"Resampled, {NUM_SUITES} suites of each size drawn from {len(launches)} measured launches of unchanged code:"
+    )
+    return [said, markdown_table(DRAWN_HEADERS, rows)]
+
+
+def _spread_rows(campaign: Campaign) -> list[tuple[str, ...]]:
+    return [
+        (one.scenario, f"{percent(one.launch_sd):.1f} %", str(one.num_launches), f"{percent(one.detectable):.1f} %")
+        for one in rates.spreads(campaign)
+    ]
