@@ -10,6 +10,7 @@ from bench.harness.environment import differences
 from bench.harness.metrics import metric
 from bench.harness.paired import PRIMARY
 from bench.harness.record import CorruptRecord, Record, Scenario, load
+from bench.harness.unrest import kind_of
 from bench.harness.verdict import ScenarioVerdict, Verdict, judge_scenario, pooled_variances
 
 
@@ -41,6 +42,7 @@ class Reference:
     why: str = ""
     same_fingerprint: bool = False
     pooled: Mapping[str, float] = field(default_factory=dict)
+    unrest: Mapping[str, float] = field(default_factory=dict)  # of the run that is compared; see unrest.py
 
 
 def open_reference(
@@ -100,6 +102,7 @@ def judge_one(scenario_id: str, new: Scenario, reference: Reference, *, confirme
         sign=sign,
         confirmed=confirmed,
         same_fingerprint=reference.same_fingerprint,
+        unrest=lambda control: reference.unrest.get(kind_of(control), 1.0),
     )
 
 

@@ -13,6 +13,7 @@ from bench.harness.paired import ANCHOR
 from bench.harness.record import Scenario
 from bench.harness.retest import Suspect, retest
 from bench.harness.run import Measured, Run
+from bench.harness.unrest import unrest_of, widest
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
@@ -56,6 +57,10 @@ def _compare(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
     if reference.verdict:
         return Outcome(run_verdict=reference.verdict, why=reference.why)
     scenarios = run.record().scenarios
+    first = (judge_one(name, scenario, reference) for name, scenario in scenarios.items())
+    reference = replace(reference, unrest=unrest_of(first))
+    if (factor := widest(reference.unrest)) > 1:
+        note(f"scenarios spread {factor:.1f} times as far as in the baseline: tolerances are wider by as much")
     verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
     ranked = sorted(verdicts, key=lambda name: suspicion(verdicts[name]), reverse=True)
     suspects = [name for name in ranked if is_suspect(verdicts[name], reference)]

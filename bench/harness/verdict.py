@@ -7,7 +7,7 @@ than timed, the value itself.
 
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.harness.paired import ANCHOR, PRIMARY
@@ -27,6 +27,9 @@ SMALLEST_EFFECT = math.log(1.02)  # a change below 2 % is not worth a report
 SMALLEST_TOLERANCE = math.log(1.05)  # what a quiet machine is held to
 TOLERANCE_ERRORS = 4.0  # tolerance in standard errors: one false alarm in 30,000 comparisons if launches were normal
 SUSPECT_ERRORS = 2.0  # beyond this many standard errors a first launch is measured again before anything is said
+# Launches of one run follow each other within minutes and share what neighbours do to caches and memory then: repeating
+# them clears what one launch met, and averages nothing away of what the run met.
+NUM_REPLICATES = 1
 ONE_SIDED_95 = 1.645  # normal quantile of the non-inferiority limit
 TWO_SIDED_95 = 1.960  # normal quantile of the interval shown
 SHARED_SHARE = 0.5  # an arm that moved less than half as far as the one that moved most did not move with it
@@ -152,6 +155,7 @@ def judge_control(
     sign: float,
     confirmed: bool,
     noise: float = 0.0,
+    unrest: float = 1.0,
 ) -> Change:
     """Judge one control.
 
@@ -163,13 +167,14 @@ def judge_control(
         sign: 1.0 where lower is better, -1.0 where higher is.
         confirmed: whether `new` may end as REGRESSED; a first launch only becomes a suspect.
         noise: variance of a new launch's value beyond what launches of the baseline had; see `excess_noise`.
+        unrest: factor by which this run's launches spread more than the baseline's; see unrest.py.
 
     Returns:
-        The change. REGRESSED: above the tolerance, which grows with the noise of now. OK: slower than the tolerance of
-        the baseline's own conditions is excluded (one-sided 95 %): noise must neither accuse nor acquit.
+        The change. REGRESSED: above the tolerance, which grows with the noise and unrest of now. OK: slower than the
+        tolerance of the baseline's own conditions is excluded (one-sided 95 %): noise must neither accuse nor acquit.
     """
-    usual = shift_error(shrunken_sd(base, pooled), num_replicates(control, len(new)), len(base))
-    error = math.hypot(usual, math.sqrt(noise / len(new)))
+    usual = shift_error(shrunken_sd(base, pooled), NUM_REPLICATES, len(base))
+    error = math.hypot(unrest * usual, math.sqrt(noise / len(new)))
     shift = sign * hodges_lehmann_shift(new, base)
     tolerance = max(SMALLEST_TOLERANCE, TOLERANCE_ERRORS * error)
     if shift > tolerance and confirmed:
@@ -187,15 +192,6 @@ def judge_control(
         verdict=verdict,
         suspect=shift > max(SMALLEST_EFFECT, SUSPECT_ERRORS * usual),
     )
-
-
-def num_replicates(control: Control, num_launches: int) -> int:
-    """Count the launches of one run that tell something new about the machine: all of them, or one for the anchor.
-
-    Fresh launches follow each other within minutes, so they share what neighbours do to caches and memory then. Twins
-    feel it alike; an arm and the anchor, which do different work, do not, and repeating them averages nothing away.
-    """
-    return 1 if control.against == ANCHOR else num_launches
 
 
 def excess_noise(new: Scenario, base: Scenario, control: Control) -> float:
@@ -233,6 +229,7 @@ def judge_scenario(
     sign: float,
     confirmed: bool = False,
     same_fingerprint: bool = True,
+    unrest: Callable[[Control], float] = lambda _control: 1.0,
 ) -> ScenarioVerdict:
     """Judge one scenario of a run against the baseline's.
 
@@ -244,6 +241,7 @@ def judge_scenario(
         sign: 1.0 where lower is better.
         confirmed: see `judge_control`.
         same_fingerprint: whether the machines are one and the same model; if not, ratios to the anchor are advisory.
+        unrest: how much more this run spreads than the baseline's launches, for a control.
     """
     seen = ScenarioVerdict(
         scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, num_launches=len(new.arms[PRIMARY].launches)
@@ -261,6 +259,7 @@ def judge_scenario(
             sign=sign,
             confirmed=confirmed,
             noise=excess_noise(new, base, control),
+            unrest=unrest(control),
         )
         for control in controls_of(new)
         if control in controls_of(base)

@@ -59,18 +59,25 @@ def test_tolerance_is_four_standard_errors_of_the_launches_by_hand() -> None:
     base = [0.0, 0.2, 0.0, 0.2]  # squared deviations 0.04 with three degrees of freedom
     change = judge_control([0.1, 0.1], base, control=MOE_DENSE, pooled=0.01, sign=1.0, confirmed=True)
     sd = math.sqrt((0.04 + 8 * 0.01) / 11)
-    error = sd * math.sqrt(1 / 2 + 1 / 4)
+    error = sd * math.sqrt(1 + 1 / 4)  # both launches are of one run
     assert change.tolerance == pytest.approx(4 * error)
     assert change.interval == pytest.approx((0.0, -1.96 * error, 1.96 * error), abs=1e-12)
     assert change.verdict is Verdict.OK
 
 
-@pytest.mark.parametrize(("against", "replicates"), [("dense", 4), ("anchor", 1)])
-def test_launches_of_one_run_narrow_the_twins_tolerance_and_not_the_anchors(against: str, replicates: int) -> None:
+@pytest.mark.parametrize("against", ["dense", "anchor"])
+def test_launches_of_one_run_share_its_moment_and_do_not_narrow_the_tolerance(against: str) -> None:
     base, control = [0.0, 0.2, 0.0, 0.2], Control(arm="moe", against=against)
     change = judge_control([0.1] * 4, base, control=control, pooled=0.01, sign=1.0, confirmed=True)
     sd = math.sqrt((0.04 + 8 * 0.01) / 11)
-    assert change.tolerance == pytest.approx(4 * sd * math.sqrt(1 / replicates + 1 / 4))
+    assert change.tolerance == pytest.approx(4 * sd * math.sqrt(1 + 1 / 4))
+
+
+def test_a_restless_run_has_a_wider_tolerance_and_acquits_nothing_by_it() -> None:
+    base, arguments = [0.0, 0.02] * 4, {"control": MOE_DENSE, "pooled": 4e-4, "sign": 1.0, "confirmed": True}
+    calm, restless = (judge_control([0.13], base, unrest=unrest, **arguments) for unrest in (1.0, 2.0))
+    assert restless.tolerance == pytest.approx(2 * calm.tolerance)
+    assert (calm.verdict, restless.verdict) == (Verdict.REGRESSED, Verdict.INCONCLUSIVE)
 
 
 def test_a_quiet_machine_is_held_to_the_smallest_tolerance() -> None:
@@ -178,7 +185,7 @@ def test_noise_beyond_the_baselines_widens_the_tolerance_and_acquits_nothing() -
     noisy = judge_control([0.2, 0.2], base, noise=0.02, **arguments)
     assert calm.verdict is Verdict.REGRESSED
     assert noisy.verdict is Verdict.INCONCLUSIVE
-    usual = math.sqrt((8 * 0.01**2 + 8 * 1e-4) / 15) * math.sqrt(1 / 2 + 1 / 8)
+    usual = math.sqrt((8 * 0.01**2 + 8 * 1e-4) / 15) * math.sqrt(1 + 1 / 8)
     assert noisy.tolerance == pytest.approx(4 * math.hypot(usual, math.sqrt(0.02 / 2)))
 
 
