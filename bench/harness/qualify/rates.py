@@ -94,7 +94,7 @@ def spreads(campaign: Campaign) -> list[Spread]:
     return [
         Spread(name, float(np.std(values, ddof=1)), len(values), float(np.median(detectable[name])))
         for name, values in ratios.items()
-        if len(values) > 1 and name in detectable
+        if len(values) > 1 and detectable.get(name)
     ]
 
 

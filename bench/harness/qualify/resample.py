@@ -54,20 +54,23 @@ def needed() -> int:
     return sum(_with_placebos(count) for count in (STAGE_1_LAUNCHES, STAGE_2_LAUNCHES))
 
 
-def draw_suites(launches: Sequence[Launch], injected: Mapping[str, float], rng: np.random.Generator) -> Drawn:
-    """Draw and judge NUM_SUITES suites.
+def draw_suites(
+    launches: Sequence[Launch], injected: Mapping[str, float], rng: np.random.Generator, num_suites: int = NUM_SUITES
+) -> Drawn:
+    """Draw and judge suites.
 
     Args:
         launches: the pool, at least as many as `needed`.
         injected: arm of head -> factor of its time.
         rng: draws.
+        num_suites: how many.
 
     Raises:
         ValueError: if the pool is too small.
     """
     if len(launches) < needed():
         raise ValueError(f"resampling needs {needed()} whole launches or more, got {len(launches)}; run more suites")
-    suites = [_draw(launches, injected, rng) for _ in range(NUM_SUITES)]
+    suites = [_draw(launches, injected, rng) for _ in range(num_suites)]
     verdicts = [verdict for suite in suites for verdict in suite]
     return Drawn(
         alarms=Share(sum(Verdict.REGRESSED in suite for suite in suites), len(suites)),

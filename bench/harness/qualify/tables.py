@@ -33,11 +33,12 @@ SPREAD_HEADERS = ("scenario", "launch sd", "launches", "smallest detectable chan
 CODE_OF = {"moe": "MoE", "dense": "dense"}  # arm -> how reports call what only it runs
 
 
-def report(campaign: Campaign) -> str:
+def report(campaign: Campaign, num_drawn: int = NUM_SUITES) -> str:
     """Return the campaign as markdown.
 
     Args:
         campaign: with at least one suite.
+        num_drawn: suites of each size that are resampled.
     """
     return "\n\n".join(
         [
@@ -45,7 +46,7 @@ def report(campaign: Campaign) -> str:
             markdown_table(RATES_HEADERS, [_rates_row(campaign, kind) for kind in _kinds(campaign)]),
             "The same launches judged by other rules:",
             markdown_table((*RULE_HEADERS, *_power_headers(campaign)), _rule_rows(campaign)),
-            *_drawn(campaign),
+            *_drawn(campaign, num_drawn),
             "What a launch's log ratio of unchanged base and head spreads by (MoE):",
             markdown_table(SPREAD_HEADERS, _spread_rows(campaign)),
         ]
@@ -124,7 +125,7 @@ def _rule_cells(rule: str, unchanged: Sequence[Suite]) -> tuple[str, str]:
     return _share(rates.flagged_suites(unchanged, rule)), _share(rates.flagged_scenarios(unchanged, rule))
 
 
-def _drawn(campaign: Campaign) -> list[str]:
+def _drawn(campaign: Campaign, num_drawn: int) -> list[str]:
     """Return the drawn suites' table; a sentence instead while there are too few launches to draw from."""
     launches = pool(campaign)
     if len(launches) < needed():
@@ -132,11 +133,9 @@ def _drawn(campaign: Campaign) -> list[str]:
     rng = np.random.default_rng(SEED)
     rows = []
     for size in SIZES:
-        drawn = draw_suites(launches, {PRIMARY: size}, rng)
+        drawn = draw_suites(launches, {PRIMARY: size}, rng, num_drawn)
         rows.append((name_of({PRIMARY: size}).split(" ", 1)[1], *map(_share, drawn)))
-    said = (
-        f"Resampled, {NUM_SUITES} suites of each size drawn from {len(launches)} measured launches of unchanged code:"
-    )
+    said = f"Resampled, {num_drawn} suites of each size drawn from {len(launches)} measured launches of unchanged code:"
     return [said, markdown_table(DRAWN_HEADERS, rows)]
 
 
