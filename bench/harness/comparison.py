@@ -72,7 +72,8 @@ def open_reference(
         return Reference(path=path, verdict=Verdict.CORRUPT, why=str(error))
     differing = differences(record.kind, kind)
     if differing:
-        why = f"{path} comes from another kind of machine: {'; '.join(differing)}"
+        what = f"{path} comes from another kind of machine: {'; '.join(differing)}"
+        why = f"{what}; leave --baseline out, or promote a baseline of this one"
         return Reference(path=path, verdict=Verdict.NOT_COMPARABLE, why=why)
     pooled = pooled_variances(record.scenarios.values())
     if any(map(math.isnan, pooled.values())):

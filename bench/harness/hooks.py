@@ -1,4 +1,4 @@
-"""The one hook by which the project tells the harness, which knows no model, what is measured."""
+"""The hooks by which the project tells the harness, which knows no model, what is measured."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
@@ -20,3 +20,13 @@ class MeasuredSetup(TypedDict):
 @pytest.hookspec(firstresult=True)
 def pytest_measured_setup(config: pytest.Config) -> MeasuredSetup:  # type: ignore[empty-body]
     """Return device, dtype, threads and axes of this run; a bad option raises ValueError."""
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_measured_devices(config: pytest.Config) -> Sequence[str]:  # type: ignore[empty-body]
+    """Return names of the devices that this run may use, one for each xdist worker; a bad option raises ValueError."""
+
+
+@pytest.hookspec
+def pytest_measured_on(config: pytest.Config, device: str) -> None:
+    """Have this process measure on one of those devices; called before any other plugin is configured."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from bench.harness.record import Record, load
 from bench.harness.verdict import Verdict
 
+# Plugins that a fresh process does without: a cache shared with others, and one that imports for a second at the end.
+WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 OUTPUT_SHOWN = 800  # last characters of a failed launch's output: pytest's own summary of what went wrong
 
 
@@ -38,7 +40,7 @@ class Launcher:
         with tempfile.TemporaryDirectory(prefix="moevlm-launch-") as folder:
             path = Path(folder) / "record.json"
             command = [sys.executable, "-m", "pytest", *node_ids, *self.options]
-            command += ["--compare=off", f"--record={path}", "-q"]
+            command += [*WITHOUT, "--compare=off", f"--record={path}", "-q"]
             try:
                 done = subprocess.run(
                     command, cwd=self.root, capture_output=True, text=True, timeout=timeout_s, check=False

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.harness.metrics import metric
-from bench.harness.record import CorruptRecord, Record, Scenario, replace_text
+from bench.harness.record import CorruptRecord, Record, Scenario, differing_inputs, replace_text
 
 NAME = "ledger.json"
 NUMERATOR, DENOMINATOR = "moe", "dense"  # the control that is portable between machines of one kind
@@ -139,4 +139,4 @@ def _comparable(before: Scenario, after: Scenario) -> bool:
     """Tell whether both have the control on the same inputs."""
     if not all({NUMERATOR, DENOMINATOR} <= set(scenario.arms) for scenario in (before, after)):
         return False
-    return before.arms[NUMERATOR].hashes == after.arms[NUMERATOR].hashes
+    return not differing_inputs(before.arms[NUMERATOR].hashes, after.arms[NUMERATOR].hashes)

@@ -9,10 +9,11 @@ import torch
 
 from bench.harness.comparison import Reference, Selection, judge_one, missing_scenarios, open_reference
 from bench.harness.launch import Launcher
+from bench.harness.options import inject_option
 from bench.harness.paired import ANCHOR
 from bench.harness.record import Scenario
 from bench.harness.retest import Suspect, retest
-from bench.harness.run import Measured, Run
+from bench.harness.run import Finished, ScenarioTest
 from bench.harness.unrest import unrest_of, widest
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
@@ -38,7 +39,7 @@ class Outcome:
         return exit_code(said, strict=strict)
 
 
-def conclude(run: Run, selection: Selection, note: Callable[[str], None]) -> Outcome:
+def conclude(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
     """Compare a finished run with its baseline.
 
     Args:
@@ -47,16 +48,18 @@ def conclude(run: Run, selection: Selection, note: Callable[[str], None]) -> Out
         note: tells the user what happens while suspects are measured again.
     """
     outcome = Outcome() if run.options.compare == "off" else _compare(run, selection, note)
+    lost = [ScenarioVerdict(scenario=name, verdict=Verdict.FAILED, why=why) for name, why in run.lost.items()]
+    outcome = replace(outcome, verdicts=[*outcome.verdicts, *lost])
     if run.write_error:
         return replace(outcome, run_verdict=Verdict.FAILED, why=str(run.write_error))
     return outcome
 
 
-def _compare(run: Run, selection: Selection, note: Callable[[str], None]) -> Outcome:
-    reference = open_reference(run.options.baselines, run.options.baseline, run.kind, run.fingerprint)
+def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
+    reference = open_reference(run.options.baselines, run.options.baseline, run.record.kind, run.record.fingerprint)
     if reference.verdict:
         return Outcome(run_verdict=reference.verdict, why=reference.why)
-    scenarios = run.record().scenarios
+    scenarios = run.record.scenarios
     first = (judge_one(name, scenario, reference) for name, scenario in scenarios.items())
     reference = replace(reference, unrest=unrest_of(first))
     if (factor := widest(reference.unrest)) > 1:
@@ -84,12 +87,12 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _left_out(run: Run, reference: Reference) -> list[ScenarioVerdict]:
+def _left_out(run: Finished, reference: Reference) -> list[ScenarioVerdict]:
     """List the baseline's scenarios that had no memory this time: the machine is not fit for them now."""
     known = reference.record.scenarios if reference.record else {}
     return [
         ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=str(entry.get("reason", "skipped")))
-        for entry in run.not_fitting
+        for entry in run.record.not_fitting
         if (name := str(entry["scenario"])) in known
     ]
 
@@ -108,16 +111,15 @@ def suspicion(verdict: ScenarioVerdict) -> float:
 
 
 def _confirm(
-    run: Run, suspects: Sequence[str], reference: Reference, note: Callable[[str], None]
+    run: Finished, suspects: Sequence[str], reference: Reference, note: Callable[[str], None]
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
-    slowdowns = ",".join(f"{arm}={factor}" for arm, factor in run.options.slowdowns.items())
     options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
     options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s}"]
-    options += [f"--inject={slowdowns}"] if slowdowns else []
+    options += inject_option(run.options.slowdowns)
     return retest(
-        {name: _suspect(run.measured[name]) for name in suspects},
+        {name: _suspect(run.tests[name]) for name in suspects},
         reference,
-        Launcher(root=run.config.rootpath, options=options),
+        Launcher(root=run.root, options=options),
         deadline=run.deadline,
         on_launch=lambda number, count: note(
             f"measuring {count} suspects again in fresh process {number}, {run.deadline - time.monotonic():.0f} s left"
@@ -125,8 +127,8 @@ def _confirm(
     )
 
 
-def _suspect(measured: Measured) -> Suspect:
-    return Suspect(node_id=measured.node_id, seconds=RETEST_SHARE * measured.seconds)
+def _suspect(test: ScenarioTest) -> Suspect:
+    return Suspect(node_id=test.node_id, seconds=RETEST_SHARE * test.seconds)
 
 
 def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:

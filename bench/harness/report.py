@@ -14,7 +14,7 @@ from bench.harness.metrics import metric
 from bench.harness.outcome import Outcome
 from bench.harness.paired import ANCHOR, PRIMARY
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
-from bench.harness.run import Run
+from bench.harness.run import Finished
 from bench.harness.stats import block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 
@@ -165,10 +165,10 @@ def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: 
 
 
 def write_reports(
-    console: Console, run: Run, outcome: Outcome, verdicts: Mapping[str, ScenarioVerdict], seconds: float
+    console: Console, run: Finished, outcome: Outcome, verdicts: Mapping[str, ScenarioVerdict], seconds: float
 ) -> None:
     """Print the table, the reasons and the summary line; write the same as markdown beside the record."""
-    record = run.record()
+    record = run.record
     rows = rows_of(record, verdicts)
     deep = extrapolation_rows(extrapolations(record))
     notes = [*does_not_fit(record), *explanations(verdicts.values())]

@@ -6,7 +6,8 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -31,12 +32,57 @@ class Measured:
     seconds: float  # of the whole test, set-up included
 
 
+class ScenarioTest(NamedTuple):
+    """The test behind a scenario."""
+
+    node_id: str
+    seconds: float  # of the whole test, set-up included
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What was measured, by this process or by several at once, as comparison and report read it."""
+
+    root: Path
+    options: Options
+    setup: MeasuredSetup
+    deadline: float  # on the monotonic clock
+    record: Record
+    record_path: Path
+    tests: Mapping[str, ScenarioTest]  # by scenario id
+    write_error: RecordWriteError | None
+    lost: Mapping[str, str]  # scenario id -> why its worker was lost
+
+
+class Launched(NamedTuple):
+    """Which launch measures, and since when."""
+
+    id: str
+    started: datetime.datetime
+
+    def record_path(self, config: pytest.Config, options: Options) -> Path:
+        """Return where the record goes: the user's choice, else records/, by date."""
+        return options.record or config.rootpath / "records" / f"{self.started:%Y%m%dT%H%M%S}-{self.id}.json"
+
+
+def launched_now() -> Launched:
+    """Name a launch that starts now."""
+    return Launched(uuid.uuid4().hex[:12], datetime.datetime.now(datetime.UTC))
+
+
 class Run:
     """What one `pytest bench` knows: made when the first scenario is collected."""
 
-    def __init__(self, config: pytest.Config, options: Options, setup: MeasuredSetup, num_scenarios: int) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        setup: MeasuredSetup,
+        num_scenarios: int,
+        launched: Launched | None = None,
+    ) -> None:
         self.config, self.options, self.setup, self.num_scenarios = config, options, setup, num_scenarios
-        self.id, self.started = uuid.uuid4().hex[:12], datetime.datetime.now(datetime.UTC)
+        self.launched = launched or launched_now()
         self.deadline = time.monotonic() + options.time_budget_s
         self.clock = make_clock(setup["device"])
         device, dtype = str(setup["device"]), str(setup["dtype"]).removeprefix("torch.")
@@ -49,9 +95,7 @@ class Run:
         self.failed: list[str] = []
         self.filtered = False
         self.write_error: RecordWriteError | None = None
-        self.record_path = (
-            options.record or config.rootpath / "records" / f"{self.started:%Y%m%dT%H%M%S}-{self.id}.json"
-        )
+        self.record_path = self.launched.record_path(config, options)
         self._machine_info: object = None
 
     def paired(self, benchmark: BenchmarkFixture) -> Paired:
@@ -63,7 +107,7 @@ class Run:
                 device=self.setup["device"],
                 dtype=self.setup["dtype"],
                 budget_s=self.options.scenario_budget_s,
-                seed=random.Random(self.id + benchmark.name).getrandbits(32),
+                seed=random.Random(self.launched.id + benchmark.name).getrandbits(32),
                 slowdowns=self.options.slowdowns,
                 min_blocks=self.options.min_blocks,
             ),
@@ -113,9 +157,20 @@ class Run:
         hook.pytest_benchmark_update_json(config=self.config, benchmarks=stats, output_json=document)
         return document
 
-    def record(self) -> Record:
-        """Return the typed view of what was measured so far."""
-        return Record.from_document(seal(self.document()))
+    def finish(self) -> Finished:
+        """Write the record a last time; return what comparison and report read."""
+        self.save()
+        return Finished(
+            root=self.config.rootpath,
+            options=self.options,
+            setup=self.setup,
+            deadline=self.deadline,
+            record=Record.from_document(seal(self.document())),
+            record_path=self.record_path,
+            tests={name: ScenarioTest(found.node_id, found.seconds) for name, found in self.measured.items()},
+            write_error=self.write_error,
+            lost={},
+        )
 
     def complete_document(self, document: dict[str, Any]) -> None:
         """Add the other arms' entries and our header to a pytest-benchmark document, in place."""
@@ -139,8 +194,8 @@ class Run:
             "fingerprint": self.fingerprint,
             "kind": self.kind,
             "launch": {
-                "id": self.id,
-                "started": self.started.isoformat(),
+                "id": self.launched.id,
+                "started": self.launched.started.isoformat(),
                 "num_threads": self.setup["num_threads"],
                 "sees_throttling": self.clock.sees_throttling(),
                 "load_average": [self.load_before, load_average()],
@@ -155,7 +210,7 @@ class Run:
         }
 
     def _launch(self, ours: Measurement, arm: str) -> dict[str, Any]:
-        return {"id": self.id, "samples": list(ours.samples[arm]), "voided": ours.voided}
+        return {"id": self.launched.id, "samples": list(ours.samples[arm]), "voided": ours.voided}
 
 
 def _cost(ours: Measurement, arm: str) -> dict[str, float] | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.harness.paired import ANCHOR, PRIMARY
-from bench.harness.record import Scenario
+from bench.harness.record import Scenario, differing_inputs
 from bench.harness.stats import (
     Interval,
     block_log_ratios,
@@ -33,7 +33,6 @@ NUM_REPLICATES = 1
 ONE_SIDED_95 = 1.645  # normal quantile of the non-inferiority limit
 TWO_SIDED_95 = 1.960  # normal quantile of the interval shown
 SHARED_SHARE = 0.5  # an arm that moved less than half as far as the one that moved most did not move with it
-INPUT_HASHES = ("workload", "routing")  # what must be equal for two times to be of the same work
 LARGEST_ERROR = math.log(2.0) / 2  # a launch whose own ratio is uncertain by a factor of two cannot judge anything
 
 
@@ -273,10 +272,10 @@ def judge_scenario(
 
 
 def hash_mismatch(new: Scenario, base: Scenario) -> str:
-    """Say which inputs differ between run and baseline; empty if none does. Outputs may: rounding is the machine's."""
-    mine, theirs = new.arms[PRIMARY].hashes, base.arms[PRIMARY].hashes
-    differing = [name for name in INPUT_HASHES if mine.get(name) != theirs.get(name)]
-    return f"another {' and '.join(differing)} hash than the baseline's" if differing else ""
+    """Say which inputs differ between run and baseline; empty if none does."""
+    differing = differing_inputs(new.arms[PRIMARY].hashes, base.arms[PRIMARY].hashes)
+    remedy = "promote a new baseline if that was meant"
+    return f"another {' and '.join(differing)} hash than the baseline's; {remedy}" if differing else ""
 
 
 def attribute(changes: Iterable[Change]) -> str:

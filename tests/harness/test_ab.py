@@ -1,8 +1,10 @@
 """`ab`, from revisions to a comment and an exit code: two stages within a budget, what is shown, what is refused."""
 
+import dataclasses
 import json
 import math
 import subprocess
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,13 +13,15 @@ import pytest
 from bench.harness.__main__ import main
 from bench.harness.ab import command
 from bench.harness.ab.command import Comparison, Request, compare, pinned_project
-from bench.harness.ab.comment import MARKER, MOST_LETTERS, MOST_ROWS, comment, ends_with, verdict_line
+from bench.harness.ab.comment import comment, ends_with
 from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
-from bench.harness.ab.lockstep import LaunchPlan, scenario_of
+from bench.harness.ab.lockstep import LaunchPlan
 from bench.harness.ab.process import Pinned
+from bench.harness.ab.profile import ScenarioProfile
 from bench.harness.ab.types import PairedLaunch, Trouble
-from bench.harness.ab.worktree import SourceTree
+from bench.harness.commands import ab as commands_ab
 from bench.harness.commands.parsing import seconds
+from bench.harness.measuring import scenario_of
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 NODE_IDS = ["bench/f.py::a", "bench/f.py::b", "bench/f.py::c"]
@@ -65,13 +69,20 @@ def repository(tmp_path: Path) -> Path:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, repository: Path, machine: Machine, *, base: str = "HEAD", budget_s: float = 1e9
+    monkeypatch: pytest.MonkeyPatch,
+    repository: Path,
+    machine: Machine,
+    *,
+    base: str = "HEAD",
+    budget_s: float = 1e9,
+    profile: bool = False,
 ) -> Comparison:
     monkeypatch.setattr(command, "run_launch", machine.run)
     monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
     monkeypatch.setattr(command, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
     monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
-    return compare(request_in(repository, base=base, budget_s=budget_s), note=lambda _text: None)
+    request = request_in(repository, base=base, budget_s=budget_s)
+    return compare(dataclasses.replace(request, profile=profile), note=lambda _text: None)
 
 
 def request_in(
@@ -159,10 +170,13 @@ def test_a_base_without_the_package_makes_every_scenario_new(monkeypatch: pytest
 def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
     monkeypatch: pytest.MonkeyPatch, repository: Path
 ) -> None:
-    comparison = run(monkeypatch, repository, Machine({"b": {"failed": 1.0}}))
+    machine = Machine({"b": {"failed": 1.0}})
+    comparison = run(monkeypatch, repository, machine)
     assert found(comparison) == {"a": Verdict.OK, "b": Verdict.FAILED, "c": Verdict.OK}
+    assert machine.asked[0] == ["a", "b", "c"]
+    assert all(asked == ["a", "c"] for asked in machine.asked[1:])  # it would lose its worker in each
     assert ends_with(comparison, strict=False) == 16
-    assert "b: FAILED, base: it was killed by SIGKILL" in comment(comparison)
+    assert "- `b`: FAILED, `base: it was killed by SIGKILL`" in comment(comparison)
 
 
 def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:
@@ -175,45 +189,35 @@ def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, reposi
     assert {said["scenario"]: said["verdict"] for said in document["verdicts"]}["a"] == "REGRESSED"
 
 
-def tree(*, is_dirty: bool = False) -> SourceTree:
-    return SourceTree(folder=Path("x"), commit="0123456789abcdef", is_dirty=is_dirty, has_package=True)
+def test_only_what_regressed_is_profiled_after_the_verdicts_stand(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    asked: list[dict[str, Verdict]] = []
+
+    def profiled(verdicts: Sequence[ScenarioVerdict], *_: object) -> list[ScenarioProfile]:
+        asked.append({verdict.scenario: verdict.verdict for verdict in verdicts})
+        return [ScenarioProfile(scenario="a", arm="moe", why="no profiler here")]
+
+    monkeypatch.setattr(command, "profile_regressed", profiled)
+    slow = Machine({"a": {"moe": 1.05}})
+    assert run(monkeypatch, repository, slow).profiles == []
+    comparison = run(monkeypatch, repository, Machine({"a": {"moe": 1.05}}), profile=True)
+    assert asked == [found(comparison)]
+    assert "it could not be profiled, `no profiler here`" in comment(comparison)
+    assert found(comparison)["a"] is Verdict.REGRESSED
 
 
-def comparison_of(*verdicts: ScenarioVerdict) -> Comparison:
-    return Comparison(base=tree(), head=tree(is_dirty=True), stage_1=[], stage_2=[], verdicts=verdicts, seconds=1.0)
-
-
-def test_the_most_severe_rows_are_open_and_the_rest_folded() -> None:
-    fine = [ScenarioVerdict(scenario=f"ok{i}", verdict=Verdict.OK) for i in range(MOST_ROWS + 5)]
-    slow = ScenarioVerdict(scenario="slow", verdict=Verdict.REGRESSED, where="MoE")
-    text = comment(comparison_of(*fine, slow))
-    opened, folded = text.split("<details>")
-    assert text.startswith(MARKER)
-    assert opened.index("slow") < opened.index("ok0")
-    assert opened.count("| ok") == MOST_ROWS - 1
-    assert "6 more scenarios" in folded
-
-
-def test_the_verdict_line_counts_and_names_both_sides() -> None:
-    line = verdict_line(
-        comparison_of(
-            ScenarioVerdict(scenario="a", verdict=Verdict.OK), ScenarioVerdict(scenario="b", verdict=Verdict.REGRESSED)
-        )
-    )
-    assert line == "REGRESSED: 1 REGRESSED, 1 OK · 0123456789 with uncommitted changes against 0123456789"
-
-
-def test_a_comment_stays_under_githubs_limit() -> None:
-    many = [ScenarioVerdict(scenario=f"bench_{'x' * 200}{i}", verdict=Verdict.OK) for i in range(400)]
-    assert len(comment(comparison_of(*many))) <= MOST_LETTERS
-    long = ScenarioVerdict(scenario="a", verdict=Verdict.FAILED, why="y" * 2 * MOST_LETTERS)
-    assert len(comment(comparison_of(long))) < MOST_LETTERS + 100
-
-
-def test_names_cannot_break_the_table_or_start_markup() -> None:
-    text = comment(comparison_of(ScenarioVerdict(scenario="a|<script>\nb", verdict=Verdict.FAILED, why="<b>|")))
-    assert "<script>" not in text
-    assert "a\\|&lt;script&gt; b" in text
+def test_the_command_leaves_launches_comment_and_junit_file(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comparison = run(monkeypatch, repository, Machine({"a": {"moe": 1.05}}))
+    monkeypatch.setattr(commands_ab, "compare", lambda *_, **__: comparison)
+    out = repository / "out"
+    assert main(["ab", "--base", "HEAD", "--out", str(out), "--junitxml", str(out / "deep" / "ab.xml")]) == 10
+    assert (out / "ab.md").read_text() in capsys.readouterr().out
+    assert json.loads((out / "ab.json").read_text())["profiles"] == []
+    suite = ET.parse(out / "deep" / "ab.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
 
 
 @pytest.mark.parametrize(

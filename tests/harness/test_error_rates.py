@@ -92,7 +92,7 @@ def test_a_slowdown_of_30_percent_is_found_by_few_launches_and_attributed_to_the
     machine = Simulated(rng=np.random.default_rng(int(100 * sd)), sd=sd, slow={"moe": 1.3})
     verdicts = [verdict for _ in range(NUM_SUITES) for verdict in run_suite(machine)]
     assert share(verdicts, Verdict.REGRESSED) >= (1.0 if sd < 0.05 else 0.97)  # their tolerance is 21 %
-    assert max(verdict.num_launches for verdict in verdicts) <= 3
+    assert max(verdict.num_launches for verdict in verdicts) <= (3 if sd < 0.05 else 5)
     found = [verdict for verdict in verdicts if verdict.verdict is Verdict.REGRESSED]
     assert sum(verdict.where == "MoE" for verdict in found) >= 0.98 * len(found)
 

@@ -43,6 +43,14 @@ def test_other_inputs_are_another_scenario() -> None:
     assert [entry.scenario for entry in found] == [SCENARIOS[1]]
 
 
+def test_other_outputs_of_the_same_inputs_are_the_same_scenario() -> None:
+    same = {"workload": "abc", "routing": "def", "output": "another rounding"}
+    old = document(dense=(0.002, 0.002, 0.002))
+    new = changed(document(), "benchmarks", 0, "extra_info", "moevlm", "hashes", value=same)
+    found = ledger.slowdowns(Record.from_document(old), Record.from_document(new), **WHY)
+    assert [entry.scenario for entry in found] == list(SCENARIOS)
+
+
 def test_one_percent_ten_times_is_seen() -> None:
     entries = [slowdown(1.01**i, 1.01 ** (i + 1)) for i in range(10)]
     assert ledger.accepted_since(entries, baseline="x.json", release="v1") == {"s": pytest.approx(10 * math.log(1.01))}

@@ -11,7 +11,7 @@ from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import source_tree
 from bench.harness.paired import MIN_BLOCKS
 from bench.harness.verdict import Verdict
-from tests.harness.processes import is_running
+from tests.harness.processes import survives
 
 REPOSITORY = Path(__file__).parents[2]
 INI = f"""
@@ -175,7 +175,7 @@ def test_what_went_wrong_is_named_and_the_rest_is_measured(
 def test_no_process_is_left_behind(broken: Broken) -> None:
     pids = started(broken[0])
     assert len(pids) == 2 * 2 + 1  # both started again after a death; what hung had started a process of its own
-    assert not any(map(is_running, pids))
+    assert not any(map(survives, pids))
 
 
 def test_a_base_without_the_package_makes_everything_new(tmp_path: Path) -> None:

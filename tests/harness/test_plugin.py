@@ -33,6 +33,9 @@ def pytest_measured_setup(config):
     torch.set_num_threads(1)
     return {"device": torch.device("cpu"), "dtype": torch.float32, "num_threads": 1,
             "axes": {"size": ["64", "96"]}, "launch_options": ["--scenario-budget=0.02"]}
+
+def pytest_measured_devices(config):
+    return ["cpu"]
 """
 BENCH = """
 import pytest, torch

@@ -12,7 +12,7 @@ from bench.harness.ab import process
 from bench.harness.ab.channel import Collected, Ended, Finish, Go, Warm
 from bench.harness.ab.pair import EndedEarly, Limits, Pair
 from bench.harness.ab.process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
-from tests.harness.processes import is_running
+from tests.harness.processes import is_running, survives
 
 HEADER = f"""#!{sys.executable}
 import json, os, pathlib, signal, socket, subprocess, sys, time
@@ -117,7 +117,7 @@ def test_a_stopped_worker_takes_what_it_started_with_it(script: Start, tmp_path:
     assert isinstance(answer, Ended)
     assert is_running(answer.outcome)
     worker.stop()
-    assert not is_running(answer.outcome)
+    assert not survives(answer.outcome)
 
 
 def test_a_worker_that_is_done_may_tidy_up(script: Start, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_ctrl_c_in_the_middle_of_a_block_leaves_nothing_behind(script: Start, tm
         measure()
     pids = [pid for path in tmp_path.glob("pids-*") for pid in path.read_text().split()]
     assert len(pids) >= 2
-    assert not any(map(is_running, pids))
+    assert not any(map(survives, pids))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.harness.__main__ import main
-from bench.harness.plot import TWIN_FIGURES, draw_twins
+from bench.harness.plot.twins import TWIN_FIGURES, draw_twins
 from bench.harness.stats import Interval
 from bench.harness.twins import mean_interval, read_twins, show, summary_rows
 
@@ -100,7 +100,7 @@ def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
 def test_what_is_no_document_of_twins_is_refused(tmp_path: Path, capsys: Any, text: str, message: str) -> None:
     path = tmp_path / "results.json"
     path.write_text(text)
-    assert main(["twins", str(path)]) == 2
+    assert main(["twins", str(path)]) == 4
     assert message in capsys.readouterr().err
 
 

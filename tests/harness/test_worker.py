@@ -97,7 +97,7 @@ def test_an_abandoned_scenario_is_skipped_before_its_assertions(scripted: Script
 
 
 def test_what_a_ready_scenario_cannot_answer_is_refused(scripted: Scripted) -> None:
-    with pytest.raises(TypeError, match="takes WarmUp, RunBlock, Finish or Abandon, got Go"):
+    with pytest.raises(TypeError, match="takes WarmUp, RunBlock, Profile, Finish or Abandon, got Go"):
         scripted.measure(Go())
 
 

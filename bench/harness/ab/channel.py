@@ -4,7 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 RECEIVED_BYTES = 65536  # at a time; a message is far smaller
@@ -38,6 +38,7 @@ class Ready:
     metric: str
     hashes: Mapping[str, str]
     counts: Mapping[str, float] | None = None  # by arm
+    params: Mapping[str, str] = field(default_factory=dict)  # axis -> value, as text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,21 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Parent: run this arm once, and say which operations its time went to."""
+
+    arm: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profiled:
+    """Worker: seconds of each operation itself, without those that it calls."""
+
+    host_s: Mapping[str, float]
+    device_s: Mapping[str, float]  # kernels of the GPU; empty on a CPU
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finish:
     """Parent: enough; go on to the scenario's own assertions."""
 
@@ -88,7 +104,9 @@ class Ended:
     why: str = ""
 
 
-Message = Collected | Chosen | Go | Ready | WarmUp | Warm | RunBlock | Block | Finish | Abandon | Ended
+Message = (
+    Collected | Chosen | Go | Ready | WarmUp | Warm | RunBlock | Block | Profile | Profiled | Finish | Abandon | Ended
+)
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Message.__args__}
 
 

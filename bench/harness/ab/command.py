@@ -20,12 +20,14 @@ from bench.harness.ab.decision import (
     suspects,
 )
 from bench.harness.ab.judgement import Limits
-from bench.harness.ab.lockstep import BASE, HEAD, LaunchPlan, run_launch, scenario_of
+from bench.harness.ab.lockstep import BASE, HEAD, LaunchPlan, run_launch
 from bench.harness.ab.pace import Pace
 from bench.harness.ab.process import Project, Side, pin_device
+from bench.harness.ab.profile import ScenarioProfile, profile_regressed
 from bench.harness.ab.tolerances import limits_of, read_rules
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree, source_tree
+from bench.harness.measuring import scenario_of
 from bench.harness.record import replace_text
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
@@ -47,6 +49,7 @@ class Request:
     seed: int
     tolerances: Path  # a file; see `tolerances`
     side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
+    profile: bool = False  # regressed scenarios once more, under the profiler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,7 @@ class Comparison:
     stage_2: Sequence[PairedLaunch]
     verdicts: Sequence[ScenarioVerdict]
     seconds: float
+    profiles: Sequence[ScenarioProfile] = ()
 
     def document(self) -> dict[str, Any]:
         """Return all launches and verdicts as JSON knows them."""
@@ -70,7 +74,8 @@ class Comparison:
         said = [
             {"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in self.verdicts
         ]
-        return {**sides, **stages, "verdicts": said, "seconds": self.seconds}
+        profiles = [asdict(one) for one in self.profiles]
+        return {**sides, **stages, "verdicts": said, "profiles": profiles, "seconds": self.seconds}
 
     def write(self, path: Path) -> None:
         """Write the document whole or not at all.
@@ -107,7 +112,8 @@ def compare(request: Request, note: Callable[[str], None]) -> Comparison:
             why = f"base {base.commit[:10]} has no package {PACKAGE}"
             series.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
             stage_1 = stage_2 = []
-    verdicts = decide(stage_1, stage_2, troubles=series.troubles, limits=limits)
+        verdicts = decide(stage_1, stage_2, troubles=series.troubles, limits=limits)
+        profiles = series.profile(node_ids, verdicts) if request.profile else []
     judged = {verdict.scenario for verdict in verdicts}
     verdicts += [_unmeasured(name) for name in map(scenario_of, node_ids) if name not in judged]
     return Comparison(
@@ -117,6 +123,7 @@ def compare(request: Request, note: Callable[[str], None]) -> Comparison:
         stage_2=stage_2,
         verdicts=verdicts,
         seconds=time.monotonic() - started,
+        profiles=profiles,
     )
 
 
@@ -205,6 +212,14 @@ class _Series:
                 chosen = [node_id for node_id in chosen if scenario_of(node_id) not in done]
         return launches
 
+    def profile(self, node_ids: Sequence[str], verdicts: Sequence[ScenarioVerdict]) -> list[ScenarioProfile]:
+        """Look into what regressed; the verdicts stand, so the budget does not bind."""
+        profiles = []
+        for one in profile_regressed(verdicts, node_ids, (self.base, self.head), self.project):
+            self.note(f"profiled {one.scenario}, {one.arm}: {one.why or f'{len(one.changes)} operations changed'}")
+            profiles.append(one)
+        return profiles
+
     def _num_confirmable(self, wanted: int) -> int:
         """Count the suspects, of those wanted, for which all launches of stage 2 fit; at least one is tried."""
         num_launches = STAGE_2_LAUNCHES * PLACEBO_EVERY / (PLACEBO_EVERY - 1)
@@ -218,6 +233,8 @@ class _Series:
         return self.number % PLACEBO_EVERY == PLACEBO_EVERY - 1
 
     def _launch(self, node_ids: Sequence[str], *, is_placebo: bool, stage: int) -> list[PairedLaunch]:
+        gone = {trouble.scenario for trouble in self.troubles if trouble.verdict is Verdict.FAILED}
+        node_ids = [node_id for node_id in node_ids if scenario_of(node_id) not in gone]  # each would lose its worker
         left = self.deadline - time.monotonic()
         what = "base against itself" if is_placebo else "base against head"
         self.note(f"stage {stage}, launch {self.number + 1}: {what}, {len(node_ids)} scenarios, {left:.0f} s left")

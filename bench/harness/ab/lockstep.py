@@ -12,9 +12,11 @@ from bench.harness.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, 
 from bench.harness.ab.pair import EndedEarly, Limits, Pair
 from bench.harness.ab.process import Project, Side, WorkerLost
 from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.measuring import scenario_of
 from bench.harness.metrics import METRICS
 from bench.harness.paired import MAX_BLOCKS, MIN_BLOCKS, balanced_orders
-from bench.harness.verdict import INPUT_HASHES, SEVERITY, Verdict
+from bench.harness.record import differing_inputs
+from bench.harness.verdict import SEVERITY, Verdict
 
 BASE, HEAD = "base", "head"
 OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")  # torch's and Python's: never taken for a scenario that base lacks
@@ -143,6 +145,7 @@ def _result(
         sign=1.0 if METRICS[ready.metric].better == "lower" else -1.0,
         counted=ready.counts is not None,
         metric=ready.metric,
+        params=ready.params,
     )
 
 
@@ -158,17 +161,8 @@ def count_blocks(block_s: float, plan: LaunchPlan) -> int:
 
 def different_inputs(base: Ready, head: Ready) -> str:
     """Say which inputs of the sides differ; empty if none does."""
-    names = [name for name in INPUT_HASHES if base.hashes.get(name) != head.hashes.get(name)]
+    names = differing_inputs(base.hashes, head.hashes)
     return f"base and head do not get the same inputs: another {' and '.join(names)} hash" if names else ""
-
-
-def scenario_of(node_id: str) -> str:
-    """Return the scenario's id, the key of reports and baselines.
-
-    >>> scenario_of("bench/bench_decode.py::bench_decode[tiny-b1]")
-    'bench_decode[tiny-b1]'
-    """
-    return node_id.partition("::")[2]
 
 
 def files_of(node_ids: Sequence[str]) -> list[str]:

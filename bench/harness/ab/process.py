@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.harness.ab.channel import Channel, Message
+from bench.harness.launch import WITHOUT
+from bench.harness.measuring import XDIST
 
 HARNESS_ROOT = Path(__file__).parents[3]  # holds bench/: a worker runs the parent's own harness
 CHILD = "bench.harness.ab.child"
 EXIT_S = 20.0  # for a worker that has nothing left to do, and for one that closed its channel, to end by itself
 OUTPUT_SHOWN = 800  # last characters of a lost worker's output
-XDIST = "PYTEST_XDIST"  # prefix of the variables under which pytest-benchmark measures nothing
-OWN_OPTIONS = ("--compare=off", "--continue-on-collection-errors", "-p", "no:cacheprovider", "-q")
+OWN_OPTIONS = ("--compare=off", "--continue-on-collection-errors", *WITHOUT, "-q")
 GPU_QUERY = "import sys, torch; print(torch.cuda.get_device_properties(sys.argv[1]).uuid)"
 
 
@@ -121,7 +122,9 @@ class Worker:
             return WorkerLost(self.side.name, f"its worker closed its channel and stayed alive: {self._said()}")
         if code < 0:
             name = signal.Signals(-code).name
-            hint = "; the kernel kills so when memory runs out" if -code == signal.SIGKILL else ""
+            hint = (
+                "; the kernel kills so when memory runs out, run the scenario alone" if -code == signal.SIGKILL else ""
+            )
             return WorkerLost(self.side.name, f"its worker died of {name}{hint}: {self._said()}", code)
         return WorkerLost(self.side.name, f"its worker ended {code}: {self._said()}", code)
 

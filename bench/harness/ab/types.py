@@ -1,7 +1,7 @@
 """What the lock-step hands to the decision: a scenario measured on both sides in one launch, or why it was not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.harness.verdict import Verdict
 
@@ -16,6 +16,7 @@ class PairedLaunch:
     sign: float  # 1.0 where lower is better, -1.0 where higher is
     counted: bool  # a number such as bytes, not timed: one block, no noise
     metric: str = ""  # name of what the values are, for reports
+    params: Mapping[str, str] = field(default_factory=dict)  # axis of the matrix -> value, for reports
 
 
 @dataclass(frozen=True, kw_only=True)

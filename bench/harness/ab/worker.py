@@ -9,7 +9,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -24,11 +24,13 @@ from bench.harness.ab.channel import (
     Ended,
     Finish,
     Go,
+    Profile,
     Ready,
     RunBlock,
     Warm,
     WarmUp,
 )
+from bench.harness.ab.operations import operation_seconds
 from bench.harness.clock import Clock, make_clock
 from bench.harness.metrics import Metric
 from bench.harness.options import read_options
@@ -43,8 +45,9 @@ ABANDONED = "the other side did not get as far"
 class RemotePaired:
     """Measure the arms of one scenario when the parent says so; same calls as `Paired`."""
 
-    def __init__(self, channel: Channel, clock: Clock, plan: Plan) -> None:
+    def __init__(self, channel: Channel, clock: Clock, plan: Plan, params: Mapping[str, object] | None = None) -> None:
         self.channel, self.clock, self.plan = channel, clock, plan
+        self.params = {axis: str(value) for axis, value in (params or {}).items()}
 
     def measure(
         self,
@@ -80,7 +83,7 @@ class RemotePaired:
         gc.collect()
         gc.disable()
         try:
-            self.channel.send(Ready(arms=list(calls), metric=metric.name, hashes=dict(hashes or {})))
+            self._announce(list(calls), metric, hashes)
             self._serve(blocks, num_units)
         finally:
             gc.enable()
@@ -108,10 +111,21 @@ class RemotePaired:
             The values by arm.
         """
         values = {arm: float(value_of(arm)) for arm in arms}
-        self.channel.send(Ready(arms=list(values), metric=metric.name, hashes=dict(hashes or {}), counts=values))
+        self._announce(list(values), metric, hashes, counts=values)
         if isinstance(self.channel.receive(), Abandon):
             pytest.skip(ABANDONED)
         return values
+
+    def _announce(
+        self,
+        arms: Sequence[str],
+        metric: Metric,
+        hashes: Mapping[str, str] | None,
+        counts: Mapping[str, float] | None = None,
+    ) -> None:
+        self.channel.send(
+            Ready(arms=arms, metric=metric.name, hashes=dict(hashes or {}), counts=counts, params=self.params)
+        )
 
     def _serve(self, blocks: Blocks[R], num_units: int) -> None:
         while not isinstance(message := self.channel.receive(), Finish):
@@ -121,11 +135,13 @@ class RemotePaired:
                     self.channel.send(Warm(block_s=block_s, anchor_calls=blocks.repeats[ANCHOR]))
                 case RunBlock():
                     self.channel.send(run_block(blocks, message, num_units))
+                case Profile():
+                    self.channel.send(operation_seconds(blocks.calls[message.arm], self.plan.device))
                 case Abandon():
                     pytest.skip(ABANDONED)
                 case _:
                     raise TypeError(
-                        f"a scenario that is ready takes WarmUp, RunBlock, Finish or Abandon, got {message}"
+                        f"a scenario that is ready takes WarmUp, RunBlock, Profile, Finish or Abandon, got {message}"
                     )
 
 
@@ -196,7 +212,7 @@ class WorkerSession:
         """Tell the parent how it ended, once everything is torn down."""
         self.channel.send(self.ended.pop(nodeid))
 
-    def paired(self, _benchmark: BenchmarkFixture) -> RemotePaired:
+    def paired(self, benchmark: BenchmarkFixture) -> RemotePaired:
         """Return what a scenario measures with."""
         assert self.clock is not None, "a scenario is collected before it runs"
         plan = Plan(
@@ -206,4 +222,4 @@ class WorkerSession:
             seed=0,  # the parent draws the orders
             slowdowns=self.options.slowdowns,
         )
-        return RemotePaired(self.channel, self.clock, plan)
+        return RemotePaired(self.channel, self.clock, plan, benchmark.params)

@@ -8,11 +8,13 @@ from pathlib import Path
 from bench.harness.ab.command import Request, compare
 from bench.harness.ab.comment import comment, ends_with
 from bench.harness.ab.github import publish
+from bench.harness.ab.junit import junit
 from bench.harness.ab.lockstep import HEAD
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.interrupt import end_on_sigterm
-from bench.harness.commands.parsing import Commands, seconds
+from bench.harness.commands.parsing import Commands, seconds, slowdowns
+from bench.harness.options import inject_option
 from bench.harness.record import replace_text
 
 
@@ -25,8 +27,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
     parser.add_argument("--out", type=Path, default=Path("records"), metavar="DIR", help="takes ab.json and ab.md")
     parser.add_argument("--strict", action="store_true", help="INCONCLUSIVE ends 11")
+    parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
     parser.add_argument(
-        "--inject", action="append", default=[], metavar="ARM=F", help="slow an arm of head, to rehearse"
+        "--profile", action="store_true", help="run what regressed once more, and show which operations changed"
+    )
+    parser.add_argument(
+        "--inject", type=slowdowns, default={}, metavar="ARM=F,...", help="slow arms of head, to rehearse a regression"
     )
     parser.add_argument(
         "pytest", nargs="*", metavar="-- OPTION", help="as of pytest bench: --scale tiny --batch-size 1"
@@ -45,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
         budget_s=options.budget,
         seed=0,
         tolerances=FOLDER / FILE_NAME,
-        side_arguments={HEAD: [f"--inject={arm}" for arm in options.inject]},
+        side_arguments={HEAD: inject_option(options.inject)},
+        profile=options.profile,
     )
     end_on_sigterm()
     result = compare(request, note=lambda text: print(text, file=sys.stderr))
@@ -55,4 +62,6 @@ def run(options: argparse.Namespace) -> int:
         print(line)
     result.write(options.out / "ab.json")
     replace_text(options.out / "ab.md", said)
+    if options.junitxml:
+        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, strict=options.strict))
     return ends_with(result, strict=options.strict)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.ab.command import Comparison, Request, collect, compare
-from bench.harness.ab.lockstep import HEAD, scenario_of
+from bench.harness.ab.lockstep import HEAD
 from bench.harness.environment import load_average
+from bench.harness.measuring import scenario_of
+from bench.harness.options import inject_option
 from bench.harness.qualify.rules import flagged
 from bench.harness.qualify.suites import REMEDY, Campaign, Suite, condense, read_campaign, write_campaign
 
@@ -83,9 +85,7 @@ def run_suites(
 
 def _run(request: Request, injected: Mapping[str, float], note: Callable[[str], None]) -> Suite:
     started, before = datetime.datetime.now(datetime.UTC), load_average()[0]
-    slowed = ",".join(f"{arm}={factor}" for arm, factor in injected.items())
-    arguments = [f"--inject={slowed}"] if slowed else []
-    result = compare(replace(request, side_arguments={HEAD: arguments}), note)
+    result = compare(replace(request, side_arguments={HEAD: inject_option(injected)}), note)
     return _suite(result, injected, started.isoformat(timespec="seconds"), [before, load_average()[0]])
 
 

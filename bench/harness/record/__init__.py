@@ -5,6 +5,8 @@ arm of one scenario.
 """
 
 from bench.harness.record.entries import arm_entry, merge
+from bench.harness.record.hashes import differing_inputs
+from bench.harness.record.join import join
 from bench.harness.record.schema import KEY, SCHEMA_VERSION, ArmSeries, CorruptRecord, Launch, Record, Scenario
 from bench.harness.record.storage import RecordWriteError, load, read, replace_text, seal, write
 
@@ -18,6 +20,8 @@ __all__ = [
     "RecordWriteError",
     "Scenario",
     "arm_entry",
+    "differing_inputs",
+    "join",
     "load",
     "merge",
     "read",

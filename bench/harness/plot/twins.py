@@ -1,35 +1,17 @@
-"""Figures of records, as SVG that reads on light and dark pages and is the same bytes for the same record."""
+"""Figures of trained twins: specialization, scores and bins by layer, and the loss."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
 from bench.harness.twins import Twin, by_layer
 
-INK = "#808080"  # mid-grey: contrast of about 4 on white and on near-black
-COLOURS = ("#3b7dd8", "#e07b28", "#2f9e60", "#c94f6d", "#8b6fc9", "#8a8a2a")  # of lines; each legible on both
-MODALITY_COLOURS = {"text": "#3b7dd8", "vision": "#e07b28"}
-PANEL_INCHES = (3.2, 2.6)
-STYLE: dict[Any, Any] = {  # matplotlib's names, which its stubs list as literals
-    "svg.hashsalt": "moevlm",  # ids in the file would be random otherwise
-    "svg.fonttype": "none",  # text stays text
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.titlecolor": INK,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
+MODALITY_COLOURS = {"text": COLOURS[0], "vision": COLOURS[1]}
 
 Variants = Mapping[str, Sequence[Twin]]
 
@@ -51,12 +33,13 @@ def draw_twins(variants: Variants, folder: Path) -> list[Path]:
     with mpl.rc_context(STYLE):
         drawn = {name: draw(routed) for name, draw in TWIN_FIGURES.items()}
         drawn["training"] = draw_training(variants)
-        return [_save(figure, folder / f"{name}.svg") for name, figure in drawn.items()]
+        return [save(figure, folder / f"{name}.svg") for name, figure in drawn.items()]
 
 
 def draw_specialization(variants: Variants) -> Figure:
     """Draw the Modality Specialization Index by layer: mean over seeds, whiskers from the lowest to the highest."""
-    figure, (axes,) = _panels(1, width=1.7)
+    figure = panels(1, width=1.7)
+    (axes,) = figure.axes
     num_layers = by_layer(next(iter(variants.values())), "msi").shape[1]
     offsets = np.linspace(-0.12, 0.12, len(variants))
     for (variant, twins), colour, offset in zip(variants.items(), COLOURS * 2, offsets, strict=False):
@@ -74,7 +57,8 @@ def draw_specialization(variants: Variants) -> Figure:
 
 def draw_training(variants: Variants) -> Figure:
     """Draw the task's loss while training: mean over seeds, each step's batch alone, so it wobbles."""
-    figure, (axes,) = _panels(1, width=1.7)
+    figure = panels(1, width=1.7)
+    (axes,) = figure.axes
     colours = iter(COLOURS * 2)
     for variant, twins in variants.items():
         colour = next(colours) if "routing" in twins[0] else INK  # an MoE has one colour in all figures
@@ -91,32 +75,33 @@ def draw_training(variants: Variants) -> Figure:
 def draw_scores(variants: Variants) -> Figure:
     """Draw soft scores by depth, of the first seed: median and band from the 10th to the 90th percentile."""
     soft = {variant: twins for variant, twins in variants.items() if variant.startswith("smoes")} or variants
-    figure, panels = _panels(len(soft))
-    for axes, (variant, twins) in zip(panels, soft.items(), strict=True):
+    figure = panels(len(soft))
+    for axes, (variant, twins) in zip(figure.axes, soft.items(), strict=True):
         layers = twins[0]["routing"]["scores"]
         for modality, colour in MODALITY_COLOURS.items():
             low, middle, high = np.array([layer[modality] for layer in layers]).T
             axes.fill_between(range(len(layers)), low, high, color=colour, alpha=0.25, linewidth=0)
             axes.plot(range(len(layers)), middle, color=colour, marker="o", markersize=3, label=f"{modality} tokens")
         axes.set(title=variant, xlabel="MoE layer", ylim=(-0.03, 1.03), xticks=range(len(layers)))
-    panels[0].set_ylabel("score: share of text")
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.axes[0].set_ylabel("score: share of text")
+    figure.axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
 def draw_bins(variants: Variants) -> Figure:
     """Draw each expert's share of text by layer, of the first seed; experts bin by bin, bins divided by lines."""
-    figure, panels = _panels(len(variants), width=0.8)
+    figure = panels(len(variants), width=0.8)
+    bars = list(figure.axes)
     image = None
-    for axes, (variant, twins) in zip(panels, variants.items(), strict=True):
+    for axes, (variant, twins) in zip(bars, variants.items(), strict=True):
         routing = twins[0]["routing"]
         layers = [_bin_by_bin(*layer) for layer in zip(routing["text_share"], routing["bins"], strict=True)]
         image = axes.imshow(np.array(layers), cmap="coolwarm_r", vmin=0, vmax=1, aspect="auto")
         _divide_bins(axes, routing["bins"][0])
         axes.set(title=variant, xlabel="expert, in order of bins", xticks=[], yticks=range(len(layers)))
-    panels[0].set_ylabel("MoE layer")
+    bars[0].set_ylabel("MoE layer")
     if image is not None:
-        figure.colorbar(image, ax=panels, label="share of text", fraction=0.04, pad=0.02)
+        figure.colorbar(image, ax=bars, label="share of text", fraction=0.04, pad=0.02)
     return figure
 
 
@@ -130,20 +115,6 @@ def _divide_bins(axes: Axes, bins: Sequence[int] | None) -> None:
     size = bins.count(0) if bins else 0
     for edge in range(size, len(bins or ()), size or 1):
         axes.axvline(edge - 0.5, color="white", linewidth=0.6)
-
-
-def _panels(count: int, width: float = 1.0) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(PANEL_INCHES[0] * width * count, PANEL_INCHES[1]), layout="constrained")
-    figure.patch.set_alpha(0.0)
-    panels = figure.subplots(1, count, squeeze=False, sharey=True)[0]
-    for axes in panels:
-        axes.patch.set_alpha(0.0)
-    return figure, list(panels)
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, metadata={"Date": None})
-    return path
 
 
 TWIN_FIGURES: Mapping[str, Callable[[Variants], Figure]] = {

@@ -1,0 +1,40 @@
+"""Markdown as GitHub reads it: tables, folded parts, and names that stay what they are whatever they hold."""
+
+import re
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+
+def code(text: str) -> str:
+    """Return a code span, in which GitHub reads neither markup nor mentions nor links; also within a table's cell.
+
+    Args:
+        text: anything; line breaks become spaces.
+
+    >>> code("a|b")
+    '`a\\\\|b`'
+    >>> code("a`b")
+    '`` a`b ``'
+    """
+    line = " ".join(text.split())
+    if not line:
+        return ""
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    room = " " if len(fence) > 1 else ""
+    return f"{fence}{room}{line}{room}{fence}".replace("|", "\\|")
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out as a GitHub table.
+
+    Args:
+        headers: of the columns.
+        rows: cells that are markdown already: whatever comes from names has been through `code`.
+    """
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def folded(title: str, body: str) -> str:
+    """Return a part that GitHub shows closed; the title is ours, no name."""
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"

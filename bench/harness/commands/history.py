@@ -1,0 +1,103 @@
+"""history: how scenarios moved over the promoted baselines."""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.harness import ledger
+from bench.harness.baseline import FOLDER
+from bench.harness.commands.parsing import Commands
+from bench.harness.history import UNCOMMITTED, Point, Promotion, baseline_names, points, read_history
+from bench.harness.plot.history import draw_history
+from bench.harness.report import markdown_table
+from bench.harness.stats import percent
+
+PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
+HEADERS = ("scenario", "promoted", "commit", "MoE", "dense", "MoE / dense [95 %]", "change", "accepted since release")
+LEGEND = (
+    "change: of MoE / dense to the promotion before, above 0 is worse; accepted: what the ledger adds up to since the "
+    "last release tag"
+)
+FIGURE = "history.svg"
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("history", help="how scenarios moved over the promoted baselines")
+    parser.add_argument(
+        "scenarios", nargs="?", metavar="REGEX", help="all promotions of these; default: the newest of every scenario"
+    )
+    parser.add_argument("--baselines", type=Path, default=FOLDER, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--baseline", metavar="NAME", help="file in it; needed where it holds several")
+    parser.add_argument("--out", type=Path, default=Path("records"), metavar="DIR", help=f"takes {FIGURE}")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the promotions and how the scenarios moved, and draw it."""
+    pattern = _pattern(options.scenarios or "")
+    name = _chosen(options.baseline, baseline_names(options.baselines))
+    history = read_history(options.baselines, name)
+    found = points(history.promotions, ledger.read(options.baselines), baseline=name)
+    series = {scenario: steps for scenario, steps in found.items() if pattern.search(scenario)}
+    if not series:
+        raise ValueError(f"REGEX must find a scenario of {name}, got {pattern.pattern!r}; it has {_some(list(found))}")
+    print(f"{name}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
+    shown = series if options.scenarios else {scenario: steps[-1:] for scenario, steps in series.items()}
+    print(f"{markdown_table(HEADERS, _rows(shown))}\n\n{LEGEND}")
+    for note in history.notes:
+        print(f"note: {note}")
+    drawn = draw_history(series, options.out / FIGURE)
+    others = " that moved most" if len(drawn) < len(series) else ""
+    print(f"drawn: {options.out / FIGURE}, {len(drawn)} of {len(series)} scenarios{others}")
+    return 0
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"REGEX must be a regular expression, got {text!r} ({error}); write a bracket as \\["
+        ) from error
+
+
+def _chosen(asked: str | None, names: Sequence[str]) -> str:
+    """Return the baseline that is meant; its suffix may be left out."""
+    fitting = [name for name in names if asked in (None, name, name.removesuffix(".json"))]
+    if len(fitting) != 1:
+        raise ValueError(f"--baseline must name one baseline, got {asked or 'none'}; known: {', '.join(names)}")
+    return fitting[0]
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+
+
+def _promotion_cells(promotion: Promotion) -> tuple[str, ...]:
+    launches = str((promotion.record.promotion or {}).get("launches", ""))
+    return (_minute(promotion), _short(promotion), launches, promotion.release or "none", promotion.reason)
+
+
+def _rows(series: Mapping[str, Sequence[Point]]) -> list[tuple[str, ...]]:
+    """Return a row for each point; a scenario is named once."""
+    return [
+        (scenario if i == 0 else "", *_cells(point))
+        for scenario, steps in series.items()
+        for i, point in enumerate(steps)
+    ]
+
+
+def _cells(point: Point) -> tuple[str, ...]:
+    ratio = "{:.3f} [{:.3f}, {:.3f}]".format(*point.ratio) if point.ratio else ""
+    moved = [f"{percent(log):+.1f} %" if log is not None else "" for log in (point.change, point.accepted)]
+    return (_minute(point.promotion), _short(point.promotion), point.moe, point.dense, ratio, *moved)
+
+
+def _short(promotion: Promotion) -> str:
+    return promotion.commit if promotion.commit == UNCOMMITTED else promotion.commit[:10]
+
+
+def _minute(promotion: Promotion) -> str:
+    return promotion.date[:16].replace("T", " ")

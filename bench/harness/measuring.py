@@ -1,0 +1,129 @@
+"""The part of the plugin that measures, in this process: peaks, then each scenario, and a record after each."""
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.harness.options import Options
+from bench.harness.paired import Paired
+from bench.harness.run import Finished, Launched, Measured, Run
+
+BENCH_FOLDER = "bench"
+XDIST = "PYTEST_XDIST"  # prefix of the variables by which pytest-benchmark knows a worker and measures nothing in it
+NOTHING_SELECTED = "-k and -m must leave a scenario to measure, got none; pytest bench --collect-only -q lists them"
+
+
+class Measuring:
+    """Measure what is collected; idle where no scenario is."""
+
+    def __init__(self, config: pytest.Config, options: Options, launched: Launched | None = None) -> None:
+        self.config, self.options, self.launched = config, options, launched
+        self.run: Run | None = None
+        self.collected: list[str] = []  # scenario ids, before -k and -m took from them
+        self.selected: list[str] = []  # node ids of scenarios
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Remember what was collected before -k and -m take from it."""
+        self.collected = [item.name for item in items if is_scenario(item)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember what is left to measure."""
+        self.selected = [item.nodeid for item in session.items if is_scenario(item)]
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, Any, None]:
+        """Pin the device and measure its peaks before the first scenario."""
+        if self.selected and not self.config.option.collectonly:
+            self._start()
+        yield
+
+    def _start(self) -> None:
+        try:
+            setup = self.config.hook.pytest_measured_setup(config=self.config)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
+        self.run = Run(self.config, self.options, setup, len(self.selected), self.launched)
+        self.run.filtered = len(self.selected) < len(self.collected) or names_scenarios(self.config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Note when a scenario's set-up began: the estimate of a fresh launch needs it."""
+        self.scenario_started = time.time()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+        """Keep a scenario once its own assertions have passed; note one that failed or does not fit."""
+        outcome = yield
+        report: pytest.TestReport = outcome.get_result()
+        if self.run is None or not is_scenario(item):
+            return
+        if report.failed:
+            self.run.failed.append(item.name)
+        elif report.skipped:
+            self.run.not_fitting.append({"scenario": item.name, **dict(item.user_properties)})
+        elif call.when == "call":
+            self._keep(self.run, item, call.stop - self.scenario_started)
+
+    def _keep(self, run: Run, item: pytest.Item, seconds: float) -> None:
+        paired: Paired = item.funcargs["paired"]  # type: ignore[attr-defined]  # pytest.Function has it
+        if paired.measurement:
+            params = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+            run.add(
+                Measured(
+                    node_id=item.nodeid,
+                    params=params,
+                    benchmark=paired.benchmark,
+                    measurement=paired.measurement,
+                    seconds=seconds,
+                )
+            )
+
+    def paired(self, benchmark: BenchmarkFixture) -> Paired:
+        """Return what a scenario measures with."""
+        assert self.run is not None, "a scenario is collected before it runs"
+        return self.run.paired(benchmark)
+
+    def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
+        """Add the other arms and our header to pytest-benchmark's document."""
+        if self.run:
+            self.run.complete_document(output_json)
+
+    def finish(self) -> Finished | None:
+        """Return what was measured; nothing where no scenario was selected."""
+        return self.run.finish() if self.run else None
+
+
+def is_scenario(item: pytest.Item) -> bool:
+    """Tell whether a test measures: it asks for the fixture `paired`."""
+    return "paired" in getattr(item, "fixturenames", ())
+
+
+def scenario_of(node_id: str) -> str:
+    """Return the scenario's id, the key of reports and baselines.
+
+    >>> scenario_of("bench/bench_decode.py::bench_decode[tiny-b1]")
+    'bench_decode[tiny-b1]'
+    """
+    return node_id.partition("::")[2]
+
+
+def names_scenarios(config: pytest.Config) -> bool:
+    """Tell whether the command line names single scenarios, not whole folders or files."""
+    return any("::" in arg for arg in config.args)
+
+
+def holds_scenarios(config: pytest.Config) -> bool:
+    """Tell whether a path on the command line is in, or holds, the folder of scenarios."""
+    folder = config.rootpath / BENCH_FOLDER
+    paths = [_path(config, arg) for arg in config.args]
+    return any(path.is_relative_to(folder) or folder.is_relative_to(path) for path in paths)
+
+
+def _path(config: pytest.Config, arg: str) -> Path:
+    return (config.invocation_params.dir / arg.partition("::")[0]).resolve()

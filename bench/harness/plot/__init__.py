@@ -1,0 +1,1 @@
+"""Records as figures; nothing else imports matplotlib."""

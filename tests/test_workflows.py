@@ -1,0 +1,93 @@
+"""The workflows keep the rules that no runner checks: pinned actions, few rights, no code from outside on the GPU."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.harness.ab.comment import MARKER
+
+FOLDER = Path(__file__).parents[1] / ".github" / "workflows"
+FILES = sorted(FOLDER.glob("*.yml"))
+PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+READING = ("read", "none")
+
+
+def workflow(path: Path) -> dict[Any, Any]:
+    loaded: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return loaded
+
+
+def events(document: dict[Any, Any]) -> Any:
+    return document[True]  # YAML 1.1 reads the key `on` so
+
+
+def jobs(*, of: str = "*.yml") -> list[tuple[str, dict[str, Any]]]:
+    return [(f"{path.stem}.{name}", job) for path in FOLDER.glob(of) for name, job in workflow(path)["jobs"].items()]
+
+
+def writes(permissions: object) -> bool:
+    return permissions == "write-all" or (
+        isinstance(permissions, dict) and any(right not in READING for right in permissions.values())
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_action_is_pinned_by_commit_with_its_version_beside(path: Path) -> None:
+    used = [line.strip().removeprefix("- ") for line in path.read_text().splitlines() if "uses:" in line]
+    assert [line for line in used if not PINNED.fullmatch(line)] == []
+
+
+def test_one_action_has_one_version() -> None:
+    used = {match for path in FILES for match in re.findall(r"uses: (\S+)@(\S+)", path.read_text())}
+    assert len({action for action, _ in used}) == len(used)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_workflow_begins_with_rights_to_read_at_most(path: Path) -> None:
+    document = workflow(path)
+    assert isinstance(document["permissions"], dict)
+    assert not writes(document["permissions"])
+
+
+def test_only_the_comment_is_written_and_by_a_job_that_runs_no_code_of_the_pull_request() -> None:
+    writing = {name: job for name, job in jobs() if writes(job.get("permissions"))}
+    assert set(writing) == {"comment.post"}
+    (job,) = writing.values()
+    assert job["permissions"] == {"actions": "read", "pull-requests": "write"}
+    assert not any("uses" in step for step in job["steps"])
+    assert not re.search(r"\$\{\{", "".join(step["run"] for step in job["steps"]))  # names reach the shell as variables
+
+
+def test_no_workflow_gives_a_pull_request_the_rights_of_its_target() -> None:
+    assert not any("pull_request_target" in events(workflow(path)) for path in FILES)
+
+
+def test_what_a_pull_request_runs_on_the_gpu_needs_the_label() -> None:
+    on_gpu = {name: job for name, job in jobs() if "self-hosted" in job["runs-on"]}
+    assert set(on_gpu) == {"perf.gate", "perf.compare", "perf.qualify"}
+    condition = on_gpu.pop("perf.gate")["if"]
+    labelled, pushed = condition.split("||")
+    assert "github.event.label.name == 'gpu'" in labelled
+    assert "labels.*.name, 'gpu')" in pushed
+    assert "head.repo.full_name == github.repository" in pushed
+    assert on_gpu["perf.compare"]["if"] == "github.event_name != 'pull_request'"
+    assert "'schedule'" in on_gpu["perf.qualify"]["if"]
+
+
+def test_no_step_writes_a_name_from_outside_into_a_shell() -> None:
+    runs = [step["run"] for _, job in jobs() for step in job["steps"] if "run" in step]
+    assert not any("${{ github.event" in run or "head_ref" in run for run in runs)
+
+
+def test_no_checkout_leaves_its_token_behind() -> None:
+    checkouts = [s for _, job in jobs() for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_the_comment_is_found_again_by_the_marker_that_it_begins_with() -> None:
+    ((_, job),) = jobs(of="comment.yml")
+    assert job["env"]["MARKER"] == MARKER
