@@ -2,8 +2,11 @@
 
 The clock covers the experts of every decoder layer in turn, each with its own weights and its own choice of experts,
 so that a layer does not find its weights in a cache because it has just run; router and attention are outside. The
-dense arm is the twin's MLP.
+dense arm is the twin's MLP; transformers' backends are further arms, over the same weights and the same choices.
 """
+
+import copy
+from typing import Any
 
 import pytest
 import torch
@@ -14,15 +17,17 @@ from bench.harness.paired import Paired
 from fixtures.models import Twins
 from moevlm.experts import reference_experts
 from moevlm.feedforward import MoEVLMExperts
+from moevlm.kernels.cpu.ops import tiers
 from moevlm.router import Routing
 from moevlm.routing_profiles import bias_rows
 from moevlm.specialization import distinct_experts
 
+PEERS = ("eager", "grouped_mm", "batched_mm")
 CHECKED_TOKENS = 4  # the slow path takes milliseconds a token at 7b
 ERROR_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-3, torch.bfloat16: 1e-2, torch.float16: 1e-2}
 
 
-@pytest.mark.defaults(backend=["eager", "grouped_mm", "batched_mm"])
+@pytest.mark.defaults(backend=["moevlm"])
 @torch.inference_mode()
 def bench_experts(
     paired: Paired, twins: Twins, routing_hash: str, decode_anchor: str, num_tokens: int, backend: str
@@ -34,28 +39,51 @@ def bench_experts(
     hidden_TH = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(moe.device, moe.dtype)
     rows_T = bias_rows(torch.arange(num_tokens, device=moe.device)[None])
     routings = [mlp.gate(hidden_TH, rows_T) for mlp in layers["moe"]]
+    peers = peers_of(backend, moe.dtype, routings[0].ids_TK.numel(), moe.config.text_config.num_experts)
+    experts = {arm: [with_backend(mlp.experts, arm) for mlp in layers["moe"]] for arm in peers}
+    experts["moe"] = [mlp.experts for mlp in layers["moe"]]
 
     def feed_forward(arm: str) -> torch.Tensor:
-        if arm != "moe":
+        if arm not in experts:
             return torch.stack([mlp(hidden_TH[None])[0] for mlp in layers[arm]])
-        pairs = zip(layers[arm], routings, strict=True)
-        return torch.stack([mlp.experts(hidden_TH, routing.ids_TK, routing.weights_TK) for mlp, routing in pairs])
+        pairs = zip(experts[arm], routings, strict=True)
+        return torch.stack([layer(hidden_TH, routing.ids_TK, routing.weights_TK) for layer, routing in pairs])
 
     distinct = sum(distinct_experts(routing.ids_TK) for routing in routings) / len(routings)
+    costs = costs_of(twins, "experts", seq_len=num_tokens, distinct=distinct)
     outputs = paired.measure(
         feed_forward,
-        arms=twins,
+        arms=[*twins, *peers],
         metric=LATENCY,
         anchor=decode_anchor,
         num_units=len(routings),
-        costs=costs_of(twins, "experts", seq_len=num_tokens, distinct=distinct),
+        costs=costs | dict.fromkeys(peers, costs["moe"]),
         hashes={"workload": f"normal-t{num_tokens}-seed0", "routing": routing_hash},
-        facts={"distinct_experts": distinct},
+        facts={"distinct_experts": distinct, "cpu_kernel_tiers": len(tiers())},
     )
-    assert outputs["moe"].shape == (len(routings), *shape)
-    assert (
-        reference_error(layers["moe"][0].experts, hidden_TH, routings[0], outputs["moe"][0]) < ERROR_BOUNDS[moe.dtype]
-    )
+    for arm in experts:
+        assert outputs[arm].shape == (len(routings), *shape)
+        error = reference_error(layers["moe"][0].experts, hidden_TH, routings[0], outputs[arm][0])
+        assert error < ERROR_BOUNDS[moe.dtype], arm
+
+
+def peers_of(backend: str, dtype: torch.dtype, num_pairs: int, num_experts: int) -> list[str]:
+    """Name transformers' backends to measure beside `backend`.
+
+    grouped_mm has no float64. batched_mm copies the weights of each (token, expert) pair: it is left out where it would
+    copy more than there are.
+    """
+    left_out = {"grouped_mm": dtype is torch.float64, "batched_mm": num_pairs > num_experts}
+    return [peer for peer in PEERS if peer != backend and not left_out.get(peer, False)]
+
+
+def with_backend(experts: MoEVLMExperts, backend: str) -> MoEVLMExperts:
+    """Return the same experts, of the same tensors, under another backend."""
+    config: Any = copy.copy(experts.config)
+    config._experts_implementation = backend
+    peer = copy.copy(experts)
+    peer.config = config
+    return peer
 
 
 def reference_error(

@@ -11,14 +11,18 @@ from transformers.activations import ACT2FN
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from moevlm.config import MoEVLMTextConfig
+from moevlm.kernels.cpu.ops import is_best, swiglu_experts, takes
+from moevlm.kernels.loop import Activation, loop_experts
 
-REFERENCE = "reference"
+OURS, REFERENCE = "moevlm", "reference"
 EXPERT_BACKENDS = {
     "eager": "transformers' loop over the experts that were hit",
     "grouped_mm": "tokens sorted by expert, one grouped matrix product a projection; not in float64",
     "batched_mm": "the weights of each (token, expert) pair gathered, one batched product a projection",
+    OURS: "on a CPU, kernels that read each hit expert's weights once; else one plain product an expert and projection",
     REFERENCE: "float64, one (token, expert) pair at a time: slow, the oracle",
 }
+DEFAULT_BACKENDS = {"cpu": OURS, "cuda": "grouped_mm"}  # by device type
 
 
 def set_expert_backend(model: PreTrainedModel, name: str) -> None:
@@ -73,6 +77,18 @@ class _Experts(Protocol):
     config: MoEVLMTextConfig
     gate_up_proj: torch.Tensor
     down: torch.Tensor
+    act_fn: Activation
+
+
+def _our_forward(
+    experts: _Experts, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor
+) -> torch.Tensor:
+    """Choose by device, dtype and rows an expert; where a gradient is wanted the loop, which has one."""
+    tensors = (experts.gate_up_proj, experts.down, hidden_TH)
+    tokens_an_expert = ids_TK.numel() / experts.down.shape[0]
+    if takes(*tensors, experts.config.hidden_act, weights_TK) and is_best(hidden_TH.dtype, tokens_an_expert):
+        return swiglu_experts(*tensors, ids_TK, weights_TK)
+    return loop_experts(*tensors, ids_TK, weights_TK, experts.act_fn)
 
 
 def _reference_forward(
@@ -83,4 +99,5 @@ def _reference_forward(
     return output_TH.to(hidden_TH.dtype)
 
 
+ALL_EXPERTS_FUNCTIONS.register(OURS, _our_forward)
 ALL_EXPERTS_FUNCTIONS.register(REFERENCE, _reference_forward)

@@ -22,9 +22,12 @@ def build(arm: str) -> MoEVLM:
 
 
 def count_flops(model: MoEVLM, **inputs: object) -> int:
-    """Return what torch counts in a forward pass, less the RoPE table: a product in some transformers versions."""
+    """Return what torch counts in a forward pass, less the RoPE table: a product in some transformers versions.
+
+    Gradients are wanted, for then the feed-forward is torch's own products, which the counter knows.
+    """
     counter = FlopCounterMode(display=False)
-    with torch.inference_mode(), counter:
+    with torch.enable_grad(), counter:
         model(**inputs)
     counts = counter.get_flop_counts()
     rotary = [sum(ops.values()) for name, ops in counts.items() if name.endswith(".rotary_emb")]

@@ -9,7 +9,7 @@ from moevlm import EXPERT_BACKENDS, MoEVLMTextConfig, set_expert_backend
 from moevlm.experts import reference_experts
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts
 
-E, K, H, WIDTH = 8, 2, 32, 16
+E, K, H, WIDTH = 8, 2, 64, 32  # the least that the CPU kernels take
 RELATIVE_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-2}
 
 
@@ -83,7 +83,7 @@ def test_backends_read_the_stored_down_projection_without_a_copy():
     assert set(dict(experts.named_parameters())) == {"gate_up_proj", "down"}
 
 
-@pytest.mark.parametrize("backend", ["eager", "grouped_mm"])
+@pytest.mark.parametrize("backend", ["eager", "grouped_mm", "moevlm"])
 def test_gradients_equal_the_oracles(backend):
     gradients = []
     for name in (backend, "reference"):
@@ -106,6 +106,34 @@ def test_setting_a_backend_reaches_every_layer_of_the_model(make_model, make_pro
         torch.testing.assert_close(model(ids_BS).logits, oracle, rtol=1e-4, atol=1e-4)
 
 
+def test_kernels_logits_and_tokens_agree_with_the_references(make_model, make_prompt):
+    model, ids_BS = make_model(), make_prompt(2, 40)
+    found = {}
+    for backend in ("reference", "moevlm"):
+        set_expert_backend(model, backend)
+        with torch.inference_mode():
+            found[backend] = model(ids_BS).logits, model.generate(input_ids=ids_BS, max_new_tokens=12, do_sample=False)
+    torch.testing.assert_close(found["moevlm"][0], found["reference"][0], rtol=1e-4, atol=1e-4)
+    assert torch.equal(found["moevlm"][1], found["reference"][1])
+
+
+@pytest.mark.parametrize("dtype", RELATIVE_BOUNDS)
+def test_dense_twin_computes_the_same_with_and_without_gradients(dtype):
+    dense = MoEVLMDenseMLP(MoEVLMTextConfig(hidden_size=H, intermediate_size=E * WIDTH, ffn_block_size=WIDTH)).to(dtype)
+    torch.manual_seed(0)
+    for parameter in dense.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    hidden_BSH = routed(6, dtype)[0].view(2, 3, H)
+    with torch.no_grad():
+        kernels = dense(hidden_BSH)
+    products = dense(hidden_BSH)
+    assert products.requires_grad
+    assert kernels.shape == products.shape
+    assert relative_error(kernels, products.detach()) < RELATIVE_BOUNDS[dtype]
+
+
 def test_unknown_backend_names_the_known_ones(make_model):
-    with pytest.raises(ValueError, match="must be one of eager, grouped_mm, batched_mm, reference, got 'fused'; "):
+    with pytest.raises(
+        ValueError, match="must be one of eager, grouped_mm, batched_mm, moevlm, reference, got 'fused'; "
+    ):
         set_expert_backend(make_model(), "fused")

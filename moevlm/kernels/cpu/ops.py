@@ -1,0 +1,125 @@
+"""SwiGLU experts and the dense twin's SwiGLU through the CPU kernels, and when they are the best choice.
+
+Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a token.
+"""
+
+from functools import cache
+
+import torch
+
+from moevlm.kernels.cpu.build import load
+
+TIERS = ("generic", "dot", "tiles")  # as the kernels number them: any processor, AVX512-BF16, AMX
+HIDDEN_MULTIPLE, WIDTH_MULTIPLE = 64, 32  # columns and rows that the kernels take at a time
+HIDDEN_ACT = "silu"
+# Tokens of an expert beyond which torch's matrix products are faster; absent: nowhere (measured: docs/performance.md).
+MOST_TOKENS_AN_EXPERT = {(torch.float32, tier): 64 for tier in TIERS} | {(torch.bfloat16, "dot"): 64}
+DTYPES = (torch.float32, torch.bfloat16)
+MOST_SUM_BYTES = 1 << 29  # each thread sums its share of the output in float32; beyond this torch's products take less
+
+
+@cache
+def tiers() -> tuple[str, ...]:
+    """Name what the kernels can use here, the best last; empty where they could not be compiled."""
+    if load() is not None:
+        return ()
+    return TIERS[: torch.ops.moevlm.best_tier() + 1]
+
+
+def takes(
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    hidden_act: str,
+    weights_TK: torch.Tensor | None = None,
+) -> bool:
+    """Tell whether the kernels compute with these tensors: CPU, float32 or bfloat16, no gradient, known sizes.
+
+    Args:
+        gate_up_EWH: (E, 2I, H).
+        down_EIH: (E, I, H).
+        hidden_TH: Hidden states.
+        hidden_act: Activation by transformers' name.
+        weights_TK: Expert weights, of an MoE.
+    """
+    tensors = (
+        (gate_up_EWH, down_EIH, hidden_TH) if weights_TK is None else (gate_up_EWH, down_EIH, hidden_TH, weights_TK)
+    )
+    _, width, hidden_size = down_EIH.shape
+    return (
+        hidden_TH.device.type == "cpu"
+        and hidden_TH.dtype in DTYPES
+        and hidden_TH.dtype == gate_up_EWH.dtype == down_EIH.dtype
+        and hidden_act == HIDDEN_ACT
+        and hidden_size % HIDDEN_MULTIPLE == 0
+        and width % WIDTH_MULTIPLE == 0
+        and gate_up_EWH.is_contiguous()
+        and down_EIH.is_contiguous()
+        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
+        and torch.get_num_threads() * hidden_TH.numel() * torch.float32.itemsize <= MOST_SUM_BYTES
+        and load() is None
+    )
+
+
+def is_best(dtype: torch.dtype, tokens_an_expert: float) -> bool:
+    """Tell whether the kernels are faster than torch's products; `takes` has been asked.
+
+    Args:
+        dtype: Of weights and hidden states.
+        tokens_an_expert: Mean over experts; all tokens for the dense twin, whose blocks see each of them.
+    """
+    return tokens_an_expert <= MOST_TOKENS_AN_EXPERT.get((dtype, tiers()[-1]), tokens_an_expert)
+
+
+def swiglu_experts(
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    ids_TK: torch.Tensor,
+    weights_TK: torch.Tensor,
+    *,
+    tier: str | None = None,
+) -> torch.Tensor:
+    """Sum the chosen experts of each token; `takes` has been asked.
+
+    Args:
+        gate_up_EWH: (E, 2I, H): the gate's rows, then up's.
+        down_EIH: (E, I, H).
+        hidden_TH: Hidden states.
+        ids_TK: Expert ids, int64; E marks a choice that another device computes.
+        weights_TK: Expert weights.
+        tier: One of `tiers()`; None: the best.
+
+    Returns:
+        (T, H). SwiGLU: Shazeer 2020, arXiv:2002.05202. Products are summed in float32.
+
+    Raises:
+        RuntimeError: An expert id is out of range.
+    """
+    number = _number(tier)  # loads the kernels
+    inputs = (hidden_TH.contiguous(), ids_TK.contiguous(), weights_TK.float().contiguous())
+    output: torch.Tensor = torch.ops.moevlm.swiglu_experts(gate_up_EWH, down_EIH, *inputs, number)
+    return output
+
+
+def swiglu_dense(
+    gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, *, tier: str | None = None
+) -> torch.Tensor:
+    """Sum all blocks of an MoE's storage with weight 1, the dense twin's feed-forward; `takes` has been asked.
+
+    Args:
+        gate_up_EWH: (E, 2I, H): of each block the gate's rows, then up's.
+        down_EIH: (E, I, H).
+        hidden_TH: Hidden states.
+        tier: One of `tiers()`; None: the best.
+    """
+    number = _number(tier)  # loads the kernels
+    output: torch.Tensor = torch.ops.moevlm.swiglu_dense(gate_up_EWH, down_EIH, hidden_TH.contiguous(), number)
+    return output
+
+
+def _number(tier: str | None) -> int:
+    known = tiers()
+    if tier is not None and tier not in known:
+        raise ValueError(f"tier must be one of {', '.join(known)} on this machine, got {tier!r}; choose one of them")
+    return len(known) - 1 if tier is None else known.index(tier)

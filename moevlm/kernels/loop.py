@@ -1,0 +1,46 @@
+"""SwiGLU experts as a loop of plain matrix products: any device and dtype, differentiable, rows gathered per expert.
+
+Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a token, R rows of one expert.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+Activation = Callable[[torch.Tensor], torch.Tensor]
+
+
+def loop_experts(
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    ids_TK: torch.Tensor,
+    weights_TK: torch.Tensor,
+    act: Activation,
+) -> torch.Tensor:
+    """Sum the chosen experts of each token, one expert that was hit at a time.
+
+    Args:
+        gate_up_EWH: (E, 2I, H): the gate's rows, then up's.
+        down_EIH: (E, I, H).
+        hidden_TH: Hidden states.
+        ids_TK: Expert ids, int64; E marks a choice that another device computes.
+        weights_TK: Expert weights; they scale the I-wide activations, which are narrower than the output.
+        act: Activation of the gate.
+    """
+    num_experts = down_EIH.shape[0]
+    chosen_P, pairs_P = ids_TK.flatten().sort(stable=True)
+    counts = torch.bincount(chosen_P, minlength=num_experts)[:num_experts].tolist()
+    tokens_P = pairs_P // ids_TK.shape[1]
+    weights_P = weights_TK.flatten()[pairs_P].to(hidden_TH.dtype)
+    output_TH = torch.zeros_like(hidden_TH)
+    start = 0
+    for expert, count in enumerate(counts):
+        if count:
+            rows = slice(start, start + count)
+            tokens_R, weights_R1 = tokens_P[rows], weights_P[rows, None]
+            gate_RI, up_RI = F.linear(hidden_TH[tokens_R], gate_up_EWH[expert]).chunk(2, dim=-1)
+            output_TH.index_add_(0, tokens_R, (act(gate_RI) * up_RI * weights_R1) @ down_EIH[expert])
+            start += count
+    return output_TH

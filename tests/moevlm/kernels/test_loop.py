@@ -1,0 +1,39 @@
+"""The loop over experts: edges that the backends' common tests do not reach."""
+
+import torch
+from torch.nn.functional import silu
+
+from moevlm.experts import reference_experts
+from moevlm.kernels.loop import loop_experts
+
+
+def made(num_tokens):
+    generator = torch.Generator().manual_seed(2)
+    gate_up, down = (torch.randn(4, rows, 8, generator=generator, dtype=torch.float64) for rows in (12, 6))
+    hidden = torch.randn(num_tokens, 8, generator=generator, dtype=torch.float64)
+    weights, ids = torch.rand(num_tokens, 4, generator=generator, dtype=torch.float64).topk(2)
+    return gate_up, down, hidden, ids, weights
+
+
+def test_a_choice_marked_as_anothers_adds_nothing():
+    gate_up, down, hidden, ids, weights = made(5)
+    kept = weights.clone()
+    kept[1, 0] = kept[4, 1] = 0
+    marked = ids.clone()
+    marked[1, 0] = marked[4, 1] = 4
+    expected = reference_experts(gate_up, down, hidden, ids, kept)
+    torch.testing.assert_close(loop_experts(gate_up, down, hidden, marked, weights, silu), expected)
+
+
+def test_no_tokens_give_no_rows():
+    assert loop_experts(*made(0), silu).shape == (0, 8)
+
+
+def test_gradients_agree_with_finite_differences():
+    gate_up, down, hidden, ids, weights = made(3)
+    leaves = [tensor.requires_grad_() for tensor in (gate_up, down, hidden, weights)]
+
+    def run(gate_up, down, hidden, weights):
+        return loop_experts(gate_up, down, hidden, ids, weights, silu)
+
+    assert torch.autograd.gradcheck(run, leaves)
