@@ -225,16 +225,24 @@ def placebos(shift: float, name: str = "a") -> list[PairedLaunch]:
     return [replace(one, is_placebo=True) for one in shifted]
 
 
-def test_a_placebo_that_moves_makes_every_timed_scenario_unfit() -> None:
-    measured = [*stage_1(name="a"), *stage_1({"moe": 1.3}, name="b"), *placebos(0.2), *counted(1.0)]
-    found = {one.scenario: one for one in decide(measured, stage_2({"moe": 1.3}, name="b"))}
+def test_a_slowdown_no_larger_than_what_the_placebo_saw_is_unfit_and_a_larger_one_stands() -> None:
+    slow, slower = {"moe": 1.22}, {"moe": 1.3}
+    measured = [*stage_1(name="a"), *stage_1(slow, name="b"), *stage_1(slower, name="c"), *placebos(0.2), *counted(1.0)]
+    fresh = [*stage_2(slow, name="b"), *stage_2(slower, name="c")]
+    found = {one.scenario: one for one in decide(measured, fresh)}
     assert {name: one.verdict for name, one in found.items()} == {
-        "a": Verdict.UNFIT,
+        "a": Verdict.OK,  # head's side was slowed, and is not slower
         "b": Verdict.UNFIT,
+        "c": Verdict.REGRESSED,
         "m": Verdict.OK,
     }
-    assert found["b"].where == ""
-    assert "base against itself moved by" in found["a"].why
+    assert (found["b"].where, found["c"].where) == ("", "MoE")
+    assert "base against itself moved by" in found["b"].why
+
+
+def test_a_machine_that_favours_head_acquits_nothing_and_finds_no_improvement() -> None:
+    measured = [*stage_1(name="a"), *stage_1({"moe": 0.85}, name="b"), *placebos(-0.2)]
+    assert [one.verdict for one in decide(measured, [])] == [Verdict.UNFIT, Verdict.UNFIT]
 
 
 def test_a_placebo_that_stays_is_not_judged_as_a_change() -> None:

@@ -44,6 +44,7 @@ def test_a_machine_that_slows_everything_is_unfit() -> None:
     assert share(suite, Verdict.UNFIT) >= 0.95
 
 
-def test_a_machine_that_favours_one_slot_is_unfit() -> None:
+def test_a_machine_that_favours_one_slot_accuses_nobody() -> None:
     suite = run_suite(np.random.default_rng(10), NOISES["heavy tails"], slot_bias=0.03)
-    assert share(suite, Verdict.UNFIT) == 1.0
+    assert share(suite, Verdict.REGRESSED) == 0.0
+    assert share(suite, Verdict.UNFIT) > 0.0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from bench.harness.ab.changes import MACHINE, Series, series_of
 from bench.harness.ab.exact import holm, sign_flip_p
 from bench.harness.ab.judgement import DEFAULT_LIMITS, Limits, attribute, changes_of, judged
-from bench.harness.ab.placebo import uneven
+from bench.harness.ab.placebo import Shift, reason, stands, uneven
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.stats import percent
 from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict, worst
@@ -73,7 +73,7 @@ def decide(
         limits: by scenario, where they are not the default.
 
     Returns:
-        In the order of measurement. If base against itself moved, every timed scenario is UNFIT.
+        In the order of measurement. If base against itself moved, what does not hold without that shift is UNFIT.
     """
     first, fresh = _real(stage_1), _real(stage_2)
     screened = _screened(first, limits)
@@ -83,9 +83,11 @@ def decide(
     for name in escalated:
         again = _scenario_verdict(fresh[name], _changes(fresh[name], limits, p_values)) if name in fresh else None
         found[name] = _after_stage_2(found[name], again)
-    if why := uneven(stage_1, stage_2):
-        unfit = (name for name, series in first.items() if not series.counted)
-        found |= {name: replace(found[name], verdict=Verdict.UNFIT, where="", why=why) for name in unfit}
+    if shift := uneven(stage_1, stage_2):
+        timed = [name for name, series in first.items() if not series.counted]
+        found |= {
+            name: _on_uneven_ground(found[name], shift, (limits or {}).get(name, DEFAULT_LIMITS)) for name in timed
+        }
     return list(_with_troubles(found, troubles).values())
 
 
@@ -153,6 +155,13 @@ def _scenario_verdict(series: Series, changes: Sequence[Change]) -> ScenarioVerd
         changes=tuple(changes),
         num_launches=series.num_launches,
     )
+
+
+def _on_uneven_ground(found: ScenarioVerdict, shift: Shift, limit: Limits) -> ScenarioVerdict:
+    """Let a verdict stand that holds without what the machine did to one side; else it is UNFIT."""
+    if all(stands(change, shift.estimate, limit) for change in judged(found.changes)):
+        return found
+    return replace(found, verdict=Verdict.UNFIT, where="", why=reason(shift))
 
 
 def _with_troubles(found: Mapping[str, ScenarioVerdict], troubles: Iterable[Trouble]) -> dict[str, ScenarioVerdict]:

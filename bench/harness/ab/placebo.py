@@ -8,8 +8,10 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from bench.harness.ab.changes import BASE, Series, series_of
+from bench.harness.ab.judgement import Limits
 from bench.harness.ab.types import PairedLaunch
 from bench.harness.stats import percent, pseudo_median
+from bench.harness.verdict import Change, Verdict
 
 BAND_ERROR = 0.001  # chance that a stage of an even machine is called uneven
 HARMLESS = math.log(1.01)  # a bias of 1 % is half the smallest effect: it cannot make a regression on its own
@@ -59,12 +61,38 @@ def _shifts(series: Mapping[str, Series], *, centred: bool) -> list[float]:
     return [float(np.median(values)) for values in by_launch.values()]
 
 
-def uneven(*stages: Sequence[PairedLaunch]) -> str:
-    """Say in which way the machine treats base and head unlike, going by each stage's placebo; empty if it does not."""
-    for shift in map(placebo_shift, stages):
-        if abs(shift.estimate) > shift.band:
-            return (
-                f"base against itself moved by {percent(shift.estimate):+.1f} %, beyond {percent(shift.band):.1f} %: "
-                "the machine favours one side; give both equal cores, let it rest, and run again"
-            )
-    return ""
+def uneven(*stages: Sequence[PairedLaunch]) -> Shift | None:
+    """Return by how much the machine treats head unlike base, going by each stage's placebo; None if it does not.
+
+    Returns:
+        Of the stages whose placebo moved beyond its band, the farthest shift.
+    """
+    beyond = [shift for shift in map(placebo_shift, stages) if abs(shift.estimate) > shift.band]
+    return max(beyond, key=lambda shift: abs(shift.estimate), default=None)
+
+
+def stands(change: Change, shift: float, limit: Limits) -> bool:
+    """Tell whether a verdict holds once what the machine did to head's side is taken off.
+
+    Args:
+        change: of one control; what is INCONCLUSIVE claims nothing.
+        shift: log ratio of base against itself; real launches have moved by as much.
+        limit: of the scenario.
+    """
+    estimate, low, high = (value - shift for value in change.interval)
+    match change.verdict:
+        case Verdict.REGRESSED:
+            return low > 0 and estimate > limit.smallest_effect
+        case Verdict.IMPROVED:
+            return high < -limit.smallest_effect
+        case Verdict.OK:
+            return shift > 0 or high < limit.tolerance
+    return True
+
+
+def reason(shift: Shift) -> str:
+    """Say what the placebo showed, and what to do."""
+    return (
+        f"base against itself moved by {percent(shift.estimate):+.1f} %, beyond {percent(shift.band):.1f} %, and the "
+        "verdict does not hold without that: the machine favours one side; give both equal cores, let it rest, run again"
+    )
