@@ -94,5 +94,5 @@ def reason(shift: Shift) -> str:
     """Say what the placebo showed, and what to do."""
     return (
         f"base against itself moved by {percent(shift.estimate):+.1f} %, beyond {percent(shift.band):.1f} %, and the "
-        "verdict does not hold without that: the machine favours one side; let it rest, give both equal cores, run again"
+        "verdict does not hold without that: the machine favours one side; let it rest, give both equal cores"
     )
