@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from bench.harness.__main__ import main
-from bench.harness.ab import command
-from bench.harness.ab.command import Comparison, Request, compare, pinned_project
+from bench.harness.ab import command, stages
+from bench.harness.ab.command import compare
 from bench.harness.ab.comment import comment, ends_with
 from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
 from bench.harness.ab.lockstep import LaunchPlan
 from bench.harness.ab.process import Pinned
 from bench.harness.ab.profile import ScenarioProfile
+from bench.harness.ab.request import Comparison, Request
+from bench.harness.ab.stages import pinned_project
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.commands import ab as commands_ab
 from bench.harness.commands.parsing import seconds
@@ -77,9 +79,9 @@ def run(
     budget_s: float = 1e9,
     profile: bool = False,
 ) -> Comparison:
-    monkeypatch.setattr(command, "run_launch", machine.run)
+    monkeypatch.setattr(stages, "run_launch", machine.run)
     monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
-    monkeypatch.setattr(command, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
+    monkeypatch.setattr(stages, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
     monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
     request = request_in(repository, base=base, budget_s=budget_s)
     return compare(dataclasses.replace(request, profile=profile), note=lambda _text: None)
@@ -198,7 +200,7 @@ def test_only_what_regressed_is_profiled_after_the_verdicts_stand(
         asked.append({verdict.scenario: verdict.verdict for verdict in verdicts})
         return [ScenarioProfile(scenario="a", arm="moe", why="no profiler here")]
 
-    monkeypatch.setattr(command, "profile_regressed", profiled)
+    monkeypatch.setattr(stages, "profile_regressed", profiled)
     slow = Machine({"a": {"moe": 1.05}})
     assert run(monkeypatch, repository, slow).profiles == []
     comparison = run(monkeypatch, repository, Machine({"a": {"moe": 1.05}}), profile=True)
@@ -244,7 +246,7 @@ def test_both_sides_get_the_gpu_that_was_asked_for_by_its_uuid(
     monkeypatch: pytest.MonkeyPatch, repository: Path
 ) -> None:
     pinned = {"cuda:1": Pinned(("--device=cuda",), {"CUDA_VISIBLE_DEVICES": "GPU-abc"})}
-    monkeypatch.setattr(command, "pin_device", pinned.__getitem__)
+    monkeypatch.setattr(stages, "pin_device", pinned.__getitem__)
     project = pinned_project(request_in(repository, arguments=["--scale", "tiny", "--device", "cuda:1"]))
     assert project.arguments == ["--scale", "tiny", "--device=cuda"]
     assert project.environment == {"CUDA_VISIBLE_DEVICES": "GPU-abc"}

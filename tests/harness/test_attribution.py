@@ -17,11 +17,11 @@ from tests.harness.fresh_pytest import run_module
 SLOWER = {1: {"moe": 1.3}, 2: {"moe": 1.3, "dense": 1.3}, 3: {"dense": 1.3}}
 # Four arms look slow (one of 1, two of 2, one of 3): of 7 launches 2**-7 passes Holm over 4, of 6 launches not.
 FEW_LAUNCHES = """
-import bench.harness.ab.command as command
+import bench.harness.ab.stages as stages
 from tests.harness.forked_workers import use_forked_workers
 
 use_forked_workers()
-command.STAGE_1_LAUNCHES, command.STAGE_2_LAUNCHES, command.PLACEBO_EVERY = 1, 7, 8
+stages.STAGE_1_LAUNCHES, stages.STAGE_2_LAUNCHES, stages.PLACEBO_EVERY = 1, 7, 8
 """
 
 

@@ -21,13 +21,13 @@ AB = ("ab", "--base=HEAD", "--out=out")
 
 # `ab` with one launch a stage and workers that are soon given up
 QUICK = """
-import bench.harness.ab.command as command, bench.harness.ab.lockstep as lockstep, bench.harness.ab.pair as pair
+import bench.harness.ab.stages as stages, bench.harness.ab.lockstep as lockstep, bench.harness.ab.pair as pair
 import functools
 from tests.harness.forked_workers import use_forked_workers
 
 use_forked_workers()
-command.STAGE_1_LAUNCHES = command.STAGE_2_LAUNCHES = 1
-command.LaunchPlan = functools.partial(lockstep.LaunchPlan, limits=pair.Limits(stage_s=5.0))
+stages.STAGE_1_LAUNCHES = stages.STAGE_2_LAUNCHES = 1
+stages.LaunchPlan = functools.partial(lockstep.LaunchPlan, limits=pair.Limits(stage_s=5.0))
 """
 
 

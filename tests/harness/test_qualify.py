@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.harness.__main__ import main
-from bench.harness.ab.command import Comparison, Request
 from bench.harness.ab.lockstep import HEAD
+from bench.harness.ab.request import Comparison, Request
 from bench.harness.ab.worktree import SourceTree
 from bench.harness.commands import qualify as command
 from bench.harness.qualify import campaign as running

@@ -5,10 +5,10 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.harness.ab.command import Comparison
 from bench.harness.ab.judgement import SUSPECT_SHARE
 from bench.harness.ab.markdown import code, folded, table
 from bench.harness.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
+from bench.harness.ab.request import Comparison
 from bench.harness.ab.summary import HEADERS as SUMMARY_HEADERS
 from bench.harness.ab.summary import speedups
 from bench.harness.ab.types import PairedLaunch

@@ -5,11 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-from bench.harness.ab.command import Request, compare
+from bench.harness.ab.command import compare
 from bench.harness.ab.comment import comment, ends_with
 from bench.harness.ab.github import publish
 from bench.harness.ab.junit import junit
 from bench.harness.ab.lockstep import HEAD
+from bench.harness.ab.request import Request
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.interrupt import end_on_sigterm

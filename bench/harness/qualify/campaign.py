@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.harness.ab.command import Comparison, Request, collect, compare
+from bench.harness.ab.command import collect, compare
 from bench.harness.ab.lockstep import HEAD
+from bench.harness.ab.request import Comparison, Request
 from bench.harness.environment import load_average
 from bench.harness.measuring import scenario_of
 from bench.harness.options import inject_option

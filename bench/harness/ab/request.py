@@ -1,0 +1,64 @@
+"""What base and head are compared by, and what came of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.harness.ab.lockstep import BASE, HEAD
+from bench.harness.ab.profile import ScenarioProfile
+from bench.harness.ab.types import PairedLaunch
+from bench.harness.ab.worktree import SourceTree
+from bench.harness.record import replace_text
+from bench.harness.verdict import ScenarioVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is compared, and how long it may take."""
+
+    root: Path
+    base: str  # a git revision
+    head: str | None  # a git revision; None is the working tree as it is
+    expression: str  # pytest's -k; empty for all scenarios
+    arguments: Sequence[str]  # pytest options of both sides: scales, sizes, device
+    budget_s: float
+    seed: int
+    tolerances: Path  # a file; see `tolerances`
+    side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
+    profile: bool = False  # regressed scenarios once more, under the profiler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What was measured and what is said of it."""
+
+    base: SourceTree
+    head: SourceTree
+    stage_1: Sequence[PairedLaunch]
+    stage_2: Sequence[PairedLaunch]
+    verdicts: Sequence[ScenarioVerdict]
+    seconds: float
+    profiles: Sequence[ScenarioProfile] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return all launches and verdicts as JSON knows them."""
+        sides = {
+            name: {"commit": tree.commit, "is_dirty": tree.is_dirty}
+            for name, tree in ((BASE, self.base), (HEAD, self.head))
+        }
+        stages = {"stage_1": [asdict(one) for one in self.stage_1], "stage_2": [asdict(one) for one in self.stage_2]}
+        said = [
+            {"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in self.verdicts
+        ]
+        profiles = [asdict(one) for one in self.profiles]
+        return {**sides, **stages, "verdicts": said, "profiles": profiles, "seconds": self.seconds}
+
+    def write(self, path: Path) -> None:
+        """Write the document whole or not at all.
+
+        Raises:
+            RecordWriteError: if the file system refuses.
+        """
+        replace_text(path, json.dumps(self.document()))
