@@ -22,7 +22,7 @@ from moevlm.router import Routing
 from moevlm.routing_profiles import bias_rows
 from moevlm.specialization import distinct_experts
 
-PEERS = ("eager", "grouped_mm", "batched_mm")
+PEERS = ("eager", "grouped_mm", "batched_mm")  # transformers' backends
 CHECKED_TOKENS = 4  # the slow path takes milliseconds a token at 7b
 ERROR_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-3, torch.bfloat16: 1e-2, torch.float16: 1e-2}
 
@@ -40,7 +40,7 @@ def bench_experts(
     rows_T = bias_rows(torch.arange(num_tokens, device=moe.device)[None])
     routings = [mlp.gate(hidden_TH, rows_T) for mlp in layers["moe"]]
     peers = peers_of(backend, moe.dtype, routings[0].ids_TK.numel(), moe.config.text_config.num_experts)
-    experts = {arm: [with_backend(mlp.experts, arm) for mlp in layers["moe"]] for arm in peers}
+    experts = {arm: [with_backend(mlp.experts, name) for mlp in layers["moe"]] for arm, name in peers.items()}
     experts["moe"] = [mlp.experts for mlp in layers["moe"]]
 
     def feed_forward(arm: str) -> torch.Tensor:
@@ -67,14 +67,14 @@ def bench_experts(
         assert error < ERROR_BOUNDS[moe.dtype], arm
 
 
-def peers_of(backend: str, dtype: torch.dtype, num_pairs: int, num_experts: int) -> list[str]:
-    """Name transformers' backends to measure beside `backend`.
+def peers_of(backend: str, dtype: torch.dtype, num_pairs: int, num_experts: int) -> dict[str, str]:
+    """Return transformers' backends to measure beside `backend`, by the arm's name.
 
     grouped_mm has no float64. batched_mm copies the weights of each (token, expert) pair: it is left out where it would
-    copy more than there are.
+    copy more than there are. None is judged: they are another project's.
     """
     left_out = {"grouped_mm": dtype is torch.float64, "batched_mm": num_pairs > num_experts}
-    return [peer for peer in PEERS if peer != backend and not left_out.get(peer, False)]
+    return {f"transformers/{name}": name for name in PEERS if name != backend and not left_out.get(name, False)}
 
 
 def with_backend(experts: MoEVLMExperts, backend: str) -> MoEVLMExperts:

@@ -24,9 +24,19 @@ R = TypeVar("R")
 
 PRIMARY = "moe"  # the arm whose entry is pytest-benchmark's own
 ANCHOR = "anchor"
+PEER = "/"  # in the name of an arm that runs another project's code, as in "transformers/eager"
 WARMUP_BLOCKS = 2  # the first pays for allocation, the second sizes the run; one, where a block exceeds the budget
 MIN_BLOCKS = 6  # the fewest whose median has a 95 % interval (2 * 0.5**6 < 0.05)
 MAX_BLOCKS = 200  # more do not help: launches differ by more than this many blocks resolve
+
+
+def is_peer(arm: str) -> bool:
+    """Tell whether an arm is another project's: a yardstick that is shown beside ours and never judged.
+
+    >>> is_peer("transformers/eager"), is_peer("dense_active")
+    (True, False)
+    """
+    return PEER in arm
 
 
 @dataclass(frozen=True, kw_only=True)

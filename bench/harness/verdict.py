@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.harness.paired import ANCHOR, PRIMARY
+from bench.harness.paired import ANCHOR, PRIMARY, is_peer
 from bench.harness.record import Scenario, differing_inputs
 from bench.harness.stats import (
     Interval,
@@ -102,8 +102,8 @@ class ScenarioVerdict:
 
 
 def controls_of(scenario: Scenario) -> list[Control]:
-    """List the controls that a scenario's arms allow: MoE over each other arm first, then each arm over the anchor."""
-    others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR)]
+    """List the controls that a scenario's own arms allow: MoE over each other arm, then each arm over the anchor."""
+    others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR) and not is_peer(arm)]
     against = ANCHOR if ANCHOR in scenario.arms else None
     return [
         *(Control(arm=PRIMARY, against=other) for other in others),

@@ -53,6 +53,8 @@ def test_launches_are_gathered_by_scenario_in_their_order() -> None:
     assert (found["a"].num_launches, found["b"].num_launches) == (2, 1)
 
 
-def test_heads_code_is_judged_and_the_anchor_and_the_ratio_of_arms_are_not() -> None:
+def test_heads_code_is_judged_and_the_anchor_the_ratio_of_arms_and_other_projects_are_not() -> None:
     reference = Control(arm="dense_reference", against=BASE)
-    assert [is_judged(control) for control in (MOE, DENSE, reference, MACHINE, MOE_ONLY)] == [True] * 3 + [False] * 2
+    peer = Control(arm="transformers/eager", against=BASE)
+    judged = [is_judged(control) for control in (MOE, DENSE, reference, MACHINE, MOE_ONLY, peer)]
+    assert judged == [True] * 3 + [False] * 3

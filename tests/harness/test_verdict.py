@@ -246,3 +246,8 @@ def test_the_most_severe_verdict_wins_in_the_documented_order(rank: int) -> None
 def test_the_worst_of_nothing_is_ok() -> None:
     assert worst([]) is Verdict.OK
     assert exit_code([]) == 0
+
+
+def test_another_projects_arm_is_shown_and_not_judged() -> None:
+    arms = {"moe": 1.0, "dense": 2.0, "transformers/eager": 1.5, "anchor": 1.0}
+    assert [str(control) for control in controls_of(scenario(arms))] == ["moe/dense", "moe/anchor", "dense/anchor"]

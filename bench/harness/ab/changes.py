@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.harness.ab.exact import Floats
 from bench.harness.ab.types import PairedLaunch
-from bench.harness.paired import ANCHOR, PRIMARY
+from bench.harness.paired import ANCHOR, PRIMARY, is_peer
 from bench.harness.stats import pseudo_median
 from bench.harness.verdict import Control
 
@@ -34,7 +34,7 @@ class Series:
 
 def is_judged(control: Control) -> bool:
     """Tell whether a control is head's code against base's; the others only say where a change comes from."""
-    return control.against == BASE and control.arm != ANCHOR
+    return control.against == BASE and control.arm != ANCHOR and not is_peer(control.arm)
 
 
 def series_of(launches: Iterable[PairedLaunch]) -> dict[str, Series]:

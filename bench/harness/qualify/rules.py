@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from bench.harness.ab.types import PairedLaunch
-from bench.harness.paired import ANCHOR
+from bench.harness.paired import ANCHOR, is_peer
 
 MEAN_LIMIT = 1.05  # pytest-benchmark's --benchmark-compare-fail=mean:5%
 SIGNIFICANCE = 0.05
@@ -71,7 +71,7 @@ def flagged(stage_1: Iterable[PairedLaunch]) -> dict[str, list[str]]:
 
 
 def _sides(base: PairedLaunch, head: PairedLaunch) -> dict[str, Sides]:
-    return {arm: Sides(base.arms[arm][0], head.arms[arm][1]) for arm in base.arms if arm != ANCHOR}
+    return {arm: Sides(base.arms[arm][0], head.arms[arm][1]) for arm in base.arms if arm != ANCHOR and not is_peer(arm)}
 
 
 def _any_slower(rule: Rule, arms: Mapping[str, Sides]) -> bool:
