@@ -23,6 +23,7 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from moevlm.attention import MoEVLMAttention, RotaryTables, check_cache
+from moevlm.batch_part import BatchPart
 from moevlm.binning import ExpertBins
 from moevlm.config import MoEVLMTextConfig
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
@@ -95,6 +96,7 @@ class MoEVLMTextModel(PreTrainedModel):
         self.norm = Qwen3MoeRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = Qwen3MoeRotaryEmbedding(config)  # type: ignore[arg-type]  # reads shared fields only
         self.routing_profile = RoutingProfile()
+        self.batch_part = BatchPart()
         self.gradient_checkpointing = False
         self.post_init()
 
@@ -111,8 +113,9 @@ class MoEVLMTextModel(PreTrainedModel):
 
     @property
     def reads_modality(self) -> bool:
-        """Tell whether routing depends on which tokens are image features."""
-        return self.routing_profile.is_biased or self.config.num_text_experts is not None
+        """Tell whether routing, or where a token is at home, depends on which tokens are image features."""
+        by_modality = self.config.num_text_experts is not None or self.batch_part.at_home is not None
+        return by_modality or self.routing_profile.is_biased
 
     @merge_with_config_defaults
     @capture_outputs
@@ -158,7 +161,8 @@ class MoEVLMTextModel(PreTrainedModel):
         )
         rows_T = None
         if self.routing_profile.is_biased:
-            rows_T = bias_rows(position_ids.expand(hidden_BSH.shape[:2]), vision_mask_BS)
+            samples = self.batch_part.samples(len(hidden_BSH))
+            rows_T = bias_rows(position_ids.expand(hidden_BSH.shape[:2]), vision_mask_BS, samples)
         is_vision_T = None
         if self.config.num_text_experts is not None and vision_mask_BS is not None:
             is_vision_T = vision_mask_BS.flatten()

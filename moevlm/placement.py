@@ -7,6 +7,53 @@ from collections.abc import Callable
 
 import torch
 
+from moevlm.binning import assign_bins, text_bias
+
+
+def place_in_order(num_experts: int, num_devices: int) -> torch.Tensor:
+    """Place experts in runs of equal length, in index order.
+
+    Returns:
+        Device of each expert, int64, (E,).
+
+    Raises:
+        ValueError: N does not divide E.
+
+    >>> place_in_order(4, 2).tolist()
+    [0, 0, 1, 1]
+    """
+    _check_divides(num_experts, num_devices)
+    return torch.arange(num_experts) // (num_experts // num_devices)
+
+
+def place_by_bins(load_ME: torch.Tensor, num_devices: int) -> torch.Tensor:
+    """Place experts by whom they serve: device 0 gets those that lean most to vision, as many on each device.
+
+    Args:
+        load_ME: Tokens routed to each expert of one layer, by modality: a trained layer's running load
+            (`moevlm.binning.ExpertBins`), or a recording's (`moevlm.replay.RecordedRouting.load`).
+        num_devices: N.
+
+    Returns:
+        Device of each expert, int64, (E,).
+
+    Raises:
+        ValueError: N does not divide E.
+
+    >>> place_by_bins(torch.tensor([[9.0, 1.0, 9.0, 1.0], [1.0, 9.0, 1.0, 9.0]]), 2).tolist()
+    [1, 0, 1, 0]
+    """
+    _check_divides(load_ME.shape[1], num_devices)
+    return assign_bins(text_bias(load_ME.double()), num_devices)
+
+
+def _check_divides(num_experts: int, num_devices: int) -> None:
+    if num_devices < 1 or num_experts % num_devices:
+        divisors = ", ".join(str(number) for number in range(1, num_experts + 1) if num_experts % number == 0)
+        raise ValueError(
+            f"the number of devices must divide num_experts={num_experts}, got {num_devices}; use one of {divisors}"
+        )
+
 
 def home_by_sequence(is_vision_BS: torch.Tensor, num_devices: int) -> torch.Tensor:
     """Give each token a home as data parallelism does: sample i lives on device i mod N.

@@ -170,18 +170,22 @@ def _ramp(part: str, text: str) -> Ramp:
         ) from None
 
 
-def bias_rows(position_ids_BS: torch.Tensor, vision_mask_BS: torch.Tensor | None = None) -> torch.Tensor:
+def bias_rows(
+    position_ids_BS: torch.Tensor, vision_mask_BS: torch.Tensor | None = None, samples: range | None = None
+) -> torch.Tensor:
     """Return each token's row of the bias table, so that routing depends on sample, position and modality alone.
 
     Args:
         position_ids_BS: Positions, int64; padding does not count.
         vision_mask_BS: True where a token stands for an image feature; None = all text.
+        samples: Numbers of the samples in the batch of which these are a part; None = they are all of it.
 
     Returns:
         Rows, int64, of shape (B * S,): text rows, then vision rows.
     """
-    batch_size = position_ids_BS.shape[0]
-    samples_B1 = torch.arange(0, SAMPLE_STRIDE * batch_size, SAMPLE_STRIDE, device=position_ids_BS.device)[:, None]
+    numbers = samples or range(len(position_ids_BS))
+    start, stop, step = (SAMPLE_STRIDE * bound for bound in (numbers.start, numbers.stop, numbers.step))
+    samples_B1 = torch.arange(start, stop, step, device=position_ids_BS.device)[:, None]
     rows_BS = (samples_B1 + position_ids_BS) % NUM_NOISE_ROWS
     if vision_mask_BS is not None:
         rows_BS = rows_BS + NUM_NOISE_ROWS * vision_mask_BS

@@ -15,6 +15,8 @@ from moevlm.placement import (
     home_by_sequence,
     mean_remote_devices,
     mean_remote_share,
+    place_by_bins,
+    place_in_order,
 )
 from moevlm.specialization import expert_load
 
@@ -98,3 +100,18 @@ def test_every_rule_gives_each_token_a_device(rule: str) -> None:
     assert homes_T.shape == (15,)
     assert homes_T.dtype == torch.int64
     assert set(homes_T.tolist()) <= set(range(4))
+
+
+def test_bins_put_vision_on_the_first_devices_and_experts_without_load_between() -> None:
+    load_ME = torch.tensor([[0, 9, 3, 0, 5, 8], [9, 0, 3, 0, 1, 1]])
+    assert place_by_bins(load_ME, 3).tolist() == [0, 2, 0, 1, 1, 2]
+    assert place_by_bins(torch.zeros(2, 6), 3).tolist() == place_in_order(6, 3).tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("num_devices", [0, 5])
+def test_experts_are_placed_on_devices_that_divide_them(num_devices: int) -> None:
+    rule = f"must divide num_experts=6, got {num_devices}; use one of 1, 2, 3, 6"
+    with pytest.raises(ValueError, match=rule):
+        place_in_order(6, num_devices)
+    with pytest.raises(ValueError, match=rule):
+        place_by_bins(torch.zeros(2, 6), num_devices)

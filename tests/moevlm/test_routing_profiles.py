@@ -124,3 +124,9 @@ def test_vision_reads_the_second_half_of_a_table() -> None:
     position_BS = torch.tensor([[0, 1, 2], [0, 1, 2]])
     rows = bias_rows(position_BS, torch.tensor([[True, True, False], [False, False, False]])).tolist()
     assert rows == [NUM_NOISE_ROWS, NUM_NOISE_ROWS + 1, 2, 97, 98, 99]
+
+
+def test_a_part_of_a_batch_reads_the_rows_that_its_samples_have_in_the_whole() -> None:
+    position_BS = torch.arange(3).expand(5, 3)
+    whole = bias_rows(position_BS).view(5, 3)
+    assert bias_rows(position_BS[1::2], samples=range(1, 5, 2)).tolist() == whole[1::2].flatten().tolist()
