@@ -2,8 +2,9 @@
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,15 @@ def test_a_package_from_elsewhere_is_refused(script: Start, tmp_path: Path) -> N
             both.collected()
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Let SIGINT interrupt: a shell that starts tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_block_leaves_nothing_behind(script: Start, tmp_path: Path) -> None:
     script(
         "child = subprocess.Popen(['sleep', '600'])\n"
