@@ -109,8 +109,10 @@ def read_campaign(path: Path) -> Campaign:
         if document.pop("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}")
         return Campaign(**{**document, "suites": [_suite(suite) for suite in document["suites"]]})
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{path} must hold suites, and is not there; leave --report out to measure some"
+        ) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptRecord(f"{path} must be suites that `qualify` wrote, got {error!r}; {REMEDY}") from error
 
