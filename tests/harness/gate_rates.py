@@ -63,6 +63,7 @@ def run_suite(
     rng: np.random.Generator,
     draw: Draw,
     *,
+    names: Collection[str] = NAMES,
     slow: Mapping[str, float] | None = None,
     slow_names: Collection[str] = NAMES,
     slot_bias: float = 0.0,
@@ -73,6 +74,7 @@ def run_suite(
     Args:
         rng: source of the noise.
         draw: its shape.
+        names: of the scenarios.
         slow: arm -> factor of head's time.
         slow_names: in which scenarios.
         slot_bias: log factor of whatever runs in the second slot, placebos included.
@@ -97,7 +99,7 @@ def run_suite(
             for j, name in enumerate(names)
         ]
 
-    first = stage(STAGE_1_LAUNCHES, NAMES)
+    first = stage(STAGE_1_LAUNCHES, names)
     suspected = suspects(first)
     fresh = stage(STAGE_2_LOOK, suspected)
     remaining = [name for name in suspected if name not in cleared(fresh)]
