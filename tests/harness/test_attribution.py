@@ -14,6 +14,8 @@ import pytest
 from tests.harness.fake_project import write_package, write_project
 from tests.harness.fresh_pytest import run_module
 
+pytestmark = pytest.mark.long
+
 SLOWER = {1: {"moe": 1.3}, 2: {"moe": 1.3, "dense": 1.3}, 3: {"dense": 1.3}}
 # Four arms look slow (one of 1, two of 2, one of 3): of 7 launches 2**-7 passes Holm over 4, of 6 launches not.
 FEW_LAUNCHES = """

@@ -15,6 +15,8 @@ from bench.harness import record
 from tests.harness.fake_project import baseline_of, write_project
 from tests.harness.fresh_pytest import run_module, run_pytest
 
+pytestmark = pytest.mark.long
+
 Document = dict[str, Any]
 AGAINST = ("--compare=require", "--baseline=baseline.json", "--record=run.json")
 AB = ("ab", "--base=HEAD", "--out=out")

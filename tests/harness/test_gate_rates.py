@@ -6,6 +6,8 @@ import pytest
 from bench.harness.verdict import Verdict
 from tests.harness.gate_rates import NAMES, NOISES, NUM_SCENARIOS, run_suite, share
 
+pytestmark = pytest.mark.long
+
 NUM_SUITES = 3  # of each kind; a second or two
 FEW = NAMES[:60]  # a suspect takes as long to judge as ten that are cleared at once
 

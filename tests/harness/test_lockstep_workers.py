@@ -13,6 +13,8 @@ from bench.harness.paired import MIN_BLOCKS
 from bench.harness.verdict import Verdict
 from tests.harness.processes import survives
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[2]
 INI = f"""
 [pytest]

@@ -18,6 +18,8 @@ from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.harness.processes import survives
 from tests.harness.test_lockstep_workers import make_project, started
 
+pytestmark = pytest.mark.long
+
 BENCH = """
 import torch
 import pack

@@ -9,6 +9,8 @@ from bench.harness import record
 from tests.harness.fake_project import SCENARIOS, baseline_of, write_package, write_project
 from tests.harness.fresh_pytest import Ended, run_pytest
 
+pytestmark = pytest.mark.long
+
 TWO_DEVICES = 'DEVICES[:] = ["first", "second"]\n'
 
 

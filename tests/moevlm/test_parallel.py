@@ -16,6 +16,8 @@ from moevlm.replay import record_routing
 from moevlm.specialization import recorded_routing
 from tests.moevlm.device_processes import IMAGE_TOKEN_ID, NUM_LAYERS, Case, Seen, SmallModel, run_cases
 
+pytestmark = pytest.mark.long
+
 TOKENS_AN_IMAGE, STRENGTH = 4, 4.0
 BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}  # relative error of logits
 HEADER_BYTES = 200  # the most that gloo may add to one exchange with one other device

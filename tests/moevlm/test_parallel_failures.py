@@ -13,6 +13,8 @@ from moevlm.parallel import Group, joined, parallelize
 from moevlm.placement import place_in_order
 from tests.moevlm.device_processes import NUM_LAYERS, SmallModel, run_devices
 
+pytestmark = pytest.mark.long
+
 SHORT_S, LONG_S = 2.0, 100.0  # what a hanging device costs, and more than a dead one may
 BAD_DEVICE = 1
 

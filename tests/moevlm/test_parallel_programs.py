@@ -10,6 +10,8 @@ from bench import link, parallel
 from moevlm.expected_routing import uniform_cross_device_rate
 from tests.moevlm.device_processes import run_devices
 
+pytestmark = pytest.mark.long
+
 SMALL = ["--depth", "1", "--batch-size", "2", "--seq-len", "48", "--rounds", "1"]
 
 
