@@ -3,13 +3,13 @@
 import json
 import math
 import statistics
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.harness import ledger
+from bench.harness.git import run_git
 from bench.harness.ledger import DENOMINATOR, NUMERATOR, Slowdown
 from bench.harness.metrics import METRICS
 from bench.harness.record import CorruptRecord, Record, Scenario, load
@@ -166,11 +166,14 @@ def _git(folder: Path, *arguments: str) -> str:
     Raises:
         ValueError: with git's words.
     """
-    command = ["git", "-C", str(folder), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        raise ValueError(
-            f"the history of {folder} must be readable by git, got {said.strip()!r}; run it inside a clone"
-        ) from error
+        answer = run_git(folder, *arguments)
+    except OSError as error:
+        raise _unreadable(folder, str(error)) from error
+    if answer.returncode:
+        raise _unreadable(folder, answer.stderr)
+    return answer.stdout
+
+
+def _unreadable(folder: Path, said: str) -> ValueError:
+    return ValueError(f"the history of {folder} must be readable by git, got {said.strip()!r}; run it inside a clone")

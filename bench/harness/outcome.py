@@ -60,11 +60,12 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
     if reference.verdict:
         return Outcome(run_verdict=reference.verdict, why=reference.why)
     scenarios = run.record.scenarios
-    first = (judge_one(name, scenario, reference) for name, scenario in scenarios.items())
-    reference = replace(reference, unrest=unrest_of(first))
-    if (factor := widest(reference.unrest)) > 1:
-        note(f"scenarios spread {factor:.1f} times as far as in the baseline: tolerances are wider by as much")
     verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
+    unrest = unrest_of(verdicts.values())
+    if (factor := widest(unrest)) > 1:
+        note(f"scenarios spread {factor:.1f} times as far as in the baseline: tolerances are wider by as much")
+        reference = replace(reference, unrest=unrest)
+        verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
     ranked = sorted(verdicts, key=lambda name: suspicion(verdicts[name]), reverse=True)
     suspects = [name for name in ranked if is_suspect(verdicts[name], reference)]
     if suspects:

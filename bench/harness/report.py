@@ -231,8 +231,12 @@ def terminal_table(rows: Iterable[Row]) -> Table:
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay rows out as a GitHub table; what comes from names is escaped."""
-    cells = [[escape(cell) for cell in row] for row in rows]
-    return tabulate(cells, headers=[escape(h) for h in headers], tablefmt="github", disable_numparse=True)
+    return github_table([escape(h) for h in headers], [[escape(cell) for cell in row] for row in rows])
+
+
+def github_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out as a GitHub table; cells are markdown already."""
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def escape(text: str) -> str:

@@ -13,16 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from bench.harness.ab.decision import (
-    PLACEBO_EVERY,
-    STAGE_1_LAUNCHES,
-    STAGE_2_LAUNCHES,
-    STAGE_2_LOOK,
-    cleared,
-    decide,
-    suspects,
-)
+from bench.harness.ab.decision import PLACEBO_EVERY, decide
 from bench.harness.ab.types import PairedLaunch
+from bench.harness.qualify.resample import two_stages
 from bench.harness.verdict import Verdict
 
 NUM_SCENARIOS = 200
@@ -99,11 +92,7 @@ def run_suite(
             for j, name in enumerate(names)
         ]
 
-    first = stage(STAGE_1_LAUNCHES, names)
-    suspected = suspects(first)
-    fresh = stage(STAGE_2_LOOK, suspected)
-    remaining = [name for name in suspected if name not in cleared(fresh)]
-    fresh += stage(STAGE_2_LAUNCHES - STAGE_2_LOOK, remaining)
+    first, fresh = two_stages(stage, names)
     found = decide(first, fresh)
     return Suite(
         verdicts={one.scenario: one.verdict for one in found},

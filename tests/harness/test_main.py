@@ -15,7 +15,7 @@ from tests.harness.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCEN
 @pytest.fixture(autouse=True)
 def repository_without_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "bench.harness.commands.promote.git", lambda *arguments: "" if "--tags" in arguments else "c0ffee"
+        "bench.harness.commands.promote._git", lambda *arguments: "" if "--tags" in arguments else "c0ffee"
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.harness.ab.judgement import SUSPECT_SHARE
-from bench.harness.ab.markdown import code, folded, table
+from bench.harness.ab.markdown import code, folded
 from bench.harness.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
 from bench.harness.ab.request import Comparison
 from bench.harness.ab.summary import HEADERS as SUMMARY_HEADERS
@@ -14,6 +14,7 @@ from bench.harness.ab.summary import speedups
 from bench.harness.ab.types import PairedLaunch
 from bench.harness.metrics import DISPLAYS, metric
 from bench.harness.paired import PRIMARY
+from bench.harness.report import github_table
 from bench.harness.stats import percent
 from bench.harness.verdict import SEVERITY, SMALLEST_EFFECT, Change, ScenarioVerdict, exit_code, worst
 
@@ -90,7 +91,7 @@ def _value(launches: Sequence[PairedLaunch], side: int) -> str:
 def _judged(verdicts: Sequence[ScenarioVerdict], times: Mapping[str, tuple[str, str]]) -> str:
     """Return the table of verdicts, then the reasons that some have."""
     reasons = [_reason(verdict) for verdict in verdicts if verdict.why]
-    rows = table(HEADERS, [_row(verdict, times) for verdict in verdicts])
+    rows = github_table(HEADERS, [_row(verdict, times) for verdict in verdicts])
     return "\n\n".join(filter(None, [rows, "\n".join(reasons)]))
 
 
@@ -125,7 +126,7 @@ def _profile(profile: ScenarioProfile) -> str:
     count, shown = len(profile.changes), profile.changes[:MOST_OPERATIONS]
     said = f"{len(shown)} of {count} operations that changed" if count > len(shown) else "operations that changed"
     note = f"{said}, each without those that it calls; medians of {NUM_CALLS} calls, which the profiler slows"
-    return f"{where}: {note}\n\n{table(PROFILE_HEADERS, [_operation(change) for change in shown])}"
+    return f"{where}: {note}\n\n{github_table(PROFILE_HEADERS, [_operation(change) for change in shown])}"
 
 
 def _operation(change: OperationChange) -> tuple[str, ...]:
@@ -142,7 +143,7 @@ def _summary(launches: Iterable[PairedLaunch]) -> str:
     title = "MoE against dense (above 1 the MoE is better; geometric mean over scenarios)"
     if not rows:
         return ""
-    said = table(SUMMARY_HEADERS, [tuple(map(code, row[:4])) + row[4:] for row in rows])
+    said = github_table(SUMMARY_HEADERS, [tuple(map(code, row[:4])) + row[4:] for row in rows])
     return folded(title, said) if len(rows) > MOST_GROUPS else f"**{title}**\n\n{said}"
 
 

@@ -1,9 +1,6 @@
-"""Markdown as GitHub reads it: tables, folded parts, and names that stay what they are whatever they hold."""
+"""Markdown as GitHub reads it: folded parts, and names that stay what they are whatever they hold."""
 
 import re
-from collections.abc import Sequence
-
-from tabulate import tabulate
 
 
 def code(text: str) -> str:
@@ -23,16 +20,6 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     room = " " if len(fence) > 1 else ""
     return f"{fence}{room}{line}{room}{fence}".replace("|", "\\|")
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out as a GitHub table.
-
-    Args:
-        headers: of the columns.
-        rows: cells that are markdown already: whatever comes from names has been through `code`.
-    """
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def folded(title: str, body: str) -> str:

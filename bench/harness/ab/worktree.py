@@ -1,16 +1,14 @@
 """The two sides' source: a folder that holds the measured package of one git revision, or of the working tree."""
 
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-GIT = ("git", "-c", "core.hooksPath=/dev/null")  # a user's hooks have no part in a measurement
-POINTERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")  # set by git for what its hooks start
+from bench.harness.git import run_git
+
 SCRATCH = "moevlm-ab-"  # prefix of the temporary folders
 
 
@@ -50,8 +48,8 @@ def source_tree(repository: Path, revision: str | None, package: str) -> Iterato
             has_package = _check_out(root, commit, package, folder)
             yield SourceTree(folder=folder, commit=commit, is_dirty=False, has_package=has_package)
         finally:
-            _git(root, "worktree", "remove", "--force", str(folder))
-            _git(root, "worktree", "prune")  # also what a killed run has left behind
+            run_git(root, "worktree", "remove", "--force", str(folder))
+            run_git(root, "worktree", "prune")  # also what a killed run has left behind
 
 
 def repository_root(folder: Path) -> Path:
@@ -60,7 +58,7 @@ def repository_root(folder: Path) -> Path:
     Raises:
         ValueError: if none does.
     """
-    answer = _git(folder, "rev-parse", "--show-toplevel")
+    answer = run_git(folder, "rev-parse", "--show-toplevel")
     if answer.returncode:
         raise ValueError(f"base and head must be revisions of a git repository, got {folder}; run it inside a clone")
     return Path(answer.stdout.strip())
@@ -72,7 +70,7 @@ def resolve(root: Path, revision: str) -> str:
     Raises:
         ValueError: if git does not know it.
     """
-    answer = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    answer = run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if answer.returncode:
         raise ValueError(
             f"a revision must name a commit of {root}, got {revision!r}; "
@@ -83,17 +81,17 @@ def resolve(root: Path, revision: str) -> str:
 
 def is_dirty(root: Path) -> bool:
     """Tell whether the working tree differs from its commit, new files included and ignored ones not."""
-    return bool(_git(root, "status", "--porcelain").stdout.strip())
+    return bool(run_git(root, "status", "--porcelain").stdout.strip())
 
 
 def _check_out(root: Path, commit: str, package: str, folder: Path) -> bool:
     """Add a worktree with the package's files alone; return whether the commit has the package."""
-    added = _git(root, "worktree", "add", "--detach", "--no-checkout", str(folder), commit)
+    added = run_git(root, "worktree", "add", "--detach", "--no-checkout", str(folder), commit)
     if added.returncode:
         raise ValueError(f"git must be able to add a worktree of {root}: {added.stderr.strip()}")
-    if _git(root, "cat-file", "-e", f"{commit}:{package}").returncode:
+    if run_git(root, "cat-file", "-e", f"{commit}:{package}").returncode:
         return False
-    taken = _git(folder, "checkout", "--quiet", commit, "--", package)
+    taken = run_git(folder, "checkout", "--quiet", commit, "--", package)
     if taken.returncode:
         raise ValueError(f"git must be able to check out {package} of {commit}: {taken.stderr.strip()}")
     return True
@@ -103,10 +101,3 @@ def _copy(root: Path, package: str, folder: Path) -> None:
     if not (root / package).is_dir():
         raise ValueError(f"the working tree must hold the package {package!r}, got {root} without it")
     shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-
-
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git on a folder, whatever repository a hook that started us points to."""
-    own = {name: value for name, value in os.environ.items() if name not in POINTERS}
-    command = [*GIT, "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=own)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bench.harness import ledger
 from bench.harness.baseline import FOLDER, MIN_LAUNCHES, promote
-from bench.harness.commands.git import git
 from bench.harness.commands.parsing import Commands
+from bench.harness.git import run_git
 
 
 def add(commands: Commands) -> None:
@@ -22,12 +22,12 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Promote, then say where the baseline is and what slowdowns were accepted since the last release."""
-    release = git("describe", "--tags", "--abbrev=0")
+    release = _git("describe", "--tags", "--abbrev=0")
     path = promote(
         options.records,
         options.baselines,
         reason=options.reason,
-        commit=git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unversioned",
+        commit=_git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unversioned",
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         release=release,
     )
@@ -41,3 +41,12 @@ def run(options: argparse.Namespace) -> int:
     for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
         print(f"  {100 * math.expm1(log_ratio):+6.1f} %  {scenario}")
     return 0
+
+
+def _git(*arguments: str) -> str:
+    """Return git's answer; empty where it cannot answer (no git, no repository, no tag)."""
+    try:
+        answer = run_git(Path.cwd(), *arguments)
+    except OSError:
+        return ""
+    return "" if answer.returncode else answer.stdout.strip()

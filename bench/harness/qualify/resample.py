@@ -5,7 +5,8 @@ scenarios at once stays together. A slowdown multiplies head's time of its arm.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,8 @@ def pool(campaign: Campaign) -> list[Launch]:
 
 def needed() -> int:
     """Return how many launches one drawn suite takes."""
-    return sum(_with_placebos(count) for count in (STAGE_1_LAUNCHES, STAGE_2_LAUNCHES))
+    stages = (STAGE_1_LAUNCHES, STAGE_2_LOOK, STAGE_2_LAUNCHES - STAGE_2_LOOK)
+    return sum(map(_with_placebos, stages))
 
 
 def draw_suites(
@@ -79,27 +81,44 @@ def draw_suites(
     )
 
 
-def _draw(launches: Sequence[Launch], injected: Mapping[str, float], rng: np.random.Generator) -> list[Verdict]:
-    order = [launches[index] for index in rng.permutation(len(launches))[: needed()]]
-    first = _stage(order[: _with_placebos(STAGE_1_LAUNCHES)], injected, None)
+class TwoStages(NamedTuple):
+    """All launches of one suite."""
+
+    first: list[PairedLaunch]
+    fresh: list[PairedLaunch]  # of the suspects
+
+
+def two_stages(measure: Callable[[int, Collection[str]], list[PairedLaunch]], names: Collection[str]) -> TwoStages:
+    """Go through both stages as `ab` does where no budget binds it.
+
+    Args:
+        measure: returns so many real launches of scenarios, with the placebos that go with them.
+        names: of all scenarios.
+    """
+    first = measure(STAGE_1_LAUNCHES, names)
     suspected = suspects(first)
-    rest = order[_with_placebos(STAGE_1_LAUNCHES) :]
-    look = _with_placebos(STAGE_2_LOOK)
-    fresh = _stage(rest[:look], injected, suspected)
+    fresh = measure(STAGE_2_LOOK, suspected)
     done = cleared(fresh)
-    fresh += _stage(rest[look:], injected, [name for name in suspected if name not in done])
-    return [verdict.verdict for verdict in decide(first, fresh)]
+    remaining = [name for name in suspected if name not in done]
+    return TwoStages(first, fresh + measure(STAGE_2_LAUNCHES - STAGE_2_LOOK, remaining))
 
 
-def _stage(
-    launches: Sequence[Launch], injected: Mapping[str, float], names: Sequence[str] | None
-) -> list[PairedLaunch]:
-    """Return launches of some scenarios (None: all), every PLACEBO_EVERY-th with base on both sides."""
+def _draw(launches: Sequence[Launch], injected: Mapping[str, float], rng: np.random.Generator) -> list[Verdict]:
+    order = (launches[index] for index in rng.permutation(len(launches)))
+
+    def measure(num_real: int, names: Collection[str]) -> list[PairedLaunch]:
+        return _stage(list(islice(order, _with_placebos(num_real))), injected, names)
+
+    return [verdict.verdict for verdict in decide(*two_stages(measure, list(launches[0])))]
+
+
+def _stage(launches: Sequence[Launch], injected: Mapping[str, float], names: Collection[str]) -> list[PairedLaunch]:
+    """Return launches of some scenarios, every PLACEBO_EVERY-th with base on both sides."""
     found = []
     for number, launch in enumerate(launches):
         is_placebo = number % PLACEBO_EVERY == PLACEBO_EVERY - 1
         factors = {} if is_placebo else injected
-        for name in launch if names is None else names:
+        for name in names:
             arms = {arm: ratio + math.log(factors.get(arm, 1.0)) for arm, ratio in launch[name].arms.items()}
             found.append(LaunchRatios(scenario=name, is_placebo=is_placebo, arms=arms).launch())
     return found

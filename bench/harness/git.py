@@ -1,0 +1,22 @@
+"""How the harness asks git: of a folder, without hooks, whatever repository a hook that started us points to."""
+
+import os
+import subprocess
+from pathlib import Path
+
+GIT = ("git", "-c", "core.hooksPath=/dev/null")  # a user's hooks have no part in a measurement
+POINTERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")  # set by git for what its hooks start
+
+
+def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git on a folder.
+
+    Returns:
+        What it printed and how it ended; a code other than 0 is the caller's to explain.
+
+    Raises:
+        OSError: if there is no git.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in POINTERS}
+    command = [*GIT, "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=own)
