@@ -13,8 +13,8 @@ ERROR = 0.03
 MOE_DENSE = Control(arm="moe", against="dense")
 
 
-def verdicts(shifts: list[float], control: Control = MOE_DENSE) -> list[ScenarioVerdict]:
-    half = TWO_SIDED_95 * ERROR
+def verdicts(shifts: list[float], control: Control = MOE_DENSE, error: float = ERROR) -> list[ScenarioVerdict]:
+    half = TWO_SIDED_95 * error
     changes = [
         Change(
             control=control,
@@ -67,5 +67,13 @@ def test_ratios_to_the_anchor_and_between_twins_are_told_apart() -> None:
     assert found["arm"] == pytest.approx(1.0, abs=0.1)
 
 
-def test_what_is_counted_does_not_count() -> None:
+def test_a_counted_value_tells_nothing() -> None:
     assert unrest_of(verdicts(drawn(3 * ERROR), Control(arm="moe", against=None))) == {}
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_ratio_of_two_counts_has_no_error_and_tells_nothing() -> None:
+    counted = verdicts([0.0] * MIN_SCENARIOS, error=0.0)
+    assert unrest_of(counted) == {}
+    timed = verdicts(drawn(1.5 * ERROR))
+    assert unrest_of([*timed, *counted]) == unrest_of(timed)
