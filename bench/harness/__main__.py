@@ -10,6 +10,7 @@ from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
 
 COMMANDS = (ab, qualify, promote, compare, history, report, twins)
+INTERRUPTED = 130  # as shells say it of Ctrl-C: 128 + SIGINT
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
     CorruptRecord: EXIT_CODES[Verdict.CORRUPT],
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; None takes the process's.
 
     Returns:
-        Exit code: the command's, or that of the error in ERROR_CODES.
+        Exit code: the command's, that of the error in ERROR_CODES, or INTERRUPTED.
     """
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.run
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except tuple(ERROR_CODES) as error:
         print(f"error: {error}", file=sys.stderr)
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
+    except KeyboardInterrupt:
+        print("interrupted: nothing more is judged; finished files are kept", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> Parser:

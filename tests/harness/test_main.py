@@ -52,6 +52,17 @@ def test_missing_record_ends_13(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "absent.json" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_130_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_options: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.harness.commands.report.run", interrupted)
+    assert commands.main(["report", str(tmp_path / "r.json")]) == 130
+    assert capsys.readouterr().err == "interrupted: nothing more is judged; finished files are kept\n"
+
+
 def test_corrupt_record_ends_14(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.json").write_text("{")
     assert commands.main(["promote", str(tmp_path / "r.json"), "--reason", "x"]) == 14
