@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from bench.harness.commands import ab, compare, history, promote, qualify, report, twins
+from bench.harness.commands import ab, campaign, compare, history, promote, qualify, report, twins
 from bench.harness.commands.parsing import USAGE_ERROR, Parser
 from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
 
-COMMANDS = (ab, qualify, promote, compare, history, report, twins)
+COMMANDS = (ab, qualify, campaign, promote, compare, history, report, twins)
 INTERRUPTED = 130  # as shells say it of Ctrl-C: 128 + SIGINT
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],

@@ -1,7 +1,7 @@
 """The part of the plugin that measures, in this process: peaks, then each scenario, and a record after each."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.options import Options
 from bench.harness.paired import Paired
+from bench.harness.record import CorruptRecord, load
 from bench.harness.run import Finished, Launched, Measured, Run
 
 BENCH_FOLDER = "bench"
@@ -25,11 +26,19 @@ class Measuring:
         self.run: Run | None = None
         self.collected: list[str] = []  # scenario ids, before -k and -m took from them
         self.selected: list[str] = []  # node ids of scenarios
+        self.left_out: list[str] = []  # scenario ids that --measured took from those selected
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Remember what was collected before -k and -m take from it."""
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, Any, None]:
+        """Remember what was collected before -k and -m take from it; then leave out what is measured already."""
         self.collected = [item.name for item in items if is_scenario(item)]
+        yield
+        known = known_scenarios(self.options.measured)
+        done = [item for item in items if is_scenario(item) and item.name in known]
+        if done:
+            self.left_out = [item.name for item in done]
+            self.config.hook.pytest_deselected(items=done)
+            items[:] = [item for item in items if item not in done]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -48,7 +57,8 @@ class Measuring:
             setup = self.config.hook.pytest_measured_setup(config=self.config)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from error
-        self.run = Run(self.config, self.options, setup, len(self.selected), self.launched)
+        selected = [scenario_of(node_id) for node_id in self.selected]
+        self.run = Run(self.config, self.options, setup, selected, self.launched, left_out=self.left_out)
         self.run.filtered = len(self.selected) < len(self.collected) or names_scenarios(self.config)
 
     @pytest.hookimpl(tryfirst=True)
@@ -97,6 +107,20 @@ class Measuring:
     def finish(self) -> Finished | None:
         """Return what was measured; nothing where no scenario was selected."""
         return self.run.finish() if self.run else None
+
+
+def known_scenarios(paths: Iterable[Path]) -> set[str]:
+    """Return the ids of the scenarios that records hold, or have found too large for the device.
+
+    Raises:
+        pytest.UsageError: if a record cannot be read.
+    """
+    try:
+        records = [load(path) for path in paths]
+    except (FileNotFoundError, CorruptRecord) as error:
+        raise pytest.UsageError(f"--measured must name a record: {error}") from error
+    too_large = {str(entry["scenario"]) for record in records for entry in record.not_fitting}
+    return too_large.union(*(record.scenarios for record in records))
 
 
 def is_scenario(item: pytest.Item) -> bool:

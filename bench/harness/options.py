@@ -21,6 +21,7 @@ class Options:
     baselines: Path
     baseline: Path | None
     record: Path | None
+    measured: tuple[Path, ...]
     strict: bool
     time_budget_s: float
     scenario_budget_s: float
@@ -40,6 +41,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--baselines", default="baselines", metavar="DIR", help="where promoted baselines lie")
     group.addoption("--baseline", default=None, metavar="FILE", help="compare with this record and no other")
     group.addoption("--record", default=None, metavar="FILE", help="where the record goes (default: records/, by date)")
+    group.addoption(
+        "--measured",
+        action="append",
+        default=[],
+        metavar="RECORD",
+        help="leave out what this record holds, to go on with what an interrupted run has left; repeatable",
+    )
     group.addoption("--strict-verdicts", action="store_true", help="an INCONCLUSIVE verdict fails the run (exit 11)")
     group.addoption(
         "--time-budget",
@@ -91,6 +99,7 @@ def read_options(config: pytest.Config) -> Options:
         baselines=root / chosen.baselines,
         baseline=Path(chosen.baseline) if chosen.baseline else None,
         record=Path(chosen.record) if chosen.record else None,
+        measured=tuple(map(Path, chosen.measured)),
         strict=chosen.strict_verdicts,
         time_budget_s=chosen.time_budget,
         scenario_budget_s=chosen.scenario_budget,

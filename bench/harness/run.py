@@ -78,10 +78,13 @@ class Run:
         config: pytest.Config,
         options: Options,
         setup: MeasuredSetup,
-        num_scenarios: int,
+        selected: Sequence[str],
         launched: Launched | None = None,
+        *,
+        left_out: Sequence[str] = (),
     ) -> None:
-        self.config, self.options, self.setup, self.num_scenarios = config, options, setup, num_scenarios
+        self.config, self.options, self.setup = config, options, setup
+        self.selected, self.left_out = selected, left_out  # scenario ids
         self.launched = launched or launched_now()
         self.deadline = time.monotonic() + options.time_budget_s
         self.clock = make_clock(setup["device"])
@@ -203,7 +206,8 @@ class Run:
             "peaks": vars(self.peaks),
             "options": {"axes": dict(self.setup["axes"]), "scenario_budget_s": self.options.scenario_budget_s},
             "injected": self.options.slowdowns,
-            "complete": not self.failed and done == self.num_scenarios,
+            "selected": [*self.selected, *self.left_out],
+            "complete": not self.failed and done == len(self.selected),
             "filtered": self.filtered,
             "failed": self.failed,
             "not_fitting": self.not_fitting,

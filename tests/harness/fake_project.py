@@ -51,6 +51,7 @@ run.make_clock = worker.make_clock = lambda device: Scripted()
 
 def pytest_addoption(parser):
     parser.addoption("--device")  # `ab` names one for both sides
+    parser.addoption("--scale")  # a campaign names them for all steps
 
 def pytest_measured_setup(config):
     return {"device": torch.device("cpu"), "dtype": torch.float32, "num_threads": 1,

@@ -9,18 +9,20 @@ reason = "a layer of half a millisecond spreads more"
 
 import math
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.harness.ab.judgement import DEFAULT_LIMITS, Limits
+from bench.harness.reviewed import Entry, Form
 
 FILE_NAME = "tolerances.toml"  # beside the baselines
-REQUIRED = {"scenarios": str, "tolerance_percent": (int, float), "reason": str}
-OPTIONAL = {"smallest_effect_percent": (int, float)}
-NEXT_STEP = "see bench/harness/ab/tolerances.py for the form"
+FORM = Form(
+    key="limit",
+    required={"scenarios": str, "tolerance_percent": (int, float), "reason": str},
+    optional={"smallest_effect_percent": (int, float)},
+    next_step="see bench/harness/ab/tolerances.py for the form",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +39,7 @@ def read_rules(path: Path) -> list[Rule]:
     Raises:
         ValueError: the file is not TOML, or an entry lacks a field, has an unknown one, or a value out of range.
     """
-    if not path.exists():
-        return []
-    try:
-        document = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} must be TOML, got {error}; {NEXT_STEP}") from error
-    if unknown := set(document) - {"limit"}:
-        raise ValueError(f"{path} must hold [[limit]] entries alone, got {', '.join(sorted(unknown))}; {NEXT_STEP}")
-    return [_rule(entry, f"{path}, limit {number}") for number, entry in enumerate(document.get("limit", ()), start=1)]
+    return [_rule(entry) for entry in FORM.read(path)] if path.exists() else []
 
 
 def limits_of(scenarios: Iterable[str], rules: Iterable[Rule]) -> dict[str, Limits]:
@@ -55,15 +49,8 @@ def limits_of(scenarios: Iterable[str], rules: Iterable[Rule]) -> dict[str, Limi
     return {name: limits for name, limits in fitting.items() if limits}
 
 
-def _rule(entry: Mapping[str, Any], where: str) -> Rule:
-    kinds = {**REQUIRED, **OPTIONAL}
-    if missing := set(REQUIRED) - set(entry):
-        raise ValueError(
-            f"{where} must have {', '.join(REQUIRED)}, got none of {', '.join(sorted(missing))}; {NEXT_STEP}"
-        )
-    for name, value in entry.items():
-        if name not in kinds or not isinstance(value, kinds[name]) or isinstance(value, bool):  # type: ignore[arg-type]
-            raise ValueError(f"{where} must have the fields {', '.join(kinds)}, got {name} = {value!r}; {NEXT_STEP}")
+def _rule(found: Entry) -> Rule:
+    entry, where = found
     effect = math.expm1(DEFAULT_LIMITS.smallest_effect) * 100
     smallest, tolerance = float(entry.get("smallest_effect_percent", effect)), float(entry["tolerance_percent"])
     if not 0 < smallest <= tolerance:

@@ -107,6 +107,7 @@ class Record:
     injected: Mapping[str, float]  # arm -> factor of a rehearsed slowdown
     complete: bool  # every selected scenario was measured and none failed
     filtered: bool  # scenarios were deselected
+    selected: tuple[str, ...]  # ids of what the run was to measure, or knew to be measured
     not_fitting: tuple[Json, ...]
     promotion: Json | None
     scenarios: Mapping[str, Scenario]
@@ -162,6 +163,7 @@ def _parse_record(document: object, path: Path | None) -> Record:
     return Record(
         **{**fields, "not_fitting": tuple(fields["not_fitting"])},
         path=path,
+        selected=tuple(_checked(header.get("selected", []), (list,), f"{KEY}.selected")),
         filtered=_checked(header.get("filtered", False), (bool,), f"{KEY}.filtered"),
         promotion=_checked(header.get("promotion"), (dict, NoneType), f"{KEY}.promotion"),
         scenarios=_parse_scenarios(top["benchmarks"]),

@@ -1,0 +1,85 @@
+"""How far a step is, read from the records that it has left; nothing else is remembered between calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.harness.campaign.plan import Step
+from bench.harness.qualify.suites import read_campaign
+from bench.harness.record import Record, load
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What is there of a step."""
+
+    wanted: frozenset[str] | None  # scenarios; None as long as nothing has said which there are
+    measured: frozenset[str]  # in every launch that is asked for
+    not_fitting: Mapping[str, str]  # scenario -> why
+    launches: int  # begun
+    num_measured: int  # scenarios, once for each launch
+
+    @property
+    def left(self) -> frozenset[str]:
+        """Return the scenarios that have neither been measured nor found too large."""
+        return (self.wanted or frozenset()) - self.measured - frozenset(self.not_fitting)
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether another process would have nothing to do."""
+        return self.wanted is not None and not self.left
+
+    def is_further_than(self, before: "State") -> bool:
+        """Tell whether something was measured, or found too large, since."""
+        return self.num_measured > before.num_measured or len(self.not_fitting) > len(before.not_fitting)
+
+
+def record_path(folder: Path, step: Step, number: int) -> Path:
+    """Return where a step's record of this number lies, from 1."""
+    return folder / f"{step.name}-{number}.json"
+
+
+def records_of(folder: Path, step: Step) -> list[Record]:
+    """Read a step's records in order."""
+    records: list[Record] = []
+    while (path := record_path(folder, step, len(records) + 1)).exists():
+        records.append(load(path))
+    return records
+
+
+def state_of(folder: Path, step: Step) -> State:
+    """Read how far a step is.
+
+    Raises:
+        CorruptRecord: one of its records cannot be read.
+    """
+    if step.suites:
+        return _state_of_suites(folder, step)
+    records = records_of(folder, step)
+    not_fitting = {
+        str(e["scenario"]): str(e.get("reason", "skipped")) for record in records for e in record.not_fitting
+    }
+    launches = [frozenset(record.scenarios) for record in records]
+    wanted = frozenset().union(*(record.selected for record in records)) if records else None
+    return State(
+        wanted=wanted,
+        measured=_in_all(launches, step.launches),
+        not_fitting=not_fitting,
+        launches=len(records),
+        num_measured=sum(map(len, launches)),
+    )
+
+
+def _in_all(launches: list[frozenset[str]], wanted: int) -> frozenset[str]:
+    """Return what as many launches as are wanted have measured."""
+    everything = frozenset().union(*launches)
+    return frozenset(name for name in everything if sum(name in launch for launch in launches) >= wanted)
+
+
+def _state_of_suites(folder: Path, step: Step) -> State:
+    path = record_path(folder, step, 1)
+    names = [f"suite {number}" for number in range(1, step.suites + 1)]
+    done = len(read_campaign(path).suites) if path.exists() else 0
+    return State(
+        wanted=frozenset(names), measured=frozenset(names[:done]), not_fitting={}, launches=done, num_measured=done
+    )

@@ -1,0 +1,110 @@
+"""Run what is left of the steps, each in fresh processes, until all is there or the time is up."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.harness.campaign.plan import Step
+from bench.harness.campaign.state import State, record_path, state_of
+
+GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
+SHORTEST_S = 20.0  # less does not get past imports and peaks
+ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
+LOG_SHOWN = 600  # last characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asks for."""
+
+    root: Path
+    folder: Path  # takes the records
+    options: Sequence[str]  # as of pytest bench, after each step's own
+    deadline: float  # on the monotonic clock
+
+
+def run_steps(steps: Sequence[Step], request: Request, note: Callable[[str], None]) -> dict[str, str]:
+    """Run what is left.
+
+    Args:
+        steps: in the order of their value.
+        request: where and how long.
+        note: tells the user what happens.
+
+    Returns:
+        By step what went wrong with it: a process that ended otherwise than by measuring.
+    """
+    request.folder.mkdir(parents=True, exist_ok=True)
+    troubles: dict[str, str] = {}
+    for step in steps:
+        state = state_of(request.folder, step)
+        while not state.is_done and _left_s(request) > SHORTEST_S and step.name not in troubles:
+            said = "" if state.wanted is None else f", {len(state.left)} left"
+            note(f"{step.name}: {step.why}{said}; {_left_s(request):.0f} s")
+            trouble = _run(step, state, request)
+            before, state = state, state_of(request.folder, step)
+            if not trouble and _left_s(request) > 0 and not state.is_further_than(before):
+                trouble = f"some scenarios failed; see {_log(request, step)}"  # and would again
+            if trouble:
+                troubles[step.name] = trouble
+                note(f"{step.name}: {trouble}")
+    return troubles
+
+
+def _left_s(request: Request) -> float:
+    return request.deadline - time.monotonic()
+
+
+def _run(step: Step, state: State, request: Request) -> str:
+    """Run one process; return what went wrong."""
+    command = _suites(step, request) if step.suites else _launch(step, state, request)
+    with _log(request, step).open("a") as log:
+        process = subprocess.Popen(command, cwd=request.root, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            code = process.wait(timeout=max(0.0, _left_s(request)))
+        except subprocess.TimeoutExpired:
+            _interrupt(process)
+            return ""
+        except BaseException:
+            _interrupt(process)
+            raise
+    said = _log(request, step).read_text()[-LOG_SHOWN:].strip()
+    return "" if code in ENDINGS else f"its process ended {code}: {said}"
+
+
+def _launch(step: Step, state: State, request: Request) -> list[str]:
+    """Return the command that measures what is left of a step: of several launches, the next one whole."""
+    path = record_path(request.folder, step, state.launches + 1).resolve()
+    known = [record_path(request.folder, step, number + 1) for number in range(state.launches)]
+    files = [f"bench/{name}" for name in step.files]
+    options = ["--compare=off", f"--record={path}", *_left_out(known, step)]
+    return [sys.executable, "-m", "pytest", *files, *step.options, *request.options, *options]
+
+
+def _left_out(known: Sequence[Path], step: Step) -> list[str]:
+    """Leave out what earlier processes have measured; every launch of several measures all."""
+    return [f"--measured={path.resolve()}" for path in known] if step.launches == 1 else []
+
+
+def _suites(step: Step, request: Request) -> list[str]:
+    path = record_path(request.folder, step, 1).resolve()
+    command = [sys.executable, "-m", "bench.harness", "qualify", f"--record={path}", f"--suites={step.suites}"]
+    return [*command, "--", *step.options, *request.options]
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """End a process as Ctrl-C does, by force if it does not heed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _log(request: Request, step: Step) -> Path:
+    return request.folder / f"{step.name}.log"

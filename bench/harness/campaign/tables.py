@@ -1,0 +1,34 @@
+"""What a campaign has: a row a step, then which scenarios do not fit and which were not reached, and why."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.harness.campaign.plan import Step
+from bench.harness.campaign.state import State, state_of
+from bench.harness.report import markdown_table
+
+HEADERS = ("step", "for", "measured", "does not fit", "left")
+
+
+def report(folder: Path, steps: Sequence[Step], troubles: Mapping[str, str]) -> str:
+    """Return the state of a campaign as markdown.
+
+    Args:
+        folder: holds its records.
+        steps: of the plan.
+        troubles: by step, what went wrong in this call.
+    """
+    states = {step.name: state_of(folder, step) for step in steps}
+    rows = [_row(step, states[step.name]) for step in steps]
+    lines = [f"- {name}: {text}" for name, text in troubles.items()]
+    for name, state in states.items():
+        lines += [f"- {name}: {scenario} {why}" for scenario, why in state.not_fitting.items()]
+        lines += [f"- {name}: {scenario} was not reached" for scenario in sorted(state.left)]
+    return "\n".join([markdown_table(HEADERS, rows), *([""] if lines else []), *lines])
+
+
+def _row(step: Step, state: State) -> tuple[str, ...]:
+    if state.wanted is None:
+        return (step.name, step.why, "not begun", "", "all")
+    counts = (len(state.measured), len(state.not_fitting), len(state.left))
+    return (step.name, step.why, *(str(count or "") for count in counts))
