@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from bench.harness.commands import ab, campaign, compare, history, promote, qualify, report, twins
-from bench.harness.commands.parsing import USAGE_ERROR, Parser
+from bench.harness.commands import ab, bundle, campaign, compare, history, promote, qualify, report, twins
+from bench.harness.commands.parsing import USAGE_ERROR, Parser, split
 from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
 
-COMMANDS = (ab, qualify, campaign, promote, compare, history, report, twins)
+COMMANDS = (ab, qualify, campaign, promote, compare, history, report, bundle, twins)
 INTERRUPTED = 130  # as shells say it of Ctrl-C: 128 + SIGINT
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
@@ -28,7 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: the command's, that of the error in ERROR_CODES, or INTERRUPTED.
     """
-    options = _parser().parse_args(arguments)
+    ours, passed = split(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options = parser.parse_args(ours)
+    if passed and not hasattr(options, "pytest"):
+        parser.error(f"this command runs no pytest and takes nothing after --, got {' '.join(passed)}")
+    options.pytest = passed
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)

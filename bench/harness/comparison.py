@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.harness import baseline
@@ -10,7 +10,7 @@ from bench.harness.environment import differences
 from bench.harness.metrics import metric
 from bench.harness.paired import PRIMARY
 from bench.harness.record import CorruptRecord, Record, Scenario, load
-from bench.harness.unrest import kind_of
+from bench.harness.unrest import kind_of, unrest_of, widest
 from bench.harness.verdict import ScenarioVerdict, Verdict, judge_scenario, pooled_variances
 
 
@@ -105,6 +105,27 @@ def judge_one(scenario_id: str, new: Scenario, reference: Reference, *, confirme
         same_fingerprint=reference.same_fingerprint,
         unrest=lambda control: reference.unrest.get(kind_of(control), 1.0),
     )
+
+
+def judge_all(
+    scenarios: Mapping[str, Scenario], reference: Reference, *, confirmed: bool = False
+) -> tuple[dict[str, ScenarioVerdict], Reference]:
+    """Judge all scenarios of a run.
+
+    Args:
+        scenarios: by id.
+        reference: the baseline.
+        confirmed: whether a slowdown may end as REGRESSED; see `judge_control`.
+
+    Returns:
+        The verdicts, and the reference with the run's unrest, by which tolerances are wider.
+    """
+    verdicts = {name: judge_one(name, scenario, reference, confirmed=confirmed) for name, scenario in scenarios.items()}
+    unrest = unrest_of(verdicts.values())
+    if widest(unrest) == 1:
+        return verdicts, reference
+    reference = replace(reference, unrest=unrest)
+    return {name: judge_one(name, new, reference, confirmed=confirmed) for name, new in scenarios.items()}, reference
 
 
 def missing_scenarios(reference: Reference, selection: Selection) -> list[ScenarioVerdict]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from bench.harness.comparison import Reference, Selection, judge_one, missing_scenarios, open_reference
+from bench.harness.comparison import Reference, Selection, judge_all, missing_scenarios, open_reference
 from bench.harness.launch import Launcher
 from bench.harness.options import inject_option
 from bench.harness.paired import ANCHOR
 from bench.harness.record import Scenario
 from bench.harness.retest import Suspect, retest
 from bench.harness.run import Finished, ScenarioTest
-from bench.harness.unrest import unrest_of, widest
+from bench.harness.unrest import widest
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
 
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
@@ -59,13 +59,9 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
     reference = open_reference(run.options.baselines, run.options.baseline, run.record.kind, run.record.fingerprint)
     if reference.verdict:
         return Outcome(run_verdict=reference.verdict, why=reference.why)
-    scenarios = run.record.scenarios
-    verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
-    unrest = unrest_of(verdicts.values())
-    if (factor := widest(unrest)) > 1:
+    verdicts, reference = judge_all(run.record.scenarios, reference)
+    if (factor := widest(reference.unrest)) > 1:
         note(f"scenarios spread {factor:.1f} times as far as in the baseline: tolerances are wider by as much")
-        reference = replace(reference, unrest=unrest)
-        verdicts = {name: judge_one(name, scenario, reference) for name, scenario in scenarios.items()}
     ranked = sorted(verdicts, key=lambda name: suspicion(verdicts[name]), reverse=True)
     suspects = [name for name in ranked if is_suspect(verdicts[name], reference)]
     if suspects:

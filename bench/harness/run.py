@@ -204,7 +204,11 @@ class Run:
                 "load_average": [self.load_before, load_average()],
             },
             "peaks": vars(self.peaks),
-            "options": {"axes": dict(self.setup["axes"]), "scenario_budget_s": self.options.scenario_budget_s},
+            "options": {
+                "axes": dict(self.setup["axes"]),
+                "arguments": list(self.setup["launch_options"]),
+                "scenario_budget_s": self.options.scenario_budget_s,
+            },
             "injected": self.options.slowdowns,
             "selected": [*self.selected, *self.left_out],
             "complete": not self.failed and done == len(self.selected),

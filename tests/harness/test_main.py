@@ -186,3 +186,10 @@ def test_report_shows_what_three_depths_extrapolate_to(tmp_path: Path, capsys: p
 
 def test_report_of_a_missing_record_ends_13(tmp_path: Path) -> None:
     assert commands.main(["report", str(tmp_path / "absent.json")]) == 13
+
+
+def test_options_of_pytest_are_refused_where_no_pytest_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        commands.main(["report", "r.json", "--", "--scale=tiny"])
+    assert ended.value.code == 4
+    assert "takes nothing after --, got --scale=tiny" in capsys.readouterr().err

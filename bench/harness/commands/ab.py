@@ -14,7 +14,7 @@ from bench.harness.ab.request import Request
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.interrupt import end_on_sigterm
-from bench.harness.commands.parsing import Commands, seconds, slowdowns
+from bench.harness.commands.parsing import Commands, seconds, slowdowns, take_pytest_options
 from bench.harness.options import inject_option
 from bench.harness.record import replace_text
 
@@ -35,9 +35,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--inject", type=slowdowns, default={}, metavar="ARM=F,...", help="slow arms of head, to rehearse a regression"
     )
-    parser.add_argument(
-        "pytest", nargs="*", metavar="-- OPTION", help="as of pytest bench: --scale tiny --batch-size 1"
-    )
+    take_pytest_options(parser, "--scale tiny --batch-size 1")
     parser.set_defaults(run=run)
 
 

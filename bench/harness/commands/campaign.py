@@ -9,7 +9,7 @@ from bench.harness.campaign.plan import PLAN, read_plan
 from bench.harness.campaign.steps import Request, run_steps
 from bench.harness.campaign.tables import report
 from bench.harness.commands.interrupt import end_on_sigterm
-from bench.harness.commands.parsing import Commands, seconds
+from bench.harness.commands.parsing import Commands, seconds, take_pytest_options
 from bench.harness.record import replace_text
 from bench.harness.verdict import EXIT_CODES, Verdict
 
@@ -21,9 +21,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", type=seconds, default=540.0, metavar="TIME", help="like 90s or 9m; default: 9m")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="takes the records; call again to go on")
     parser.add_argument("--plan", type=Path, default=PLAN, metavar="FILE", help="the steps; default: %(default)s")
-    parser.add_argument(
-        "pytest", nargs="*", metavar="-- OPTION", help="as of pytest bench, over the plan's: --batch-size 1 --depth 2"
-    )
+    take_pytest_options(parser, "over the plan's: --batch-size 1 --depth 2")
     parser.set_defaults(run=run)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.parsing import Commands
-from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
+from bench.harness.comparison import Selection, judge_all, missing_scenarios, open_reference
 from bench.harness.record import Record, merge, read
 from bench.harness.report import HEADERS, explanations, markdown_table, rows_of
 from bench.harness.retest import MIN_LAUNCHES
@@ -30,10 +30,8 @@ def run(options: argparse.Namespace) -> int:
     if reference.verdict:
         print(f"{reference.verdict.value}: {reference.why}")
         return EXIT_CODES[reference.verdict]
-    verdicts = {
-        name: judge_one(name, scenario, reference, confirmed=len(scenario.launch_ids) >= MIN_LAUNCHES)
-        for name, scenario in record.scenarios.items()
-    }
+    confirmed = all(len(scenario.launch_ids) >= MIN_LAUNCHES for scenario in record.scenarios.values())
+    verdicts, reference = judge_all(record.scenarios, reference, confirmed=confirmed)
     print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
     whole = Selection(
         collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered

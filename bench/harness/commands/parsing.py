@@ -1,14 +1,33 @@
 """The command line's parser: a line that makes no sense ends 4, as pytest's own usage errors do."""
 
 import argparse
+import itertools
 import sys
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
 import pytest
 
 from bench.harness.options import parse_slowdowns
 
 USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR; argparse's own is 2, which pytest uses for an interrupted run
+
+
+class Split(NamedTuple):
+    """A command line in two parts."""
+
+    ours: list[str]
+    pytest: list[str]  # what stands after --
+
+
+def split(arguments: Sequence[str]) -> Split:
+    """Part our arguments from pytest's.
+
+    >>> split(["ab", "--base", "main", "--", "--scale", "tiny"])
+    Split(ours=['ab', '--base', 'main'], pytest=['--scale', 'tiny'])
+    """
+    ours = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    return Split(ours, list(arguments[len(ours) + 1 :]))
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,6 +43,12 @@ if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[Parser]  # what each command adds itself to
 else:
     Commands = argparse._SubParsersAction  # not generic at run time
+
+
+def take_pytest_options(parser: Parser, example: str) -> None:
+    """Have a command take options of `pytest bench` after --."""
+    parser.set_defaults(pytest=[])
+    parser.epilog = f"After --: options as of pytest bench, {example}"
 
 
 def seconds(text: str) -> float:

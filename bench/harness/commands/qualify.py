@@ -9,7 +9,7 @@ from bench.harness.ab.request import Request
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.interrupt import end_on_sigterm
-from bench.harness.commands.parsing import Commands, seconds, slowdowns
+from bench.harness.commands.parsing import Commands, seconds, slowdowns, take_pytest_options
 from bench.harness.environment import fingerprint
 from bench.harness.qualify.campaign import Wanted, missing, open_campaign, run_suites
 from bench.harness.qualify.suites import read_campaign
@@ -43,7 +43,7 @@ def add(commands: Commands) -> None:
         "--budget", type=seconds, default=1200.0, metavar="TIME", help="of one suite; default: 20m, as of ab"
     )
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
-    parser.add_argument("pytest", nargs="*", metavar="-- OPTION", help="as of pytest bench: --scale tiny")
+    take_pytest_options(parser, "--scale tiny")
     parser.set_defaults(run=run)
 
 

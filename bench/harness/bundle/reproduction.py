@@ -1,0 +1,101 @@
+"""Measure a bundle's claims here, in fresh processes, and say of each whether it holds."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bench.harness.bundle.archive import Bundle
+from bench.harness.bundle.claims import SUPPORTED, Claim, speedup
+from bench.harness.comparison import Reference, judge_all
+from bench.harness.environment import differences
+from bench.harness.launch import Launcher, LaunchFailed
+from bench.harness.record import Record, Scenario
+from bench.harness.retest import extend
+from bench.harness.stats import Interval
+from bench.harness.verdict import ScenarioVerdict, Verdict, pooled_variances
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduced:
+    """What became of a claim here."""
+
+    claim: Claim
+    verdict: Verdict  # OK: it holds; REGRESSED: it does not
+    here: Interval | None = None  # the speed-up measured here
+    why: str = ""
+    tolerance: float | None = None  # in log ratios; None where the direction alone is compared
+
+
+def measure(
+    bundle: Bundle, launcher: Launcher, *, launches: int, deadline: float, note: Callable[[str], None]
+) -> Record | None:
+    """Measure the claimed scenarios, all of them in each of several fresh processes.
+
+    Args:
+        bundle: what is claimed.
+        launcher: starts processes.
+        launches: how many.
+        deadline: on the monotonic clock, in seconds; at least one launch is tried.
+        note: tells the user what happens.
+
+    Returns:
+        All launches that ended in time as one record; None if none did.
+    """
+    here: Record | None = None
+    for number in range(1, launches + 1):
+        left = deadline - time.monotonic()
+        note(f"launch {number} of {launches}: {len(bundle.node_ids)} scenarios, {left:.0f} s left")
+        try:
+            record = launcher.measure(list(bundle.node_ids.values()), timeout_s=max(1.0, left))
+        except LaunchFailed as failed:
+            note(str(failed))
+            break
+        known = here.scenarios if here else {}
+        here = replace(record, scenarios={n: extend(known.get(n), new) for n, new in record.scenarios.items()})
+    return here
+
+
+def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
+    """Judge every claim.
+
+    Args:
+        bundle: what is claimed, and on which launches.
+        here: what was measured on this machine; None if nothing was.
+
+    Returns:
+        On the same kind of machine the ratio must be no worse than claimed, within the tolerance that the bundle's
+        own launches give; on another kind, the direction of what was supported must be the same.
+    """
+    scenarios = here.scenarios if here else {}
+    known = _known(bundle.record, here) if here and not differences(bundle.record.kind, here.kind) else None
+    return [_judged(claim, scenarios.get(claim.scenario), known) for claim in bundle.claims]
+
+
+def _judged(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
+    if here is None or claim.against not in here.arms:
+        return Reproduced(claim=claim, verdict=Verdict.MISSING, why="it was not measured here")
+    now = speedup(here, claim.against)
+    if known is None:
+        return Reproduced(claim=claim, verdict=_direction(claim, now), here=now, why="another kind of machine")
+    judged = known[claim.scenario]
+    change = next((change for change in judged.changes if change.control == claim.control), None)
+    if change is None:
+        return Reproduced(claim=claim, verdict=judged.verdict, here=now, why=judged.why)
+    verdict = Verdict.OK if change.verdict is Verdict.IMPROVED else change.verdict  # faster than claimed holds
+    return Reproduced(claim=claim, verdict=verdict, here=now, tolerance=change.tolerance)
+
+
+def _known(base: Record, here: Record) -> dict[str, ScenarioVerdict]:
+    """Compare with the bundle's launches, by scenario."""
+    claimed = {name: scenario for name, scenario in here.scenarios.items() if name in base.scenarios}
+    reference = Reference(path=base.path, record=base, pooled=pooled_variances(base.scenarios.values()))
+    return judge_all(claimed, reference, confirmed=True)[0]
+
+
+def _direction(claim: Claim, now: Interval) -> Verdict:
+    if claim.verdict != SUPPORTED:
+        return Verdict.OK  # it claims no direction
+    is_faster = claim.speedup.estimate > 1
+    if now.low > 1 if is_faster else now.high < 1:
+        return Verdict.OK
+    return Verdict.REGRESSED if (now.high < 1 if is_faster else now.low > 1) else Verdict.INCONCLUSIVE
