@@ -129,6 +129,7 @@ def record_of(*scenarios: Scenario, **fields: Any) -> Record:
         "injected": {},
         "complete": True,
         "filtered": False,
+        "selected": (),
         "not_fitting": (),
         "promotion": None,
         "scenarios": {one.id: one for one in scenarios},
