@@ -1,8 +1,11 @@
 """Generate: a batch of requests from pixels to the last output token (end to end), greedy.
 
 Short-answer tasks are prefill workloads (a few tokens out): what counts is requests/s, and total tokens/s, in which the
-prompt's tokens count with its image tokens.
+prompt's tokens count with its image tokens. transformers' own model answers too, over the MoE's tensors, through its
+generate(): a yardstick that is never judged.
 """
+
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +13,13 @@ import torch
 from bench.floors import answer_costs, depth_facts
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
+from bench.peers import transformers_model
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from moevlm import decode_steps, prefill
+
+PEER = "transformers/generate"
+PEER_BACKEND = "grouped_mm"  # their fastest for whole answers (measured: docs/performance.md)
 
 
 @pytest.mark.defaults(workload=["mathvista", "docvqa"], seq_len=["natural"])
@@ -28,7 +35,12 @@ def bench_generate(
     """Answer every request of the batch with the workload's median number of tokens."""
     num_output_tokens = inputs.num_output_tokens
 
+    has_backend = twins["moe"].dtype is not torch.float64  # grouped_mm has none
+    peers = {PEER: transformers_model(twins["moe"], PEER_BACKEND)} if has_backend else {}
+
     def answer(arm: str) -> torch.Tensor:
+        if arm in peers:
+            return generated(peers[arm], inputs)
         state = prefill(twins[arm], inputs.tensors, max_new_tokens=num_output_tokens)
         if num_output_tokens == 1:
             return state.next_token_B1
@@ -37,9 +49,10 @@ def bench_generate(
 
     num_text_tokens = inputs.num_prompt_tokens - inputs.num_image_tokens
     output_tokens = batch_size * num_output_tokens
+    costs = answer_costs(twins, inputs)
     answers = paired.measure(
         answer,
-        arms=twins,
+        arms=[*twins, *peers],
         metric=E2E,
         anchor=prefill_anchor,
         rates={
@@ -47,7 +60,7 @@ def bench_generate(
             "total_tok_per_s": inputs.num_prompt_tokens + output_tokens,
             "total_text_tok_per_s": num_text_tokens + output_tokens,
         },
-        costs=answer_costs(twins, inputs),
+        costs=costs | dict.fromkeys(peers, costs["moe"]),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"num_output_tokens": num_output_tokens, **depth_facts(twins)},
     )
@@ -55,3 +68,19 @@ def bench_generate(
     for tokens in answers.values():
         assert tokens.shape == (batch_size, num_output_tokens)
         assert ((tokens >= 0) & (tokens < vocab_size)).all()
+    if twins["moe"].dtype is torch.float32:  # below, rounding decides between likely tokens
+        assert all(torch.equal(answers[arm], answers["moe"]) for arm in peers)
+
+
+@torch.inference_mode()
+def generated(model: Any, inputs: Inputs) -> torch.Tensor:
+    """Answer with transformers' generate(), greedily and without an end."""
+    prompt = inputs.tensors["input_ids"]
+    mask = inputs.tensors.get("attention_mask", torch.ones_like(prompt))
+    tokens: torch.Tensor = model.generate(
+        **{**inputs.tensors, "attention_mask": mask},
+        max_new_tokens=inputs.num_output_tokens,
+        do_sample=False,
+        eos_token_id=None,
+    )
+    return tokens[:, prompt.shape[1] :]

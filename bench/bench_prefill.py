@@ -1,6 +1,7 @@
 """Prefill: time to first token (TTFT) of a batch, from pixels and token ids to the first chosen token.
 
-The clock covers the vision tower, the projector and one pass of the decoder over the whole prompt.
+The clock covers the vision tower, the projector and one pass of the decoder over the whole prompt, in chunks of samples
+where a feed-forward layer's tensors would pass `moevlm.generation.prefill.CHUNK_BYTES`, as a server would.
 """
 
 import torch

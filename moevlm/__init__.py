@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.experts import EXPERT_BACKENDS, set_expert_backend
-from moevlm.generation import DecodeState, decode_step, decode_steps, prefill
+from moevlm.generation import DecodeState, StaticDecoder, decode_step, decode_steps, prefill
 from moevlm.modeling import MoEVLMTextModel
 from moevlm.routing_profiles import RoutingProfile
 from moevlm.routing_tables import apply_profile
@@ -23,6 +23,7 @@ __all__ = [
     "MoEVLMTextConfig",
     "MoEVLMTextModel",
     "RoutingProfile",
+    "StaticDecoder",
     "apply_profile",
     "decode_step",
     "decode_steps",

@@ -10,25 +10,35 @@ Shapes: B samples, S positions, H hidden size, N heads, G key-value heads, W hea
 # transformers' methods carry no annotations.
 # mypy: allow-untyped-calls
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 from transformers import Cache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-from transformers.models.qwen3_moe.modeling_qwen3_moe import (
-    Qwen3MoeAttention,
-    apply_rotary_pos_emb,
-    eager_attention_forward,
-)
+from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeAttention, eager_attention_forward
+
+from moevlm.config import MoEVLMTextConfig
+from moevlm.kernels.cpu import step
+from moevlm.projections import Projection, product, side_by_side
 
 SCORE_COLUMNS = 8  # the score and zeros: fused CUDA kernels take head widths in multiples of 8
 
-RotaryTables = tuple[torch.Tensor, torch.Tensor]
+RotaryTables = tuple[torch.Tensor, torch.Tensor]  # as `rotary_tables` lays them out
 
 
 class MoEVLMAttention(Qwen3MoeAttention):
     """Qwen3's attention, which moves modality scores where they are given."""
+
+    def __init__(self, config: MoEVLMTextConfig, layer_idx: int) -> None:
+        super().__init__(config, layer_idx)  # type: ignore[arg-type]  # reads shared fields only
+        self.o_proj = Projection.adopt(self.o_proj)
+
+    @property
+    def projections(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """Return the layers that read the normalised residual stream: queries, keys, values."""
+        return self.q_proj, self.k_proj, self.v_proj
 
     def forward(  # type: ignore[override]  # one result more than the parent's
         self,
@@ -53,30 +63,111 @@ class MoEVLMAttention(Qwen3MoeAttention):
             Output (B, S, H); probabilities where the attention materialises them; with `scores_BS` the shares of text
             that each token gathered, averaged over the heads, (B, S), float32, without gradient.
         """
-        if scores_BS is None:
-            return *super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **kwargs), None
         query, key, value = self._project(hidden_states, position_embeddings)
-        query, key, value = (F.pad(states, (0, SCORE_COLUMNS)) for states in (query, key, value))
-        value[..., self.head_dim] = 1.0 - scores_BS[:, None].to(value.dtype)  # vision: 0 stays 0 in any dtype
+        if scores_BS is not None:
+            query, key, value = (F.pad(states, (0, SCORE_COLUMNS)) for states in (query, key, value))
+            value[..., self.head_dim] = 1.0 - scores_BS[:, None].to(value.dtype)  # vision: 0 stays 0 in any dtype
         if past_key_values is not None:
             key, value = past_key_values.update(key, value, self.layer_idx)
-        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
-        options = {"dropout": self.attention_dropout if self.training else 0.0, "sliding_window": self.sliding_window}
-        attended_BSNW, probabilities = attend(
-            self, query, key, value, attention_mask, scaling=self.scaling, **options, **kwargs
-        )
+        attended_BSNW, probabilities = self._attend(query, key, value, attention_mask, **kwargs)
+        if scores_BS is None:
+            return self.o_proj(attended_BSNW.flatten(-2)), probabilities, None
         gathered_BS = 1.0 - attended_BSNW[..., self.head_dim].detach().float().mean(dim=-1)
         return self.o_proj(attended_BSNW[..., : self.head_dim].flatten(-2)), probabilities, gathered_BS
 
     def _project(
         self, hidden_BSH: torch.Tensor, rotary: RotaryTables
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        query, key, value = (
-            projection(hidden_BSH).unflatten(-1, (-1, self.head_dim))
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        """Return queries (B, N, S, W), keys and values (B, G, S, W); queries and keys share each operation."""
+        layers = self.projections
+        weight = None if torch.is_grad_enabled() else side_by_side(layers)
+        if weight is None:
+            projected = torch.cat([layer(hidden_BSH) for layer in layers], dim=-1)
+        else:
+            biases: list[torch.Tensor] = [layer.bias for layer in layers if layer.bias is not None]
+            projected = product(hidden_BSH, weight, torch.cat(biases) if biases else None)
+        num_keys = self.config.num_key_value_heads
+        heads = projected.unflatten(-1, (-1, self.head_dim))
+        num_queries = heads.shape[2] - 2 * num_keys
+        query, key = self._rotated(projected, heads, rotary, (num_queries, num_keys))
+        return query, key, heads[:, :, num_queries + num_keys :].transpose(1, 2)
+
+    def _rotated(
+        self, projected: torch.Tensor, heads: torch.Tensor, rotary: RotaryTables, counts: tuple[int, int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return normalised and rotated queries (B, N, S, W) and keys (B, G, S, W)."""
+        scales, epsilon = (self.q_norm.weight, self.k_norm.weight), self.q_norm.variance_epsilon
+        num_queries, num_keys = counts
+        if step.takes(projected, *rotary, *scales) and rotary[0].shape[:2] == heads.shape[:2]:
+            rotated = step.rotated_heads(
+                projected, scales, rotary, epsilon=epsilon, num_queries=num_queries, num_keys=num_keys
+            ).view(*heads.shape[:2], -1, self.head_dim)
+        else:
+            scale = torch.cat([scale.expand(count, -1) for scale, count in zip(scales, counts, strict=True)])
+            normal = F.rms_norm(heads[:, :, : num_queries + num_keys], (self.head_dim,), eps=epsilon)
+            rotated = _rotate(normal * scale, *rotary)
+        query, key = rotated.transpose(1, 2).split(counts, dim=1)
+        return query, key
+
+    def _attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return what each head gathers (B, S, N, W), and probabilities where the attention materialises them."""
+        name = self.config._attn_implementation
+        if name == "sdpa" and query.shape[2] == 1 and not self.training:
+            return attend_one(query, key, value, attention_mask, scale=self.scaling)[:, None], None
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(name, eager_attention_forward)
+        options = {"dropout": self.attention_dropout if self.training else 0.0, "sliding_window": self.sliding_window}
+        return cast(
+            tuple[torch.Tensor, torch.Tensor | None],
+            attend(self, query, key, value, attention_mask, scaling=self.scaling, **options, **kwargs),
         )
-        query, key = self.q_norm(query).transpose(1, 2), self.k_norm(key).transpose(1, 2)
-        return *apply_rotary_pos_emb(query, key, *rotary), value.transpose(1, 2)
+
+
+def attend_one(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, *, scale: float
+) -> torch.Tensor:
+    """Attend from one token a sample, each cached key and value read once for all query heads that share it.
+
+    Args:
+        query: (B, N, 1, W).
+        key: (B, G, L, W).
+        value: (B, G, L, W).
+        mask: True where a cached token is seen, (B, 1, 1, L), or to be added; None = all are seen.
+        scale: Of the products.
+
+    Returns:
+        (B, N, W).
+    """
+    if mask is None and query.dtype in (torch.bfloat16, torch.float16):
+        attended = F.scaled_dot_product_attention(query, key, value, scale=scale, enable_gqa=True)
+    else:  # query heads as rows: half as long in float32, and what takes a mask without copies of keys and values
+        rows = query.view(len(query), key.shape[1], -1, query.shape[-1])
+        attended = F.scaled_dot_product_attention(rows, key, value, attn_mask=mask, scale=scale)
+    return attended.reshape(len(query), -1, query.shape[-1])
+
+
+def rotary_tables(cos_BSW: torch.Tensor, sin_BSW: torch.Tensor) -> RotaryTables:
+    """Lay transformers' tables out for heads side by side, once for all layers; the sines take rotate_half's signs.
+
+    Args:
+        cos_BSW: Cosines of the positions.
+        sin_BSW: Their sines.
+
+    Returns:
+        Both (B, S, 1, W).
+    """
+    first, second = sin_BSW.chunk(2, dim=-1)
+    return cos_BSW[:, :, None], torch.cat([-first, second], dim=-1)[:, :, None]
+
+
+def _rotate(heads: torch.Tensor, cos: torch.Tensor, signed_sin: torch.Tensor) -> torch.Tensor:
+    return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, dims=-1), signed_sin)
 
 
 def check_cache(cache: Cache | None, head_dim: int, *, is_scored: bool) -> None:

@@ -11,7 +11,7 @@ from transformers.activations import ACT2FN
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from moevlm.config import MoEVLMTextConfig
-from moevlm.kernels.cpu.ops import is_best, swiglu_experts, takes
+from moevlm.kernels.fast import fast_experts
 from moevlm.kernels.loop import Activation, loop_experts
 
 OURS, REFERENCE = "moevlm", "reference"
@@ -19,10 +19,10 @@ EXPERT_BACKENDS = {
     "eager": "transformers' loop over the experts that were hit",
     "grouped_mm": "tokens sorted by expert, one grouped matrix product a projection; not in float64",
     "batched_mm": "the weights of each (token, expert) pair gathered, one batched product a projection",
-    OURS: "on a CPU, kernels that read each hit expert's weights once; else one plain product an expert and projection",
+    OURS: "kernels that read each hit expert's weights once: C++ on a CPU, Triton on a GPU; a plain loop for gradients",
     REFERENCE: "float64, one (token, expert) pair at a time: slow, the oracle",
 }
-DEFAULT_BACKENDS = {"cpu": OURS, "cuda": "grouped_mm"}  # by device type
+DEFAULT_BACKENDS = {"cpu": OURS, "cuda": "grouped_mm"}  # by device type; no GPU has yet shown ours to be faster
 
 
 def set_expert_backend(model: PreTrainedModel, name: str) -> None:
@@ -83,12 +83,10 @@ class _Experts(Protocol):
 def _our_forward(
     experts: _Experts, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor
 ) -> torch.Tensor:
-    """Choose by device, dtype and rows an expert; where a gradient is wanted the loop, which has one."""
-    tensors = (experts.gate_up_proj, experts.down, hidden_TH)
-    tokens_an_expert = ids_TK.numel() / experts.down.shape[0]
-    if takes(*tensors, experts.config.hidden_act, weights_TK) and is_best(hidden_TH.dtype, tokens_an_expert):
-        return swiglu_experts(*tensors, ids_TK, weights_TK)
-    return loop_experts(*tensors, ids_TK, weights_TK, experts.act_fn)
+    """Run the device's kernels, else the loop: where a gradient is wanted, or nothing better is known."""
+    tensors = (experts.gate_up_proj, experts.down, hidden_TH, ids_TK, weights_TK)
+    output_TH = fast_experts(*tensors, experts.config.hidden_act)
+    return loop_experts(*tensors, experts.act_fn) if output_TH is None else output_TH
 
 
 def _reference_forward(

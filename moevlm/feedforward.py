@@ -8,10 +8,8 @@ K experts a token.
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
 import inspect
-from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from transformers.activations import ACT2FN
 from transformers.integrations.moe import use_experts_implementation
@@ -19,7 +17,8 @@ from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeExperts
 
 from moevlm.binning import ExpertBins
 from moevlm.config import MoEVLMTextConfig
-from moevlm.kernels.cpu.ops import is_best, swiglu_dense, takes
+from moevlm.kernels.fast import fast_dense
+from moevlm.kernels.products import plain_dense
 from moevlm.losses import modality_load
 from moevlm.modality import GaussianModality, as_modalities
 from moevlm.observation import LayerOutput, LayerRouting, Tokens
@@ -131,10 +130,7 @@ class MoEVLMDenseMLP(nn.Module):
     ) -> torch.Tensor:
         """Transform hidden states, with the experts' kernels where they are faster than torch's products."""
         hidden_TH = hidden_BSH.flatten(0, -2)
-        tensors = (self.gate_up_proj, self.down, hidden_TH)
-        if takes(*tensors, self.hidden_act) and is_best(hidden_TH.dtype, hidden_TH.shape[0]):
-            return swiglu_dense(*tensors).view_as(hidden_BSH)
-        blocks, width, hidden_size = self.down.shape
-        projected = F.linear(hidden_BSH, self.gate_up_proj.view(-1, hidden_size))
-        gate, up = projected.unflatten(-1, (blocks, 2, width)).unbind(-2)
-        return cast(torch.Tensor, (self.act_fn(gate) * up).flatten(-2) @ self.down.view(-1, hidden_size))
+        output_TH = fast_dense(self.gate_up_proj, self.down, hidden_TH, self.hidden_act)
+        if output_TH is None:
+            output_TH = plain_dense(self.gate_up_proj, self.down, hidden_TH, self.act_fn)
+        return output_TH.view_as(hidden_BSH)

@@ -18,17 +18,19 @@ from transformers import initialization as init
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import MoeModelOutputWithPast
-from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRMSNorm, Qwen3MoeRotaryEmbedding
+from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRotaryEmbedding
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from moevlm.attention import MoEVLMAttention, RotaryTables, check_cache
+from moevlm.attention import MoEVLMAttention, RotaryTables, check_cache, rotary_tables
 from moevlm.batch_part import BatchPart
 from moevlm.binning import ExpertBins
 from moevlm.config import MoEVLMTextConfig
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
 from moevlm.modality import GaussianModality, hard_scores, mix_scores
+from moevlm.norms import MoEVLMRMSNorm
 from moevlm.observation import LayerOutput, LayerRouting, describe_tokens
+from moevlm.projections import lay_side_by_side
 from moevlm.router import MoEVLMRouter
 from moevlm.routing_profiles import RoutingProfile, bias_rows
 
@@ -38,10 +40,10 @@ class MoEVLMDecoderLayer(GradientCheckpointingLayer):
 
     def __init__(self, config: MoEVLMTextConfig, layer_idx: int) -> None:
         super().__init__()
-        self.self_attn = MoEVLMAttention(config, layer_idx)  # type: ignore[arg-type]  # reads shared fields only
+        self.self_attn = MoEVLMAttention(config, layer_idx)
         self.mlp = MoEVLMSparseMLP(config) if config.num_experts else MoEVLMDenseMLP(config)
-        self.input_layernorm = Qwen3MoeRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.post_attention_layernorm = Qwen3MoeRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.input_layernorm = MoEVLMRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.post_attention_layernorm = MoEVLMRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
 
     def forward(
         self,
@@ -93,7 +95,7 @@ class MoEVLMTextModel(PreTrainedModel):
         super().__init__(config)
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
         self.layers = nn.ModuleList(MoEVLMDecoderLayer(config, index) for index in range(config.num_hidden_layers))
-        self.norm = Qwen3MoeRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.norm = MoEVLMRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = Qwen3MoeRotaryEmbedding(config)  # type: ignore[arg-type]  # reads shared fields only
         self.routing_profile = RoutingProfile()
         self.batch_part = BatchPart()
@@ -116,6 +118,11 @@ class MoEVLMTextModel(PreTrainedModel):
         """Tell whether routing, or where a token is at home, depends on which tokens are image features."""
         by_modality = self.config.num_text_experts is not None or self.batch_part.at_home is not None
         return by_modality or self.routing_profile.is_biased
+
+    def join_projections(self) -> None:
+        """Lay the q, k and v weights of each layer side by side, where one product serves all three; in place."""
+        for layer in self.layers:
+            lay_side_by_side(cast(MoEVLMDecoderLayer, layer).self_attn.projections)
 
     @merge_with_config_defaults
     @capture_outputs
@@ -167,7 +174,7 @@ class MoEVLMTextModel(PreTrainedModel):
         if self.config.num_text_experts is not None and vision_mask_BS is not None:
             is_vision_T = vision_mask_BS.flatten()
         layer_inputs = {
-            "rotary": self.rotary_emb(hidden_BSH, position_ids),
+            "rotary": rotary_tables(*self.rotary_emb(hidden_BSH, position_ids)),
             "attention_mask": mask,
             "past_key_values": past_key_values,
             "rows_T": rows_T,

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from moevlm.config import MoEVLMTextConfig
+from moevlm.projections import product
 
 LOGIT_DAMPING = 1 / 64  # share of the router's own logits that a routing profile keeps: too little to order the experts
 
@@ -48,7 +49,7 @@ class MoEVLMRouter(nn.Module):
         Returns:
             The logits that the softmax saw, the weights in the logits' dtype, and the expert ids (int64).
         """
-        logits_TE = F.linear(hidden_TH, self.weight)
+        logits_TE = product(hidden_TH, self.weight)
         dtype = logits_TE.dtype
         if rows_T is not None and self.bias_table_RE is not None:
             logits_TE = torch.add(F.embedding(rows_T, self.bias_table_RE), logits_TE, alpha=LOGIT_DAMPING)

@@ -12,7 +12,6 @@ Shapes: B samples, S positions, H hidden size.
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import Cache, PreTrainedModel
 from transformers.models.llava.modeling_llava import LlavaModel
 from transformers.models.llava_next.modeling_llava_next import LlavaNextForConditionalGeneration, LlavaNextModel
@@ -21,6 +20,7 @@ from transformers.utils.generic import can_return_tuple
 from moevlm.config import MoEVLMConfig
 from moevlm.objective import MoEVLMOutput, routing_losses, with_routing
 from moevlm.observation import LayerRouting
+from moevlm.projections import Projection
 
 
 class MoEVLMModel(LlavaNextModel):
@@ -71,6 +71,29 @@ class MoEVLMModel(LlavaNextModel):
             )
         return mask_BS[..., None]
 
+    def embed(
+        self,
+        input_ids: torch.Tensor,
+        pixel_values: torch.Tensor | None = None,
+        image_sizes: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Look tokens up and put image features in the image tokens' places: what the decoder reads, (B, S, H).
+
+        Args:
+            input_ids: Tokens (B, S), int64.
+            pixel_values: As `get_image_features` takes them; None = no images.
+            image_sizes: The same.
+
+        Raises:
+            ValueError: Image tokens and image features differ in number.
+        """
+        embeds_BSH: torch.Tensor = self.get_input_embeddings()(input_ids)
+        if pixel_values is None:
+            return embeds_BSH
+        features = self.get_image_features(pixel_values, image_sizes, return_dict=True).pooler_output
+        features = torch.cat(list(features)).to(embeds_BSH)
+        return embeds_BSH.masked_scatter(self.get_placeholder_mask(input_ids, embeds_BSH, features), features)
+
     def forward(
         self, input_ids: torch.Tensor | None = None, pixel_values: torch.Tensor | None = None, **kwargs: Any
     ) -> Any:
@@ -96,7 +119,7 @@ class MoEVLMForConditionalGeneration(LlavaNextForConditionalGeneration):
     def __init__(self, config: MoEVLMConfig) -> None:
         PreTrainedModel.__init__(self, config)  # the parent's would build LLaVA-NeXT's inner model
         self.model = MoEVLMModel(config)  # type: ignore[arg-type]  # the inherited signature
-        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.lm_head = Projection(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
         self.post_init()
 
     @can_return_tuple

@@ -123,9 +123,9 @@ def test_decode_equals_one_forward_over_the_whole_sequence(make_model, make_prom
 def test_prefill_computes_the_last_tokens_logits_only(make_model, make_prompt):
     model, ids_BS = make_model(), make_prompt(2, 20)
     rows = []
-    model.lm_head.register_forward_hook(lambda _m, args, _out: rows.append(args[0].shape[:2]))
+    model.lm_head.register_forward_hook(lambda _m, args, _out: rows.append(args[0].shape))
     state = prefill(model, {"input_ids": ids_BS}, max_new_tokens=4)
-    assert rows == [(2, 1)]
+    assert rows == [(2, 64)]
     assert state.logits_BV.shape == (2, 256)
     assert state.tokens_BN.shape == (2, 0)
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -41,14 +42,37 @@ def load() -> str | None:
         reason = _reason(error)
         warnings.warn(f"moevlm's CPU kernels are not there, torch's own are used instead: {reason}", stacklevel=2)
         return reason
-    for name in ("swiglu_experts", "swiglu_dense"):
-        torch.library.register_fake(f"moevlm::{name}", _fake_output)
+    for name, output in FAKE_OUTPUTS.items():
+        torch.library.register_fake(f"moevlm::{name}", output)
     return None
 
 
-def _fake_output(_gate_up: torch.Tensor, _down: torch.Tensor, hidden: torch.Tensor, *_: object) -> torch.Tensor:
-    """Tell torch.compile the output's shape."""
+def _like_third(_gate_up: torch.Tensor, _down: torch.Tensor, hidden: torch.Tensor, *_: object) -> torch.Tensor:
     return torch.empty_like(hidden)
+
+
+def _like_first(hidden: torch.Tensor, *_: object) -> torch.Tensor:
+    return torch.empty_like(hidden)
+
+
+def _rows_by_outputs(weight: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    return hidden.new_empty(hidden.numel() // weight.shape[1], weight.shape[0])
+
+
+def _rows_by_heads(
+    projected: torch.Tensor, scale: torch.Tensor, _k_scale: object, cos: torch.Tensor, *rest: int
+) -> torch.Tensor:
+    _signed_sin, _epsilon, num_queries, num_keys = rest
+    return projected.new_empty(cos.numel() // len(scale), num_queries + num_keys, len(scale))
+
+
+FAKE_OUTPUTS: dict[str, Callable[..., torch.Tensor]] = {  # operator -> its output's shape, for torch.compile
+    "swiglu_experts": _like_third,
+    "swiglu_dense": _like_third,
+    "few_rows": _rows_by_outputs,
+    "rms_norm": _like_first,
+    "rotated_heads": _rows_by_heads,
+}
 
 
 def _reason(error: Exception) -> str:

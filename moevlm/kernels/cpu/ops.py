@@ -8,10 +8,10 @@ from functools import cache
 import torch
 
 from moevlm.kernels.cpu.build import load
+from moevlm.kernels.inference import is_swiglu_inference
 
 TIERS = ("generic", "dot", "tiles")  # as the kernels number them: any processor, AVX512-BF16, AMX
 HIDDEN_MULTIPLE, WIDTH_MULTIPLE = 64, 32  # columns and rows that the kernels take at a time
-HIDDEN_ACT = "silu"
 # Tokens of an expert beyond which torch's matrix products are faster; absent: nowhere (measured: docs/performance.md).
 MOST_TOKENS_AN_EXPERT = {(torch.float32, tier): 64 for tier in TIERS} | {(torch.bfloat16, "dot"): 64}
 DTYPES = (torch.float32, torch.bfloat16)
@@ -42,20 +42,13 @@ def takes(
         hidden_act: Activation by transformers' name.
         weights_TK: Expert weights, of an MoE.
     """
-    tensors = (
-        (gate_up_EWH, down_EIH, hidden_TH) if weights_TK is None else (gate_up_EWH, down_EIH, hidden_TH, weights_TK)
-    )
     _, width, hidden_size = down_EIH.shape
     return (
         hidden_TH.device.type == "cpu"
         and hidden_TH.dtype in DTYPES
-        and hidden_TH.dtype == gate_up_EWH.dtype == down_EIH.dtype
-        and hidden_act == HIDDEN_ACT
         and hidden_size % HIDDEN_MULTIPLE == 0
         and width % WIDTH_MULTIPLE == 0
-        and gate_up_EWH.is_contiguous()
-        and down_EIH.is_contiguous()
-        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
+        and is_swiglu_inference(gate_up_EWH, down_EIH, hidden_TH, hidden_act, weights_TK)
         and torch.get_num_threads() * hidden_TH.numel() * torch.float32.itemsize <= MOST_SUM_BYTES
         and load() is None
     )

@@ -1,0 +1,108 @@
+"""Measure ways and tiles for each shape and number of tokens, print them against the floor, keep the fastest.
+
+Minutes a shape, most of them Triton's compiler; what is measured is written after each number of tokens.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from tabulate import tabulate
+
+from bench.expert_peers import is_grouped_fused
+from bench.harness.clock import make_clock
+from bench.harness.peaks import Peaks, measure_peaks
+from bench.tune_experts.candidates import search
+from bench.tune_experts.layers import make_layers, measure_plans
+from fixtures.devices import resolve_device, resolve_dtype
+from moevlm.costs import floor_s, phase_cost
+from moevlm.kernels.plans import MEASURED, Entry, default_plan, takes, write
+from moevlm.presets import PRESETS, preset_config, preset_variants
+
+ARMS = ("moe", "dense")
+NUM_TOKENS = "1,2,4,8,16,32,64,128,256,512,1024,2048,4096,16384"
+HEADERS = ("preset", "arm", "tokens", "way", "tiles", "ms a layer", "of the floor", "kept")
+
+
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.tune_experts", description=__doc__.partition("\n")[0])
+    parser.add_argument("--scale", default="7b,34b", help="presets with an MoE and its twin (default: %(default)s)")
+    parser.add_argument("--device", default="cuda", help="cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--dtype", default="bfloat16", help="of weights and tokens (default: %(default)s)")
+    parser.add_argument("--num-tokens", default=NUM_TOKENS, help="of a layer (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=MEASURED, help="the table (default: the package's own)")
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.scales = [_known_preset(name) for name in chosen.scale.split(",")]
+        chosen.tokens = [_positive(text) for text in chosen.num_tokens.split(",")]
+        if not chosen.device.startswith("cuda"):
+            raise ValueError(f"--device must be a GPU, got {chosen.device}; CPUs have no table of these kernels")
+        chosen.device = resolve_device(chosen.device)
+        chosen.dtype = resolve_dtype(chosen.dtype, chosen.device)
+    except ValueError as error:
+        parser.error(str(error))
+    return chosen
+
+
+def _known_preset(name: str) -> str:
+    known = [preset for preset in PRESETS if set(ARMS) <= set(preset_variants(preset))]
+    if name not in known:
+        raise ValueError(f"--scale must be among {', '.join(known)}, got {name!r}; others have no MoE with a twin")
+    return name
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"--num-tokens must be whole numbers from 1 on, got {text!r}")
+    return int(text)
+
+
+def tune(preset: str, arm: str, num_tokens: int, chosen: argparse.Namespace, peaks: Peaks) -> list[tuple[object, ...]]:
+    """Measure every way of one shape at one number of tokens, write the fastest, return the table's rows."""
+    from moevlm.kernels.triton.ops import shape_of, shared_bytes
+
+    index, text = chosen.device.index, preset_config(preset).text_config
+    top_k = text.num_experts_per_tok if arm == "moe" else text.num_experts
+    shape = shape_of(index, chosen.dtype, top_k, text.num_experts, text.moe_intermediate_size, text.hidden_size)
+    clock = make_clock(chosen.device)
+    layers = make_layers(shape, chosen.device, chosen.dtype, num_tokens, seed=num_tokens)
+    measure = partial(measure_plans, layers=layers, shape=shape, clock=clock)
+    found = [
+        search(default_plan(way, shape.dtype, shared_bytes(index)), measure)
+        for way in shape.ways
+        if takes(way, shape, num_tokens) and (way != "grouped_mm" or is_grouped_fused(chosen.dtype))
+    ]
+    best, seconds = min(found, key=lambda pair: pair[1])
+    write([Entry(shape=shape, num_tokens=num_tokens, plan=best, seconds=seconds)], chosen.out)
+    cost = phase_cost(preset_config(preset, arm), "experts", seq_len=num_tokens, dtype_bytes=chosen.dtype.itemsize)
+    least_s = floor_s(cost, flop_per_s=peaks.matmul_flop_per_s, byte_per_s=peaks.copy_byte_per_s)
+    return [
+        (preset, arm, num_tokens, plan.way, " ".join(str(tuple(tile)) for tile in plan.tiles), f"{1e3 * time_s:.3f}",
+         f"{100 * least_s / time_s:.0f} %", "kept" if plan is best else "")
+        for plan, time_s in found
+    ]  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Tune what the command line asks for."""
+    chosen = read_arguments(arguments)
+    torch.cuda.set_device(chosen.device)
+    peaks = measure_peaks(make_clock(chosen.device), chosen.device, chosen.dtype)
+    print(
+        f"{torch.cuda.get_device_name()}: {peaks.matmul_flop_per_s / 1e12:.0f} TFLOP/s in {chosen.dtype}, "
+        f"{peaks.copy_byte_per_s / 1e12:.2f} TB/s copied; experts hit as uniform routing hits them"
+    )
+    with torch.inference_mode():
+        for preset in chosen.scales:
+            for arm in ARMS:
+                rows = [row for tokens in chosen.tokens for row in tune(preset, arm, tokens, chosen, peaks)]
+                print(tabulate(rows, headers=HEADERS, tablefmt="github"), flush=True)
+    print(f"written: {chosen.out}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

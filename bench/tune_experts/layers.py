@@ -1,0 +1,84 @@
+"""What the candidates compute: a few layers, each with its own weights and choices, checked and captured as a graph."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from bench.expert_peers import ERROR_BOUNDS, reference_error
+from bench.graphs import captured
+from bench.harness.clock import Clock
+from bench.tune_experts.candidates import medians
+from moevlm.kernels.plans import Plan, Shape
+from moevlm.router import Routing
+
+NUM_LAYERS = 3  # the weights read next are not those that the L2 cache still holds: 50 MB against 0.8 GB a layer
+WEIGHT_STD = 0.02  # as models begin: outputs of the size of the inputs, far from what overflows float16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layers:
+    """What is computed: layers of one shape, the same tokens through each."""
+
+    weights: Sequence[tuple[torch.Tensor, torch.Tensor]]  # gate_up (E, 2I, H) and down (E, I, H) of each
+    hidden_TH: torch.Tensor
+    routings: Sequence[Routing]
+
+
+def make_layers(shape: Shape, device: torch.device, dtype: torch.dtype, num_tokens: int, seed: int) -> Layers:
+    """Draw weights, tokens and uniform choices."""
+    generator = torch.Generator(device).manual_seed(seed)
+    experts, width, hidden_size = shape.num_experts, shape.width, shape.hidden_size
+
+    def draw(*size: int) -> torch.Tensor:
+        return torch.randn(*size, generator=generator, device=device, dtype=dtype)
+
+    def choose() -> Routing:
+        logits_TE = draw(num_tokens, experts)
+        weights_TK, ids_TK = logits_TE.float().softmax(-1).topk(shape.top_k)
+        return Routing(logits_TE, (torch.ones_like(weights_TK) if shape.is_dense else weights_TK).to(dtype), ids_TK)
+
+    def weigh() -> tuple[torch.Tensor, torch.Tensor]:
+        return WEIGHT_STD * draw(experts, 2 * width, hidden_size), WEIGHT_STD * draw(experts, width, hidden_size)
+
+    return Layers(
+        weights=[weigh() for _ in range(NUM_LAYERS)],
+        hidden_TH=draw(num_tokens, hidden_size),
+        routings=[choose() for _ in range(NUM_LAYERS)],
+    )
+
+
+def run_layers(plan: Plan, layers: Layers, *, is_dense: bool) -> list[torch.Tensor]:
+    """Compute every layer as a plan says."""
+    from moevlm.kernels.triton.ops import run_dense, run_experts
+
+    if is_dense:
+        return [run_dense(plan, *weights, layers.hidden_TH) for weights in layers.weights]
+    return [
+        run_experts(plan, *weights, layers.hidden_TH, routing.ids_TK, routing.weights_TK)
+        for weights, routing in zip(layers.weights, layers.routings, strict=True)
+    ]
+
+
+def measure_plans(plans: Sequence[Plan], layers: Layers, shape: Shape, clock: Clock) -> dict[Plan, float]:
+    """Check each plan against the reference, capture it, and return the median seconds of a layer.
+
+    Raises:
+        ValueError: A plan's output is wrong.
+    """
+    from triton.runtime.errors import OutOfResources
+
+    calls, pool = {}, torch.cuda.graph_pool_handle()
+    for plan in plans:
+        try:
+            output_TH = run_layers(plan, layers, is_dense=shape.is_dense)[0]
+        except OutOfResources:  # more shared memory or registers than a program gets here
+            continue
+        error = reference_error(*layers.weights[0], layers.hidden_TH, layers.routings[0], output_TH)
+        bound = ERROR_BOUNDS[layers.hidden_TH.dtype]
+        if not error < bound:
+            raise ValueError(f"{plan.way} must agree with the reference within {bound}, got {error:.1e} with {plan}")
+        calls[plan] = captured(partial(run_layers, plan, layers, is_dense=shape.is_dense), pool)
+    return {plan: seconds / NUM_LAYERS for plan, seconds in medians(calls, clock, random.Random(0)).items()}

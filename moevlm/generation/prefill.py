@@ -1,0 +1,180 @@
+"""Prefill: the prompt through vision tower, projector and decoder, and the first token from its last position's logits.
+
+The tower runs once an image and tokens are embedded for the whole batch; the decoder takes the batch in chunks of
+samples where its widest tensors would not fit otherwise. Samples never meet in a decoder, so chunks change nothing.
+
+Shapes: B samples, S prompt positions incl. padding, H hidden size, V vocabulary.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+
+from moevlm.attention import SCORE_COLUMNS
+from moevlm.batch_part import BatchPart
+from moevlm.config import MoEVLMTextConfig
+from moevlm.generation.cache import LayerMemory, growing_cache, take_memory
+from moevlm.generation.state import DecodeState
+from moevlm.modeling import MoEVLMTextModel
+from moevlm.observation import LayerRouting
+from moevlm.vision_language import MoEVLMForConditionalGeneration
+
+CHUNK_BYTES = 8 << 30  # of a chunk's widest tensors: 11k tokens of the widest preset (34b's twin), enough to compute at
+DENSE_VALUES = 4  # of each of F columns: gate and up, act(gate), their product
+PAIR_VALUES = 4  # of each of H columns and (token, expert) pair: sorted input, output, weighted, unsorted
+
+
+@torch.inference_mode()
+def prefill(
+    model: MoEVLMForConditionalGeneration,
+    inputs: Mapping[str, torch.Tensor],
+    *,
+    max_new_tokens: int,
+    routing_record: list[LayerRouting] | None = None,
+    chunk_samples: int | None = None,
+    memory: Sequence[LayerMemory] | None = None,
+) -> DecodeState:
+    """Run the prompt through the model and choose the first token.
+
+    Args:
+        model: Model in eval mode.
+        inputs: The forward's tensors: input_ids (B, S), and attention_mask, pixel_values, image_sizes where given.
+        max_new_tokens: Tokens that decode steps may append after the prompt.
+        routing_record: Takes one entry a layer: how it routed, and the tokens' modality scores there. Such a prompt,
+            and a device's part of a batch, are never cut into chunks.
+        chunk_samples: Samples that pass the decoder at once; None: as many as keep its widest tensors in CHUNK_BYTES.
+        memory: Where keys and values go, a `StaticDecoder`'s; what was there is overwritten. None: memory of its own.
+
+    Raises:
+        ValueError: `max_new_tokens` or `chunk_samples` is below 1, prompt and new tokens exceed the model's maximum or
+            the memory, padding is not on the left, or chunks are asked of a prompt that cannot be cut.
+    """
+    ids_BS, text_model = inputs["input_ids"], model.model.language_model
+    max_length = ids_BS.shape[1] + max_new_tokens
+    _check_length(model.config.text_config, ids_BS.shape[1], max_new_tokens)
+    chunk_samples = _chunk_samples(model, ids_BS, chunk_samples, is_recorded=routing_record is not None)
+    memory = _memory(model, len(ids_BS), max_length, memory, is_recorded=routing_record is not None)
+    mask_BS = _padding_mask(inputs, max_new_tokens)
+    position_BS = _positions(ids_BS, mask_BS)
+    text_model.join_projections()
+    embeds_BSH = model.model.embed(**{name: tensor for name, tensor in inputs.items() if name != "attention_mask"})
+    is_vision_BS = ids_BS == model.config.image_token_id if "pixel_values" in inputs else None
+    last_hidden = []
+    for start in range(0, len(ids_BS), chunk_samples):
+        samples = slice(start, min(start + chunk_samples, len(ids_BS)))
+        with _numbered_from(text_model, start):
+            hidden_BSH = text_model(
+                inputs_embeds=embeds_BSH[samples],
+                attention_mask=None if mask_BS is None else mask_BS[samples, : ids_BS.shape[1]],
+                position_ids=position_BS[samples],
+                past_key_values=growing_cache(memory, samples),
+                vision_mask_BS=None if is_vision_BS is None else is_vision_BS[samples],
+                routing_record=routing_record,
+            ).last_hidden_state
+        last_hidden.append(hidden_BSH[:, -1].clone())  # a view would keep the chunk
+    logits_BV = model.lm_head(torch.cat(last_hidden))
+    return DecodeState(
+        cache=growing_cache(memory, slice(len(ids_BS)), length=ids_BS.shape[1]),
+        attention_mask_BS=mask_BS,
+        position_B1=position_BS[:, -1:] + 1,
+        logits_BV=logits_BV,
+        next_token_B1=logits_BV.argmax(-1, keepdim=True),
+        tokens_BN=ids_BS.new_empty(len(ids_BS), 0),
+        length=ids_BS.shape[1],
+        max_length=max_length,
+    )
+
+
+def samples_a_chunk(config: MoEVLMTextConfig, *, seq_len: int, dtype_bytes: int) -> int:
+    """Return how many samples keep a feed-forward layer's widest tensors within CHUNK_BYTES, at least 1.
+
+    Args:
+        config: The decoder's.
+        seq_len: Prompt tokens a sample.
+        dtype_bytes: Bytes of an activation.
+    """
+    pair_values = config.num_experts_per_tok * (PAIR_VALUES * config.hidden_size + config.moe_intermediate_size)
+    values = pair_values if config.num_experts else DENSE_VALUES * config.intermediate_size
+    return max(1, CHUNK_BYTES // (values * dtype_bytes * seq_len))
+
+
+def _chunk_samples(
+    model: MoEVLMForConditionalGeneration, ids_BS: torch.Tensor, asked: int | None, *, is_recorded: bool
+) -> int:
+    """Return the samples of a chunk; devices that exchange tokens must all run as many passes, so those run one."""
+    is_whole = is_recorded or model.model.language_model.batch_part != BatchPart()
+    if asked is None:
+        config, itemsize = model.config.text_config, model.dtype.itemsize
+        fitting = samples_a_chunk(config, seq_len=ids_BS.shape[1], dtype_bytes=itemsize)
+        return len(ids_BS) if is_whole else min(fitting, len(ids_BS))
+    if asked < 1:
+        raise ValueError(f"chunk_samples must be at least 1, got {asked}; leave it out to have it chosen")
+    if is_whole:
+        raise ValueError(
+            "chunk_samples must be None where routing is recorded or devices share a batch (one pass for all), "
+            f"got {asked}; leave it out"
+        )
+    return asked
+
+
+def _check_length(config: MoEVLMTextConfig, prompt_length: int, max_new_tokens: int) -> None:
+    longest = config.max_position_embeddings
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}; ask for one or more")
+    if prompt_length + max_new_tokens > longest:
+        raise ValueError(
+            f"prompt and new tokens must not exceed max_position_embeddings={longest}, "
+            f"got {prompt_length} + {max_new_tokens}; shorten the prompt or ask for fewer tokens"
+        )
+
+
+def _memory(
+    model: MoEVLMForConditionalGeneration,
+    batch_size: int,
+    max_length: int,
+    given: Sequence[LayerMemory] | None,
+    *,
+    is_recorded: bool,
+) -> Sequence[LayerMemory]:
+    config = model.config.text_config
+    is_scored = is_recorded and config.modality_scores == "attention"
+    if given is None:
+        width = config.head_dim + SCORE_COLUMNS if is_scored else config.head_dim
+        shape = {"batch_size": batch_size, "max_length": max_length, "width": width}
+        return take_memory(config, **shape, device=model.device, dtype=model.dtype)
+    most_samples, _, longest, _ = given[0].keys.shape
+    if is_scored or batch_size > most_samples or max_length > longest:
+        raise ValueError(
+            f"the given memory takes prompts without scores of up to {most_samples} samples and {longest} tokens, got "
+            f"{batch_size} x {max_length}{' with scores' if is_scored else ''}; take a larger decoder, or none"
+        )
+    return given
+
+
+def _padding_mask(inputs: Mapping[str, torch.Tensor], max_new_tokens: int) -> torch.Tensor | None:
+    mask_BS = inputs.get("attention_mask")
+    if mask_BS is None or bool(mask_BS.all()):
+        return None
+    if not mask_BS[:, -1].all():
+        raise ValueError("attention_mask must pad on the left, got padding at the end; set padding_side='left'")
+    return torch.nn.functional.pad(mask_BS.bool(), (0, max_new_tokens), value=True)
+
+
+def _positions(ids_BS: torch.Tensor, mask_BS: torch.Tensor | None) -> torch.Tensor:
+    batch_size, prompt_length = ids_BS.shape
+    if mask_BS is None:
+        return torch.arange(prompt_length, device=ids_BS.device).expand(batch_size, -1)
+    return (mask_BS[:, :prompt_length].long().cumsum(-1) - 1).clamp_min(0)
+
+
+@contextmanager
+def _numbered_from(text_model: MoEVLMTextModel, start: int) -> Iterator[None]:
+    """Number samples from `start` on inside the block: a routing profile depends on a sample's number in the batch."""
+    part = text_model.batch_part
+    text_model.batch_part = replace(part, first=part.first + start * part.step)
+    try:
+        yield
+    finally:
+        text_model.batch_part = part

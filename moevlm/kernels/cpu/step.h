@@ -1,0 +1,93 @@
+// What surrounds attention and experts in a decode step: products of few rows, norms, rotation of heads.
+//
+// At one to a few tokens each of these is bound by reading its weights or, in torch, by the calls that make it up.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "lanes.h"
+
+namespace moevlm {
+
+constexpr int64_t WEIGHT_ROWS = 4;  // read as so many streams
+constexpr int64_t FETCHED_ROWS = 8;  // that far ahead
+
+// output[m, o] = hidden[m] . weight[o] for M rows of hidden and the weight rows [begin, end), multiples of WEIGHT_ROWS.
+template <class P, int M>
+void multiply_rows(const typename P::Value* weight, const typename P::Value* hidden, int64_t width, int64_t begin,
+                   int64_t end, typename P::Value* output, int64_t outputs) {
+  for (int64_t o = begin; o < end; o += WEIGHT_ROWS) {
+    const typename P::Value* rows = weight + o * width;
+    Floats acc[M][4] = {};
+    for (int64_t k = 0; k < width; k += P::STEP) {
+      typename P::Operand w[4];
+      for (int j = 0; j < 4; ++j) {
+        w[j] = P::load(rows + j * width + k);
+        prefetch(rows + j * width + k, FETCHED_ROWS * width * sizeof(typename P::Value));
+      }
+      for (int m = 0; m < M; ++m) {
+        const typename P::Operand x = P::load(hidden + m * width + k);
+        for (int j = 0; j < 4; ++j) acc[m][j] = P::dot(acc[m][j], x, w[j]);
+      }
+    }
+    for (int m = 0; m < M; ++m) {
+      float sums[4];
+      sum_lanes(acc[m], sums);
+      for (int j = 0; j < 4; ++j) narrow(sums[j], output + m * outputs + o + j);
+    }
+  }
+}
+
+// The same for any number of rows of hidden, four at a time.
+template <class P>
+void multiply(const typename P::Value* weight, const typename P::Value* hidden, int64_t tokens, int64_t width,
+              int64_t begin, int64_t end, typename P::Value* output, int64_t outputs) {
+  for (int64_t t = 0; t < tokens;) {
+    const auto* from = hidden + t * width;
+    auto* to = output + t * outputs;
+    switch (std::min<int64_t>(tokens - t, 4)) {
+      case 1: multiply_rows<P, 1>(weight, from, width, begin, end, to, outputs); t += 1; break;
+      case 2: multiply_rows<P, 2>(weight, from, width, begin, end, to, outputs); t += 2; break;
+      case 3: multiply_rows<P, 3>(weight, from, width, begin, end, to, outputs); t += 3; break;
+      default: multiply_rows<P, 4>(weight, from, width, begin, end, to, outputs); t += 4;
+    }
+  }
+}
+
+// 1 / root mean square of a row.
+template <class V>
+float inverse_rms(const V* row, int64_t width, float epsilon) {
+  Floats squares = {};
+  float sum = 0;
+  int64_t k = 0;
+  for (; k + LANES <= width; k += LANES) {
+    Floats x;
+    for (int lane = 0; lane < LANES; ++lane) x[lane] = widen(row[k + lane]);
+    squares += x * x;
+  }
+  for (int lane = 0; lane < LANES; ++lane) sum += squares[lane];
+  for (; k < width; ++k) sum += widen(row[k]) * widen(row[k]);
+  return 1.f / std::sqrt(sum / float(width) + epsilon);
+}
+
+template <class V>
+void normalise(const V* row, const V* scale, int64_t width, float epsilon, V* output) {
+  const float inverse = inverse_rms(row, width, epsilon);
+  for (int64_t k = 0; k < width; ++k) narrow(widen(row[k]) * inverse * widen(scale[k]), output + k);
+}
+
+// Normalise a head, then turn each pair (k, k + width / 2) by its angle; `signed_sin` has rotate_half's signs.
+template <class V>
+void normalise_and_rotate(const V* row, const V* scale, const V* cos, const V* signed_sin, int64_t width, float epsilon,
+                          float* scratch, V* output) {
+  const float inverse = inverse_rms(row, width, epsilon);
+  const int64_t half = width / 2;
+  for (int64_t k = 0; k < width; ++k) scratch[k] = widen(row[k]) * inverse * widen(scale[k]);
+  for (int64_t k = 0; k < half; ++k)
+    narrow(scratch[k] * widen(cos[k]) + scratch[k + half] * widen(signed_sin[k]), output + k);
+  for (int64_t k = half; k < width; ++k)
+    narrow(scratch[k] * widen(cos[k]) + scratch[k - half] * widen(signed_sin[k]), output + k);
+}
+
+}  // namespace moevlm

@@ -1,0 +1,109 @@
+"""The device's own SwiGLU kernels, where there are some for these tensors and they are the best choice; else nothing.
+
+Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a token.
+"""
+
+import warnings
+from functools import cache
+
+import torch
+
+from moevlm.kernels.cpu import ops as cpu
+from moevlm.kernels.inference import is_swiglu_inference
+from moevlm.kernels.plans import MEASURED, read
+
+GPU_DTYPES = (torch.bfloat16, torch.float16, torch.float32)
+
+
+def fast_experts(
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    ids_TK: torch.Tensor,
+    weights_TK: torch.Tensor,
+    hidden_act: str,
+) -> torch.Tensor | None:
+    """Sum the chosen experts of each token on the device's kernels.
+
+    Args:
+        gate_up_EWH: (E, 2I, H): the gate's rows, then up's.
+        down_EIH: (E, I, H).
+        hidden_TH: Hidden states.
+        ids_TK: Expert ids, int64; E marks a choice that another device computes.
+        weights_TK: Expert weights.
+        hidden_act: Activation by transformers' name.
+
+    Returns:
+        (T, H), or None: another way is faster, or the only one (gradients, another activation, dtype or device).
+    """
+    tensors = (gate_up_EWH, down_EIH, hidden_TH)
+    if hidden_TH.device.type == "cuda":
+        if not _gpu_takes(*tensors, hidden_act, weights_TK):
+            return None
+        summed_TH: torch.Tensor = torch.ops.moevlm.gpu_experts(*tensors, ids_TK, weights_TK)
+        return summed_TH
+    tokens_an_expert = ids_TK.numel() / down_EIH.shape[0]
+    if cpu.takes(*tensors, hidden_act, weights_TK) and cpu.is_best(hidden_TH.dtype, tokens_an_expert):
+        return cpu.swiglu_experts(*tensors, ids_TK, weights_TK)
+    return None
+
+
+def fast_dense(
+    gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, hidden_act: str
+) -> torch.Tensor | None:
+    """Sum all blocks of an MoE's storage with weight 1 on the device's kernels; arguments as in `fast_experts`.
+
+    On a GPU torch's products stay, and stay open to compilation, unless kernels have been measured for this shape.
+    """
+    tensors = (gate_up_EWH, down_EIH, hidden_TH)
+    if hidden_TH.device.type == "cuda":
+        if not _gpu_takes(*tensors, hidden_act) or not _is_dense_measured(
+            hidden_TH.device.index, hidden_TH.dtype, *down_EIH.shape
+        ):
+            return None
+        summed_TH: torch.Tensor = torch.ops.moevlm.gpu_dense(*tensors)
+        return summed_TH
+    if cpu.takes(*tensors, hidden_act) and cpu.is_best(hidden_TH.dtype, hidden_TH.shape[0]):
+        return cpu.swiglu_dense(*tensors)
+    return None
+
+
+def _gpu_takes(
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    hidden_act: str,
+    weights_TK: torch.Tensor | None = None,
+) -> bool:
+    return is_swiglu_inference(gate_up_EWH, down_EIH, hidden_TH, hidden_act, weights_TK) and has_gpu_kernels(
+        hidden_TH.dtype
+    )
+
+
+def has_gpu_kernels(dtype: torch.dtype) -> bool:
+    """Tell whether a GPU's experts run on kernels of ours in this dtype; without Triton a warning says why not."""
+    return dtype in GPU_DTYPES and _has_triton()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a compiled model need not trace an import
+@cache
+def _has_triton() -> bool:
+    """Register the GPU's operators; say so once where Triton is not there."""
+    try:
+        import moevlm.kernels.triton.ops  # noqa: F401  # Triton is read by those alone who have a GPU
+    except ImportError as error:
+        warnings.warn(
+            f"moevlm's GPU kernels need Triton, torch's products are used instead: {error}; pip install triton",
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # nor the reading of a table
+@cache
+def _is_dense_measured(device_index: int, dtype: torch.dtype, num_experts: int, width: int, hidden_size: int) -> bool:
+    from moevlm.kernels.triton.ops import shape_of
+
+    shape = shape_of(device_index, dtype, num_experts, num_experts, width, hidden_size)
+    return any(entry.shape == shape for entry in read(MEASURED))

@@ -1,0 +1,84 @@
+"""Matrix products of a decode step: few rows by our kernel, and several matrices that read one input as one product.
+
+Shapes: H inputs, O outputs.
+"""
+
+# torch's modules carry few annotations.
+# mypy: allow-untyped-calls
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from moevlm.kernels.cpu import step
+
+
+def product(hidden: torch.Tensor, weight_OH: torch.Tensor, bias_O: torch.Tensor | None = None) -> torch.Tensor:
+    """Multiply hidden states by a weight matrix, as `torch.nn.functional.linear` does.
+
+    Args:
+        hidden: Hidden states, last dimension H.
+        weight_OH: Weights.
+        bias_O: Added to each row.
+
+    Returns:
+        Last dimension O.
+    """
+    if not (step.takes(hidden, weight_OH) and step.takes_weight(weight_OH)):
+        return F.linear(hidden, weight_OH, bias_O)
+    output = step.few_rows(weight_OH, hidden).view(*hidden.shape[:-1], -1)
+    return output if bias_O is None else output + bias_O
+
+
+class Projection(nn.Linear):
+    """A linear layer that takes the fast way for few rows."""
+
+    @classmethod
+    def adopt(cls, layer: nn.Linear) -> "Projection":
+        """Make one of a plain linear layer's own parameters, which stay what they are."""
+        projection = cls(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
+        projection.weight, projection.bias = layer.weight, layer.bias
+        return projection
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002  # the parent's name
+        """Project hidden states (..., H) to (..., O)."""
+        return product(input, self.weight, self.bias)
+
+
+@torch.no_grad()
+def lay_side_by_side(layers: Sequence[nn.Linear]) -> None:
+    """Move the weights of linear layers into one storage, where `side_by_side` reads them as one matrix.
+
+    Parameters keep their names and identity, and no second copy stays; `.to()` and loading by assignment take them
+    apart again.
+
+    Args:
+        layers: Layers that read the same input; changed in place.
+    """
+    if side_by_side(layers) is not None or any(type(layer) is not nn.Linear for layer in layers):
+        return
+    with torch.inference_mode(mode=False):  # weights that training may go on with
+        weight_OH = torch.cat([layer.weight.detach() for layer in layers])
+        parts = weight_OH.split([layer.out_features for layer in layers])
+        for layer, part in zip(layers, parts, strict=True):
+            layer.weight.data = part
+
+
+def side_by_side(layers: Sequence[nn.Linear]) -> torch.Tensor | None:
+    """View the weights of linear layers as one matrix (sum of O, H); None where they are not laid out so.
+
+    None as well where a layer is more than a plain linear one (an adapter, say), which must be called itself.
+    """
+    first, weights = layers[0].weight, [layer.weight for layer in layers]
+    start, row_bytes = first.data_ptr(), first.shape[1] * first.element_size()
+    num_rows = 0
+    for layer, weight in zip(layers, weights, strict=True):
+        if type(layer) is not nn.Linear or weight.data_ptr() != start + num_rows * row_bytes:
+            return None
+        num_rows += weight.shape[0]
+    storage = first.untyped_storage()
+    if start + num_rows * row_bytes > storage.data_ptr() + storage.nbytes():  # neighbours by chance
+        return None
+    return first.as_strided((num_rows, first.shape[1]), (first.shape[1], 1))

@@ -1,0 +1,93 @@
+"""The search for the fastest kernels: what is tried, what wins, what the command refuses; a GPU is not needed."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench.harness.clock import Timed
+from bench.tune_experts.__main__ import read_arguments
+from bench.tune_experts.candidates import NUM_ROUNDS, SEARCHED, medians, search
+from bench.tune_experts.layers import NUM_LAYERS, make_layers
+from moevlm.kernels.plans import TILES, Plan, Shape, Tile, default_plan
+
+FIRST = default_plan("few", "bfloat16", 227 * 1024)
+SHAPE = Shape(device="none", dtype="float32", num_experts=6, top_k=2, hidden_size=16, width=8)
+
+
+def slow_unless(best):
+    """Return a measurement by which each product's best tile saves a second."""
+    return lambda plans: {plan: 3.0 - sum(map(Tile.__eq__, plan.tiles, best)) for plan in plans}
+
+
+def test_tiles_are_searched_one_product_after_the_other():
+    best = (SEARCHED["few"][0][2], SEARCHED["few"][1][4])
+    plan, seconds = search(FIRST, slow_unless(best))
+    assert plan == replace(FIRST, tiles=best)
+    assert seconds == 1.0
+
+
+def test_predicted_tiles_are_tried_too():
+    assert search(FIRST, slow_unless(FIRST.tiles))[0] == FIRST
+
+
+def test_ways_without_tiles_are_measured_as_they_are():
+    products = default_plan("products", "bfloat16", 227 * 1024)
+    assert search(products, lambda plans: dict.fromkeys(plans, 2.0)) == (products, 2.0)
+
+
+def test_tiles_that_the_gpu_cannot_hold_are_left_out():
+    held = SEARCHED["few"][0][0]
+    plan, _ = search(FIRST, lambda plans: {plan: 1.0 for plan in plans if plan.tiles[0] == held})
+    assert plan.tiles[0] == held
+
+
+def test_no_tile_that_fits_is_an_error():
+    with pytest.raises(ValueError, match="the GPU must hold one of few's tiles, got none; add smaller ones"):
+        search(FIRST, lambda _: {})
+
+
+def test_every_way_with_tiles_is_searched_for_each_of_its_products():
+    assert {way: len(tiles) for way, tiles in TILES.items() if tiles} == {way: len(t) for way, t in SEARCHED.items()}
+
+
+def test_candidates_run_once_a_round_and_the_median_counts():
+    class FakeClock:
+        def measure(self, call):
+            return Timed(call(), None)
+
+    plans = [Plan(way="few", tiles=(Tile(16, n, 64, 4, 2),), is_measured=False) for n in (16, 32)]
+    durations = {plans[0]: iter([9.0] + [1.0] * (NUM_ROUNDS - 1)), plans[1]: iter([2.0] * NUM_ROUNDS)}
+    calls = {plan: durations[plan].__next__ for plan in plans}
+    assert medians(calls, FakeClock(), random.Random(0)) == {plans[0]: 1.0, plans[1]: 2.0}
+    assert [next(values, None) for values in durations.values()] == [None, None]
+
+
+def test_layers_have_weights_and_choices_of_their_own():
+    layers = make_layers(SHAPE, torch.device("cpu"), torch.float32, 50, seed=0)
+    assert len(layers.weights) == len(layers.routings) == NUM_LAYERS
+    assert [tensor.shape for tensor in layers.weights[0]] == [(6, 16, 16), (6, 8, 16)]
+    assert not torch.equal(layers.weights[0][0], layers.weights[1][0])
+    assert not torch.equal(layers.routings[0].ids_TK, layers.routings[1].ids_TK)
+    assert layers.routings[0].ids_TK.shape == (50, 2)
+
+
+def test_a_twins_layers_take_every_block_with_weight_one():
+    routing = make_layers(replace(SHAPE, top_k=6), torch.device("cpu"), torch.float32, 4, seed=0).routings[0]
+    assert routing.ids_TK.sort(dim=1).values.tolist() == [list(range(6))] * 4
+    assert routing.weights_TK.eq(1).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scale", "8b"], "--scale must be among tiny, "),
+        (["--num-tokens", "1,0"], "--num-tokens must be whole numbers from 1 on, got '0'"),
+        (["--device", "cpu"], "--device must be a GPU, got cpu; CPUs have no table"),
+    ],
+)
+def test_a_wrong_command_line_names_the_rule(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        read_arguments(arguments)
+    assert message in capsys.readouterr().err
