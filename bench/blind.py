@@ -45,16 +45,17 @@ def score_blind(
     Returns:
         Mean score by kind, 0 to 1, and "all": over all questions.
     """
-    guess = learn_blind(_questions(task, "train", difficulty, train_pictures))
+    guess = learn_blind(questions_of(task, "train", difficulty, train_pictures))
     scores: Mapping[str, list[float]] = defaultdict(list)
-    for question in _questions(task, "test", difficulty, test_pictures):
+    for question in questions_of(task, "test", difficulty, test_pictures):
         scored = score_answer(task, question, guess(question))
         scores[question.kind].append(scored)
         scores[ALL].append(scored)
     return {kind: fmean(values) for kind, values in scores.items()}
 
 
-def _questions(task: Task, split: str, difficulty: str, num_pictures: int) -> Iterator[Question]:
+def questions_of(task: Task, split: str, difficulty: str, num_pictures: int) -> Iterator[Question]:
+    """Yield the questions of the first pictures of a split, none of them drawn."""
     for index in range(num_pictures):
         yield from ask_blind(task, stream(task, split, 0, index), Choice(split, difficulty))
 

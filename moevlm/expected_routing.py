@@ -52,6 +52,59 @@ def specialized_cross_device_rate(strength: float, num_experts: int, top_k: int)
     return 1 - math.prod(weight / (weight + half) for weight in home)
 
 
+def expected_home_choices(strength: float, num_experts: int, top_k: int) -> float:
+    """Return how many of a token's K experts are at home, half the experts being so and favoured.
+
+    The mean of Wallenius' distribution: K draws without replacement, a home expert with the odds e^strength against
+    another (Wallenius 1963; Fog 2008, doi:10.1080/03610910701790269), summed over all orders of the draws.
+
+    Args:
+        strength: log-odds of a home expert; 0 is uniform routing.
+        num_experts: E, even.
+        top_k: K.
+
+    >>> round(expected_home_choices(0.0, 64, 8), 2), round(expected_home_choices(4.0, 64, 8), 2)
+    (4.0, 7.84)
+    """
+    half, weight = _experts_a_device(num_experts, 2), math.exp(strength)
+    chances = [1.0]  # of 0, 1, ... home experts among those drawn so far
+    for drawn in range(top_k):
+        after = [0.0] * (len(chances) + 1)
+        for home, chance in enumerate(chances):
+            odds_home, odds_other = weight * (half - home), half - (drawn - home)
+            after[home + 1] += chance * odds_home / (odds_home + odds_other)
+            after[home] += chance * odds_other / (odds_home + odds_other)
+        chances = after
+    return sum(home * chance for home, chance in enumerate(chances))
+
+
+def specialized_distinct_experts(
+    strengths: tuple[float, float], num_experts: int, top_k: int, num_tokens: tuple[int, int]
+) -> float:
+    """Return how many experts are hit where each modality favours its own half of them.
+
+    With equal odds this is `moevlm.costs.expected_distinct_experts` of all tokens together.
+
+    Args:
+        strengths: log-odds of text's home and of vision's.
+        num_experts: E, even.
+        top_k: K.
+        num_tokens: text tokens and vision tokens.
+
+    >>> round(specialized_distinct_experts((0.0, 0.0), 64, 8, (8, 0)), 1)
+    42.0
+    >>> round(specialized_distinct_experts((64.0, 64.0), 64, 8, (8, 0)), 1)
+    28.8
+    """
+    half = _experts_a_device(num_experts, 2)
+    home = [expected_home_choices(strength, num_experts, top_k) for strength in strengths]
+    text_missed, vision_missed = (
+        (1 - home[own] / half) ** num_tokens[own] * (1 - (top_k - home[other]) / half) ** num_tokens[other]
+        for own, other in ((0, 1), (1, 0))
+    )
+    return half * (2 - text_missed - vision_missed)
+
+
 def strength_for_rate(rate: float, num_experts: int, top_k: int) -> float:
     """Return the log-odds at which `specialized_cross_device_rate` is `rate`, by bisection.
 

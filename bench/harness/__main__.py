@@ -4,12 +4,25 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from bench.harness.commands import ab, bundle, campaign, compare, history, promote, qualify, report, twins
+from bench.harness.commands import (
+    ab,
+    bundle,
+    campaign,
+    compare,
+    history,
+    layers,
+    pareto,
+    promote,
+    qualify,
+    report,
+    results,
+    twins,
+)
 from bench.harness.commands.parsing import USAGE_ERROR, Parser, split
 from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
 
-COMMANDS = (ab, qualify, campaign, promote, compare, history, report, bundle, twins)
+COMMANDS = (ab, qualify, campaign, promote, compare, history, report, bundle, results, layers, twins, pareto)
 INTERRUPTED = 130  # as shells say it of Ctrl-C: 128 + SIGINT
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],

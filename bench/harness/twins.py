@@ -1,10 +1,12 @@
 """Trained twins compared: accuracy, specialization and load balance of every variant over its seeds, with intervals.
 
-A document of twins is what `python -m fixtures.training` leaves: {"twins": [{"variant", "seed", "accuracy", ...}]}.
+A document of twins is what `python -m bench.trained score` writes: {"twins": [{"task", "size", "variant", "seed",
+"accuracy": {"all": {"estimate", ...}}, ...}]}.
 """
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,34 +17,57 @@ from scipy import stats
 from bench.harness.stats import Interval
 
 Twin = Mapping[str, Any]
-REQUIRED = ("variant", "seed", "accuracy", "blind")
+REQUIRED = ("task", "size", "variant", "seed", "accuracy", "blind")
+COEF = "specialization_coef"
 REFERENCE = "plain"  # the MoE that the variants of SMoES are compared with
 HEADERS = ("variant", "seeds", "accuracy", "MSI", "MSI by layer", "load, max/mean", f"MSI minus {REFERENCE}'s")
 
 
-def read_twins(path: Path) -> dict[str, list[Twin]]:
-    """Read a document of twins.
+def read_twins(path: Path, *, task: str | None = None, size: str | None = None) -> dict[str, list[Twin]]:
+    """Read the twins of one task and size from a document.
+
+    Args:
+        path: the document.
+        task: whose twins; may be left out where all are of one.
+        size: likewise.
 
     Returns:
-        The twins of each variant, in the document's order.
+        The twins of each variant, in the document's order; a variant trained with several weights of its loss is one
+        for each.
 
     Raises:
-        ValueError: the file is no such document.
+        ValueError: the file is no such document, or task or size must be chosen.
         FileNotFoundError: there is no file.
     """
     try:
         twins = json.loads(path.read_text())["twins"]
         missing = {name for twin in twins for name in REQUIRED if name not in twin}
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} must hold twins as fixtures.training writes them, got {error!r}") from error
+        raise ValueError(f"{path} must hold twins as bench.trained writes them, got {error!r}") from error
     if missing or not twins:
         raise ValueError(
-            f"{path} must hold twins with {', '.join(REQUIRED)}, got none or some without; train them again"
+            f"{path} must hold twins with {', '.join(REQUIRED)}, got none or some without; score them again"
         )
+    twins = _chosen(_chosen(twins, "task", task), "size", size)
+    coefs = Counter(twin.get(COEF) for twin in twins)
+    usual = coefs.most_common(1)[0][0]
     variants: dict[str, list[Twin]] = {}
     for twin in twins:
-        variants.setdefault(twin["variant"], []).append(twin)
+        coef = twin.get(COEF)
+        name = twin["variant"] if coef == usual else f"{twin['variant']} at {coef:g}"
+        variants.setdefault(name, []).append(twin)
     return variants
+
+
+def _chosen(twins: Sequence[Twin], field: str, value: str | None) -> list[Twin]:
+    """Return the twins with this value of a field, or all where they share one."""
+    known = list(dict.fromkeys(str(twin[field]) for twin in twins))
+    if value is None and len(known) == 1:
+        return list(twins)
+    if value not in known:
+        got = "none" if value is None else repr(value)
+        raise ValueError(f"--{field} must be one of {', '.join(known)}, got {got}; choose one of them")
+    return [twin for twin in twins if twin[field] == value]
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -66,7 +91,7 @@ def by_layer(twins: Sequence[Twin], measure: str) -> np.ndarray[Any, np.dtype[np
 def summary_rows(variants: Mapping[str, Sequence[Twin]]) -> list[tuple[str, ...]]:
     """Return a row a variant, in the order of HEADERS; means over seeds with 95 % intervals."""
     return [
-        (variant, str(len(twins)), show(mean_interval([twin["accuracy"]["all"] for twin in twins])), *cells)
+        (variant, str(len(twins)), show(mean_interval([twin["accuracy"]["all"]["estimate"] for twin in twins])), *cells)
         for variant, twins in variants.items()
         for cells in [_routing_cells(twins, variants.get(REFERENCE, ()))]
     ]

@@ -15,10 +15,12 @@ from bench.harness.twins import mean_interval, read_twins, show, summary_rows
 
 def twin(variant: str, seed: int, msi: list[float] | None = None) -> dict[str, Any]:
     result: dict[str, Any] = {
+        "task": "charts",
+        "size": "small",
         "variant": variant,
         "seed": seed,
-        "accuracy": {"all": 0.5 + 0.1 * seed},
-        "blind": {"all": 0.1},
+        "accuracy": {"all": {"estimate": 0.5 + 0.1 * seed}},
+        "blind": {"all": {"estimate": 0.1}},
         "log": [{"step": 100, "task_loss": 2.0}, {"step": 200, "task_loss": 1.0}],
     }
     if msi:
@@ -64,6 +66,21 @@ def test_rows_hold_means_and_the_paired_difference_to_plain(document: Path) -> N
     assert difference == "+0.20 [+0.20, +0.20]"  # every seed differs by (0.3 + 0.1) / 2
 
 
+def test_of_several_tasks_one_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({"twins": [*TWINS, {**twin("dense", 5), "task": "documents"}]}))
+    assert [t["seed"] for t in read_twins(path, task="documents")["dense"]] == [5]
+    for wrong, got in ((None, "none"), ("maps", "'maps'")):
+        with pytest.raises(ValueError, match=f"--task must be one of charts, documents, got {got}; choose one"):
+            read_twins(path, task=wrong)
+
+
+def test_another_weight_of_the_loss_is_another_variant(tmp_path: Path) -> None:
+    path, usual = tmp_path / "results.json", [{**t, "specialization_coef": 1e-3} for t in TWINS]
+    path.write_text(json.dumps({"twins": [*usual, {**twin("kl", 0), "specialization_coef": 0.0}]}))
+    assert list(read_twins(path)) == ["dense", "plain", "smoes-attention", "kl at 0"]
+
+
 def test_every_figure_is_drawn_the_same_each_time(document: Path, tmp_path: Path) -> None:
     first, second = (draw_twins(read_twins(document), tmp_path / name) for name in "ab")
     assert [path.name for path in first] == [f"{name}.svg" for name in (*TWIN_FIGURES, "training")]
@@ -91,10 +108,10 @@ def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "must hold twins as fixtures.training writes them"),
-        ("{}", "must hold twins as fixtures.training writes them"),
-        ('{"twins": [{"variant": "dense"}]}', "must hold twins with variant, seed, accuracy, blind"),
-        ('{"twins": []}', "must hold twins with variant"),
+        ("{", "must hold twins as bench.trained writes them"),
+        ("{}", "must hold twins as bench.trained writes them"),
+        ('{"twins": [{"variant": "dense"}]}', "must hold twins with task, size, variant, seed, accuracy, blind"),
+        ('{"twins": []}', "must hold twins with task"),
     ],
 )
 def test_what_is_no_document_of_twins_is_refused(tmp_path: Path, capsys: Any, text: str, message: str) -> None:

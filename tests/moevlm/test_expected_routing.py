@@ -7,9 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import nchypergeom_wallenius
 
+from moevlm.costs import expected_distinct_experts
 from moevlm.expected_routing import (
+    expected_home_choices,
     specialized_cross_device_rate,
+    specialized_distinct_experts,
     strength_for_rate,
     uniform_cross_device_rate,
     uniform_remote_devices,
@@ -92,3 +96,38 @@ def test_chance_alone_gives_the_expected_specialization_index(num_text: int, num
     )
     expected = uniform_specialization_index(64, 8, num_text, num_vision)
     assert modality_specialization_index(load_LME) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.7, 3.0])
+@pytest.mark.parametrize(("num_experts", "top_k"), [(8, 2), (64, 8), (12, 6)])
+def test_home_choices_are_the_mean_of_wallenius_distribution(strength: float, num_experts: int, top_k: int) -> None:
+    mean = nchypergeom_wallenius.mean(num_experts, num_experts // 2, top_k, math.exp(strength))
+    assert expected_home_choices(strength, num_experts, top_k) == pytest.approx(mean, rel=1e-6)
+
+
+@pytest.mark.parametrize("num_tokens", [(1, 0), (3, 5), (0, 40)])
+def test_distinct_experts_without_favour_are_those_of_uniform_routing(num_tokens: tuple[int, int]) -> None:
+    expected = expected_distinct_experts(64, 8, sum(num_tokens))
+    assert specialized_distinct_experts((0.0, 0.0), 64, 8, num_tokens) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("strengths", "num_tokens"), [((2.0, 2.0), (6, 0)), ((1.0, 3.0), (4, 5)), ((8.0, 0.5), (2, 3))]
+)
+def test_distinct_experts_are_those_of_tokens_drawn_at_random(
+    strengths: tuple[float, float], num_tokens: tuple[int, int]
+) -> None:
+    """Simulated: each token draws its experts one by one, the home of its modality favoured."""
+    generator, num_experts, top_k, num_runs = torch.Generator().manual_seed(0), 16, 3, 4000
+    is_home_E = torch.arange(num_experts) < num_experts // 2
+    hit_RE = torch.zeros(num_runs, num_experts)
+    for modality, count in enumerate(num_tokens):
+        weights_E = torch.exp(strengths[modality] * (is_home_E if modality == 0 else ~is_home_E))
+        for _ in range(count):
+            chosen_RK = torch.multinomial(weights_E.expand(num_runs, -1), top_k, generator=generator)
+            hit_RE.scatter_(1, chosen_RK, 1.0)
+    distinct_R = hit_RE.sum(dim=1)
+    error = 4 * float(distinct_R.std()) / math.sqrt(num_runs)
+    assert specialized_distinct_experts(strengths, num_experts, top_k, num_tokens) == pytest.approx(
+        float(distinct_R.mean()), abs=error
+    )

@@ -1,4 +1,4 @@
-"""twins: draw what `python -m fixtures.training` left, and print its table."""
+"""twins: draw what `python -m bench.trained score` wrote, and print its table."""
 
 import argparse
 from pathlib import Path
@@ -13,15 +13,17 @@ IMAGES = Path("docs/images")
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("twins", help="draw what `python -m fixtures.training` left, and print its table")
-    parser.add_argument("document", type=Path, metavar="RESULTS", help="its results.json")
+    parser = commands.add_parser("twins", help="draw trained twins by layer, and print their table")
+    parser.add_argument("document", type=Path, metavar="RESULTS", help="what python -m bench.trained score wrote")
+    for name in ("task", "size"):
+        parser.add_argument(f"--{name}", metavar="NAME", help="whose twins, where the document holds several")
     parser.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="takes the SVGs; default: %(default)s")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Draw the twins of a document; the table is printed as markdown."""
-    variants = read_twins(options.document)
+    variants = read_twins(options.document, task=options.task, size=options.size)
     print(markdown_table(HEADERS, summary_rows(variants)))
     for path in draw_twins(variants, options.out):
         print(f"drawn: {path}")

@@ -1,0 +1,64 @@
+"""pareto: write the page about accuracy against throughput, with its figures."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.harness.commands.parsing import Commands
+from bench.harness.pareto.documents import read_campaigns
+from bench.harness.pareto.page import page
+from bench.harness.pareto.points import AXES
+from bench.harness.plot.pareto import draw_front
+from bench.harness.record import replace_text
+
+PAGE = Path("docs/pareto.md")
+IMAGES = Path("images")  # beside the page
+FORMATS = (".svg", ".png")
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("pareto", help="write the page about accuracy against throughput, with its figures")
+    parser.add_argument(
+        "documents", nargs="+", type=Path, metavar="DOCUMENT", help="of bench.trained, bench.published, bench.supplied"
+    )
+    parser.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="default: %(default)s")
+    parser.set_defaults(run=run)
+
+
+def figure_paths(tier: str, axis: str) -> list[Path]:
+    """Name the files of a figure, relative to the page.
+
+    >>> figure_paths("measured", "req_per_s")[0].as_posix()
+    'images/pareto-measured-req-per-s.svg'
+    """
+    return [IMAGES / f"pareto-{tier}-{axis.replace('_', '-')}{suffix}" for suffix in FORMATS]
+
+
+def write(documents: Sequence[Path], out: Path) -> str:
+    """Return the page that documents give.
+
+    Args:
+        documents: Of any tiers.
+        out: Where the page is to be.
+
+    Raises:
+        FileNotFoundError: There is no such document.
+        ValueError: One is no document, or two of a tier cannot be compared.
+    """
+    campaigns = read_campaigns(documents)
+    figures = {(tier, axis): figure_paths(tier, axis) for tier in campaigns for axis in AXES}
+    names = " ".join(path.as_posix() for path in documents)
+    return page(campaigns, figures, f"python -m bench.harness pareto {names} --out {out.as_posix()}")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw each tier over each throughput, and write the page."""
+    replace_text(options.out, write(options.documents, options.out))
+    print(f"written: {options.out}")
+    for tier, campaign in read_campaigns(options.documents).items():
+        for axis in AXES:
+            paths = [options.out.parent / path for path in figure_paths(tier, axis)]
+            draw_front(campaign, axis, paths)
+            print(f"drawn: {' '.join(map(str, paths))}")
+    return 0

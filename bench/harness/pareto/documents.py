@@ -1,0 +1,134 @@
+"""Documents of scored models: what `pareto` reads, checked and joined into one campaign for each tier.
+
+A document is JSON: {"schema_version", "tier", "machine", "workload", "twins" or "models": [{"task", "variant", "size",
+"seed", "num_parameters", "num_active_parameters", "accuracy": {"all": {"estimate", "low", "high", "num_samples"}},
+"throughput": {"req_per_s": {"estimate", "low", "high"}, ...}, ...}]}.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.harness.pareto.join import join_entries
+from bench.harness.pareto.points import AXES, LIMITS, Point
+
+SCHEMA_VERSION = 1
+TIERS = {"measured": "twins", "published": "models", "supplied": "models"}  # tier -> the list's name
+ENTRY_FIELDS = ("task", "variant", "size", "num_parameters", "num_active_parameters", "accuracy", "throughput")
+REMEDY = "write it again with the command that made it"
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """All points of one tier: measured on one machine, by one workload a task."""
+
+    tier: str
+    machine: str
+    workload: str
+    paths: tuple[Path, ...]
+    points: tuple[Point, ...]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Return the tasks in the order of the documents."""
+        return tuple(dict.fromkeys(point.task for point in self.points))
+
+    def of(self, task: str) -> list[Point]:
+        """Return the points of one task."""
+        return [point for point in self.points if point.task == task]
+
+
+def read_campaigns(paths: Iterable[Path]) -> dict[str, Campaign]:
+    """Read documents; those of one tier become one campaign.
+
+    Args:
+        paths: Of the documents; two of a tier must be of one machine and one workload.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A file is no such document, or two of a tier are of different machines.
+    """
+    documents = [(path, _read(path)) for path in paths]
+    found = {tier: [(path, doc) for path, doc in documents if doc["tier"] == tier] for tier in TIERS}
+    return {tier: _campaign(tier, of_tier) for tier, of_tier in found.items() if of_tier}
+
+
+def _read(path: Path) -> Json:
+    try:
+        document: Json = json.loads(path.read_text(encoding="utf-8"))
+        version, tier = document["schema_version"], document["tier"]
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {version!r}")
+        if tier not in TIERS:
+            raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}")
+        describe_machine(document), describe_workload(document)  # complain of what they lack
+        for entry in document[TIERS[tier]]:
+            _check(entry)
+        if not document[TIERS[tier]]:
+            raise ValueError(f"{TIERS[tier]} must hold at least one, got none")
+    except KeyError as error:
+        raise ValueError(f"{path} must hold {error}, got a document without it; {REMEDY}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} must be a document of scored models, got: {error}; {REMEDY}") from error
+    return document
+
+
+def _check(entry: Json) -> None:
+    missing = [name for name in ENTRY_FIELDS if name not in entry]
+    if missing:
+        raise ValueError(f"an entry must have {', '.join(ENTRY_FIELDS)}, one has no {', '.join(missing)}")
+    name = f"{entry['task']} {entry['variant']} {entry['size']}"
+    for what, table in (("accuracy.all", entry["accuracy"]["all"]), *entry["throughput"].items()):
+        estimate, low, high = (float(table[limit]) for limit in LIMITS)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= estimate <= high):
+            raise ValueError(f"{what} of {name} must have low <= estimate <= high, got {low}, {estimate}, {high}")
+    for axis in AXES:
+        if axis not in entry["throughput"] or entry["throughput"][axis]["low"] <= 0:
+            raise ValueError(f"throughput of {name} must have {axis} above 0, got {entry['throughput'].get(axis)}")
+
+
+def _campaign(tier: str, documents: Sequence[tuple[Path, Json]]) -> Campaign:
+    for what, describe in (("machine", describe_machine), ("workload", describe_workload)):
+        said = {describe(document): path for path, document in documents}
+        if len(said) > 1:
+            raise ValueError(
+                f"{tier} documents must be of one {what}, for their throughputs are compared, got "
+                f"{'; '.join(f'{value} in {path}' for value, path in said.items())}; make a page of each"
+            )
+    first = documents[0][1]
+    return Campaign(
+        tier=tier,
+        machine=describe_machine(first),
+        workload=describe_workload(first),
+        paths=tuple(path for path, _ in documents),
+        points=join_entries(tier, [entry for _, document in documents for entry in document[TIERS[tier]]]),
+    )
+
+
+def describe_machine(document: Json) -> str:
+    """Write the machine of a document, a sentence or a fingerprint, in a line.
+
+    >>> describe_machine({"machine": {"device_model": "Acme", "dtype": "float32", "num_threads": 1, "os": "Linux"}})
+    'Acme, float32, 1 threads'
+    """
+    machine = document.get("machine", "")
+    if not isinstance(machine, Mapping):
+        return str(machine)
+    return "{device_model}, {dtype}, {num_threads} threads".format(**machine)
+
+
+def describe_workload(document: Json) -> str:
+    """Write what a document's models were asked in a line.
+
+    >>> describe_workload({"test": {"batch_size": 8, "num_pictures": 150, "difficulty": "easy"}})
+    'batches of 8 requests; accuracy over 150 easy pictures of the test split'
+    """
+    if "test" not in document:
+        return str(document.get("workload", ""))
+    said = "batches of {batch_size} requests; accuracy over {num_pictures} {difficulty} pictures of the test split"
+    return said.format(**document["test"])

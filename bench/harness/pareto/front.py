@@ -1,0 +1,89 @@
+"""The front: which model nobody beats on both axes, as far as the intervals tell, and which to pick at a throughput."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from bench.harness.pareto.points import Point
+
+
+class Standing(Enum):
+    """Where a point stands among those of its tier and task."""
+
+    FRONT = "on the front"  # no other is at least as good on both axes, by the estimates
+    OPEN = "open"  # another is, but the intervals overlap on an axis: it may be chance
+    DOMINATED = "dominated"  # another is better on both axes, and the intervals separate on both
+
+
+class Placed(NamedTuple):
+    """A point with its standing, and who is ahead of it: the most accurate of those that are; None on the front."""
+
+    point: Point
+    standing: Standing
+    rival: Point | None
+
+
+class Choice(NamedTuple):
+    """What to pick where at most so much throughput is needed, and what is as good within the intervals and as fast."""
+
+    up_to: float
+    pick: Point
+    ties: tuple[Point, ...]
+
+
+def place(points: Sequence[Point], axis: str) -> list[Placed]:
+    """Tell where each point stands.
+
+    Args:
+        points: Of one tier and one task, each with a throughput on the axis.
+        axis: A key of their throughputs.
+
+    Returns:
+        The points in the order in which they came.
+
+    Raises:
+        ValueError: Tiers or tasks are mixed.
+    """
+    groups = sorted({(point.tier, point.task) for point in points})
+    if len(groups) > 1:
+        raise ValueError(
+            f"points of a front must be of one tier and one task, got {', '.join(map(' '.join, groups))}; "
+            "make a front of each"
+        )
+    return [_placed(point, points, axis) for point in points]
+
+
+def _placed(point: Point, points: Sequence[Point], axis: str) -> Placed:
+    for standing, ahead in ((Standing.DOMINATED, _separated), (Standing.OPEN, _ahead)):
+        rivals = [other for other in points if ahead(other, point, axis)]
+        if rivals:
+            return Placed(point, standing, max(rivals, key=lambda rival: rival.accuracy.estimate))
+    return Placed(point, Standing.FRONT, None)
+
+
+def _separated(better: Point, worse: Point, axis: str) -> bool:
+    return better.accuracy.low > worse.accuracy.high and better.throughput[axis].low > worse.throughput[axis].high
+
+
+def _ahead(better: Point, worse: Point, axis: str) -> bool:
+    pairs = [(p.accuracy.estimate, p.throughput[axis].estimate) for p in (better, worse)]
+    return pairs[0] != pairs[1] and all(a >= b for a, b in zip(*pairs, strict=True))
+
+
+def choices(placed: Sequence[Placed], axis: str) -> list[Choice]:
+    """Return what to pick at which throughput, from the least on: the most accurate model that is fast enough.
+
+    Args:
+        placed: Of one tier and task, as `place` returns them.
+        axis: As there.
+    """
+    points = [one.point for one in placed]
+    front = {point.throughput[axis].estimate: point for point, standing, _ in placed if standing is Standing.FRONT}
+    return [Choice(rate, front[rate], _ties(front[rate], points, axis)) for rate in sorted(front)]
+
+
+def _ties(pick: Point, points: Sequence[Point], axis: str) -> tuple[Point, ...]:
+    """Return those as fast that cannot be told from the pick in accuracy: fastest first, then most accurate."""
+    fast = [point for point in points if point.throughput[axis].estimate >= pick.throughput[axis].estimate]
+    as_good = [point for point in fast if point is not pick and point.accuracy.high >= pick.accuracy.low]
+    return tuple(sorted(as_good, key=lambda point: (-point.throughput[axis].estimate, -point.accuracy.estimate)))

@@ -1,0 +1,77 @@
+"""Pairs: an MoE against the models that it is to be compared with, in accuracy and throughput, with intervals."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bench.harness.pareto.points import Point, joined
+from bench.harness.stats import Interval
+
+DENSE = "dense"  # the twin of equal total parameters
+REFERENCES = (DENSE, "dense_active", "plain")  # of twins of one size; then equal active ones, and no specialization
+SIGNS = ("loses", "open", "wins")  # the interval is below 0, around it, above it
+
+
+class Pair(NamedTuple):
+    """A point against another of its task: difference in accuracy, ratio of throughputs."""
+
+    point: Point
+    against: Point
+    difference: Interval  # above 0: the point is more accurate
+    num_seeds: int  # trained with both
+    speedup: Interval  # above 1: the point is faster
+
+    @property
+    def outcome(self) -> str:
+        """Say how the point fares in accuracy: one of SIGNS."""
+        return SIGNS[1 + (self.difference.low > 0) - (self.difference.high < 0)]
+
+
+def pairs(points: Sequence[Point], axis: str) -> list[Pair]:
+    """Pair every MoE with what it is to be compared with.
+
+    Args:
+        points: Of one tier and one task.
+        axis: The throughput.
+    """
+    return [_pair(point, other, axis) for point in points for other in points if _compared(point, other)]
+
+
+def _compared(point: Point, other: Point) -> bool:
+    if point.kind == "dense" or point is other:
+        return False
+    if point.compared_with:
+        return other.series == point.series and other.size in point.compared_with
+    return other.size == point.size and other.series in REFERENCES
+
+
+def _pair(point: Point, other: Point, axis: str) -> Pair:
+    seeds = [seed for seed in point.accuracy_by_seed if seed in other.accuracy_by_seed]
+    by_seed = [_difference(point, other, seed) for seed in seeds]
+    logs = [Interval(*map(math.log, one.throughput[axis])) for one in (point, other)]
+    return Pair(
+        point=point,
+        against=other,
+        difference=joined(by_seed) if by_seed else independent_difference(point.accuracy, other.accuracy),
+        num_seeds=len(seeds),
+        speedup=Interval(*map(math.exp, independent_difference(*logs))),
+    )
+
+
+def _difference(point: Point, other: Point, seed: int) -> Interval:
+    """Return one seed's difference: on the same samples where the document has it, else from the two intervals."""
+    if other.series == DENSE and seed in point.minus_dense_by_seed:
+        return point.minus_dense_by_seed[seed]
+    return independent_difference(point.accuracy_by_seed[seed], other.accuracy_by_seed[seed])
+
+
+def independent_difference(one: Interval, other: Interval) -> Interval:
+    """Return the interval of a difference of two independent estimates: their half-widths add in squares.
+
+    >>> independent_difference(Interval(5.0, 2.0, 8.0), Interval(1.0, -3.0, 5.0))
+    Interval(estimate=4.0, low=-1.0, high=9.0)
+    """
+    estimate = one.estimate - other.estimate
+    below = math.hypot(one.estimate - one.low, other.high - other.estimate)
+    above = math.hypot(one.high - one.estimate, other.estimate - other.low)
+    return Interval(estimate, estimate - below, estimate + above)

@@ -1,0 +1,142 @@
+"""Tables of the page: what to pick at which throughput, every point with its standing, pairs with their outcome."""
+
+from collections.abc import Sequence
+
+from bench.harness.metrics import METRICS
+from bench.harness.pareto.front import Choice, Placed, Standing
+from bench.harness.pareto.pairs import Pair
+from bench.harness.pareto.points import AXES, PREDICTED, Point
+from bench.harness.stats import Interval
+
+COUNT_SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))  # of parameters
+TITLES = {"mmmu": "MMMU", "mathvista": "MathVista", "chartqa": "ChartQA", "docvqa": "DocVQA"}  # as they are written
+KINDS = {"dense": "dense", "moe": "MoE", "smoes": "SMoES"}
+POINT_HEADERS = (
+    *("model", "kind", "parameters (active)", "accuracy, %", "by seed, %", "blind, %", "unparsed, %"),
+    *(METRICS[axis].label for axis in AXES),
+    "standing",
+)
+CHOICE_HEADERS = ("throughput needed", "pick", "accuracy, %", "as accurate within the intervals, and at least as fast")
+PAIR_HEADERS = ("model", "against", "accuracy, points", "seeds", "request throughput", "in accuracy")
+NOBODY = "none"
+MOST_NAMED = 3  # of those that tie: the fastest
+
+
+def point_rows(placed: Sequence[Placed]) -> list[tuple[str, ...]]:
+    """Return a row a point under POINT_HEADERS, fastest first."""
+    ranked = sorted(placed, key=lambda one: -one.point.throughput[AXES[0]].estimate)
+    return [_point_row(*one) for one in ranked]
+
+
+def _point_row(point: Point, standing: Standing, rival: Point | None) -> tuple[str, ...]:
+    sizes = [count(n) for n in dict.fromkeys((point.num_parameters, point.num_active_parameters))]
+    seeds = point.accuracy_by_seed.values()
+    return (
+        point.name,
+        KINDS[point.kind],
+        f"{sizes[0]} ({sizes[1]})" if len(sizes) > 1 else sizes[0],
+        percent(point.accuracy),
+        ", ".join(f"{100 * one.estimate:.1f}" for one in seeds) if len(seeds) > 1 else "",
+        *("" if share is None else f"{100 * share:.1f}" for share in (point.blind, point.unparsed_rate)),
+        *(throughput(point, axis) for axis in AXES),
+        f"{standing.value}{f': {rival.name}' if rival else ''}",
+    )
+
+
+def choice_rows(choices: Sequence[Choice], axis: str) -> list[tuple[str, ...]]:
+    """Return a row a choice under CHOICE_HEADERS, from the least throughput on."""
+    return [
+        (
+            f"up to {METRICS[axis].display(choice.up_to)}",
+            choice.pick.name,
+            percent(choice.pick.accuracy),
+            _named(choice.ties),
+        )
+        for choice in choices
+    ]
+
+
+def _named(ties: Sequence[Point]) -> str:
+    names = [point.name for point in ties[:MOST_NAMED]]
+    more = f" and {len(ties) - len(names)} more" if len(ties) > len(names) else ""
+    return f"{', '.join(names) or NOBODY}{more}"
+
+
+def pair_rows(found: Sequence[Pair]) -> list[tuple[str, ...]]:
+    """Return a row a pair under PAIR_HEADERS."""
+    return [
+        (
+            pair.point.name,
+            pair.against.name,
+            points(pair.difference),
+            str(pair.num_seeds) if pair.point.num_samples else "",
+            times(pair.speedup),
+            pair.outcome,
+        )
+        for pair in found
+    ]
+
+
+def count(number: float) -> str:
+    """Write a number of parameters.
+
+    >>> count(31e9), count(665_000), count(1_520_000)
+    ('31 B', '665 k', '1.52 M')
+    """
+    scale, unit = next((scale, unit) for scale, unit in COUNT_SCALES if number >= scale or scale == 1.0)
+    return f"{number / scale:.3g} {unit}".rstrip()
+
+
+def percent(share: Interval) -> str:
+    """Write an accuracy in percent.
+
+    >>> percent(Interval(0.5, 0.4, 0.625))
+    '50.0 [40.0, 62.5]'
+    """
+    return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * value for value in share))
+
+
+def points(difference: Interval) -> str:
+    """Write a difference of accuracies in percentage points.
+
+    >>> points(Interval(-0.018, -0.075, 0.039))
+    '-1.8 [-7.5, +3.9]'
+    """
+    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * value for value in difference))
+
+
+def times(ratio: Interval) -> str:
+    """Write a ratio of throughputs.
+
+    >>> times(Interval(2.0, 1.5, 2.667))
+    '2.00x [1.50, 2.67]'
+    """
+    return "{:.2f}x [{:.2f}, {:.2f}]".format(*ratio)
+
+
+def throughput(point: Point, axis: str) -> str:
+    """Write a throughput with its interval, and whether it is predicted."""
+    metric = METRICS[axis]
+    if point.basis == PREDICTED:
+        return f"at most {metric.display(point.throughput[axis].estimate)}, predicted"
+    *numbers, unit = (*(metric.display(value).partition(" ")[0] for value in point.throughput[axis]), unit_of(axis))
+    return "{} [{}, {}] {}".format(*numbers, unit)
+
+
+def unit_of(axis: str) -> str:
+    """Return how an axis's unit is written.
+
+    >>> unit_of("req_per_s")
+    'req/s'
+    """
+    return METRICS[axis].display(0.0).partition(" ")[2]
+
+
+def without_empty_columns(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Leave out the columns that say nothing in any row.
+
+    >>> without_empty_columns(("a", "b"), [("1", ""), ("2", "")])
+    (['a'], [['1'], ['2']])
+    """
+    kept = [column for column in range(len(headers)) if any(row[column] for row in rows)]
+    return [headers[column] for column in kept], [[row[column] for column in kept] for row in rows]

@@ -1,0 +1,143 @@
+"""Records as cells: how much faster the MoE is than one other model in one scenario of the whole model.
+
+A scenario that was measured with all layers gives its cell as it is; one measured with a few layers of true width, at
+three depths or more, gives it by the line through them.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.harness.extrapolate import DEPTHS_NEEDED, WORST_CHECK_ERROR, Line, fit, full_depth_id, median_sample
+from bench.harness.metrics import METRICS
+from bench.harness.paired import ANCHOR, PRIMARY, is_peer
+from bench.harness.record import ArmSeries, Record, Scenario
+from bench.harness.stats import Interval, block_log_ratios, median_interval
+
+NUM_RESAMPLES, SEED = 1000, 0
+LIMITS = (2.5, 97.5)  # percentiles of a 95 % interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """The MoE against one other arm."""
+
+    benchmark: str
+    scale: str  # of the whole model
+    params: Mapping[str, object]
+    against: str
+    metric: str
+    seconds: Mapping[str, float]  # by arm, of one unit
+    rates: Mapping[str, float]  # throughput metric -> quantity per unit
+    speedup: Interval  # the other arm's time over the MoE's
+    predicted: float | None  # the same of the floors
+    floor_share: Mapping[str, float]  # by arm: floor over time
+    distinct_experts: float | None  # a layer and step
+    depths: tuple[int, ...]  # measured; empty for the whole model
+    check_error: float  # of the lines at the depths between; 0 for the whole model
+
+    @property
+    def batch_size(self) -> int:
+        """Return the requests in a batch."""
+        return int(str(self.params["batch_size"]))
+
+    def rate(self, arm: str) -> str:
+        """Show an arm's first throughput."""
+        name, quantity = next(iter(self.rates.items()))
+        return METRICS[name].display(quantity / self.seconds[arm])
+
+
+def cells_of(records: Iterable[Record]) -> list[Cell]:
+    """Return the cells of all records, in their order; peers and counted scenarios have none."""
+    cells = []
+    for record in records:
+        families: dict[str, list[Scenario]] = {}
+        for scenario in record.scenarios.values():
+            if ANCHOR in scenario.arms and {"scale", "batch_size"} <= set(scenario.arms[PRIMARY].params):
+                families.setdefault(full_depth_id(scenario.id), []).append(scenario)
+        for family in families.values():
+            arms = [arm for arm in family[0].arms if arm not in (PRIMARY, ANCHOR) and not is_peer(arm)]
+            cells += [cell for arm in arms if (cell := _cell(family, arm, record.peaks))]
+    return cells
+
+
+def _cell(family: Sequence[Scenario], against: str, peaks: Mapping[str, float]) -> Cell | None:
+    """Join the depths of one scenario; None where they are too few, or lie on no line."""
+    by_depth = {_depth(scenario): scenario for scenario in family if against in scenario.arms}
+    moe = family[0].arms[PRIMARY]
+    full = {arm: int(moe.facts.get(f"full_depth_{arm}", 0)) for arm in (PRIMARY, against)}
+    whole = by_depth.get(full[PRIMARY]) or by_depth.get(0)
+    if whole is None and len(by_depth) < DEPTHS_NEEDED:
+        return None
+    depths = () if whole else tuple(sorted(by_depth))
+    used = [whole] if whole else [by_depth[depth] for depth in depths]
+    series = {arm: [scenario.arms[arm] for scenario in used] for arm in (PRIMARY, against)}
+    lines = {arm: _line(depths, [median_sample(one) for one in found]) for arm, found in series.items()}
+    seconds = {arm: line.at(full[arm]) for arm, (line, _) in lines.items()}
+    error = max(error for _, error in lines.values())
+    if error > WORST_CHECK_ERROR or min(seconds.values()) <= 0:
+        return None
+    floors = {arm: _floor_s(depths, found, full[arm], peaks) for arm, found in series.items()}
+    known = {arm: floor for arm, floor in floors.items() if floor}
+    return Cell(
+        benchmark=family[0].id.partition("[")[0],
+        scale=full_depth_id(str(moe.params["scale"])),
+        params=moe.params,
+        against=against,
+        metric=moe.metric,
+        seconds=seconds,
+        rates=moe.rates,
+        speedup=_speedup(depths, series[against], series[PRIMARY], (full[against], full[PRIMARY])),
+        predicted=known[against] / known[PRIMARY] if len(known) == len(floors) else None,
+        floor_share={arm: floor / seconds[arm] for arm, floor in known.items()},
+        distinct_experts=moe.facts.get("distinct_experts"),
+        depths=depths,
+        check_error=error,
+    )
+
+
+def _depth(scenario: Scenario) -> int:
+    return int(scenario.arms[PRIMARY].facts.get("depth", 0))
+
+
+def _line(depths: Sequence[int], values: Sequence[float]) -> tuple[Line, float]:
+    """Return what a value is at any depth, and the line's error; of the whole model it is the value."""
+    return fit(dict(zip(depths, values, strict=True))) if depths else (Line(values[0], 0.0), 0.0)
+
+
+def _floor_s(depths: Sequence[int], series: Sequence[ArmSeries], full: int, peaks: Mapping[str, float]) -> float | None:
+    """Return the larger of FLOPs over the matmul peak and bytes over the copy peak, of the whole model."""
+    costs = [one.cost for one in series if one.cost]
+    if len(costs) < len(series) or not {"matmul_flop_per_s", "copy_byte_per_s"} <= set(peaks):
+        return None
+    flops, moved = (_line(depths, [cost[unit] for cost in costs])[0].at(full) for unit in ("flops", "bytes"))
+    return max(flops / peaks["matmul_flop_per_s"], moved / peaks["copy_byte_per_s"])
+
+
+def _speedup(
+    depths: Sequence[int], other: Sequence[ArmSeries], moe: Sequence[ArmSeries], full: tuple[int, int]
+) -> Interval:
+    """Return the ratio of times with its interval over blocks, those of one launch; of lines by bootstrap."""
+    if not depths:
+        ratios = block_log_ratios(other[0].launches[-1].samples, moe[0].launches[-1].samples)
+        return Interval(*map(math.exp, median_interval(ratios)))
+    rng = np.random.default_rng(SEED)
+    drawn = [_resampled_medians(rng, a, b) for a, b in zip(other, moe, strict=True)]  # (2, resamples) by depth
+    low, high = depths[0], depths[-1]
+    first, last = drawn[0], drawn[-1]
+    at_full = first + (last - first) * ((np.array(full)[:, None] - low) / (high - low))
+    ratios = at_full[0] / at_full[1]
+    estimates = [_line(depths, [median_sample(one) for one in found])[0] for found in (other, moe)]
+    centre = estimates[0].at(full[0]) / estimates[1].at(full[1])
+    return Interval(centre, *(float(limit) for limit in np.percentile(ratios, LIMITS)))
+
+
+def _resampled_medians(rng: np.random.Generator, *arms: ArmSeries) -> NDArray[np.float64]:
+    """Return the medians of resampled blocks, the same blocks of every arm, (arms, resamples)."""
+    samples = np.array([arm.launches[-1].samples for arm in arms])
+    chosen = rng.integers(samples.shape[1], size=(NUM_RESAMPLES, samples.shape[1]))
+    medians: NDArray[np.float64] = np.median(samples[:, chosen], axis=2)
+    return medians

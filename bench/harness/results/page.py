@@ -1,0 +1,56 @@
+"""The page that answers the questions: a template whose results come from records, the same each time."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+
+from bench.harness.pareto.documents import Campaign
+from bench.harness.pareto.page import in_short
+from bench.harness.record import Record
+from bench.harness.report import escape, machine_line, markdown_table
+from bench.harness.results.cells import Cell, cells_of
+from bench.harness.results.sentences import trends
+from bench.harness.results.tables import SPEEDUP_HEADERS, WORKLOAD_HEADERS, speedup_rows, workload_rows
+
+TEMPLATE = Path(__file__).with_name("template.md")
+ABSENT = "Nothing of this is in the records above."
+
+
+def page(records: Mapping[Path, Record], fronts: Mapping[str, Campaign], figures: Sequence[Path], command: str) -> str:
+    """Fill the template.
+
+    Args:
+        records: Of `pytest bench` or of a campaign, by their paths.
+        fronts: Documents of accuracy and throughput, by tier.
+        figures: Of the speed-ups, relative to the page, the SVG first.
+        command: That writes the page.
+    """
+    cells = cells_of(records.values())
+    shown, *_ = figures
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        command=command,
+        throughput=_list(trends(cells)),
+        front="\n".join(in_short(fronts)) or ABSENT,
+        figure=f"![Speed-up over batch size]({shown.as_posix()})",
+        speedups=_table(SPEEDUP_HEADERS, speedup_rows(cells)),
+        workloads=_table(WORKLOAD_HEADERS, workload_rows(cells)),
+        records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
+        scales=_scales(cells),
+    )
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(sentence)}" for sentence in sentences) or ABSENT
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown_table(headers, rows) if rows else ABSENT
+
+
+def _scales(cells: Iterable[Cell]) -> str:
+    """Say which scales were measured whole and which were extrapolated."""
+    whole = sorted({cell.scale for cell in cells if not cell.depths})
+    sliced = sorted({cell.scale for cell in cells if cell.depths})
+    said = [f"measured with all layers: {', '.join(whole)}"] if whole else []
+    said += [f"extrapolated from a few layers of true width: {', '.join(sliced)}"] if sliced else []
+    return "; ".join(said) or "none"

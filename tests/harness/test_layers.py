@@ -1,0 +1,143 @@
+"""Tests of layers in records: every figure of a table by hand, from samples of two layers."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.harness.layers.cells import read_cells
+from bench.harness.layers.tables import (
+    APART_HEADERS,
+    ARM_HEADERS,
+    CROSSING_HEADERS,
+    PART_HEADERS,
+    apart_rows,
+    arm_rows,
+    crossing_rows,
+    part_rows,
+    that_do_not_add_up,
+)
+from bench.harness.plot.layers import LAYER_FIGURES, draw_layers
+from bench.harness.record import ArmSeries, Launch, Record, Scenario
+from tests.harness.sample_records import record_of
+
+MOE = {  # seconds of a pass through two layers; one block
+    "": 0.050, "/layers": 0.040, "/attention": 0.008, "/norms": 0.002, "/router": 0.004, "/experts": 0.020,
+    "/dispatch": 0.004, "/gemms": 0.022, "/combine": 0.004, "/ends": 0.010,
+}  # fmt: skip
+DENSE = {"": 0.090, "/layers": 0.080, "/attention": 0.008, "/norms": 0.002, "/ffn": 0.070, "/ends": 0.010}
+FACTS = {
+    "depth": 2, "full_depth_moe": 16, "full_depth_dense": 16, "msi": 0.5, "distinct_experts": 40.0,
+    "expected_distinct_experts": 50.0, "load_max_over_mean": 1.5, "crossing_in_order": 0.9, "crossing_bins": 0.3,
+    "vision_crossing_in_order": 0.8, "vision_crossing_bins": 0.1,
+}  # fmt: skip
+COST = {"flops": 4e6, "bytes": 16e6}  # at 1 Gflop/s and 1 GB/s: bytes rule
+
+
+def layers_scenario(
+    *,
+    routing: str = "specialized:2",
+    batch_size: int = 8,
+    seq_len: int = 640,
+    facts: dict[str, float] = FACTS,
+    dense: bool = True,
+) -> Scenario:
+    name = f"bench_layers[7b@2-mmmu-{routing.replace(':', '')}-b{batch_size}-s{seq_len}-decode]"
+    arms = {f"moe{part}": seconds for part, seconds in MOE.items()}
+    arms |= {f"dense{part}": seconds for part, seconds in DENSE.items()} if dense else {}
+    arms["anchor"] = 0.001
+    params = {"scale": "7b@2", "routing": routing, "batch_size": batch_size, "seq_len": seq_len, "phase": "decode"}
+    series = {
+        arm: ArmSeries(
+            scenario=name, arm=arm, metric="latency_s", num_units=1, anchor="stream", rates={}, params=params,
+            hashes={}, cost=COST, facts=facts, launches=(Launch(id="l0", samples=(seconds,), voided=0),),
+        )
+        for arm, seconds in arms.items()
+    }  # fmt: skip
+    return Scenario(id=name, arms=series)
+
+
+@pytest.fixture
+def record() -> Record:
+    return record_of(layers_scenario())
+
+
+def test_a_row_splits_one_layer_and_shows_what_is_missing(record: Record) -> None:
+    (row,) = part_rows(read_cells([record]))
+    found = dict(zip(PART_HEADERS, row, strict=True))
+    assert (found["scale"], found["phase"], found["batch"]) == ("7b, 2 of 16 layers", "decode", "8")
+    assert (found["MSI"], found["experts hit (expected)"], found["load, max/mean"]) == ("0.50", "40.0 (50.0)", "1.50")
+    assert found["layer [95 %]"].startswith("20.0 ms")
+    assert (found["attention"], found["norms"], found["router"]) == ("4.00 ms", "1.00 ms", "2.00 ms")
+    assert found["parts / layer [95 %]"] == "0.85 [0.85, 0.85]"  # (8 + 2 + 4 + 20) / 40
+    assert found["layers + ends / pass [95 %]"] == "1.00 [1.00, 1.00]"
+
+
+def test_the_prediction_reads_the_expected_experts_at_the_copy_peak(record: Record) -> None:
+    """16 MB for 40 experts in two layers: 8 MB a layer, 10 MB for 50, at 1 GB/s 10 ms; 2 Mflop take 2 ms."""
+    (cell, _) = read_cells([record])
+    assert cell.read_bytes == 8e6
+    assert cell.predicted_s == pytest.approx(0.010)
+
+
+def test_without_a_closed_form_nothing_is_predicted() -> None:
+    facts = {name: value for name, value in FACTS.items() if not name.startswith("expected")}
+    (row,) = part_rows(read_cells([record_of(layers_scenario(facts=facts, dense=False))]))
+    found = dict(zip(PART_HEADERS, row, strict=True))
+    assert (found["experts hit (expected)"], found["predicted"]) == ("40.0", "")
+
+
+def test_arms_are_compared_layer_by_layer(record: Record) -> None:
+    moe, dense = (dict(zip(ARM_HEADERS, row, strict=True)) for row in arm_rows(read_cells([record])))
+    assert (moe["arm"], moe["arm / MoE [95 %]"], moe["feed-forward"]) == ("moe", "", "10.0 ms")
+    assert (dense["arm"], dense["feed-forward"]) == ("dense", "35.0 ms")
+    assert dense["arm / MoE [95 %]"] == "2.00 [2.00, 2.00]"
+    assert dense["parts / layer [95 %]"] == "1.00 [1.00, 1.00]"
+    assert arm_rows(read_cells([record_of(layers_scenario(dense=False))])) == []
+
+
+def test_experts_apart_are_held_against_the_fused_ones(record: Record) -> None:
+    (row,) = apart_rows(read_cells([record]))
+    found = dict(zip(APART_HEADERS, row, strict=True))
+    assert [found[part] for part in ("experts", "dispatch", "gemms", "combine")] == [
+        *("10.0 ms", "2.00 ms", "11.0 ms", "2.00 ms")
+    ]
+    assert found["apart / experts [95 %]"] == "1.50 [1.50, 1.50]"
+
+
+def test_crossing_is_shown_once_a_routing_of_the_largest_prompt() -> None:
+    small = layers_scenario(batch_size=1, facts={**FACTS, "crossing_bins": 0.7})
+    (row,) = crossing_rows(read_cells([record_of(small), record_of(layers_scenario())]))
+    assert dict(zip(CROSSING_HEADERS[:3], row, strict=False)) == {
+        "scale": "7b", "routing": "specialized:2", "tokens": "5,120",
+    }  # fmt: skip
+    assert row[3:] == ("0.50", "90.0 %", "30.0 %", "80.0 %", "10.0 %")
+
+
+def test_passes_that_do_not_add_up_are_named(record: Record) -> None:
+    (said,) = that_do_not_add_up(read_cells([record]))
+    assert said.startswith("bench_layers[7b@2-mmmu-specialized2-b8-s640-decode] moe: parts / layer")
+    assert "0.85 [0.85, 0.85]" in said
+
+
+def test_cells_come_by_batch_and_then_by_specialization() -> None:
+    found = read_cells(
+        [
+            record_of(layers_scenario(routing="specialized:4", facts={**FACTS, "msi": 0.9}, dense=False)),
+            record_of(layers_scenario(routing="uniform", facts={**FACTS, "msi": 0.1}, dense=False)),
+            record_of(layers_scenario(batch_size=1, dense=False)),
+        ]
+    )
+    assert [(cell.batch_size, cell.facts["msi"]) for cell in found] == [(1, 0.5), (8, 0.1), (8, 0.9)]
+
+
+def test_records_of_other_benchmarks_are_refused() -> None:
+    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none"):
+        read_cells([record_of()])
+
+
+def test_every_figure_is_drawn_and_arms_beside_each_other_are_of_one_scenario(record: Record, tmp_path: Path) -> None:
+    longer = record_of(layers_scenario(seq_len=1024, dense=False))
+    drawn = draw_layers(read_cells([record, longer]), tmp_path / "new")
+    assert [path.stem for path in drawn] == list(LAYER_FIGURES)
+    assert "batch 8" in drawn[0].read_text()
+    assert all(f"{arm}, batch 8" in drawn[1].read_text() for arm in ("moe", "dense"))

@@ -1,0 +1,173 @@
+"""The page and its figures: results follow the documents, bytes follow the documents alone, labels keep apart."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
+
+from bench.harness.__main__ import main
+from bench.harness.commands.pareto import PAGE, write
+from bench.harness.pareto.points import AXES
+from bench.harness.pareto.tables import without_empty_columns
+from bench.harness.plot.labels import Label, place_labels
+from bench.harness.report import markdown_table
+
+ROOT = Path(__file__).parents[2]
+MACHINE = {"device_model": "Acme", "dtype": "float32", "num_threads": 1}
+ACCURACY = {"dense": 0.8, "plain": 0.7, "smoes-attention": 0.6, "dense_active": 0.5}
+RATES = {"dense": 50, "plain": 100, "smoes-attention": 90, "dense_active": 200}
+
+
+def interval(estimate: float, half: float) -> dict[str, float]:
+    return {"estimate": estimate, "low": estimate - half, "high": estimate + half, "num_samples": 500}
+
+
+def twins(**accuracy: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": "charts", "variant": variant, "size": "small", "seed": seed,
+            "num_parameters": 300_000, "num_active_parameters": 300_000 if variant.startswith("dense") else 100_000,
+            "accuracy": {"all": interval({**ACCURACY, **accuracy}[variant], 0.01)},
+            "blind": {"all": interval(0.2, 0.02)},
+            "throughput": dict.fromkeys(AXES, interval(RATES[variant], 2)),
+        }
+        for variant in ACCURACY for seed in range(3)
+    ]  # fmt: skip
+
+
+def published() -> list[dict[str, Any]]:
+    sizes = {"30B-A3B": (31e9, 3e9, 0.75, 48), "32B": (33e9, 33e9, 0.76, 5)}
+    return [
+        {
+            "task": "mmmu", "variant": "Qwen3-VL", "size": size, "num_parameters": total,
+            "num_active_parameters": active,
+            "accuracy": {"all": {"estimate": accuracy, "low": accuracy - 0.04, "high": accuracy + 0.04}},
+            "throughput": {axis: {"estimate": rate, "low": 0.44 * rate, "high": rate} for axis in AXES},
+            "basis": "predicted", "compared_with": ["32B"] if active < total else [], "source": "arXiv 2511.21631",
+        }
+        for size, (total, active, accuracy, rate) in sizes.items()
+    ]  # fmt: skip
+
+
+def write_documents(folder: Path, measured: list[dict[str, Any]]) -> list[Path]:
+    documents = {
+        "twins.json": {"tier": "measured", "machine": MACHINE, "twins": measured},
+        "published.json": {"tier": "published", "machine": "one H200, not measured", "models": published()},
+    }
+    folder.mkdir(exist_ok=True)
+    for name, found in documents.items():
+        (folder / name).write_text(json.dumps({"schema_version": 1, **found}))
+    return [folder / name for name in documents]
+
+
+def text_of(folder: Path, measured: list[dict[str, Any]]) -> str:
+    """Return the page alone, without drawing."""
+    return write(write_documents(folder, measured), folder / "pareto.md")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Run the command twice on the same documents; return what it wrote, by name, after comparing the bytes."""
+    runs = []
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(2):
+            patch.chdir(tmp_path_factory.mktemp("run"))
+            paths = write_documents(Path("docs"), twins())
+            assert main(["pareto", *map(str, paths), "--out", "docs/pareto.md"]) == 0
+            runs.append({path.name: path.read_bytes() for path in Path("docs").rglob("*.*") if path not in paths})
+    assert runs[0] == runs[1], "the same documents must give the same bytes"
+    return runs[0]
+
+
+def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Path) -> None:
+    text = text_of(tmp_path, twins())
+    assert "charts: the most accurate is **dense small** (80.0 %, 50.0 req/s)" in text
+    assert "| up to 100 req/s     | plain small        |" in text
+    assert "smoes-attention is dominated at small (by plain small)." in text
+    assert "SMoES against dense of the same size, in accuracy: 0 won, 1 lost and 0 open" in text
+    assert "Every model beats the best guess without sight" in text
+    assert "at most 48.0 req/s, predicted" in text
+    assert "-1.0 [-6.7, +4.7] points on MMMU, told apart on none of them" in text
+    assert "9.60 times the requests/s" in text
+    assert "**No SMoES accuracy exists at 7B or 34B**" in text
+    assert "Qwen3-VL 30B-A3B and Qwen3-VL 32B: arXiv 2511.21631." in text
+    assert "No such document was given" in text.partition("## Supplied")[2]
+
+
+def test_sentences_turn_with_the_results(tmp_path: Path) -> None:
+    text = text_of(tmp_path, twins(**{"smoes-attention": 0.9}))
+    assert "smoes-attention is on the front at small." in text
+    assert "SMoES against dense of the same size, in accuracy: 1 won, 0 lost and 0 open" in text
+    blind = text_of(tmp_path, twins(plain=0.205))
+    assert "Not above the best guess without sight, by the interval: plain small." in blind
+
+
+def test_the_command_writes_page_and_figures_the_same_each_time(written: dict[str, bytes]) -> None:
+    figures = {f"pareto-{tier}-{axis}.{suffix}" for tier in ("measured", "published")
+               for axis in ("req-per-s", "prefill-tok-per-s") for suffix in ("svg", "png")}  # fmt: skip
+    assert set(written) == {"pareto.md", *figures}
+    links = re.findall(r"\]\((images/[^)]+)\)", written["pareto.md"].decode())
+    assert {Path(link).name for link in links} == figures
+
+
+def test_the_figure_names_tasks_models_and_units_as_text(written: dict[str, bytes]) -> None:
+    svg = written["pareto-published-req-per-s.svg"].decode()
+    for said in ("MMMU", "30B-A3B", "Qwen3-VL", "request throughput, req/s", "accuracy, %", "MoE"):
+        assert said in svg
+    assert "SMoES" not in svg
+
+
+def test_labels_cover_neither_one_another_nor_a_marker() -> None:
+    figure = Figure(figsize=(5, 4))
+    axes = figure.subplots()
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    points = [(5 + 0.3 * column, 5 + 0.4 * row) for column, row in itertools.product(range(3), range(3))]
+    labels = [Label("medium", x, y, "#808080") for x, y in points]
+    place_labels(axes, labels, [(0.0, 5.0, 10.0, 5.0)])
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    texts = [child for child in axes.get_children() if isinstance(child, Annotation)]
+    boxes = [_text_box(text, renderer) for text in texts]
+    assert len(boxes) == len(points)
+    assert not any(one.padded(-0.5).overlaps(other.padded(-0.5)) for one, other in itertools.combinations(boxes, 2))
+    markers = [Bbox.from_bounds(*axes.transData.transform(p), 0, 0).padded(3) for p in points]
+    assert not any(box.padded(-0.5).overlaps(marker) for box in boxes for marker in markers)
+    assert all(axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 for box in boxes)
+
+
+def _text_box(text: Annotation, renderer: Any) -> Bbox:
+    """Return the box of the text without its leader."""
+    text.update_positions(renderer)
+    return Text.get_window_extent(text, renderer)
+
+
+def test_the_page_in_docs_is_what_its_documents_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody edits a result by hand: the page names the command that wrote it."""
+    monkeypatch.chdir(ROOT)
+    text = PAGE.read_text(encoding="utf-8")
+    command = re.search(r"`python -m bench.harness pareto (.+) --out (\S+)`", text)
+    assert command
+    assert write([Path(name) for name in command[1].split()], Path(command[2])) == text
+
+
+def test_columns_without_content_are_left_out() -> None:
+    table = markdown_table(*without_empty_columns(("a", "b"), [("1", ""), ("2", "")]))
+    assert "b" not in table
+
+
+def test_a_missing_document_ends_as_missing_records_do(tmp_path: Path, capsys: Any) -> None:
+    assert main(["pareto", str(tmp_path / "none.json"), "--out", str(tmp_path / "p.md")]) == 13
+    assert "none.json" in capsys.readouterr().err
+
+
+def test_what_is_no_document_ends_as_a_usage_error(tmp_path: Path, capsys: Any) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text('{"schema_version": 9, "tier": "measured"}')
+    assert main(["pareto", str(path), "--out", str(tmp_path / "p.md")]) == 4
+    assert "schema_version must be 1, got 9" in capsys.readouterr().err

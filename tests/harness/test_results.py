@@ -1,0 +1,141 @@
+"""Tests of the answers' page: cells of whole and of sliced models, and sentences that follow from them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.harness import __main__ as commands
+from bench.harness.record import ArmSeries, Launch, Scenario
+from bench.harness.results.cells import Cell, cells_of
+from bench.harness.results.sentences import trends
+from bench.harness.results.tables import speedup_rows, workload_rows
+from tests.harness.sample_records import record_of
+
+PEAKS = {"matmul_flop_per_s": 100.0, "copy_byte_per_s": 10.0}
+BLOCKS = (0.99, 1.0, 1.0, 1.0, 1.0, 1.01)
+
+
+def arm(name: str, seconds: float, scenario: str, **fields: object) -> ArmSeries:
+    plain = {
+        "metric": "tpot_s",
+        "num_units": 1,
+        "anchor": "dispatch",
+        "rates": {"output_tok_per_s": 2.0},
+        "params": {"scale": "7b", "workload": "mmmu", "batch_size": 1, "seq_len": 1024},
+        "hashes": {},
+        "cost": None,
+        "facts": {},
+    }
+    launch = Launch(id="l", samples=tuple(seconds * factor for factor in BLOCKS), voided=0)
+    return ArmSeries(scenario=scenario, arm=name, launches=(launch,), **{**plain, **fields})  # type: ignore[arg-type]
+
+
+def scenario(
+    moe_s: float, dense_s: float, *, name: str = "bench_decode[7b-b1]", batch: int = 1, depth: int = 0, **fields: object
+) -> Scenario:
+    scale = f"7b@{depth}" if depth else "7b"
+    params = {"scale": scale, "workload": "mmmu", "batch_size": batch, "seq_len": 1024}
+    facts = {"depth": depth, "full_depth_moe": 16, "full_depth_dense": 16} if depth else {}
+    name = name.replace("7b", scale).replace("b1]", f"b{batch}]")
+    seconds = {"moe": moe_s, "dense": dense_s, "anchor": 1.0}
+    arms = {one: arm(one, value, name, params=params, facts=facts, **fields) for one, value in seconds.items()}
+    return Scenario(id=name, arms=arms)
+
+
+def sliced(offset: float, slopes: tuple[float, float], **fields: object) -> list[Scenario]:
+    return [
+        scenario(offset + slopes[0] * depth, offset + slopes[1] * depth, depth=depth, **fields) for depth in (1, 2, 4)
+    ]
+
+
+def cells(*scenarios: Scenario) -> list[Cell]:
+    return cells_of([record_of(*scenarios, peaks=PEAKS)])
+
+
+def test_a_whole_model_gives_its_cell_as_it_is() -> None:
+    (cell,) = cells(scenario(2.0, 5.0))
+    assert cell.speedup == pytest.approx((2.5, 2.5, 2.5))
+    assert cell.depths == ()
+    assert cell.rate("moe") == "1.00 tok/s"
+
+
+def test_slices_are_extrapolated_to_full_depth_and_then_divided() -> None:
+    (cell,) = cells(*sliced(1.0, (0.5, 2.0)))
+    assert cell.scale == "7b"
+    assert cell.seconds == pytest.approx({"moe": 1.0 + 8.0, "dense": 1.0 + 32.0})
+    assert cell.speedup.estimate == pytest.approx(33.0 / 9.0)
+    assert cell.speedup.low <= cell.speedup.estimate <= cell.speedup.high
+    assert cell.depths == (1, 2, 4)
+    assert cell.check_error == pytest.approx(0.0, abs=1e-9)
+
+
+def test_too_few_depths_or_no_line_give_no_cell() -> None:
+    assert cells(*sliced(1.0, (0.5, 2.0))[:2]) == []
+    bent = [scenario(1.0, 1.0, depth=1), scenario(5.0, 5.0, depth=2), scenario(2.0, 2.0, depth=4)]
+    assert cells(*bent) == []
+
+
+def test_the_floors_ratio_and_share_are_of_the_slower_resource() -> None:
+    moe, dense = scenario(2.0, 5.0).arms["moe"], scenario(2.0, 5.0).arms["dense"]
+    costs = {
+        "moe": {"flops": 50.0, "bytes": 10.0},
+        "dense": {"flops": 50.0, "bytes": 40.0},
+    }  # 1 s of bytes, 4 s of bytes
+    arms = {one: arm(one, s, "bench_decode[7b-b1]", cost=costs[one]) for one, s in (("moe", 2.0), ("dense", 5.0))}
+    anchor = scenario(2.0, 5.0).arms["anchor"]
+    assert (moe.cost, dense.cost) == (None, None)
+    (cell,) = cells(Scenario(id="bench_decode[7b-b1]", arms={**arms, "anchor": anchor}))
+    assert cell.predicted == pytest.approx(4.0)
+    assert cell.floor_share == pytest.approx({"moe": 0.5, "dense": 0.8})
+
+
+def test_peers_and_counted_scenarios_have_no_cell() -> None:
+    one = scenario(2.0, 5.0)
+    peer = Scenario(id=one.id, arms={**one.arms, "transformers/eager": one.arms["dense"]})
+    assert [cell.against for cell in cells(peer)] == ["dense"]
+    counted = Scenario(id=one.id, arms={name: series for name, series in one.arms.items() if name != "anchor"})
+    assert cells(counted) == []
+
+
+def test_a_trend_names_the_first_batch_the_worst_and_where_it_stops_paying() -> None:
+    found = cells(scenario(1.0, 6.0), scenario(1.0, 1.05, batch=8), scenario(1.0, 1.5, batch=32))
+    (said,) = trends(found)
+    assert said.startswith("**7b, decode**, 1024 tokens, against dense: 6.00x [6.00, 6.00] as fast at batch 1")
+    assert "least 1.05x" in said
+    assert said.endswith("below 1.1 from batch 8.")
+
+
+def test_a_trend_over_slices_says_so() -> None:
+    (said,) = trends(cells(*sliced(1.0, (0.5, 2.0))))
+    assert "it pays at every batch up to 1; extrapolated from 1, 2, 4 layers" in said
+
+
+def test_rows_are_in_order_of_scale_phase_and_batch() -> None:
+    found = cells(scenario(1.0, 1.5, batch=32), scenario(1.0, 6.0))
+    assert [row[3] for row in speedup_rows(found)] == ["1", "32"]
+
+
+def test_answers_have_a_table_of_their_own() -> None:
+    found = cells(scenario(1.0, 2.0, name="bench_generate[7b-b1]"))
+    assert speedup_rows(found) == []
+    assert workload_rows(found)[0][:4] == ("7b", "mmmu", "1", "dense")
+
+
+def test_the_page_in_docs_is_what_its_command_writes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(root)
+    kept = (root / "docs" / "results.md").read_text()
+    command = re.search(r"`python -m bench\.harness (results .*?)`", kept)
+    assert command, "the page names its command"
+    arguments = command[1].split()
+    out = tmp_path / "results.md"
+    arguments[arguments.index("--out") + 1] = str(out)
+    assert commands.main(arguments) == 0
+    assert out.read_text().replace(str(out), "docs/results.md") == kept
+    for image in ("speedups.svg",):
+        assert (tmp_path / "images" / image).read_bytes() == (root / "docs" / "images" / image).read_bytes()
+
+
+def test_a_record_that_is_not_there_ends_13(tmp_path: Path) -> None:
+    assert commands.main(["results", str(tmp_path / "none.json"), f"--out={tmp_path / 'r.md'}"]) == 13
