@@ -57,6 +57,23 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     return Interval(float(np.median(ordered)), float(ordered[rank]), float(ordered[-1 - rank]))
 
 
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the mean with Student's interval; of a single value it is without bounds.
+
+    Args:
+        values: at least one.
+        confidence: in (0, 1).
+
+    >>> mean_interval([1.0])
+    Interval(estimate=1.0, low=-inf, high=inf)
+    """
+    mean = float(np.mean(values))
+    if len(values) == 1:
+        return Interval(mean, -math.inf, math.inf)
+    half = float(scipy_stats.t.ppf((1 + confidence) / 2, len(values) - 1) * scipy_stats.sem(values))
+    return Interval(mean, mean - half, mean + half)
+
+
 @functools.cache  # one distribution is asked for thousands of launches of the same length
 def _lower_rank(num_values: int, confidence: float) -> int:
     """Return the index of the sorted value that is the lower limit of the median's interval."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.harness import __main__ as commands
@@ -21,6 +22,7 @@ from bench.harness.bundle.reproduction import Reproduced, judge, measure
 from bench.harness.bundle.tables import reproduced_table
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import CorruptRecord, Record
+from bench.harness.stats import mean_interval
 from bench.harness.verdict import Verdict
 from tests.harness.fake_project import write_package, write_project
 from tests.harness.fresh_pytest import run_module, run_pytest
@@ -46,8 +48,12 @@ def packed(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def here(*, dense: float = 1.0, **header: Any) -> Record:
-    return Record.from_document(document("here", dense=tuple(dense * s for s in DENSE), **header))
+def here(*, dense: float = 1.0, num_launches: int = 3, **header: Any) -> Record:
+    """Return what was measured here: launches that differ by one percent."""
+    documents = [
+        document(f"h{i}", dense=tuple(dense * (1 + 0.01 * i) * s for s in DENSE), **header) for i in range(num_launches)
+    ]
+    return Record.from_document(record.merge(documents) if num_launches > 1 else documents[0])
 
 
 def verdicts(bundle: Bundle, measured: Record | None) -> list[Verdict]:
@@ -75,7 +81,10 @@ def measured(bundle: Bundle, *script: Record | LaunchFailed) -> Record | None:
 def test_a_claim_is_the_other_arms_time_over_the_moes() -> None:
     claim = claims_of(Record.from_document(launches()))[0]
     assert claim.speedup.estimate == pytest.approx(0.5, rel=0.02)
-    assert (claim.speedup.low, claim.speedup.high) == pytest.approx((0.495, 0.505), rel=0.01)
+    half = (
+        3.182 * 0.00817 / 2
+    )  # Student's quantile at three degrees of freedom, sd of SPREAD's logarithms, four launches
+    assert (claim.speedup.low, claim.speedup.high) == pytest.approx((0.5 - half / 2, 0.5 + half / 2), rel=0.002)
     assert claim.num_launches == 4
     assert claim.verdict == "supported"
     assert (
@@ -165,6 +174,17 @@ def test_a_claim_does_not_hold_where_the_moe_is_slower_than_the_tolerance_allows
     assert said.endswith("2 claims: 2 does not hold")
 
 
+def test_a_single_launch_condemns_nothing(tmp_path: Path) -> None:
+    assert verdicts(unpack(packed(tmp_path)), here(dense=1 / 1.3, num_launches=1)) == [Verdict.INCONCLUSIVE] * 2
+
+
+@pytest.mark.parametrize("num_launches", [2, 3, 8])
+def test_no_effect_is_supported_in_five_of_a_hundred(num_launches: int) -> None:
+    values = np.random.default_rng(0).normal(0.0, 0.05, (4000, num_launches))
+    wrong = [interval.low > 0 or interval.high < 0 for interval in map(mean_interval, values.tolist())]
+    assert np.mean(wrong) == pytest.approx(0.05, abs=0.012)
+
+
 def test_on_another_kind_of_machine_the_direction_alone_counts(tmp_path: Path) -> None:
     bundle = unpack(packed(tmp_path))
     kind = {**document()["moevlm"]["kind"], "device_model": "Other"}
@@ -190,9 +210,10 @@ def test_several_launches_are_judged_together(tmp_path: Path) -> None:
 
 def test_a_launch_that_fails_ends_the_measurement_with_what_there_is(tmp_path: Path) -> None:
     bundle = unpack(packed(tmp_path))
-    joined = measured(bundle, here(), LaunchFailed("out of time", Verdict.INCONCLUSIVE))
+    partial = Record.from_document(document("partial"))
+    joined = measured(bundle, here(num_launches=1), LaunchFailed("out of time", Verdict.INCONCLUSIVE, partial))
     assert joined is not None
-    assert joined.scenarios[SCENARIOS[0]].launch_ids == ("here",)
+    assert joined.scenarios[SCENARIOS[0]].launch_ids == ("h0", "partial")
     assert measured(bundle, LaunchFailed("it died", Verdict.FAILED)) is None
 
 
@@ -218,7 +239,7 @@ def test_a_shipped_bundle_holds_on_an_unchanged_tree_and_fails_on_a_slower_one(t
     done = run_module(folder, "bench.harness", "bundle", "r0.json", "r1.json", "--out=claims.tar.gz")
     assert done.code == 0, done.said
     assert "2.00 times slower" in done.said
-    again = ("reproduce", "claims.tar.gz", "--launches=1")
+    again = ("reproduce", "claims.tar.gz", "--launches=2")
     holds = run_module(folder, "bench.harness", *again)
     assert holds.code == 0, holds.said
     assert "4 claims: 4 holds" in holds.said

@@ -73,9 +73,8 @@ def unpack(path: Path) -> Bundle:
         with tarfile.open(path) as archive:
             files = {name: _member(archive, name) for name in (MANIFEST, RECORD, CLAIMS)}
         manifest = json.loads(files[MANIFEST])
-        changed = [
-            name for name, known in manifest["sha256"].items() if hashlib.sha256(files[name]).hexdigest() != known
-        ]
+        known = manifest["sha256"]
+        changed = [name for name in (RECORD, CLAIMS) if hashlib.sha256(files[name]).hexdigest() != known[name]]
     except FileNotFoundError:
         raise
     except (OSError, EOFError, tarfile.TarError, KeyError, ValueError, TypeError) as error:

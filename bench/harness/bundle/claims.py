@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.harness.paired import ANCHOR, PRIMARY, is_peer
+from bench.harness.paired import ANCHOR, PRIMARY
 from bench.harness.record import Record, Scenario
-from bench.harness.stats import Interval, block_log_ratios, median_interval
+from bench.harness.stats import Interval, mean_interval
 from bench.harness.verdict import Control, launch_values
 
 SUPPORTED, UNDECIDED = "supported", "undecided"
@@ -47,13 +47,13 @@ class Claim:
 
 
 def claims_of(record: Record) -> list[Claim]:
-    """Return the claims of a record's timed scenarios, in its order."""
+    """Return the claims of a record's timed scenarios against the arms in AGAINST, in its order."""
     return [
         _claim(scenario, arm)
         for scenario in record.scenarios.values()
         if ANCHOR in scenario.arms
         for arm in scenario.arms
-        if arm not in (PRIMARY, ANCHOR) and not is_peer(arm)
+        if arm in AGAINST
     ]
 
 
@@ -69,9 +69,9 @@ def _claim(scenario: Scenario, against: str) -> Claim:
 
 
 def speedup(scenario: Scenario, against: str) -> Interval:
-    """Return the other arm's time over the MoE's: median and 95 % interval over launches, or over one's blocks."""
+    """Return the other arm's time over the MoE's: geometric mean over launches, with Student's 95 % interval.
+
+    One launch tells nothing of the next: its interval is without bounds.
+    """
     values = launch_values(scenario, Control(arm=against, against=PRIMARY))
-    if len(values) == 1:
-        arms = [scenario.arms[arm].launches[0].samples for arm in (against, PRIMARY)]
-        values = block_log_ratios(*arms)
-    return Interval(*map(math.exp, median_interval(values)))
+    return Interval(*map(math.exp, mean_interval(values)))

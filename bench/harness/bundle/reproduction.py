@@ -10,7 +10,7 @@ from bench.harness.comparison import Reference, judge_all
 from bench.harness.environment import differences
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import Record, Scenario
-from bench.harness.retest import extend
+from bench.harness.retest import MIN_LAUNCHES, extend
 from bench.harness.stats import Interval
 from bench.harness.verdict import ScenarioVerdict, Verdict, pooled_variances
 
@@ -46,13 +46,18 @@ def measure(
         left = deadline - time.monotonic()
         note(f"launch {number} of {launches}: {len(bundle.node_ids)} scenarios, {left:.0f} s left")
         try:
-            record = launcher.measure(list(bundle.node_ids.values()), timeout_s=max(1.0, left))
+            here = _joined(here, launcher.measure(list(bundle.node_ids.values()), timeout_s=max(1.0, left)))
         except LaunchFailed as failed:
-            note(str(failed))
-            break
-        known = here.scenarios if here else {}
-        here = replace(record, scenarios={n: extend(known.get(n), new) for n, new in record.scenarios.items()})
+            note(f"launch {number} ended early: {failed}")
+            return _joined(here, failed.partial) if failed.partial else here
     return here
+
+
+def _joined(known: Record | None, new: Record) -> Record:
+    """Append a launch to those before; a scenario that one of them lacks keeps those that it has."""
+    scenarios = dict(known.scenarios) if known else {}
+    scenarios.update({name: extend(scenarios.get(name), scenario) for name, scenario in new.scenarios.items()})
+    return replace(new, scenarios=scenarios)
 
 
 def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
@@ -89,7 +94,8 @@ def _known(base: Record, here: Record) -> dict[str, ScenarioVerdict]:
     """Compare with the bundle's launches, by scenario."""
     claimed = {name: scenario for name, scenario in here.scenarios.items() if name in base.scenarios}
     reference = Reference(path=base.path, record=base, pooled=pooled_variances(base.scenarios.values()))
-    return judge_all(claimed, reference, confirmed=True)[0]
+    confirmed = all(len(scenario.launch_ids) >= MIN_LAUNCHES for scenario in claimed.values())
+    return judge_all(claimed, reference, confirmed=confirmed)[0]
 
 
 def _direction(claim: Claim, now: Interval) -> Verdict:
