@@ -39,7 +39,12 @@ class Form:
         if unknown := set(document) - {self.key}:
             named = ", ".join(sorted(unknown))
             raise ValueError(f"{path} must hold [[{self.key}]] entries alone, got {named}; {self.next_step}")
-        for number, fields in enumerate(document.get(self.key, ()), start=1):
+        entries = document.get(self.key, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ValueError(
+                f"{path}: {self.key} must be a list, [[{self.key}]], got {entries!r:.60}; {self.next_step}"
+            )
+        for number, fields in enumerate(entries, start=1):
             where = f"{path}, {self.key} {number}"
             self._check(fields, where)
             yield Entry(fields, where)

@@ -7,7 +7,7 @@ import pytest
 
 from bench.harness import __main__ as commands
 from bench.harness.campaign.plan import PLAN, Step, read_plan
-from bench.harness.campaign.state import State, record_path, records_of, state_of
+from bench.harness.campaign.state import State, check_same_options, record_path, records_of, state_of
 from bench.harness.campaign.steps import Request, run_steps
 from bench.harness.campaign.tables import report
 from tests.harness.fake_project import write_project
@@ -55,6 +55,7 @@ def test_the_shipped_plan_is_valid() -> None:
     root = Path(__file__).parents[2]
     steps = read_plan(root / PLAN)
     assert steps[0].files == ("bench_decode.py", "bench_prefill.py")
+    assert all((root / "bench" / name).exists() for step in steps for name in step.files)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,9 @@ def test_the_shipped_plan_is_valid() -> None:
         (PLAN_TEXT.replace('why = "the rest"', ""), "must have name, why, options, got none of why"),
         ("[[steps]]", r"must hold \[\[step\]\] entries alone, got steps"),
         ("[[step", "must be TOML"),
+        ("[step]\nname = 'x'", r"step must be a list, \[\[step\]\]"),
+        (PLAN_TEXT + "suites = -1", "launches and suites must be 1 or more"),
+        ('[[step]]\nname = "q"\nwhy = "w"\noptions = []\nsuites = 2\nlaunches = 3', "launches belong to files"),
     ],
 )
 def test_a_plan_that_breaks_a_rule_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -98,7 +102,7 @@ def test_a_campaign_measures_every_step_once_and_then_nothing(tmp_path: Path) ->
 def test_an_interrupted_step_goes_on_with_what_is_left(tmp_path: Path) -> None:
     folder = write_project(tmp_path / "project", ending="if size == 3: raise KeyboardInterrupt")
     troubles = run_steps_in(folder, ALL)
-    assert "some scenarios failed; see" in troubles["all"]
+    assert "bench_x[3], bench_x[4] failed; see" in troubles["all"]
     assert state(folder).left == {"bench_x[3]", "bench_x[4]"}
     assert "- all: bench_x[4] was not reached" in report(folder / "out", [ALL], {})
     bench = folder / "bench" / "bench_x.py"
@@ -134,6 +138,21 @@ def test_a_step_of_several_launches_measures_all_in_each(tmp_path: Path) -> None
     assert run_steps_in(folder, step) == {}
     assert [len(record.scenarios) for record in records_of(folder / "out", step)] == [2, 2]
     assert not record_path(folder / "out", step, 3).exists()
+
+
+@pytest.mark.long
+def test_a_scenario_that_fails_in_every_launch_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", ending="assert size != 2")
+    step = Step(name="gate", why="a baseline", files=("bench_x.py",), options=("-k", "1 or 2"), launches=2)
+    assert "bench_x[2] failed; see" in run_steps_in(folder, step)["gate"]
+    assert len(records_of(folder / "out", step)) == 3  # two, and one to spare
+
+
+def test_a_step_goes_on_with_its_own_options_alone(tmp_path: Path) -> None:
+    check_same_options(tmp_path, ALL, ["--scale=tiny"])
+    check_same_options(tmp_path, ALL, ["--scale=tiny"])
+    with pytest.raises(ValueError, match=r"all must go on with what it was begun with, bench_x\.py --scale=tiny; got"):
+        check_same_options(tmp_path, ALL, ["--scale=tiny,proxy"])
 
 
 @pytest.mark.long

@@ -62,8 +62,10 @@ def _step(found: Entry) -> Step:
     step = Step(**{**fields, **lists})
     if not NAME.fullmatch(step.name):
         raise ValueError(f"{where}: name must be lower-case letters, digits and hyphens, got {step.name!r}")
+    if step.launches < 1 or fields.get("suites", 1) < 1:
+        raise ValueError(f"{where}: launches and suites must be 1 or more, got {step.launches} and {step.suites}")
     if bool(step.files) == bool(step.suites):
         raise ValueError(f"{where} must have files or suites, got {'both' if step.files else 'neither'}")
-    if step.launches < 1 or step.suites < 0:
-        raise ValueError(f"{where}: launches and suites must be 1 or more, got {step.launches} and {step.suites}")
+    if step.suites and step.launches > 1:
+        raise ValueError(f"{where}: launches belong to files, got {step.launches} with suites; leave them out")
     return step

@@ -1,6 +1,6 @@
 """How far a step is, read from the records that it has left; nothing else is remembered between calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,8 @@ class State:
         return self.wanted is not None and not self.left
 
     def is_further_than(self, before: "State") -> bool:
-        """Tell whether something was measured, or found too large, since."""
-        return self.num_measured > before.num_measured or len(self.not_fitting) > len(before.not_fitting)
+        """Tell whether something is left no longer, or was measured that another launch goes on from."""
+        return len(self.left) < len(before.left) or before.wanted is None or self.num_measured > before.num_measured
 
 
 def record_path(folder: Path, step: Step, number: int) -> Path:
@@ -45,6 +45,28 @@ def records_of(folder: Path, step: Step) -> list[Record]:
     while (path := record_path(folder, step, len(records) + 1)).exists():
         records.append(load(path))
     return records
+
+
+def check_same_options(folder: Path, step: Step, options: Sequence[str]) -> None:
+    """Demand that a step goes on with the options it was begun with: other ones make other scenarios of the same name.
+
+    Args:
+        folder: Holds the records.
+        step: Of the plan.
+        options: The user's, after the step's own.
+
+    Raises:
+        ValueError: An earlier call had others.
+    """
+    path, ours = folder / f"{step.name}.options", "\n".join([*step.files, *step.options, *options])
+    if not path.exists():
+        path.write_text(ours)
+    elif path.read_text() != ours:
+        was = " ".join(path.read_text().splitlines())
+        raise ValueError(
+            f"{step.name} must go on with what it was begun with, {was}; got {' '.join(ours.splitlines())}; "
+            "choose another --out"
+        )
 
 
 def state_of(folder: Path, step: Step) -> State:

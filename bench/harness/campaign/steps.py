@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.campaign.plan import Step
-from bench.harness.campaign.state import State, record_path, state_of
+from bench.harness.campaign.state import State, check_same_options, record_path, state_of
 
+SUITE_S = 1200.0  # of one suite of `qualify`, the default of `ab`
 GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
+SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice would fail again
 SHORTEST_S = 20.0  # less does not get past imports and peaks
 ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
 LOG_SHOWN = 600  # last characters
@@ -41,18 +43,26 @@ def run_steps(steps: Sequence[Step], request: Request, note: Callable[[str], Non
     request.folder.mkdir(parents=True, exist_ok=True)
     troubles: dict[str, str] = {}
     for step in steps:
+        check_same_options(request.folder, step, request.options)
         state = state_of(request.folder, step)
         while not state.is_done and _left_s(request) > SHORTEST_S and step.name not in troubles:
             said = "" if state.wanted is None else f", {len(state.left)} left"
             note(f"{step.name}: {step.why}{said}; {_left_s(request):.0f} s")
             trouble = _run(step, state, request)
             before, state = state, state_of(request.folder, step)
-            if not trouble and _left_s(request) > 0 and not state.is_further_than(before):
-                trouble = f"some scenarios failed; see {_log(request, step)}"  # and would again
+            if not trouble and _left_s(request) > 0 and not state.is_done and not _may_go_on(step, before, state):
+                trouble = f"{', '.join(sorted(state.left))} failed; see {_log(request, step)}"
             if trouble:
                 troubles[step.name] = trouble
                 note(f"{step.name}: {trouble}")
     return troubles
+
+
+def _may_go_on(step: Step, before: State, state: State) -> bool:
+    """Tell whether another process can bring what is left: something was new, and not all launches have been tried."""
+    if step.launches > 1 and state.launches >= step.launches + SPARE_LAUNCHES:
+        return False
+    return state.is_further_than(before)
 
 
 def _left_s(request: Request) -> float:
@@ -63,7 +73,9 @@ def _run(step: Step, state: State, request: Request) -> str:
     """Run one process; return what went wrong."""
     command = _suites(step, request) if step.suites else _launch(step, state, request)
     with _log(request, step).open("a") as log:
-        process = subprocess.Popen(command, cwd=request.root, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=request.root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )  # a session of its own: the terminal's Ctrl-C comes through us, once
         try:
             code = process.wait(timeout=max(0.0, _left_s(request)))
         except subprocess.TimeoutExpired:
@@ -86,13 +98,14 @@ def _launch(step: Step, state: State, request: Request) -> list[str]:
 
 
 def _left_out(known: Sequence[Path], step: Step) -> list[str]:
-    """Leave out what earlier processes have measured; every launch of several measures all."""
+    """Leave out what earlier processes have measured; every launch of several measures all again."""
     return [f"--measured={path.resolve()}" for path in known] if step.launches == 1 else []
 
 
 def _suites(step: Step, request: Request) -> list[str]:
     path = record_path(request.folder, step, 1).resolve()
     command = [sys.executable, "-m", "bench.harness", "qualify", f"--record={path}", f"--suites={step.suites}"]
+    command.append(f"--budget={max(SHORTEST_S, min(SUITE_S, _left_s(request) / 2)):.0f}s")
     return [*command, "--", *step.options, *request.options]
 
 
