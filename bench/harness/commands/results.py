@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.harness.commands.parsing import Commands
 from bench.harness.pareto.documents import read_campaigns
 from bench.harness.plot.results import draw_speedups
-from bench.harness.record import KEY, load, replace_text
+from bench.harness.record import KEY, CorruptRecord, load, replace_text
 from bench.harness.results.cells import cells_of
 from bench.harness.results.page import page
 
@@ -41,16 +41,30 @@ def write(paths: Sequence[Path], out: Path) -> str:
 
 
 def _parted(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Part records from documents of other kinds by what they hold."""
-    records = [path for path in paths if KEY in json.loads(path.read_text(encoding="utf-8"))]
+    """Part records from documents of accuracy and throughput by what they hold.
+
+    Raises:
+        CorruptRecord: a file holds neither.
+    """
+    records = []
+    for path in paths:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CorruptRecord(f"{path} must be JSON, got {error}; measure it again") from error
+        if not isinstance(document, dict):
+            raise CorruptRecord(f"{path} must hold a record or a document, got {document!r:.40}; leave it out")
+        if KEY in document:
+            records.append(path)
     return records, [path for path in paths if path not in records]
 
 
 def run(options: argparse.Namespace) -> int:
     """Draw the figure and write the page."""
-    replace_text(options.out, write(options.records, options.out))
+    said = write(options.records, options.out)
     figures = [options.out.parent / figure for figure in FIGURES]
-    draw_speedups(cells_of(map(load, _parted(options.records)[0])), figures)
+    draw_speedups(cells_of(map(load, _parted(options.records)[0])).cells, figures)
+    replace_text(options.out, said)
     for path in (options.out, *figures):
         print(f"written: {path}")
     return 0

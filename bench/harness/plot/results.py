@@ -13,7 +13,7 @@ from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
 from bench.harness.results.cells import Cell
 from bench.harness.results.tables import PHASES
 
-AGAINST = "dense"
+AGAINST, ROUTING = "dense", "uniform"
 COLUMNS = 2
 
 
@@ -27,10 +27,13 @@ def draw_speedups(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
     Raises:
         ValueError: No cell is of prefill or decode against the twin.
     """
-    drawn = [cell for cell in cells if cell.benchmark in PHASES and cell.against == AGAINST]
+    drawn = [cell for cell in cells if cell.benchmark in PHASES and cell.against == AGAINST and cell.routing == ROUTING]
     if not drawn:
-        raise ValueError("records must hold prefill or decode with a dense arm to be drawn, got none; name others")
-    lengths = sorted({str(cell.params.get("seq_len")) for cell in drawn}, key=lambda length: (len(length), length))
+        raise ValueError(
+            f"records must hold prefill or decode under {ROUTING} routing with a dense arm to be drawn, got none; "
+            "name others"
+        )
+    lengths = sorted({cell.length for cell in drawn}, key=lambda length: (len(length), length))
     colours = dict(zip(lengths, COLOURS * 2, strict=False))
     groups: dict[str, list[Cell]] = {}
     for cell in drawn:
@@ -55,9 +58,7 @@ def _draw(axes: Axes, cells: Sequence[Cell], colours: dict[str, str]) -> None:
     axes.set_xscale("log", base=2)
     axes.axhline(1.0, color=INK, linewidth=0.8)
     for length, colour in colours.items():
-        line = sorted(
-            (cell for cell in cells if str(cell.params.get("seq_len")) == length), key=lambda cell: cell.batch_size
-        )
+        line = sorted((cell for cell in cells if cell.length == length), key=lambda cell: cell.batch_size)
         batches, speedups = [cell.batch_size for cell in line], [cell.speedup for cell in line]
         whiskers = [
             [max(0.0, s.estimate - s.low) for s in speedups],

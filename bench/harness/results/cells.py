@@ -7,6 +7,7 @@ three depths or more, gives it by the line through them.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ LIMITS = (2.5, 97.5)  # percentiles of a 95 % interval
 class Cell:
     """The MoE against one other arm."""
 
+    machine: str
     benchmark: str
     scale: str  # of the whole model
     params: Mapping[str, object]
@@ -40,6 +42,16 @@ class Cell:
     check_error: float  # of the lines at the depths between; 0 for the whole model
 
     @property
+    def routing(self) -> str:
+        """Return the routing profile."""
+        return str(self.params.get("routing", ""))
+
+    @property
+    def length(self) -> str:
+        """Return the prompt's length in tokens, or "natural"."""
+        return str(self.params.get("seq_len", ""))
+
+    @property
     def batch_size(self) -> int:
         """Return the requests in a batch."""
         return int(str(self.params["batch_size"]))
@@ -50,40 +62,86 @@ class Cell:
         return METRICS[name].display(quantity / self.seconds[arm])
 
 
-def cells_of(records: Iterable[Record]) -> list[Cell]:
-    """Return the cells of all records, in their order; peers and counted scenarios have none."""
-    cells = []
+class Dropped(NamedTuple):
+    """A scenario that gives no cell, and why."""
+
+    scenario: str
+    against: str
+    why: str
+
+
+class Found(NamedTuple):
+    """What records give."""
+
+    cells: list[Cell]
+    dropped: list[Dropped]
+
+
+def cells_of(records: Iterable[Record]) -> Found:
+    """Return the cells of all records; peers and counted scenarios have none.
+
+    Args:
+        records: of one machine or several; depths of a scenario may lie in different records of one kind of machine,
+            and of the same scenario in several records the last one counts.
+    """
+    machines: dict[str, list[Record]] = {}
     for record in records:
-        families: dict[str, list[Scenario]] = {}
-        for scenario in record.scenarios.values():
-            if ANCHOR in scenario.arms and {"scale", "batch_size"} <= set(scenario.arms[PRIMARY].params):
-                families.setdefault(full_depth_id(scenario.id), []).append(scenario)
-        for family in families.values():
-            arms = [arm for arm in family[0].arms if arm not in (PRIMARY, ANCHOR) and not is_peer(arm)]
-            cells += [cell for arm in arms if (cell := _cell(family, arm, record.peaks))]
-    return cells
+        machines.setdefault(str(sorted(record.kind.items())), []).append(record)
+    found = [
+        _cell(family, against, group[-1].peaks, machine_of(group[-1]))
+        for group in machines.values()
+        for (_, against), family in _families(group).items()
+    ]
+    cells = [one for one in found if isinstance(one, Cell)]
+    return Found(cells, [one for one in found if isinstance(one, Dropped)])
 
 
-def _cell(family: Sequence[Scenario], against: str, peaks: Mapping[str, float]) -> Cell | None:
-    """Join the depths of one scenario; None where they are too few, or lie on no line."""
-    by_depth = {_depth(scenario): scenario for scenario in family if against in scenario.arms}
-    moe = family[0].arms[PRIMARY]
-    full = {arm: int(moe.facts.get(f"full_depth_{arm}", 0)) for arm in (PRIMARY, against)}
-    whole = by_depth.get(full[PRIMARY]) or by_depth.get(0)
-    if whole is None and len(by_depth) < DEPTHS_NEEDED:
-        return None
+def machine_of(record: Record) -> str:
+    """Name a record's machine in short."""
+    kind = record.kind
+    return f"{kind['device_model']}, {kind['dtype']}, {kind['num_threads']} threads"
+
+
+def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, Scenario]]:
+    """Group the scenarios of one machine by full-depth id and rival: depth -> scenario; 0 for the whole model."""
+    families: dict[tuple[str, str], dict[int, Scenario]] = {}
+    for scenario in (scenario for record in records for scenario in record.scenarios.values()):
+        if ANCHOR not in scenario.arms or not {"scale", "batch_size"} <= set(scenario.arms[PRIMARY].params):
+            continue
+        for arm in scenario.arms:
+            if arm not in (PRIMARY, ANCHOR) and not is_peer(arm):
+                families.setdefault((full_depth_id(scenario.id), arm), {})[_depth(scenario)] = scenario
+    return families
+
+
+def _depth(scenario: Scenario) -> int:
+    """Return the layers that were built, 0 for all."""
+    facts = scenario.arms[PRIMARY].facts
+    depth = int(facts.get("depth", 0))
+    return 0 if depth == facts.get(f"full_depth_{PRIMARY}") else depth
+
+
+def _cell(by_depth: Mapping[int, Scenario], against: str, peaks: Mapping[str, float], machine: str) -> Cell | Dropped:
+    """Join the depths of one scenario; say why where they are too few, or lie on no line."""
+    whole = by_depth.get(0)
     depths = () if whole else tuple(sorted(by_depth))
     used = [whole] if whole else [by_depth[depth] for depth in depths]
+    moe = used[0].arms[PRIMARY]
+    name = full_depth_id(used[0].id)
+    if depths and len(depths) < DEPTHS_NEEDED:
+        return Dropped(name, against, f"measured at {', '.join(map(str, depths))} layers; a line needs {DEPTHS_NEEDED}")
+    full = {arm: int(moe.facts.get(f"full_depth_{arm}", 0)) for arm in (PRIMARY, against)}
     series = {arm: [scenario.arms[arm] for scenario in used] for arm in (PRIMARY, against)}
     lines = {arm: _line(depths, [median_sample(one) for one in found]) for arm, found in series.items()}
     seconds = {arm: line.at(full[arm]) for arm, (line, _) in lines.items()}
     error = max(error for _, error in lines.values())
     if error > WORST_CHECK_ERROR or min(seconds.values()) <= 0:
-        return None
+        return Dropped(name, against, f"its depths lie on no line (error {100 * error:.0f} %); measure again")
     floors = {arm: _floor_s(depths, found, full[arm], peaks) for arm, found in series.items()}
     known = {arm: floor for arm, floor in floors.items() if floor}
     return Cell(
-        benchmark=family[0].id.partition("[")[0],
+        machine=machine,
+        benchmark=name.partition("[")[0],
         scale=full_depth_id(str(moe.params["scale"])),
         params=moe.params,
         against=against,
@@ -97,10 +155,6 @@ def _cell(family: Sequence[Scenario], against: str, peaks: Mapping[str, float]) 
         depths=depths,
         check_error=error,
     )
-
-
-def _depth(scenario: Scenario) -> int:
-    return int(scenario.arms[PRIMARY].facts.get("depth", 0))
 
 
 def _line(depths: Sequence[int], values: Sequence[float]) -> tuple[Line, float]:

@@ -8,11 +8,16 @@ from bench.harness.pareto.documents import Campaign
 from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
 from bench.harness.report import escape, machine_line, markdown_table
-from bench.harness.results.cells import Cell, cells_of
+from bench.harness.results.cells import Cell, Dropped, cells_of
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import SPEEDUP_HEADERS, WORKLOAD_HEADERS, speedup_rows, workload_rows
 
 TEMPLATE = Path(__file__).with_name("template.md")
+NO_GPU = (
+    "Nothing above has run on one. There prefill is bound by other things, 7b and 34b run at full depth, and CUDA "
+    "graphs take away what a step costs beside its kernels."
+)
+GPU_RUN = "Another one has other peaks, and with them other floors."
 ABSENT = "Nothing of this is in the records above."
 
 
@@ -25,7 +30,7 @@ def page(records: Mapping[Path, Record], fronts: Mapping[str, Campaign], figures
         figures: Of the speed-ups, relative to the page, the SVG first.
         command: That writes the page.
     """
-    cells = cells_of(records.values())
+    cells, dropped = cells_of(records.values())
     shown, *_ = figures
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         command=command,
@@ -35,7 +40,9 @@ def page(records: Mapping[Path, Record], fronts: Mapping[str, Campaign], figures
         speedups=_table(SPEEDUP_HEADERS, speedup_rows(cells)),
         workloads=_table(WORKLOAD_HEADERS, workload_rows(cells)),
         records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
+        dropped=_left_out(dropped),
         scales=_scales(cells),
+        gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
     )
 
 
@@ -45,6 +52,11 @@ def _list(sentences: Iterable[str]) -> str:
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return markdown_table(headers, rows) if rows else ABSENT
+
+
+def _left_out(dropped: Iterable[Dropped]) -> str:
+    lines = [f"- `{one.scenario}` against {one.against}: {escape(one.why)}" for one in dropped]
+    return "\n".join(["", "Left out:", "", *lines]) if lines else ""
 
 
 def _scales(cells: Iterable[Cell]) -> str:

@@ -10,7 +10,7 @@ from bench.harness.stats import Interval
 PHASES = {"bench_decode": "decode", "bench_prefill": "prefill"}
 ANSWERS = "bench_generate"
 SPEEDUP_HEADERS = (
-    *("scale", "phase", "length", "batch", "against", "MoE", "it", "speed-up [95 %]", "floors allow"),
+    *("scale", "phase", "routing", "length", "batch", "against", "MoE", "it", "speed-up [95 %]", "floors allow"),
     *("share of the floor, MoE / it", "experts read a layer", "from"),
 )
 WORKLOAD_HEADERS = ("scale", "workload", "batch", "against", "MoE", "it", "speed-up [95 %]", "from")
@@ -20,7 +20,7 @@ def speedup_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
     """Lay prefill and decode out, a row a cell."""
     return [
         (
-            *(cell.scale, PHASES[cell.benchmark], str(cell.params.get("seq_len")), str(cell.batch_size), cell.against),
+            *(cell.scale, PHASES[cell.benchmark], cell.routing, cell.length, str(cell.batch_size), cell.against),
             *(_value(cell, arm) for arm in (PRIMARY, cell.against)),
             times(cell.speedup),
             f"{cell.predicted:.2f}x" if cell.predicted else "",
@@ -32,9 +32,9 @@ def speedup_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
     ]
 
 
-def _order(cell: Cell) -> tuple[str, str, str, str, int]:
-    length = str(cell.params.get("seq_len"))
-    return (cell.scale.rjust(8), cell.benchmark, cell.against, length.rjust(8), cell.batch_size)
+def _order(cell: Cell) -> tuple[str, str, str, str, str, str, int]:
+    scale, length = cell.scale.rjust(8), cell.length.rjust(8)
+    return (cell.machine, scale, cell.benchmark, cell.against, cell.routing, length, cell.batch_size)
 
 
 def workload_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
