@@ -1,0 +1,93 @@
+"""Accuracy: what the shipped trained twins answer, by the official rules; and their throughput on the same samples.
+
+Accuracy is counted, not timed: the same pictures every time, so an answer that changes is a change of the code. The
+MoE arm is the plain MoE; the others are trained twins too, each with weights of its own. They are small whatever the
+scale of the other scenarios.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import pytest
+import torch
+
+from bench.accuracy import score_pictures
+from bench.blind import ALL
+from bench.harness.metrics import METRICS, TTFT
+from bench.harness.paired import Paired
+from fixtures.options import Choice
+from fixtures.tasks.procedural import TASKS, Task
+from fixtures.training.answers import answers, held_out_pictures, prompt_batch, requests_of
+from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS, load_shipped, read_card
+from fixtures.training.tokens import Lexicon
+from moevlm import DecodeState, prefill
+from moevlm.vision_language import MoEVLM
+
+NUM_PICTURES = 8  # about 80 questions a task: one answer is 1 or 2 % of the score, the tolerance 5 %
+BATCH_SIZE = 8  # requests whose prefill is timed
+ANCHOR = "dispatch"  # at this size calls outweigh what they start
+ARMS = {variant.replace("plain", "moe"): variant for variant in SHIPPED_VARIANTS}
+
+
+@pytest.fixture(params=list(SHIPPED_SIZES))
+def task(request: pytest.FixtureRequest) -> Task:
+    """Return a task that twins ship for."""
+    return TASKS[request.param]
+
+
+@pytest.fixture
+def trained(task: Task, choice: Choice) -> Mapping[str, MoEVLM]:
+    """Return the shipped twins of the task by arm."""
+    return {
+        arm: load_shipped(task.name, variant, device=choice.device, dtype=choice.dtype) for arm, variant in ARMS.items()
+    }
+
+
+def bench_accuracy(paired: Paired, trained: Mapping[str, MoEVLM], task: Task) -> None:
+    """Answer every question about the pictures; the score of half an answer stands for none, as records hold ratios."""
+    pictures, lexicon = held_out_pictures(task, NUM_PICTURES), Lexicon(task)
+    requests = requests_of(pictures)
+
+    def accuracy(arm: str) -> float:
+        points = score_pictures(task, pictures, answers(trained[arm], lexicon, requests))[ALL]
+        return max(float(points.sums.sum()), 0.5) / points.num_samples
+
+    values = paired.observe(
+        accuracy,
+        arms=trained,
+        metric=METRICS["accuracy"],
+        hashes={"workload": workload_hash(task, prompt_batch(lexicon, requests, trained["moe"]))},
+        facts={"num_questions": len(requests)},
+    )
+    assert all(0 < value <= 1 for value in values.values())
+
+
+def bench_trained_prefill(paired: Paired, trained: Mapping[str, MoEVLM], task: Task) -> None:
+    """Run the prompts of the first requests: their time to first token, and requests and prompt tokens a second."""
+    requests = requests_of(held_out_pictures(task, NUM_PICTURES))[:BATCH_SIZE]
+    inputs = prompt_batch(Lexicon(task), requests, trained["moe"])
+    num_tokens = int(inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])).sum())
+
+    def first_token(arm: str) -> DecodeState:
+        return prefill(trained[arm], inputs, max_new_tokens=1)
+
+    states = paired.measure(
+        first_token,
+        arms=trained,
+        metric=TTFT,
+        anchor=ANCHOR,
+        rates={"prefill_tok_per_s": num_tokens, "req_per_s": BATCH_SIZE},
+        hashes={"workload": workload_hash(task, inputs)},
+    )
+    for state in states.values():
+        assert torch.isfinite(state.logits_BV).all()
+
+
+def workload_hash(task: Task, inputs: Mapping[str, torch.Tensor]) -> str:
+    """Return the digest of prompts, pixels and weights: other ones are another scenario."""
+    digest = hashlib.sha256()
+    for variant in SHIPPED_VARIANTS:
+        digest.update(read_card(task.name, variant)["weights_sha256"].encode())
+    for name, tensor in sorted(inputs.items()):
+        digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
