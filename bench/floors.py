@@ -1,14 +1,35 @@
 """What each arm cannot do without: FLOPs and bytes of one unit, from the model's shapes and the routing that ran."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
-from moevlm.costs import phase_cost
+from moevlm.costs import Cost, phase_cost
 from moevlm.presets import preset_config
 from moevlm.specialization import distinct_experts, recorded_routing
+
+Work = dict[str, Any]  # {"flops", "bytes", "parts": [[flops, bytes], ...]}, as records hold it
+
+
+def work_of(costs: Sequence[Cost]) -> Work:
+    """Add up costs that have the same parts: the steps of one phase."""
+    parts = [
+        [float(sum(part.flops for part in same)), float(sum(part.bytes for part in same))]
+        for same in zip(*(cost.parts for cost in costs), strict=True)
+    ]
+    return joined([{"flops": flops, "bytes": moved, "parts": [[flops, moved]]} for flops, moved in parts])
+
+
+def joined(works: Sequence[Work]) -> Work:
+    """Put work that runs one after another together, its parts apart."""
+    return {
+        "flops": sum(work["flops"] for work in works),
+        "bytes": sum(work["bytes"] for work in works),
+        "parts": [part for work in works for part in work["parts"]],
+    }
 
 
 def costs_of(
@@ -19,34 +40,45 @@ def costs_of(
     seq_len: int = 1,
     num_tiles: int = 0,
     distinct: float | None = None,
-) -> dict[str, dict[str, float]]:
-    """Return {"flops", "bytes"} of one run of a phase, by arm; see `moevlm.costs.phase_cost` for the arguments."""
-    costs = {}
-    for arm, model in twins.items():
-        cost = phase_cost(
-            model.config,
-            phase,
-            batch_size=batch_size,
-            seq_len=seq_len,
-            num_tiles=num_tiles,
-            dtype_bytes=model.dtype.itemsize,
-            distinct_experts=distinct if arm == "moe" else None,
+    num_steps: int = 1,
+) -> dict[str, Work]:
+    """Return the work of a phase by arm.
+
+    Args:
+        twins: The arms.
+        phase: A key of `moevlm.costs.PHASES`; the sizes are those of `moevlm.costs.phase_cost`.
+        batch_size: Samples.
+        seq_len: Tokens a sample.
+        num_tiles: Of the batch.
+        distinct: Distinct experts that a layer of the MoE reads; None: as uniform routing hits them.
+        num_steps: Runs of the phase, each on one token a sample more than the last.
+    """
+    return {
+        arm: work_of(
+            [
+                phase_cost(
+                    model.config,
+                    phase,
+                    batch_size=batch_size,
+                    seq_len=seq_len + step,
+                    num_tiles=num_tiles,
+                    dtype_bytes=model.dtype.itemsize,
+                    distinct_experts=distinct if arm == "moe" else None,
+                )
+                for step in range(num_steps)
+            ]
         )
-        costs[arm] = {"flops": float(cost.flops), "bytes": float(cost.bytes)}
-    return costs
+        for arm, model in twins.items()
+    }
 
 
-def answer_costs(twins: Twins, inputs: Inputs) -> dict[str, dict[str, float]]:
-    """Return {"flops", "bytes"} of a prefill and its decode steps, by arm; experts as uniform routing hits them."""
-    batch_size, prompt = len(inputs.prompt_tokens), inputs.mean_prompt_tokens
-    phases = [
-        costs_of(twins, "prefill", batch_size=batch_size, seq_len=prompt, num_tiles=inputs.num_tiles),
-        *(
-            costs_of(twins, "decode", batch_size=batch_size, seq_len=prompt + step)
-            for step in range(inputs.num_output_tokens - 1)
-        ),
-    ]
-    return {arm: {unit: sum(cost[arm][unit] for cost in phases) for unit in ("flops", "bytes")} for arm in twins}
+def answer_costs(twins: Twins, inputs: Inputs) -> dict[str, Work]:
+    """Return the work of a prefill and its decode steps by arm; experts as uniform routing hits them."""
+    load = {"batch_size": len(inputs.prompt_tokens), "seq_len": inputs.mean_prompt_tokens}
+    phases = [costs_of(twins, "prefill", **load, num_tiles=inputs.num_tiles)]
+    if num_steps := inputs.num_output_tokens - 1:
+        phases.append(costs_of(twins, "decode", **load, num_steps=num_steps))
+    return {arm: joined([works[arm] for works in phases]) for arm in twins}
 
 
 def mean_distinct_experts(model: torch.nn.Module, run: Callable[[], object]) -> float:

@@ -19,6 +19,7 @@ from transformers import Cache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeAttention, eager_attention_forward
 
+from moevlm.cache import PreallocatedLayer
 from moevlm.config import MoEVLMTextConfig
 from moevlm.kernels.cpu import step
 from moevlm.projections import Projection, product, side_by_side
@@ -63,6 +64,10 @@ class MoEVLMAttention(Qwen3MoeAttention):
             Output (B, S, H); probabilities where the attention materialises them; with `scores_BS` the shares of text
             that each token gathered, averaged over the heads, (B, S), float32, without gradient.
         """
+        if scores_BS is None and past_key_values is not None:
+            attended_B1H = self._attend_at_once(hidden_states, position_embeddings, attention_mask, past_key_values)
+            if attended_B1H is not None:
+                return self.o_proj(attended_B1H), None, None
         query, key, value = self._project(hidden_states, position_embeddings)
         if scores_BS is not None:
             query, key, value = (F.pad(states, (0, SCORE_COLUMNS)) for states in (query, key, value))
@@ -74,6 +79,25 @@ class MoEVLMAttention(Qwen3MoeAttention):
             return self.o_proj(attended_BSNW.flatten(-2)), probabilities, None
         gathered_BS = 1.0 - attended_BSNW[..., self.head_dim].detach().float().mean(dim=-1)
         return self.o_proj(attended_BSNW[..., : self.head_dim].flatten(-2)), probabilities, gathered_BS
+
+    def _attend_at_once(
+        self, hidden_BSH: torch.Tensor, rotary: RotaryTables, mask: torch.Tensor | None, cache: Cache
+    ) -> torch.Tensor | None:
+        """Return what one new token a sample gathers, (B, 1, N * W), or None: that takes more than one operator."""
+        memory = cache.layers[self.layer_idx] if self.layer_idx < len(cache.layers) else None
+        if not isinstance(memory, PreallocatedLayer) or self.config._attn_implementation != "sdpa" or self.training:
+            return None
+        if any(type(layer) is not nn.Linear or layer.bias is not None for layer in self.projections):
+            return None  # a layer that is more than its matrix (an adapter, say) must be called itself
+        q_proj, k_proj, v_proj = self.projections
+        scales = (self.q_norm.weight, self.k_norm.weight)
+        heads = step.Heads(q_proj.weight, k_proj.weight, v_proj.weight, *scales, *rotary)
+        cached = step.Cached(*memory.memory, memory.get_seq_length(), mask)
+        if not step.takes_attention(hidden_BSH, heads, cached):
+            return None
+        attended_B1H = step.attend(hidden_BSH, heads, cached, epsilon=self.q_norm.variance_epsilon, scale=self.scaling)
+        memory.show(cached.slot + 1)
+        return attended_B1H
 
     def _project(
         self, hidden_BSH: torch.Tensor, rotary: RotaryTables

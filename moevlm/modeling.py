@@ -1,4 +1,4 @@
-"""The decoder: Qwen3's attention, and experts or one dense feed-forward, layer after layer.
+"""The decoder: what its layers share, one after another, and what transformers asks of a model.
 
 transformers decides by the text of a model class's file whether its expert backend may be set: it looks for
 @use_experts_implementation, which marks the experts in moevlm/feedforward.py.
@@ -16,60 +16,23 @@ from torch import nn
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers import initialization as init
 from transformers.masking_utils import create_causal_mask
-from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import MoeModelOutputWithPast
 from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRotaryEmbedding
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from moevlm.attention import MoEVLMAttention, RotaryTables, check_cache, rotary_tables
+from moevlm.attention import MoEVLMAttention, check_cache, rotary_tables
 from moevlm.batch_part import BatchPart
 from moevlm.binning import ExpertBins
 from moevlm.config import MoEVLMTextConfig
+from moevlm.decoder_layer import MoEVLMDecoderLayer
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
-from moevlm.modality import GaussianModality, hard_scores, mix_scores
+from moevlm.modality import GaussianModality, hard_scores
 from moevlm.norms import MoEVLMRMSNorm
-from moevlm.observation import LayerOutput, LayerRouting, describe_tokens
+from moevlm.observation import LayerRouting, check_is_output, describe_tokens
 from moevlm.projections import lay_side_by_side
 from moevlm.router import MoEVLMRouter
 from moevlm.routing_profiles import RoutingProfile, bias_rows
-
-
-class MoEVLMDecoderLayer(GradientCheckpointingLayer):
-    """Attention and feed-forward, each on the normalised residual stream."""
-
-    def __init__(self, config: MoEVLMTextConfig, layer_idx: int) -> None:
-        super().__init__()
-        self.self_attn = MoEVLMAttention(config, layer_idx)
-        self.mlp = MoEVLMSparseMLP(config) if config.num_experts else MoEVLMDenseMLP(config)
-        self.input_layernorm = MoEVLMRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.post_attention_layernorm = MoEVLMRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-
-    def forward(
-        self,
-        hidden_BSH: torch.Tensor,
-        rotary: RotaryTables,
-        attention_mask: torch.Tensor | None,
-        past_key_values: Cache | None,
-        rows_T: torch.Tensor | None,
-        is_vision_T: torch.Tensor | None,
-        scores_BS: torch.Tensor | None = None,
-        is_recorded: bool = False,
-        **kwargs: Any,
-    ) -> LayerOutput:
-        """Return the residual stream after this layer; with `scores_BS`, attention moves modality scores too."""
-        attended, _, gathered_BS = self.self_attn(
-            self.input_layernorm(hidden_BSH), rotary, attention_mask, past_key_values, scores_BS=scores_BS, **kwargs
-        )
-        if scores_BS is not None:  # a measurement: no gradient flows through it
-            scores_BS = mix_scores(scores_BS, gathered_BS, attended.detach(), hidden_BSH.detach())
-        hidden_BSH = hidden_BSH + attended
-        ffn_input_BSH = self.post_attention_layernorm(hidden_BSH)
-        if not is_recorded:
-            return LayerOutput(hidden_BSH + self.mlp(ffn_input_BSH, rows_T, is_vision_T))
-        assert isinstance(self.mlp, MoEVLMSparseMLP), "a dense model has no routing to record"
-        transformed_BSH, routing = self.mlp.route_and_transform(ffn_input_BSH, rows_T, is_vision_T)
-        return LayerOutput(hidden_BSH + transformed_BSH, ffn_input_BSH, routing, scores_BS)
 
 
 class MoEVLMTextModel(PreTrainedModel):
@@ -189,7 +152,7 @@ class MoEVLMTextModel(PreTrainedModel):
             seen = layer(
                 hidden_BSH, **layer_inputs, scores_BS=scores_BS if is_scored else None, is_recorded=tokens is not None
             )
-            _check_checkpointing(seen)
+            check_is_output(seen)
             hidden_BSH = seen.hidden_BSH
             if tokens and routing_record is not None and scores_BS is not None:
                 routing_record.append(cast(MoEVLMSparseMLP, layer.mlp).observe(seen, scores_BS, tokens))
@@ -203,12 +166,3 @@ class MoEVLMTextModel(PreTrainedModel):
         is_scored = is_recorded and self.config.modality_scores == "attention"
         check_cache(cache, self.config.head_dim, is_scored=is_scored)
         return is_scored
-
-
-def _check_checkpointing(seen: object) -> None:
-    """Refuse reentrant checkpointing: tensors inside a layer's output would lose their gradients."""
-    if not isinstance(seen, LayerOutput):
-        raise ValueError(
-            "gradient checkpointing must be non-reentrant (the router's losses would lose their gradients), got "
-            "use_reentrant=True; pass gradient_checkpointing_kwargs={'use_reentrant': False}"
-        )

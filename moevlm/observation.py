@@ -26,6 +26,19 @@ class LayerOutput(NamedTuple):
     scores_BS: torch.Tensor | None = None  # share of text after this layer's attention; attention estimator only
 
 
+def check_is_output(seen: object) -> None:
+    """Refuse reentrant checkpointing, which makes a plain tuple of a layer's output: its tensors lose their gradients.
+
+    Raises:
+        ValueError: It is no LayerOutput.
+    """
+    if not isinstance(seen, LayerOutput):
+        raise ValueError(
+            "gradient checkpointing must be non-reentrant (the router's losses would lose their gradients), got "
+            "use_reentrant=True; pass gradient_checkpointing_kwargs={'use_reentrant': False}"
+        )
+
+
 class LayerRouting(NamedTuple):
     """How one MoE layer routed its tokens.
 

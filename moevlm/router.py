@@ -10,9 +10,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from moevlm.config import MoEVLMTextConfig
+from moevlm.kernels.cpu import step
 from moevlm.projections import product
 
 LOGIT_DAMPING = 1 / 64  # share of the router's own logits that a routing profile keeps: too little to order the experts
+
+Steering = tuple[torch.Tensor, torch.Tensor]  # a routing profile's table (R, E), and each token's row of it
 
 
 class Routing(NamedTuple):
@@ -49,10 +52,14 @@ class MoEVLMRouter(nn.Module):
         Returns:
             The logits that the softmax saw, the weights in the logits' dtype, and the expert ids (int64).
         """
+        steering = None if rows_T is None or self.bias_table_RE is None else (self.bias_table_RE, rows_T)
+        if (routing := self._route_at_once(hidden_TH, steering)) is not None:
+            return routing
         logits_TE = product(hidden_TH, self.weight)
         dtype = logits_TE.dtype
-        if rows_T is not None and self.bias_table_RE is not None:
-            logits_TE = torch.add(F.embedding(rows_T, self.bias_table_RE), logits_TE, alpha=LOGIT_DAMPING)
+        if steering is not None:
+            table_RE, rows_T = steering
+            logits_TE = torch.add(F.embedding(rows_T, table_RE), logits_TE, alpha=LOGIT_DAMPING)
         if self.num_text_experts is not None:
             logits_TE = close_other_modality(logits_TE, self.num_text_experts, is_vision_T)
         probabilities_TE = F.softmax(logits_TE, dim=-1, dtype=torch.float32)
@@ -60,6 +67,22 @@ class MoEVLMRouter(nn.Module):
         if self.norm_topk_prob:
             weights_TK = weights_TK / weights_TK.sum(dim=-1, keepdim=True)
         return Routing(logits_TE, weights_TK.to(dtype), ids_TK)
+
+    def _route_at_once(self, hidden_TH: torch.Tensor, steering: Steering | None) -> Routing | None:
+        """Route by one operator; None: that takes several."""
+        table = () if steering is None else steering[:1]
+        if not (
+            self.num_text_experts is None
+            and self.top_k <= step.MOST_CHOICES
+            and step.takes(hidden_TH, self.weight, *table)
+            and step.takes_weight(self.weight)
+            and (steering is None or steering[1].is_contiguous())
+        ):
+            return None
+        norm = self.norm_topk_prob
+        return Routing(
+            *step.route(hidden_TH, self.weight, steering, damping=LOGIT_DAMPING, top_k=self.top_k, normalises=norm)
+        )
 
 
 def close_other_modality(

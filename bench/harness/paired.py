@@ -18,7 +18,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.clock import Clock, Timed, slowed
 from bench.harness.metrics import Metric
-from bench.harness.peaks import make_anchor
+from bench.harness.peaks import Cost, make_anchor
 
 R = TypeVar("R")
 
@@ -61,7 +61,7 @@ class Measurement:
     samples: Mapping[str, Sequence[float]]  # by arm; index = block; in the metric's unit, per unit
     voided: int  # blocks dropped because the device was throttled
     rates: Mapping[str, float]  # metric name -> quantity per unit: divided by the median sample it is a throughput
-    costs: Mapping[str, Mapping[str, float]]  # arm -> {"flops", "bytes"} per unit
+    costs: Mapping[str, Cost]  # by arm, per unit
     hashes: Mapping[str, str]
     facts: Mapping[str, float]
 
@@ -163,7 +163,7 @@ class Paired:
         anchor: str,
         num_units: int = 1,
         rates: Mapping[str, float] | None = None,
-        costs: Mapping[str, Mapping[str, float]] | None = None,
+        costs: Mapping[str, Cost] | None = None,
         hashes: Mapping[str, str] | None = None,
         facts: Mapping[str, float] | None = None,
     ) -> dict[str, R]:
@@ -176,7 +176,7 @@ class Paired:
             anchor: name of the anchor of the same resource class: matmul, stream or dispatch.
             num_units: a sample is seconds / num_units (decode steps, calls).
             rates: throughput metric -> quantity per unit (tokens, requests).
-            costs: arm -> FLOPs and bytes of one unit, for MFU and MBU.
+            costs: arm -> FLOPs and bytes of one unit and of its parts, for MFU, MBU and floor.
             hashes: what identifies the inputs; another hash is another scenario.
             facts: numbers shown beside the times.
 

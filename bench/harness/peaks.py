@@ -5,9 +5,10 @@ is one arm of every scenario: when both models become slower and the anchor does
 does too, the machine did. Changing an anchor's work is a breaking change for every baseline.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -23,12 +24,41 @@ ANCHOR_SIZE = {"cpu": 256, "cuda": 1024}  # rows of the anchors' matrices: a fra
 DISPATCH_OPS = 200  # small operations of the dispatch anchor: about half a millisecond of Python and dispatcher
 
 
+Cost = Mapping[
+    str, Any
+]  # {"flops", "bytes"} of one unit, and {"parts": [[flops, bytes], ...]} where they are known apart
+
+
 @dataclass(frozen=True, kw_only=True)
 class Peaks:
     """Measured ceilings of a device for one dtype."""
 
     matmul_flop_per_s: float
     copy_byte_per_s: float
+
+
+def floor_s(cost: Cost | None, peaks: Mapping[str, float]) -> float | None:
+    """Return the least seconds of some work: of each part the larger of computing and moving time, summed over parts.
+
+    Parts run one after another, so the sum exceeds what the work as a whole would give. Work whose parts are not known
+    apart counts as one, which is a floor too, a lower one.
+
+    Args:
+        cost: FLOPs and bytes of the work and of its parts.
+        peaks: Those of `Peaks`, by name.
+
+    Returns:
+        Seconds, or None where cost or peaks are not known.
+
+    >>> floor_s({"flops": 9, "bytes": 5, "parts": [[8, 1], [1, 4]]}, {"matmul_flop_per_s": 4, "copy_byte_per_s": 1})
+    6.0
+    """
+    if not cost or not {"matmul_flop_per_s", "copy_byte_per_s"} <= set(peaks):
+        return None
+    parts = cost.get("parts") or [(cost["flops"], cost["bytes"])]
+    return float(
+        sum(max(flops / peaks["matmul_flop_per_s"], moved / peaks["copy_byte_per_s"]) for flops, moved in parts)
+    )
 
 
 def measure_peaks(clock: Clock, device: torch.device, dtype: torch.dtype) -> Peaks:

@@ -1,7 +1,7 @@
 """Records and verdicts as tables for people: on the terminal (rich) and as markdown (tabulate). Judges nothing."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -13,20 +13,23 @@ from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows,
 from bench.harness.metrics import metric
 from bench.harness.outcome import Outcome
 from bench.harness.paired import ANCHOR, PRIMARY
+from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
 from bench.harness.run import Finished
 from bench.harness.stats import block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 
 HEADERS = (
-    *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU"),
+    *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU", "floor"),
     *("change [tolerance]", "verdict"),
 )
 LEGEND = (
-    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better), median over blocks with its 95 % "
-    "interval within this launch; "
-    "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run (the larger of the two is the "
-    "distance to the floor; above 100 %: the data lay in a cache, or reading alone is faster than copying); "
+    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better; of an accuracy, "
+    "below 1), median over blocks with its 95 % interval within this launch; "
+    "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run; "
+    "floor: MoE / other arm, the least time that these peaks allow, as a share of the time measured: the sum over the "
+    "model's parts (work recorded without parts counts as one) of the larger of computing and moving time "
+    "(MBU and floor above 100 %: the data lay in a cache, or reading alone is faster than copying); "
     "change: of the control that moved most, against the baseline, above 0 is worse."
 )
 SEEN = {  # what a control's tolerance means under a verdict that explains it
@@ -58,6 +61,7 @@ class Row:
     speedup: str
     mfu: str
     mbu: str
+    floor: str
     change: str
     verdict: Verdict | None
 
@@ -66,7 +70,7 @@ class Row:
         said = self.verdict.value if self.verdict else ""
         return (
             *(self.scenario, self.moe, self.against, self.other, self.speedup),
-            *(self.mfu, self.mbu, self.change, said),
+            *(self.mfu, self.mbu, self.floor, self.change, said),
         )
 
 
@@ -86,14 +90,16 @@ def _row(
 ) -> Row:
     moe, against = scenario.arms[PRIMARY], scenario.arms[other]
     alone = other == PRIMARY
+    arms = [moe] if alone else [moe, against]
     return Row(
         scenario=scenario.id if first else "",
         moe=_value(moe) if first else "",
         against="" if alone else other,
         other="" if alone else _value(against),
         speedup="" if alone else _speedup(moe, against),
-        mfu=_utilisation((moe, against), "flops", peaks.get("matmul_flop_per_s")),
-        mbu=_utilisation((moe, against), "bytes", peaks.get("copy_byte_per_s")),
+        mfu=_shares(arms, _alone("flops", peaks.get("matmul_flop_per_s"))),
+        mbu=_shares(arms, _alone("bytes", peaks.get("copy_byte_per_s"))),
+        floor=_shares(arms, lambda cost: floor_s(cost, peaks)),
         change=_change(verdict.changes) if verdict else "",
         verdict=verdict.verdict if verdict else None,
     )
@@ -112,14 +118,19 @@ def _speedup(moe: ArmSeries, other: ArmSeries) -> str:
     return f"{estimate:.2f}x [{low:.2f}, {high:.2f}]"
 
 
-def _utilisation(arms: Iterable[ArmSeries], quantity: str, peak: float | None) -> str:
-    """Show achieved FLOP/s or bytes/s over the peak, for each distinct arm."""
+def _shares(arms: Iterable[ArmSeries], least_s: Callable[[Cost], float | None]) -> str:
+    """Show in percent which share of the measured time some least time is, for each arm that has one."""
     shares = [
-        f"{100 * arm.cost[quantity] / median_sample(arm) / peak:.0f}"
-        for arm in {arm.arm: arm for arm in arms}.values()
-        if arm.cost and peak
+        f"{100 * least / median_sample(arm):.0f}"
+        for arm in arms
+        if arm.cost is not None and (least := least_s(arm.cost)) is not None
     ]
     return f"{' / '.join(shares)} %" if shares else ""
+
+
+def _alone(unit: str, peak: float | None) -> Callable[[Cost], float | None]:
+    """Return what takes a cost to the least time of one unit of it."""
+    return lambda cost: cost[unit] / peak if peak else None
 
 
 def _change(changes: Sequence[Change]) -> str:

@@ -14,8 +14,8 @@ import torch
 
 from moevlm.attention import SCORE_COLUMNS
 from moevlm.batch_part import BatchPart
+from moevlm.cache import LayerMemory, growing_cache, take_memory
 from moevlm.config import MoEVLMTextConfig
-from moevlm.generation.cache import LayerMemory, growing_cache, take_memory
 from moevlm.generation.state import DecodeState
 from moevlm.modeling import MoEVLMTextModel
 from moevlm.observation import LayerRouting

@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from transformers import Cache
 
-from moevlm.generation.cache import FixedLayer, PreallocatedLayer, take_memory
+from moevlm.cache import FixedLayer, PreallocatedLayer, take_memory
 from moevlm.generation.state import DecodeState
 from moevlm.vision_language import MoEVLMForConditionalGeneration
 

@@ -7,7 +7,7 @@ import torch
 
 from bench.harness import peaks
 from bench.harness.clock import Timed
-from bench.harness.peaks import ANCHORS, DISPATCH_OPS, make_anchor, measure_peaks
+from bench.harness.peaks import ANCHORS, DISPATCH_OPS, Cost, floor_s, make_anchor, measure_peaks
 
 CPU = torch.device("cpu")
 
@@ -65,3 +65,24 @@ def test_the_matmul_anchor_is_a_square() -> None:
 def test_unknown_anchor_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="anchor must be one of matmul, stream, dispatch, got 'copy'"):
         make_anchor("copy", CPU, torch.float32)
+
+
+PEAKS = {"matmul_flop_per_s": 100.0, "copy_byte_per_s": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("cost", "seconds"),
+    [
+        ({"flops": 300.0, "bytes": 10.0, "parts": [[300.0, 10.0]]}, 3.0),  # computing takes longer than moving
+        ({"flops": 300.0, "bytes": 50.0, "parts": [[300.0, 10.0], [0.0, 40.0]]}, 7.0),  # one after the other
+        ({"flops": 300.0, "bytes": 50.0}, 5.0),  # not known apart
+        ({"flops": 0.0, "bytes": 0.0, "parts": []}, 0.0),
+    ],
+)
+def test_a_floor_is_the_sum_of_its_parts_longer_times(cost: Cost, seconds: float) -> None:
+    assert floor_s(cost, PEAKS) == seconds
+
+
+@pytest.mark.parametrize(("cost", "known"), [(None, PEAKS), ({"flops": 1.0, "bytes": 1.0}, {"copy_byte_per_s": 10.0})])
+def test_without_work_or_peaks_there_is_no_floor(cost: Cost | None, known: dict[str, float]) -> None:
+    assert floor_s(cost, known) is None

@@ -26,6 +26,13 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
     "entry of another plugin": ((*OURS[:-1],), {}, "must have moevlm, got no moevlm"),
     "unknown metric": ((*OURS, "metric"), "speed", "metric must be one of .* got 'speed'"),
     "cost that is no number": ((*OURS, "cost"), {"flops": "many"}, "cost.flops must be a finite number, got 'many'"),
+    "parts of the cost that are no list": ((*OURS, "cost"), {"parts": 1}, "cost.parts must be list, got 1"),
+    "part of three": ((*OURS, "cost"), {"parts": [[1, 2, 3]]}, r"parts\[0\] must be \[flops, bytes\], got \[1, 2, 3\]"),
+    "part without bytes": (
+        (*OURS, "cost"),
+        {"parts": [[1, None]]},
+        r"parts\[0\].bytes must be a finite number, got None",
+    ),
     "peak that is infinite": (("moevlm", "peaks", "x"), float("1e999"), "peaks.x must be a finite number, got inf"),
     "no units": ((*OURS, "num_units"), 0, "num_units must be above 0, got 0"),
     "no launches": ((*OURS, "launches"), [], r"launches must be one or more with different ids, got \[\]"),
@@ -51,6 +58,12 @@ def test_what_is_written_is_what_is_read(path: Path) -> None:
     record.write(path, sealed)
     assert record.read(path) == sealed
     assert sorted(p.name for p in path.parent.iterdir()) == ["record.json"]
+
+
+def test_the_parts_of_a_cost_are_read_as_they_were_written() -> None:
+    cost = {"flops": 3.0, "bytes": 5.0, "parts": [[1.0, 2.0], [2, 3.0]]}
+    view = record.Record.from_document(changed(document(), *OURS, "cost", value=cost))
+    assert view.scenarios[SCENARIOS[0]].arms["moe"].cost == cost
 
 
 def test_view_holds_arms_launches_and_samples(path: Path) -> None:

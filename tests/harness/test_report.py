@@ -26,7 +26,8 @@ from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.harness.sample_records import record_of, scenario
 
 SAMPLES = {"moe": [0.002] * 6, "dense": [0.004] * 6, "anchor": [0.001] * 6}
-COSTS = {"flops": 1e6, "bytes": 0.5e6}  # at peaks of 1e9 a second: 50 % and 25 % of 2 ms
+# At peaks of 1e9 a second: 50 % and 25 % of 2 ms; apart, 0.75 ms of FLOPs and 0.375 ms of bytes are 56.25 %.
+COSTS = {"flops": 1e6, "bytes": 0.5e6, "parts": [[0.75e6, 0.125e6], [0.25e6, 0.375e6]]}
 NAME = "bench_decode[tiny-b1]"
 
 
@@ -59,6 +60,7 @@ def test_a_row_holds_both_arms_their_ratio_and_the_distance_to_the_floor() -> No
         "2.00x [2.00, 2.00]",
         "50 / 25 %",
         "25 / 12 %",
+        "56 / 28 %",
         "",
         "",
     )
@@ -71,20 +73,25 @@ def test_the_speed_up_is_the_median_over_blocks_with_its_interval() -> None:
 
 def test_each_other_arm_has_a_line_and_the_scenario_is_named_once() -> None:
     first, second = rows(samples={**SAMPLES, "dense_active": [0.001] * 6}, verdict=said_of(Verdict.OK))
-    assert (first[0], first[2], first[8]) == (NAME, "dense", "OK")
-    assert (second[0], second[1], second[2], second[4], second[8]) == ("", "", "dense_active", "0.50x [0.50, 0.50]", "")
+    assert (first[0], first[2], first[9]) == (NAME, "dense", "OK")
+    assert (second[0], second[1], second[2], second[4], second[9]) == ("", "", "dense_active", "0.50x [0.50, 0.50]", "")
 
 
 def test_a_scenario_of_one_arm_has_a_line_without_a_ratio() -> None:
     (row,) = rows(samples={"moe": [0.002] * 6, "anchor": [0.001] * 6}, cost=COSTS)
-    assert row[:6] == (NAME, "2.00 ms", "", "", "", "50 %")
+    assert row[:8] == (NAME, "2.00 ms", "", "", "", "50 %", "25 %", "56 %")
+
+
+def test_work_recorded_without_parts_has_the_floor_of_one_part() -> None:
+    (row,) = rows(cost={"flops": 1e6, "bytes": 0.5e6})
+    assert row[5:8] == ("50 / 25 %", "25 / 12 %", "50 / 25 %")
 
 
 def test_change_is_that_of_the_worst_control() -> None:
     calm = change(Verdict.OK, estimate=0.0)
     worst = change(Verdict.REGRESSED, arm="dense", against="anchor")
     (row,) = rows(verdict=said_of(Verdict.REGRESSED, calm, worst))
-    assert row[7:] == ("dense/anchor +30.0 % [10 %]", "REGRESSED")
+    assert row[8:] == ("dense/anchor +30.0 % [10 %]", "REGRESSED")
 
 
 def test_markdown_escapes_what_names_may_hold() -> None:
@@ -166,6 +173,6 @@ def test_the_machine_line_names_machine_software_and_peaks() -> None:
 
 
 @pytest.mark.parametrize("cost", [None, COSTS])
-def test_without_peaks_no_distance_is_shown(cost: dict[str, float] | None) -> None:
+def test_without_peaks_no_distance_is_shown(cost: dict[str, Any] | None) -> None:
     (row,) = rows_of(record_of(scenario(SAMPLES, cost=cost), peaks={}), {})
-    assert (row.mfu, row.mbu) == ("", "")
+    assert (row.mfu, row.mbu, row.floor) == ("", "", "")

@@ -2,13 +2,14 @@
 
 import copy
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pytest_benchmark.stats import Stats
 
 from bench.harness.environment import differences
 from bench.harness.paired import ANCHOR
+from bench.harness.peaks import Cost
 from bench.harness.record.schema import KEY, Json, Record
 from bench.harness.record.storage import seal
 
@@ -17,16 +18,14 @@ SIGNIFICANT_DIGITS = 6  # of a merged sample: far finer than any clock's noise, 
 _new_stats: Callable[[], Any] = Stats  # pytest-benchmark's statistics carry no types
 
 
-def arm_entry(
-    primary: Json, *, arm: str, launches: Sequence[Json], cost: Mapping[str, float] | None = None
-) -> dict[str, Any]:
+def arm_entry(primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost | None = None) -> dict[str, Any]:
     """Build the pytest-benchmark entry of another arm of the same scenario.
 
     Args:
         primary: the MoE arm's entry, with our extra_info.
         arm: name of the other arm; it becomes the suffix of name and fullname.
         launches: [{"id", "samples", "voided"}], samples per unit.
-        cost: {"flops", "bytes"} of one unit of this arm.
+        cost: of one unit of this arm.
 
     Returns:
         The primary's entry with this arm's name, samples, cost and statistics; those are of whole calls, as the

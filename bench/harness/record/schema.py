@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from bench.harness.metrics import METRICS
+from bench.harness.peaks import Cost
 
 SCHEMA_VERSION = 1
 KEY = "moevlm"  # of our part in the document and in a benchmark's extra_info
@@ -40,6 +41,7 @@ SERIES_FIELDS: dict[str, tuple[type, ...]] = {
     "launches": (list,),
 }
 LAUNCH_FIELDS: dict[str, tuple[type, ...]] = {"id": (str,), "samples": (list,), "voided": (int,)}
+COST_UNITS = ("flops", "bytes")
 JSON_NAMES = {
     dict: "object",
     list: "list",
@@ -76,7 +78,7 @@ class ArmSeries:
     rates: Mapping[str, float]  # throughput metric -> quantity per unit
     params: Json
     hashes: Mapping[str, str]
-    cost: Mapping[str, float] | None  # {"flops", "bytes"} of one unit
+    cost: Cost | None  # of one unit
     facts: Json
     launches: tuple[Launch, ...]
 
@@ -152,6 +154,15 @@ def _check_numbers(table: Json, where: str) -> None:
             raise ValueError(f"{where}.{name} must be a finite number, got {value!r:.60}")
 
 
+def _check_cost(cost: Json, where: str) -> None:
+    """Demand numbers, and of each part two."""
+    _check_numbers({name: value for name, value in cost.items() if name != "parts"}, where)
+    for index, part in enumerate(_checked(cost.get("parts", []), (list,), f"{where}.parts")):
+        if len(_checked(part, (list,), f"{where}.parts[{index}]")) != len(COST_UNITS):
+            raise ValueError(f"{where}.parts[{index}] must be [{', '.join(COST_UNITS)}], got {part!r:.60}")
+        _check_numbers(dict(zip(COST_UNITS, part, strict=True)), f"{where}.parts[{index}]")
+
+
 def _parse_record(document: object, path: Path | None) -> Record:
     top = _fields(document, {KEY: (dict,), "benchmarks": (list,)}, "the document")
     header = top[KEY]
@@ -189,8 +200,8 @@ def _parse_series(value: object, where: str) -> ArmSeries:
     fields = _fields(value, SERIES_FIELDS, where)
     if fields["metric"] not in METRICS:
         raise ValueError(f"{where}.metric must be one of {', '.join(METRICS)}, got {fields['metric']!r}")
-    for name in ("rates", "cost"):
-        _check_numbers(fields[name] or {}, f"{where}.{name}")
+    _check_numbers(fields["rates"], f"{where}.rates")
+    _check_cost(fields["cost"] or {}, f"{where}.cost")
     if not fields["num_units"] > 0:
         raise ValueError(f"{where}.num_units must be above 0, got {fields['num_units']}")
     launches = tuple(_parse_launch(launch, f"{where}.launches[{i}]") for i, launch in enumerate(fields["launches"]))

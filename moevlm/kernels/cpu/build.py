@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -66,12 +67,26 @@ def _rows_by_heads(
     return projected.new_empty(cos.numel() // len(scale), num_queries + num_keys, len(scale))
 
 
-FAKE_OUTPUTS: dict[str, Callable[..., torch.Tensor]] = {  # operator -> its output's shape, for torch.compile
+def _gathered(hidden: torch.Tensor, q_weight: torch.Tensor, *_: object) -> torch.Tensor:
+    return hidden.new_empty(*hidden.shape[:2], len(q_weight))
+
+
+def _routing(
+    hidden: torch.Tensor, weight: torch.Tensor, _table: object, _rows: object, _damping: float, top_k: int, *_: object
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    logits = _rows_by_outputs(weight, hidden)
+    weights = logits.new_empty(len(logits), top_k)
+    return logits, weights, torch.empty_like(weights, dtype=torch.long)
+
+
+FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shape, for torch.compile
     "swiglu_experts": _like_third,
     "swiglu_dense": _like_third,
     "few_rows": _rows_by_outputs,
     "rms_norm": _like_first,
     "rotated_heads": _rows_by_heads,
+    "attend": _gathered,
+    "route": _routing,
 }
 
 

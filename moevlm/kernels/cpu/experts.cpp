@@ -10,8 +10,9 @@
 #include <memory>
 #include <type_traits>
 
+#include "attend_op.h"
 #include "routing.h"
-#include "step.h"
+#include "step_ops.h"
 #include "tiles.h"
 #include "vector.h"
 
@@ -29,7 +30,6 @@ constexpr int64_t MANY_TOKENS = 128;           // of an expert, from which many 
 constexpr int64_t LEAST_TILE_TOKENS = 4;       // of an expert: fewer run as fast in vectors, without packing
 constexpr int64_t FETCHED_TOKENS = 6;          // up to these an expert waits for memory: fetch the next block's weights
 constexpr int64_t CHUNK = 512;                 // tokens of an expert at a time: packed, they fit a cache of 1 to 2 MB
-constexpr int64_t SMALLEST_SHARE = 256 << 10;  // bytes of weights that repay waking a thread
 
 template <class T>
 struct Scratch {
@@ -180,73 +180,6 @@ Tensor output_of(const Tensor& gate_up, const Tensor& down, const Tensor& hidden
   return output;
 }
 
-template <class V, class P>
-void product_of(const Tensor& weight, const Tensor& hidden, Tensor& output) {
-  const int64_t outputs = weight.size(0), width = weight.size(1), tokens = hidden.numel() / width;
-  const auto* w = static_cast<const V*>(weight.const_data_ptr());
-  const auto* x = static_cast<const V*>(hidden.const_data_ptr());
-  auto* y = static_cast<V*>(output.mutable_data_ptr());
-  const int64_t least_groups = std::max<int64_t>(1, SMALLEST_SHARE / (WEIGHT_ROWS * width * int64_t(sizeof(V))));
-  torch::stable::parallel_for(0, outputs / WEIGHT_ROWS, least_groups, [&](int64_t begin, int64_t end) {
-    multiply<P>(w, x, tokens, width, begin * WEIGHT_ROWS, end * WEIGHT_ROWS, y, outputs);
-  });
-}
-
-// hidden @ weight.T for few rows; widths are multiples of 64, outputs of 4.
-Tensor few_rows(const Tensor weight, const Tensor hidden) {
-  Tensor output = torch::stable::new_empty(hidden, {hidden.numel() / weight.size(1), weight.size(0)});
-  if (hidden.element_size() == sizeof(float)) product_of<float, Float32>(weight, hidden, output);
-#if defined(__AVX512BF16__)
-  else product_of<bfloat16, DotBfloat16>(weight, hidden, output);
-#else
-  else product_of<bfloat16, Bfloat16>(weight, hidden, output);
-#endif
-  return output;
-}
-
-template <class V>
-void norm_of(const Tensor& hidden, const Tensor& scale, float epsilon, Tensor& output) {
-  const int64_t width = scale.numel(), rows = hidden.numel() / width;
-  const auto* from = static_cast<const V*>(hidden.const_data_ptr());
-  const auto* by = static_cast<const V*>(scale.const_data_ptr());
-  auto* to = static_cast<V*>(output.mutable_data_ptr());
-  for (int64_t row = 0; row < rows; ++row) normalise(from + row * width, by, width, epsilon, to + row * width);
-}
-
-Tensor rms_norm(const Tensor hidden, const Tensor scale, double epsilon) {
-  Tensor output = torch::stable::empty_like(hidden);
-  if (hidden.element_size() == sizeof(float)) norm_of<float>(hidden, scale, float(epsilon), output);
-  else norm_of<bfloat16>(hidden, scale, float(epsilon), output);
-  return output;
-}
-
-template <class V>
-void rotated_of(const Tensor& projected, const Tensor& q_scale, const Tensor& k_scale, const Tensor& cos,
-                const Tensor& signed_sin, float epsilon, int64_t queries, Tensor& output) {
-  const int64_t rows = output.size(0), heads = output.size(1), width = output.size(2);
-  const int64_t row_size = projected.numel() / rows;
-  const auto values = [](const Tensor& t) { return static_cast<const V*>(t.const_data_ptr()); };
-  auto* to = static_cast<V*>(output.mutable_data_ptr());
-  std::vector<float> scratch(width);
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t head = 0; head < heads; ++head)
-      normalise_and_rotate(values(projected) + row * row_size + head * width,
-                           values(head < queries ? q_scale : k_scale), values(cos) + row * width,
-                           values(signed_sin) + row * width, width, epsilon, scratch.data(),
-                           to + (row * heads + head) * width);
-}
-
-// Queries and keys out of [rows, (queries + keys + values) * width], normalised and rotated: [rows, queries + keys, width].
-Tensor rotated_heads(const Tensor projected, const Tensor q_scale, const Tensor k_scale, const Tensor cos,
-                     const Tensor signed_sin, double epsilon, int64_t queries, int64_t keys) {
-  const int64_t width = q_scale.numel(), rows = cos.numel() / width;
-  Tensor output = torch::stable::new_empty(projected, {rows, queries + keys, width});
-  if (projected.element_size() == sizeof(float))
-    rotated_of<float>(projected, q_scale, k_scale, cos, signed_sin, float(epsilon), queries, output);
-  else rotated_of<bfloat16>(projected, q_scale, k_scale, cos, signed_sin, float(epsilon), queries, output);
-  return output;
-}
-
 Tensor experts(const Tensor gate_up, const Tensor down, const Tensor hidden, const Tensor ids, const Tensor weights,
                int64_t tier) {
   const int64_t experts = down.size(0);
@@ -273,6 +206,11 @@ STABLE_TORCH_LIBRARY(moevlm, m) {
   m.def("rms_norm(Tensor hidden, Tensor scale, float epsilon) -> Tensor");
   m.def("rotated_heads(Tensor projected, Tensor q_scale, Tensor k_scale, Tensor cos, Tensor signed_sin, float epsilon, "
         "int queries, int keys) -> Tensor");
+  m.def("attend(Tensor hidden, Tensor q_weight, Tensor k_weight, Tensor v_weight, Tensor q_scale, Tensor k_scale, "
+        "Tensor cos, Tensor signed_sin, float epsilon, Tensor(a!) keys, Tensor(b!) values, int slot, Tensor? is_seen, "
+        "float scale) -> Tensor");
+  m.def("route(Tensor hidden, Tensor weight, Tensor? table, Tensor? rows, float damping, int top_k, bool normalises) "
+        "-> (Tensor, Tensor, Tensor)");
   m.def("best_tier() -> int");
 }
 
@@ -282,6 +220,8 @@ STABLE_TORCH_LIBRARY_IMPL(moevlm, CPU, m) {
   m.impl("few_rows", TORCH_BOX(&moevlm::few_rows));
   m.impl("rms_norm", TORCH_BOX(&moevlm::rms_norm));
   m.impl("rotated_heads", TORCH_BOX(&moevlm::rotated_heads));
+  m.impl("attend", TORCH_BOX(&moevlm::attend_one));
+  m.impl("route", TORCH_BOX(&moevlm::route));
 }
 
 STABLE_TORCH_LIBRARY_IMPL(moevlm, CompositeExplicitAutograd, m) { m.impl("best_tier", TORCH_BOX(&moevlm::best_tier)); }

@@ -40,6 +40,18 @@ inline void narrow(float x, bfloat16* to) {  // to nearest, ties to even; NaN st
   *to = is_nan ? 0x7fc0 : bfloat16((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// LANES values in their order.
+inline Floats widen_lanes(const float* p) { return *(const Floats*)p; }
+inline Floats widen_lanes(const bfloat16* p) {
+  return (Floats)(__builtin_convertvector(*(const Halves*)p, Ints) << 16);
+}
+inline void narrow_lanes(Floats x, float* to) { *(Floats*)to = x; }
+inline void narrow_lanes(Floats x, bfloat16* to) {  // as `narrow`
+  const Ints bits = (Ints)x, is_nan = (bits & 0x7fffffff) > 0x7f800000;
+  const Ints rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  *(Halves*)to = __builtin_convertvector((is_nan & 0x7fc0) | (~is_nan & rounded), Halves);
+}
+
 template <class P>
 inline void prefetch(const P* p, int64_t ahead_bytes) {
   __builtin_prefetch(reinterpret_cast<const char*>(p) + ahead_bytes, 0, 2);
@@ -75,10 +87,7 @@ struct Bfloat16 {
     return {(Floats)(pairs << 16), (Floats)(pairs & (int32_t)0xffff0000)};
   }
   static Floats dot(Floats acc, const Operand& x, const Operand& w) { return acc + x.even * w.even + x.odd * w.odd; }
-  static Floats in_order(const bfloat16* p) {
-    return (Floats)(__builtin_convertvector(*(const Halves*)p, Ints) << 16);
-  }
-  static Columns columns(const bfloat16* p, int64_t) { return {{in_order(p), in_order(p + LANES)}}; }
+  static Columns columns(const bfloat16* p, int64_t) { return {{widen_lanes(p), widen_lanes(p + LANES)}}; }
   static Factor factor(const bfloat16* p) { return Floats{} + widen(*p); }
   static void outer(Floats* acc, Factor f, const Columns& c) {
     acc[0] += f * c.a[0];

@@ -1,17 +1,21 @@
-// What surrounds attention and experts in a decode step: products of few rows, norms, rotation of heads.
+// What surrounds attention and experts in a decode step: products of few rows, norms, rotation of heads, top k.
 //
 // At one to a few tokens each of these is bound by reading its weights or, in torch, by the calls that make it up.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "lanes.h"
+#include "swiglu.h"
 
 namespace moevlm {
 
 constexpr int64_t WEIGHT_ROWS = 4;  // read as so many streams
 constexpr int64_t FETCHED_ROWS = 8;  // that far ahead
+constexpr int64_t MOST_CHOICES = 64;  // experts of a token
 
 // output[m, o] = hidden[m] . weight[o] for M rows of hidden and the weight rows [begin, end), multiples of WEIGHT_ROWS.
 template <class P, int M>
@@ -61,11 +65,7 @@ float inverse_rms(const V* row, int64_t width, float epsilon) {
   Floats squares = {};
   float sum = 0;
   int64_t k = 0;
-  for (; k + LANES <= width; k += LANES) {
-    Floats x;
-    for (int lane = 0; lane < LANES; ++lane) x[lane] = widen(row[k + lane]);
-    squares += x * x;
-  }
+  for (; k + LANES <= width; k += LANES) squares += widen_lanes(row + k) * widen_lanes(row + k);
   for (int lane = 0; lane < LANES; ++lane) sum += squares[lane];
   for (; k < width; ++k) sum += widen(row[k]) * widen(row[k]);
   return 1.f / std::sqrt(sum / float(width) + epsilon);
@@ -74,20 +74,64 @@ float inverse_rms(const V* row, int64_t width, float epsilon) {
 template <class V>
 void normalise(const V* row, const V* scale, int64_t width, float epsilon, V* output) {
   const float inverse = inverse_rms(row, width, epsilon);
-  for (int64_t k = 0; k < width; ++k) narrow(widen(row[k]) * inverse * widen(scale[k]), output + k);
+  int64_t k = 0;
+  for (; k + LANES <= width; k += LANES)
+    narrow_lanes(widen_lanes(row + k) * inverse * widen_lanes(scale + k), output + k);
+  for (; k < width; ++k) narrow(widen(row[k]) * inverse * widen(scale[k]), output + k);
 }
 
 // Normalise a head, then turn each pair (k, k + width / 2) by its angle; `signed_sin` has rotate_half's signs.
+// The output may be the row itself; scratch of `width` values.
 template <class V>
 void normalise_and_rotate(const V* row, const V* scale, const V* cos, const V* signed_sin, int64_t width, float epsilon,
                           float* scratch, V* output) {
   const float inverse = inverse_rms(row, width, epsilon);
   const int64_t half = width / 2;
   for (int64_t k = 0; k < width; ++k) scratch[k] = widen(row[k]) * inverse * widen(scale[k]);
-  for (int64_t k = 0; k < half; ++k)
-    narrow(scratch[k] * widen(cos[k]) + scratch[k + half] * widen(signed_sin[k]), output + k);
-  for (int64_t k = half; k < width; ++k)
-    narrow(scratch[k] * widen(cos[k]) + scratch[k - half] * widen(signed_sin[k]), output + k);
+  for (int64_t begin = 0; begin < width; begin += half) {
+    const float* partner = scratch + (half - begin);
+    int64_t k = begin;
+    for (; k + LANES <= begin + half; k += LANES)
+      narrow_lanes(widen_lanes(scratch + k) * widen_lanes(cos + k) +
+                       widen_lanes(partner + k - begin) * widen_lanes(signed_sin + k), output + k);
+    for (; k < begin + half; ++k)
+      narrow(scratch[k] * widen(cos[k]) + partner[k - begin] * widen(signed_sin[k]), output + k);
+  }
+}
+
+inline int64_t padded_length(int64_t length) { return (length + LANES - 1) / LANES * LANES; }
+
+// Turn scores into shares but for their sum, which is returned; room for the padded length.
+inline float soften(float* scores, int64_t length) {
+  const int64_t padded = padded_length(length);
+  std::fill(scores + length, scores + padded, -std::numeric_limits<float>::infinity());
+  Floats most = widen_lanes(scores), sums = {};
+  for (int64_t l = LANES; l < padded; l += LANES) {
+    const Floats x = widen_lanes(scores + l);
+    most = x > most ? x : most;
+  }
+  float largest = most[0], sum = 0;
+  for (int lane = 1; lane < LANES; ++lane) largest = std::max(largest, most[lane]);
+  for (int64_t l = 0; l < padded; ++l) scores[l] = exponential(scores[l] - largest);
+  for (int64_t l = 0; l < padded; l += LANES) sums += widen_lanes(scores + l);
+  for (int lane = 0; lane < LANES; ++lane) sum += sums[lane];
+  return sum;
+}
+
+// The `top_k` largest shares, the first of equal ones first; weights are divided by `sum`, or by the chosen ones' own.
+// Shares are overwritten.
+template <class V>
+void choose(float* shares, float sum, int64_t experts, int64_t top_k, bool normalises, int64_t* ids, V* weights) {
+  constexpr float TAKEN = -1.f;  // below any share
+  float found[MOST_CHOICES], chosen = 0;
+  for (int64_t k = 0; k < top_k; ++k) {
+    int64_t best = -1;
+    for (int64_t e = 0; e < experts; ++e)
+      if (shares[e] != TAKEN && (best < 0 || shares[e] > shares[best])) best = e;
+    ids[k] = best, found[k] = shares[best], chosen += shares[best];
+    shares[best] = TAKEN;
+  }
+  for (int64_t k = 0; k < top_k; ++k) narrow(found[k] / (normalises ? chosen : sum), weights + k);
 }
 
 }  // namespace moevlm

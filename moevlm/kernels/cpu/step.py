@@ -1,7 +1,10 @@
-"""What surrounds attention and experts in a decode step, in CPU kernels: products of few rows, norms, rotation.
+"""A decode step's work beside the experts, in CPU kernels: few rows' products, norms, rotation, attention, routing.
 
-Shapes: R rows (tokens), H inputs, O outputs, N query heads, G key-value heads, W head_dim.
+Shapes: R rows (tokens), H inputs, O outputs, B samples, N query heads, G key-value heads, W head_dim, L tokens that the
+cache has room for, E experts, K experts a token, P rows of a routing profile's table.
 """
+
+from typing import NamedTuple
 
 import torch
 
@@ -9,6 +12,7 @@ from moevlm.kernels.cpu.build import load
 
 DTYPES = (torch.float32, torch.bfloat16)
 INPUT_MULTIPLE, OUTPUT_MULTIPLE = 64, 4  # columns and rows of weights that the kernels take at a time
+MOST_CHOICES = 64  # experts of a token that the router's kernel has room for
 MOST_ROWS = 8  # beyond, torch's products are as fast, and its threads share the rows (measured: docs/performance.md)
 
 
@@ -20,7 +24,7 @@ def takes(hidden: torch.Tensor, *tensors: torch.Tensor) -> bool:
         tensors: What they meet, contiguous or not.
     """
     return (
-        hidden.device.type == "cpu"
+        hidden.is_cpu
         and hidden.dtype in DTYPES
         and not torch.is_grad_enabled()
         and 0 < hidden.numel() <= MOST_ROWS * hidden.shape[-1]
@@ -74,3 +78,84 @@ def rotated_heads(
     """
     output: torch.Tensor = torch.ops.moevlm.rotated_heads(projected, *scales, *tables, epsilon, num_queries, num_keys)
     return output
+
+
+class Heads(NamedTuple):
+    """What turns hidden states into rotated heads."""
+
+    q_weight: torch.Tensor  # (N * W, H)
+    k_weight: torch.Tensor  # (G * W, H)
+    v_weight: torch.Tensor  # the same
+    q_scale_W: torch.Tensor
+    k_scale_W: torch.Tensor
+    cos: torch.Tensor  # (B, W) in all
+    signed_sin: torch.Tensor  # the same, with rotate_half's signs
+
+
+class Cached(NamedTuple):
+    """A layer's cache, and where a new token goes in it."""
+
+    keys_BGLW: torch.Tensor
+    values_BGLW: torch.Tensor
+    slot: int  # tokens that are in it
+    mask: torch.Tensor | None  # True where a token is seen, over these and the new one, (B, 1, 1, slot + 1); None: all
+
+
+def takes_attention(hidden_B1H: torch.Tensor, heads: Heads, cached: Cached) -> bool:
+    """Tell whether `attend` computes with these: one token a sample, as `takes` says, and a padded batch's mask."""
+    num_samples, width, mask = len(cached.keys_BGLW), cached.keys_BGLW.shape[-1], cached.mask
+    is_seen = (torch.bool, (num_samples, 1, 1, cached.slot + 1))
+    return (
+        hidden_B1H.shape[:2] == (num_samples, 1)
+        and width % INPUT_MULTIPLE == 0  # so the matrices have whole multiples of output rows
+        and heads.cos.numel() == num_samples * width
+        and takes(hidden_B1H, *heads, cached.keys_BGLW, cached.values_BGLW)
+        and takes_weight(heads.k_weight)
+        and (mask is None or ((mask.dtype, mask.shape) == is_seen and mask.is_contiguous()))
+    )
+
+
+def attend(hidden_B1H: torch.Tensor, heads: Heads, cached: Cached, *, epsilon: float, scale: float) -> torch.Tensor:
+    """Make heads of one new token a sample, write its keys and values, attend; `takes_attention` has been asked.
+
+    Args:
+        hidden_B1H: Normalised hidden states.
+        heads: What is applied to them.
+        cached: The cache, written at its slot.
+        epsilon: Of the heads' norms.
+        scale: Of the products of queries and keys.
+
+    Returns:
+        What each head gathers, (B, 1, N * W).
+    """
+    output: torch.Tensor = torch.ops.moevlm.attend(hidden_B1H, *heads, epsilon, *cached, scale)
+    return output
+
+
+def route(
+    hidden: torch.Tensor,
+    weight_EH: torch.Tensor,
+    steering: tuple[torch.Tensor, torch.Tensor] | None,
+    *,
+    damping: float,
+    top_k: int,
+    normalises: bool,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Choose each token's experts by a softmax over all; `takes` and `takes_weight` have been asked.
+
+    Args:
+        hidden: Hidden states (R, H).
+        weight_EH: The router's.
+        steering: A table (P, E) and each token's row of it (R,), int64; logits are then row + damping * logits.
+        damping: Share of the router's own logits.
+        top_k: K, at most MOST_CHOICES.
+        normalises: Whether a token's weights sum to 1.
+
+    Returns:
+        Logits (R, E), weights (R, K) in their dtype, and ids (R, K); of equal logits the first expert is chosen.
+    """
+    table, rows = steering or (None, None)
+    routing: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = torch.ops.moevlm.route(
+        hidden, weight_EH, table, rows, damping, top_k, normalises
+    )
+    return routing

@@ -95,3 +95,143 @@ def test_gradients_are_left_to_torch():
 def test_odd_matrices_are_left_to_torch(shape):
     assert step.takes_weight(torch.ones(4, 64))
     assert not step.takes_weight(torch.ones(shape))
+
+
+NUM_SAMPLES, NUM_KEYS, WIDTH, ROOM, HIDDEN_SIZE = 3, 2, 64, 40, 128
+
+
+def token(dtype, num_queries, num_samples=NUM_SAMPLES):
+    """A new token's hidden state, what turns it into heads, and a cache's memory, all random."""
+    sizes = [(count * WIDTH, HIDDEN_SIZE) for count in (num_queries, NUM_KEYS, NUM_KEYS)]
+    weights = [normal(*size, dtype=dtype, seed=index) / 8 for index, size in enumerate(sizes)]
+    scales = [normal(WIDTH, dtype=dtype, seed=index) for index in (4, 5)]
+    angle = normal(num_samples, WIDTH // 2, dtype=torch.float64, seed=6)
+    tables = torch.cat([angle.cos()] * 2, -1).to(dtype), torch.cat([-angle.sin(), angle.sin()], -1).to(dtype)
+    memory = [normal(num_samples, NUM_KEYS, ROOM, WIDTH, dtype=dtype, seed=index) for index in (7, 8)]
+    return normal(num_samples, 1, HIDDEN_SIZE, dtype=dtype, seed=9), step.Heads(*weights, *scales, *tables), memory
+
+
+def attend(hidden, heads, memory, mask, slot):
+    return step.attend(hidden, heads, step.Cached(*memory, slot, mask), epsilon=EPSILON, scale=0.3)
+
+
+def turned(rows, scale, cos, signed_sin):
+    """Normalise and rotate (heads, W) in float64, pair by pair as complex numbers."""
+    half = WIDTH // 2
+    scaled = normalised(rows) * scale.double()
+    result = torch.complex(scaled[:, :half], scaled[:, half:]) * torch.complex(
+        cos[:half].double(), signed_sin[half:].double()
+    )
+    return torch.cat([result.real, result.imag], -1)
+
+
+def gathered(sample, hidden, heads, memory, mask, slot):
+    """What one sample's heads gather, its new key and its new value, in float64, one head after another."""
+    query, key, value = ((weight.double() * hidden[sample].double()).sum(-1).view(-1, WIDTH) for weight in heads[:3])
+    query = turned(query, heads.q_scale_W, heads.cos[sample], heads.signed_sin[sample])
+    key = turned(key, heads.k_scale_W, heads.cos[sample], heads.signed_sin[sample])
+    results = []
+    for head, row in enumerate(query):
+        group = head // (len(query) // NUM_KEYS)
+        keys, values = (
+            torch.cat([cached[sample, group, :slot].double(), new[group, None]])
+            for cached, new in zip(memory, (key, value), strict=True)
+        )
+        products = 0.3 * (keys * row).sum(-1)
+        if mask is not None:
+            products = products.masked_fill(~mask[sample, 0, 0], float("-inf"))
+        results.append((products.softmax(-1)[:, None] * values).sum(0))
+    return torch.cat(results), key, value
+
+
+@pytest.mark.parametrize("num_queries", [2, 6, 8])  # one, three and four queries share a key
+@pytest.mark.parametrize("slot", [0, 3, 39])
+@pytest.mark.parametrize("is_padded", [False, True])
+def test_a_new_token_gathers_what_attention_in_float64_does(dtype, num_queries, slot, is_padded):
+    hidden, heads, memory = token(dtype, num_queries)
+    mask = torch.ones(NUM_SAMPLES, 1, 1, slot + 1, dtype=torch.bool) if is_padded else None
+    if is_padded:
+        mask[1, ..., : slot // 2] = False
+    before = [states.clone() for states in memory]
+    expected = [gathered(sample, hidden, heads, before, mask, slot) for sample in range(NUM_SAMPLES)]
+    with torch.inference_mode():
+        assert step.takes_attention(hidden, heads, step.Cached(*memory, slot, mask))
+        found = attend(hidden, heads, memory, mask, slot)
+    assert found.shape == (NUM_SAMPLES, 1, num_queries * WIDTH)
+    assert_near(found[:, 0], torch.stack([heads for heads, _, _ in expected]))
+    for states, old, new in zip(memory, before, (1, 2), strict=True):
+        assert_near(states[:, :, slot], torch.stack([sample[new] for sample in expected]))
+        old[:, :, slot] = states[:, :, slot]
+        assert torch.equal(states, old)
+
+
+def test_each_sample_attends_as_it_does_alone(dtype):
+    hidden, heads, memory = token(dtype, 4)
+    alone = []
+    for sample in range(NUM_SAMPLES):
+        own = slice(sample, sample + 1)
+        of_one = heads._replace(cos=heads.cos[own], signed_sin=heads.signed_sin[own])
+        alone.append(attend(hidden[own], of_one, [states[own].clone() for states in memory], None, 20))
+    assert torch.equal(attend(hidden, heads, memory, None, 20), torch.cat(alone))
+
+
+def test_a_token_beyond_the_memory_is_refused(dtype):
+    hidden, heads, memory = token(dtype, 4)
+    with pytest.raises(RuntimeError, match=r"slot must be in \[0, 40\), got 40"):
+        attend(hidden, heads, memory, None, ROOM)
+
+
+def test_attention_of_other_shapes_is_left_to_torch():
+    hidden, heads, memory = token(torch.float32, 4)
+    seen = torch.ones(NUM_SAMPLES, 1, 1, 21, dtype=torch.bool)
+    narrow = [states[..., :32].contiguous() for states in memory]
+    cached = step.Cached(*memory, 20, seen)
+    with torch.no_grad():
+        assert step.takes_attention(hidden, heads, cached)
+        assert not step.takes_attention(hidden, heads, cached._replace(slot=19))
+        assert not step.takes_attention(hidden, heads, cached._replace(mask=seen.float()))
+        assert not step.takes_attention(hidden, heads, cached._replace(mask=seen.expand(-1, -1, 2, -1)))
+        assert not step.takes_attention(hidden, heads, step.Cached(*narrow, 20, seen))
+        assert not step.takes_attention(hidden[:2], heads, cached)
+        assert not step.takes_attention(hidden.view(1, NUM_SAMPLES, -1), heads, cached)
+        assert not step.takes_attention(hidden, heads._replace(cos=heads.cos[:1]), cached)
+
+
+@pytest.mark.parametrize(("num_experts", "top_k"), [(4, 1), (16, 2), (128, 8), (8, 8)])
+@pytest.mark.parametrize("is_steered", [False, True])
+@pytest.mark.parametrize("normalises", [False, True])
+def test_routing_takes_the_largest_shares_of_a_softmax_in_float64(dtype, num_experts, top_k, is_steered, normalises):
+    hidden, weight = normal(5, 64, dtype=dtype), normal(num_experts, 64, dtype=dtype, seed=1)
+    steering = (normal(7, num_experts, dtype=dtype, seed=2), torch.tensor([6, 0, 3, 3, 1])) if is_steered else None
+    logits, weights, ids = step.route(hidden, weight, steering, damping=0.25, top_k=top_k, normalises=normalises)
+    own = (hidden.double()[:, None] * weight.double()).sum(-1)
+    assert_near(logits, own if steering is None else steering[0][steering[1]].double() + own / 4)
+    shares = logits.double().softmax(-1)
+    order = shares.argsort(dim=-1, descending=True, stable=True)[:, :top_k]
+    assert torch.equal(ids, order)
+    chosen = shares.gather(1, order)
+    assert_near(weights, chosen / chosen.sum(-1, keepdim=True) if normalises else chosen)
+
+
+def test_routing_of_what_is_no_number_still_names_experts(dtype):
+    hidden = torch.full((1, 64), float("nan"), dtype=dtype)
+    ids = step.route(hidden, torch.ones(8, 64, dtype=dtype), None, damping=1.0, top_k=3, normalises=True)[2]
+    assert ids.tolist() == [[0, 1, 2]]
+
+
+def test_a_row_that_the_table_does_not_have_is_refused(dtype):
+    hidden, table = torch.ones(1, 64, dtype=dtype), torch.ones(7, 8, dtype=dtype)
+    with pytest.raises(RuntimeError, match=r"rows must be in \[0, 7\), got 7"):
+        step.route(hidden, torch.ones(8, 64, dtype=dtype), (table, torch.tensor([7])), damping=1.0, top_k=1,
+                   normalises=True)  # fmt: skip
+
+
+@pytest.mark.parametrize("is_padded", [False, True])
+def test_operators_say_what_they_return_and_what_they_write(dtype, is_padded):
+    checks = ("test_schema", "test_faketensor")
+    hidden, heads, memory = token(dtype, 4)
+    seen = torch.ones(NUM_SAMPLES, 1, 1, 4, dtype=torch.bool) if is_padded else None
+    torch.library.opcheck(torch.ops.moevlm.attend, (hidden, *heads, EPSILON, *memory, 3, seen, 0.3), test_utils=checks)
+    steering = (normal(7, 8, dtype=dtype), torch.tensor([1, 2, 3])) if is_padded else (None, None)
+    router = (hidden[:, 0], normal(8, HIDDEN_SIZE, dtype=dtype), *steering, 0.5, 2, True)
+    torch.library.opcheck(torch.ops.moevlm.route, router, test_utils=checks)
