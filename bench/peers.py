@@ -28,7 +28,6 @@ VISION_FIELDS = (
     "image_token_id", "projector_hidden_act", "multimodal_projector_bias", "vision_feature_layer",
     "vision_feature_select_strategy", "image_seq_length", "tie_word_embeddings",
 )  # fmt: skip
-Peer = LlavaForConditionalGeneration | LlavaNextForConditionalGeneration
 STORED_DOWN, DOWN = ".experts.down", ".experts.down_proj"  # ours (E, I, H), theirs (E, H, I)
 
 

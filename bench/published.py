@@ -4,12 +4,12 @@ None of these models is SMoES. A throughput is the floor of the model's shape on
 a record of `bench_generate` and `bench_prefill` at that very shape is given: then it is measured.
 """
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.harness.commands.parsing import Parser
 from bench.harness.pareto.documents import SCHEMA_VERSION
 from bench.harness.pareto.points import MEASURED, PREDICTED
 from bench.harness.pareto.tables import TITLES
@@ -26,7 +26,7 @@ from bench.shapes import (
 )
 
 PUBLISHED = Path(__file__).parents[1] / "fixtures" / "published.json"
-HARNESS_NOISE = 4  # points: one 7B model's MMMU is 58.6, 55.0 or 47.7 by who measures: Qwen2.5-VL-7B in three sources
+HARNESS_NOISE = 4  # points, a convention and no bound: Qwen2.5-VL-7B's MMMU is 58.6, 55.0 or 47.7 by who measures
 
 
 def published_document(records: Sequence[Record] = ()) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _entry(model: Mapping[str, Any], task: str, throughput: Mapping[str, Any], b
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the document."""
-    parser = argparse.ArgumentParser(prog="python -m bench.published", description=__doc__)
+    parser = Parser(prog="python -m bench.published", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="takes the JSON document")
     parser.add_argument(
         "--record", nargs="*", type=Path, default=[], help="of pytest bench, on an H200: shapes that it measured"

@@ -18,7 +18,8 @@ from bench.harness.stats import Interval
 
 Twin = Mapping[str, Any]
 REQUIRED = ("task", "size", "variant", "seed", "accuracy", "blind")
-COEF = "specialization_coef"
+COEF = "specialization_coef"  # weight of the specialization loss, of a twin that has one; another weight, another model
+TRAINING = {"recipe": ("task", "size"), "data_hash": ("task", "size", "seed")}  # field -> twins alike in these share it
 REFERENCE = "plain"  # the MoE that the variants of SMoES are compared with
 HEADERS = ("variant", "seeds", "accuracy", "MSI", "MSI by layer", "load, max/mean", f"MSI minus {REFERENCE}'s")
 
@@ -36,7 +37,7 @@ def read_twins(path: Path, *, task: str | None = None, size: str | None = None) 
         for each.
 
     Raises:
-        ValueError: the file is no such document, or task or size must be chosen.
+        ValueError: the file is no such document, its twins were trained apart, or task or size must be chosen.
         FileNotFoundError: there is no file.
     """
     try:
@@ -48,15 +49,47 @@ def read_twins(path: Path, *, task: str | None = None, size: str | None = None) 
         raise ValueError(
             f"{path} must hold twins with {', '.join(REQUIRED)}, got none or some without; score them again"
         )
-    twins = _chosen(_chosen(twins, "task", task), "size", size)
-    coefs = Counter(twin.get(COEF) for twin in twins)
-    usual = coefs.most_common(1)[0][0]
+    require_same_training(twins)
+    names = {id(twin): name for twin, name in zip(twins, variant_names(twins), strict=True)}
     variants: dict[str, list[Twin]] = {}
-    for twin in twins:
-        coef = twin.get(COEF)
-        name = twin["variant"] if coef == usual else f"{twin['variant']} at {coef:g}"
-        variants.setdefault(name, []).append(twin)
+    for twin in _chosen(_chosen(twins, "task", task), "size", size):
+        variants.setdefault(names[id(twin)], []).append(twin)
     return variants
+
+
+def variant_names(twins: Sequence[Twin]) -> list[str]:
+    """Name each twin's variant, with the weight of its specialization loss where that is not the usual one.
+
+    Args:
+        twins: of one document or of several; usual is the weight that most of those with such a loss have.
+
+    >>> variant_names([{"variant": "dense"}, {"variant": "kl", COEF: 0.1}, {"variant": "kl", COEF: 0.0}])
+    ['dense', 'kl', 'kl at 0']
+    """
+    coefs = [twin.get(COEF) for twin in twins]
+    counts = Counter(coef for coef in coefs if coef is not None)
+    usual = max(counts, key=counts.__getitem__, default=None)
+    return [
+        str(twin["variant"]) if coef in (None, usual) else f"{twin['variant']} at {coef:g}"
+        for twin, coef in zip(twins, coefs, strict=True)
+    ]
+
+
+def require_same_training(twins: Sequence[Twin]) -> None:
+    """Refuse twins that are compared though they were trained by several recipes, or a seed on several data.
+
+    Raises:
+        ValueError: they were.
+    """
+    for field, alike in TRAINING.items():
+        found: dict[tuple[str, ...], object] = {}
+        for twin in (twin for twin in twins if field in twin):
+            key = tuple(str(twin.get(name)) for name in alike)
+            if found.setdefault(key, twin[field]) != twin[field]:
+                raise ValueError(
+                    f"twins of one {', '.join(alike)} must share their {field}, got two for {' '.join(key)}: "
+                    f"{found[key]} and {twin[field]}; train each in a folder of its own and score it apart"
+                )
 
 
 def _chosen(twins: Sequence[Twin], field: str, value: str | None) -> list[Twin]:

@@ -16,6 +16,7 @@ from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
 from bench.harness.clock import make_clock
+from bench.harness.commands.parsing import USAGE_ERROR, Parser
 from bench.harness.environment import fingerprint
 from bench.harness.metrics import METRICS
 from bench.harness.record import RecordWriteError, replace_text
@@ -28,7 +29,6 @@ from fixtures.tasks import load_samples
 from fixtures.workload import load_workload
 
 MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter
-USAGE_ERROR = 2  # argparse's own
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _accuracy(value: dict[str, float]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the document and print what it says."""
-    parser = argparse.ArgumentParser(prog="python -m bench.supplied", description=(__doc__ or "").partition("\n\n")[0])
+    parser = Parser(prog="python -m bench.supplied", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument(
         "--checkpoint",
         required=True,

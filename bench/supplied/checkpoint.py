@@ -1,5 +1,6 @@
 """Load a checkpoint that answers questions about images: ours, or any that transformers knows as image-text-to-text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,9 @@ from moevlm.config import MoEVLMConfig
 from moevlm.processing import MoEVLMProcessor
 
 OURS = (MoEVLMConfig.model_type, MoEVLMProcessor.__name__)  # importing them makes them known to transformers
-EXPERT_FIELDS = ("num_experts", "num_local_experts", "n_routed_experts")  # as the families' configurations write it
-TOP_K_FIELD = "num_experts_per_tok"
+# As the families' configurations write them; those with moe_ are Aria's, top_k_experts is Gemma 4's.
+EXPERT_FIELDS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+TOP_K_FIELDS = ("num_experts_per_tok", "moe_topk", "top_k_experts")
 EXPERTS = ".experts."  # in the name of a parameter that a token meets only if it is routed there
 NUM_NAMES_SHOWN = 3
 # What transformers raises where files of a processor are missing (TypeError, KeyError), or a package that it needs.
@@ -35,12 +37,11 @@ class Checkpoint:
     @property
     def num_active_parameters(self) -> int:
         """Count what one token meets: of the experts top K of each layer, and everything else."""
-        text = self.model.config.get_text_config()
-        num_experts = next((value for name in EXPERT_FIELDS if (value := getattr(text, name, None))), 0)
-        if not num_experts:
-            return self.num_parameters
         routed = sum(int(tensor.numel()) for name, tensor in self.model.named_parameters() if EXPERTS in name)
-        return self.num_parameters - routed + routed * int(getattr(text, TOP_K_FIELD)) // int(num_experts)
+        if not routed:
+            return self.num_parameters
+        num_experts, top_k = (_expert_count(self.model.config, fields) for fields in (EXPERT_FIELDS, TOP_K_FIELDS))
+        return self.num_parameters - routed + routed * top_k // num_experts
 
     @property
     def kind(self) -> str:
@@ -60,8 +61,8 @@ def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> C
         dtype: What they are stored in.
 
     Raises:
-        ValueError: There is no such checkpoint, it is of another architecture, its weights are incomplete, or no
-            processor comes with it.
+        ValueError: There is no such checkpoint, it is of another architecture, its weights are incomplete, no
+            processor comes with it, or it has experts and does not say how many.
     """
     config = _config(name)
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -76,7 +77,27 @@ def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> C
         raise ValueError(f"the weights of {name} must load, got {_first_line(error)}; download them again") from error
     model, report = loaded
     _require_all_weights(name, report)
+    _require_expert_counts(model)
     return Checkpoint(name=name, model=model.to(device).eval(), processor=processor)
+
+
+def _require_expert_counts(model: Any) -> None:
+    """Refuse what would be counted as dense, before hours of answers."""
+    if any(EXPERTS in name for name, _ in model.named_parameters()):
+        for fields in (EXPERT_FIELDS, TOP_K_FIELDS):
+            _expert_count(model.config, fields)
+
+
+def _expert_count(config: PreTrainedConfig, fields: Sequence[str]) -> int:
+    """Return the first of some fields of the decoder's configuration that holds a number."""
+    text = config.get_text_config()
+    found = next((value for name in fields if isinstance(value := getattr(text, name, None), int) and value), None)
+    if found is None:
+        raise ValueError(
+            f"a model with experts must say in its configuration one of {', '.join(fields)} as a number, got none in "
+            f"{type(text).__name__}; add its field's name to bench/supplied/checkpoint.py"
+        )
+    return found
 
 
 def _config(name: str) -> PreTrainedConfig:

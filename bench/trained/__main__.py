@@ -4,14 +4,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
+from bench.harness.commands.parsing import Parser
+from bench.harness.record import RecordWriteError
 from bench.trained.document import score_folder, table, write_document
 from bench.trained.exam import Exam
 from bench.trained.ship import ship
-from fixtures.devices import resolve_device
+from fixtures.devices import pin_threads, resolve_device
 from fixtures.training.runs import Choice
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS
 
@@ -37,14 +38,17 @@ def ship_all(chosen: argparse.Namespace) -> None:
     print(tabulate(rows, headers=("task", "size", "variant", "parameters", "accuracy"), intfmt=",", floatfmt=".2f"))
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the parser of both commands."""
-    parser = argparse.ArgumentParser(prog="python -m bench.trained", description=__doc__)
+    parser = Parser(prog="python -m bench.trained", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     scored = commands.add_parser("score", help="make one document of a folder of trained twins")
     scored.add_argument("--out", type=Path, metavar="JSON", help="takes the document; answers are kept in any case")
     scored.add_argument(
-        "--shifted-pictures", type=int, default=Exam.num_shifted, help="in each held-out style (default: %(default)s)"
+        "--shifted-pictures",
+        type=int,
+        default=Exam.num_shifted,
+        help="in each held-out style; 0: none (default: %(default)s)",
     )
     scored.add_argument("--device", default="cpu", help="auto, cpu or cuda (default: %(default)s)")
     scored.set_defaults(run=score)
@@ -64,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one of the commands."""
     parser = build_parser()
     chosen = parser.parse_args(arguments)
-    torch.set_num_threads(chosen.threads)
     disable_progress_bar()  # transformers' own, of each model it loads
     try:
+        pin_threads(chosen.threads)
         chosen.run(chosen)
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ValueError, RecordWriteError) as error:
         parser.error(str(error))
 
 

@@ -18,8 +18,9 @@ from bench.accuracy import Points, accuracy_table, difference_interval, score_pi
 from bench.blind import ALL, TRAIN_PICTURES, questions_of
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, load_average
+from bench.harness.record import replace_text
 from bench.harness.stats import Interval
-from bench.harness.twins import show
+from bench.harness.twins import COEF, show, variant_names
 from bench.trained.exam import Exam, Scored, score_twin
 from bench.trained.throughput import measure_throughput
 from fixtures.tasks.procedural import TASKS, TRAINING_STYLE, Task
@@ -27,7 +28,7 @@ from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.answers import requests_of
 from fixtures.training.runs import TWIN, find_twins, load_model
 from fixtures.training.tokens import Lexicon
-from fixtures.training.variants import SPECIALIZATION_COEF
+from fixtures.training.variants import has_specialization_loss
 from moevlm.training import MODEL
 
 SCHEMA_VERSION = 1
@@ -69,8 +70,7 @@ def score_folder(twins: Path, exam: Exam, device: torch.device) -> dict[str, Any
 
 def write_document(path: Path, document: Mapping[str, Any]) -> None:
     """Write a document as compact JSON, its numbers rounded."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_rounded(document), separators=(",", ":")) + "\n")
+    replace_text(path, json.dumps(_rounded(document), separators=(",", ":")) + "\n")
 
 
 def _rounded(value: Any) -> Any:
@@ -100,7 +100,7 @@ def score_task(task: Task, folders: Sequence[Path], exam: Exam, device: torch.de
 
 def _kin(twin: Scored) -> tuple[object, ...]:
     """Return what twins that are compared have in common besides their task."""
-    return twin.about["size"], twin.about["seed"]
+    return twin.about["size"], twin.about["seed"], repr(twin.about["recipe"]), twin.about["data_hash"]
 
 
 def entry(twin: Scored, rates: Mapping[str, Any], blind: Mapping[str, Points], dense: Scored | None) -> dict[str, Any]:
@@ -109,8 +109,9 @@ def entry(twin: Scored, rates: Mapping[str, Any], blind: Mapping[str, Points], d
     if dense is not None and dense is not twin:
         compared["minus_dense"] = difference_interval(twin.points, dense.points)._asdict()
     shifted = {style: scored for style, scored in twin.styles.items() if style != TRAINING_STYLE}
+    without = () if has_specialization_loss(twin.about["variant"]) else (COEF,)  # a weight of nothing
     return {
-        **twin.about,
+        **{name: value for name, value in twin.about.items() if name not in without},
         "accuracy": accuracy_table(twin.styles[TRAINING_STYLE]),
         "styles": {style: accuracy_table({ALL: scored[ALL]})[ALL] for style, scored in shifted.items()},
         "blind": accuracy_table(blind),
@@ -126,7 +127,7 @@ def table(twins: Sequence[Mapping[str, Any]]) -> str:
         {
             "task": twin["task"],
             "size": twin["size"],
-            "variant": _named(twin),
+            "variant": name,
             "seed": twin["seed"],
             "accuracy": _shown(twin["accuracy"][ALL]),
             "blind": f"{twin['blind'][ALL]['estimate']:.2f}",
@@ -135,15 +136,9 @@ def table(twins: Sequence[Mapping[str, Any]]) -> str:
             "prefill tokens/s": f"{twin['throughput']['prefill_tok_per_s']['estimate']:.0f}",
             "MSI": f"{sum(twin['routing']['msi']) / len(twin['routing']['msi']):.2f}" if "routing" in twin else "",
         }
-        for twin in twins
+        for twin, name in zip(twins, variant_names(twins), strict=True)
     ]
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
-
-
-def _named(twin: Mapping[str, Any]) -> str:
-    """Return the variant, with the weight of its loss where that is not the usual one."""
-    coef = twin["specialization_coef"]
-    return str(twin["variant"]) if coef == SPECIALIZATION_COEF else f"{twin['variant']} at {coef:g}"
 
 
 def _shown(limits: Mapping[str, float], sign: str = "") -> str:

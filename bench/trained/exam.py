@@ -32,6 +32,12 @@ class Exam:
     batch_size: int = 8  # requests, for throughput
     num_blocks: int = 20
 
+    def __post_init__(self) -> None:
+        """Refuse an exam without pictures; none in the held-out styles leaves these out."""
+        for name, value, least in (("pictures", self.num_pictures, 1), ("shifted-pictures", self.num_shifted, 0)):
+            if value < least:
+                raise ValueError(f"--{name} must be at least {least}, got {value}; ask for more")
+
     @property
     def asked(self) -> dict[str, Any]:
         """Return what answers depend on."""
@@ -39,7 +45,8 @@ class Exam:
 
     def pictures(self, task: Task) -> dict[str, list[Picture]]:
         """Draw the pictures of each style."""
-        counts = {TRAINING_STYLE: self.num_pictures, **dict.fromkeys(HELD_OUT_STYLES, self.num_shifted)}
+        shifted = HELD_OUT_STYLES if self.num_shifted else ()
+        counts = {TRAINING_STYLE: self.num_pictures, **dict.fromkeys(shifted, self.num_shifted)}
         return {
             style: held_out_pictures(task, count, difficulty=self.difficulty, style=style)
             for style, count in counts.items()

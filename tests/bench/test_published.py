@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.harness.pareto.documents import read_campaigns
+from bench.harness.pareto.documents import read_tiers
 from bench.harness.pareto.points import PREDICTED
 from bench.published import PUBLISHED, main
 from bench.shapes import shape_config
@@ -29,16 +29,16 @@ def test_every_model_is_sourced_and_its_shape_is_of_its_size(model: dict[str, An
 
 def test_the_document_is_one_that_pareto_reads(tmp_path: Path) -> None:
     main(["--out", str(tmp_path / "published.json")])
-    campaign = read_campaigns([tmp_path / "published.json"])["published"]
-    assert campaign.tasks == ("mmmu", "mathvista", "chartqa", "docvqa")
-    assert {point.kind for point in campaign.points} == {"moe", "dense"}
-    assert {point.basis for point in campaign.points} == {PREDICTED}
-    qwen = next(point for point in campaign.of("mmmu") if point.name == "Qwen3-VL 30B-A3B")
+    tier = read_tiers([tmp_path / "published.json"])["published"]
+    assert tier.tasks == ("mmmu", "mathvista", "chartqa", "docvqa")
+    assert {point.kind for point in tier.points} == {"moe", "dense"}
+    assert {point.basis for point in tier.points} == {PREDICTED}
+    qwen = next(point for point in tier.of("mmmu") if point.name == "Qwen3-VL 30B-A3B")
     assert qwen.accuracy == pytest.approx((0.742, 0.702, 0.782))
-    assert "predicted" in campaign.machine
+    assert "predicted" in tier.machine
 
 
 def test_a_missing_record_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="4"):
         main(["--out", str(tmp_path / "published.json"), "--record", str(tmp_path / "none.json")])
     assert "none.json" in capsys.readouterr().err

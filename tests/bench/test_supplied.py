@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 
-from bench.harness.pareto.documents import read_campaigns
+from bench.harness.pareto.documents import read_tiers
 from bench.supplied.__main__ import main
 from bench.supplied.answering import Answered
 from bench.supplied.checkpoint import Checkpoint, load_checkpoint
@@ -145,8 +145,8 @@ def test_each_benchmark_gives_a_document_that_pareto_reads(
 ) -> None:
     out = tmp_path / "mine.json"
     assert run(checkpoints / name, task, data / task, out, "--name", "mine") == 0
-    campaign = read_campaigns([out])["supplied"]
-    (point,) = campaign.points
+    tier = read_tiers([out])["supplied"]
+    (point,) = tier.points
     assert (point.task, point.series, point.num_samples) == (task, "mine", len(ROWS[task]))
     assert 0 <= point.accuracy.low <= point.accuracy.high <= 1
     assert all(interval.low > 0 for interval in point.throughput.values())
@@ -252,7 +252,7 @@ def test_a_checkpoint_that_cannot_answer_is_one_clear_error(
         shutil.copytree(checkpoints / name, folder)
     if spoil:
         spoil(folder)
-    assert run(folder, "chartqa", data / "chartqa", tmp_path / "mine.json") == 2
+    assert run(folder, "chartqa", data / "chartqa", tmp_path / "mine.json") == 4
     captured = capsys.readouterr().err.strip()
     assert captured.count("error: ") == 1
     assert re.search(message, captured)
@@ -274,10 +274,10 @@ def test_data_that_cannot_be_read_is_one_clear_error(
 ) -> None:
     table = pa.Table.from_pylist(rows or ROWS["chartqa"])
     pq.write_table(table if rows else table.slice(0, 0), tmp_path / file)
-    assert run(checkpoints / "ours", "chartqa", tmp_path, tmp_path / "mine.json") == 2
+    assert run(checkpoints / "ours", "chartqa", tmp_path, tmp_path / "mine.json") == 4
     assert message in capsys.readouterr().err
 
 
 def test_a_limit_below_1_is_refused(checkpoints: Path, data: Path, tmp_path: Path, capsys: Any) -> None:
-    assert run(checkpoints / "ours", "chartqa", data / "chartqa", tmp_path / "m.json", "--limit", "0") == 2
+    assert run(checkpoints / "ours", "chartqa", data / "chartqa", tmp_path / "m.json", "--limit", "0") == 4
     assert "--limit must be at least 1, got 0" in capsys.readouterr().err

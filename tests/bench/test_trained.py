@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from bench.trained.__main__ import main
+from bench.trained.document import _kin
+from bench.trained.exam import Scored
 from bench.trained.ship import ship
 from bench.trained.throughput import measure_throughput
 from fixtures.tasks.procedural import TASKS
@@ -62,6 +64,7 @@ def test_the_document_holds_what_the_front_is_drawn_from(folder, tmp_path, capsy
             rate = twin["throughput"][axis]
             assert 0 < rate["low"] <= rate["estimate"] <= rate["high"]
     assert ("routing" in dense, "routing" in plain) == (False, True)
+    assert not any("specialization_coef" in twin for twin in document["twins"])  # neither has the loss
 
 
 def test_answers_are_kept_until_the_exam_changes(folder, monkeypatch):
@@ -76,13 +79,14 @@ def test_answers_are_kept_until_the_exam_changes(folder, monkeypatch):
 
 
 def test_a_folder_without_twins_ends_with_the_remedy(tmp_path, capsys):
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="4"):
         main(["score", str(tmp_path)])
     assert "must hold trained twins, got none; train some with python -m fixtures.training" in capsys.readouterr().err
 
 
 def test_a_shipped_twin_is_the_trained_one_in_half_precision(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    monkeypatch.setattr("bench.trained.ship.LEARNS_NOTHING", "gpu")  # or the quick twins of these tests would not ship
     choice = Choice(task="documents", size="small", variant="plain", seed=0)
     card = ship(folder, choice, 2)
     assert card == shipped.read_card("documents", "plain")
@@ -99,6 +103,47 @@ def test_a_twin_that_was_not_trained_does_not_ship(folder, capsys, monkeypatch, 
     with pytest.raises(SystemExit):
         main(["ship", str(folder), "--seed", "7"])
     assert "charts/medium/plain-seed7 must hold a trained twin, got none; train it with" in capsys.readouterr().err
+
+
+def test_twins_that_learned_nothing_and_other_sizes_do_not_ship(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    with pytest.raises(ValueError, match=r"must have learned something, got the recipe seconds in .*--recipe minutes"):
+        ship(folder, Choice(task="documents", size="small", variant="plain", seed=0), 2)
+    with pytest.raises(ValueError, match="must be one of charts medium, documents small, got documents large"):
+        ship(folder, Choice(task="documents", size="large", variant="plain", seed=0), 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_shifted_pictures_styles_are_left_out(folder, tmp_path):
+    path = tmp_path / "front.json"
+    main(["score", str(folder), "--pictures", "2", "--shifted-pictures", "0", "--out", str(path)])
+    assert [twin["styles"] for twin in json.loads(path.read_text())["twins"]] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--pictures", "0"], "--pictures must be at least 1, got 0"),
+        (["--shifted-pictures", "-1"], "--shifted-pictures must be at least 0, got -1"),
+        (["--threads", "0"], "num_threads must be at least 1, got 0"),
+        (["--device", "foo"], "device must be one of auto, cpu"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_usage_error(folder, capsys, option, message):
+    with pytest.raises(SystemExit, match="4"):
+        main(["score", str(folder), *option])
+    assert message in capsys.readouterr().err
+
+
+def scored(variant, **about):
+    twin = {"size": "small", "seed": 0, "variant": variant, "recipe": {"steps": 1}, "data_hash": "a"}
+    return Scored(about={**twin, **about}, styles={}, routing=None)
+
+
+@pytest.mark.parametrize("other", [{"recipe": {"steps": 2}}, {"data_hash": "b"}, {"seed": 1}, {"size": "large"}])
+def test_twins_of_other_training_are_no_kin(other):
+    assert _kin(scored("plain")) == _kin(scored("dense"))
+    assert _kin(scored("plain")) != _kin(scored("dense", **other))
 
 
 class CountingClock:

@@ -1,5 +1,6 @@
 """Tests of layers in records: every figure of a table by hand, from samples of two layers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ def layers_scenario(
     seq_len: int = 640,
     facts: dict[str, float] = FACTS,
     dense: bool = True,
+    slowdown: float = 1.0,
+    cost: dict[str, float] = COST,
+    num_launches: int = 1,
 ) -> Scenario:
     name = f"bench_layers[7b@2-mmmu-{routing.replace(':', '')}-b{batch_size}-s{seq_len}-decode]"
     arms = {f"moe{part}": seconds for part, seconds in MOE.items()}
@@ -49,7 +53,9 @@ def layers_scenario(
     series = {
         arm: ArmSeries(
             scenario=name, arm=arm, metric="latency_s", num_units=1, anchor="stream", rates={}, params=params,
-            hashes={}, cost=COST, facts=facts, launches=(Launch(id="l0", samples=(seconds,), voided=0),),
+            hashes={}, cost=cost, facts=facts,
+            launches=tuple(Launch(id=f"l{n}", samples=((1 + n) * slowdown * seconds,), voided=0)
+                           for n in range(num_launches)),
         )
         for arm, seconds in arms.items()
     }  # fmt: skip
@@ -141,3 +147,26 @@ def test_every_figure_is_drawn_and_arms_beside_each_other_are_of_one_scenario(re
     assert [path.stem for path in drawn] == list(LAYER_FIGURES)
     assert "batch 8" in drawn[0].read_text()
     assert all(f"{arm}, batch 8" in drawn[1].read_text() for arm in ("moe", "dense"))
+
+
+def test_an_arm_is_held_against_the_moe_of_its_own_record(record: Record) -> None:
+    """Another session, three times as slow throughout: dense is twice the MoE in both."""
+    slow = record_of(layers_scenario(slowdown=3.0))
+    rows = [dict(zip(ARM_HEADERS, row, strict=True)) for row in arm_rows(read_cells([record, slow]))]
+    assert [row["arm"] for row in rows] == ["moe", "dense"] * 2
+    assert [row["arm / MoE [95 %]"] for row in rows] == ["", "2.00 [2.00, 2.00]"] * 2
+
+
+def test_blocks_of_all_launches_count() -> None:
+    """Launches of 20, 40 and 60 ms a layer: the median is the second's."""
+    cell = read_cells([record_of(layers_scenario(num_launches=3))])[0]
+    assert len(cell.samples["layers"]) == 3
+    assert cell.seconds("layers").estimate == pytest.approx(0.040)
+
+
+def test_a_record_without_cost_or_peaks_is_refused_with_the_remedy(record: Record) -> None:
+    remedy = r"measure it again with pytest bench/bench_layers\.py"
+    with pytest.raises(ValueError, match="moe must have the cost flops, bytes, got none for flops, bytes; " + remedy):
+        read_cells([record_of(layers_scenario(cost={}))])
+    with pytest.raises(ValueError, match="must have the peaks .* got none for copy_byte_per_s; " + remedy):
+        read_cells([replace(record, peaks={"matmul_flop_per_s": 1e9})])

@@ -1,8 +1,7 @@
 """Points, front and pairs: joined intervals by hand and by simulation, standings against the plain definition."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.harness.pareto.documents import read_campaigns
-from bench.harness.pareto.front import Standing, choices, place
+from bench.harness.pareto.documents import read_tiers
+from bench.harness.pareto.front import Standing, by_basis, choices, place
 from bench.harness.pareto.pairs import pairs
 from bench.harness.pareto.points import AXES, Point, joined, joined_rate, joined_share
+from bench.harness.pareto.sentences import compared
 from bench.harness.stats import Interval
+from tests.harness.sample_twins import MACHINE, document, entry
 
 AXIS = AXES[0]
-MACHINE = {"device_model": "Acme", "dtype": "float32", "num_threads": 1}
 
 
 def point(name: str, accuracy: Interval, rate: Interval, **changes: Any) -> Point:
@@ -32,23 +32,6 @@ def point(name: str, accuracy: Interval, rate: Interval, **changes: Any) -> Poin
 
 def around(estimate: float, half: float) -> Interval:
     return Interval(estimate, estimate - half, estimate + half)
-
-
-def entry(variant: str, seed: int, accuracy: float, rate: float = 100.0, **changes: Any) -> dict[str, Any]:
-    """Write a twin as documents do: accuracy +-0.02, throughput +-5 %."""
-    limits = {"estimate": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02, "num_samples": 500}
-    throughput = {axis: {"estimate": rate, "low": rate * 0.95, "high": rate * 1.05} for axis in AXES}
-    return {"task": "charts", "variant": variant, "size": "small", "seed": seed, "num_parameters": 1000,
-            "num_active_parameters": 1000 if variant.startswith("dense") else 400, "accuracy": {"all": limits},
-            "throughput": throughput, **changes}  # fmt: skip
-
-
-def document(folder: Path, twins: Sequence[Mapping[str, Any]], name: str = "twins.json", /, **changes: Any) -> Path:
-    path = folder / name
-    path.write_text(
-        json.dumps({"schema_version": 1, "tier": "measured", "machine": MACHINE, "twins": twins, **changes})
-    )
-    return path
 
 
 def test_two_seeds_join_by_hand() -> None:
@@ -140,42 +123,41 @@ def test_ties_are_as_fast_and_overlap_in_accuracy_fastest_first() -> None:
     assert first.ties == (nearer, near)
 
 
-def test_seeds_of_one_variant_and_size_are_one_point(tmp_path: Path) -> None:
-    twins = [entry("dense", seed, 0.6 + 0.1 * seed) for seed in range(3)] + [entry("plain", 0, 0.5)]
-    dense, plain = read_campaigns([document(tmp_path, twins)])["measured"].points
-    assert dense.accuracy.estimate == pytest.approx(0.7)
-    assert [one.estimate for one in dense.accuracy_by_seed.values()] == pytest.approx([0.6, 0.7, 0.8])
-    assert (dense.kind, plain.kind) == ("dense", "moe")
+def test_measured_and_predicted_throughputs_have_a_front_each() -> None:
+    """The floor of a model that nobody ran neither dominates a measured one nor is picked over it."""
+    measured = point("measured", around(0.7, 0.01), around(10, 1))
+    bound, slower = (
+        point(name, around(0.8, 0.01), around(rate, 1), basis="predicted") for name, rate in (("bound", 90), ("s", 50))
+    )
+    placed = place([measured, bound, slower], AXIS)
+    assert [one.standing for one in placed] == [Standing.FRONT, Standing.FRONT, Standing.OPEN]
+    parts = by_basis(placed)
+    assert {basis: [c.pick for c in choices(part, AXIS)] for basis, part in parts.items()} == {
+        "measured": [measured], "predicted": [bound],
+    }  # fmt: skip
 
 
-def test_another_weight_of_the_loss_is_another_model(tmp_path: Path) -> None:
-    coefs = ((0, 1e-3), (1, 1e-3), (0, 1e-2))
-    twins = [entry("smoes-attention", seed, 0.5, specialization_coef=coef) for seed, coef in coefs]
-    points = read_campaigns([document(tmp_path, twins)])["measured"].points
-    assert [(p.series, len(p.accuracy_by_seed)) for p in points] == [
-        ("smoes-attention", 2),
-        ("smoes-attention at 0.01", 1),
-    ]
-    assert {p.kind for p in points} == {"smoes"}
+def test_a_ratio_of_a_measured_and_a_predicted_throughput_is_no_speedup() -> None:
+    moe = point("Molmo", around(0.7, 0.01), around(10, 1), size="E", kind="moe", compared_with=("D",))
+    for basis, compares in (("measured", True), ("predicted", False)):
+        (pair,) = pairs([moe, point("Molmo", around(0.7, 0.01), around(5, 1), size="D", basis=basis)], AXIS)
+        assert (pair.speedup is not None) == compares
 
 
-def test_a_seed_given_twice_is_refused(tmp_path: Path) -> None:
-    path = document(tmp_path, [entry("dense", 0, 0.5)])
-    with pytest.raises(ValueError, match=r"each seed of charts dense small must be there once, got seeds \[0, 0\]"):
-        read_campaigns([path, path])
-
-
-def test_runs_without_a_seed_join_without_shrinking_the_samples_interval(tmp_path: Path) -> None:
-    run = {name: value for name, value in entry("mine", 0, 0.5).items() if name != "seed"}
-    paths = [document(tmp_path, [], f"{name}.json", tier="supplied", models=[run]) for name in "ab"]
-    (joined_point,) = read_campaigns(paths)["supplied"].points
-    assert joined_point.accuracy == pytest.approx((0.5, 0.48, 0.52))
+def test_pairs_are_worded_by_where_their_throughput_comes_from() -> None:
+    moe, dense = (point("Molmo", around(0.7, 0.01), around(rate, 1), size=size, kind=kind, compared_with=other)
+                  for rate, size, kind, other in ((10, "E", "moe", ("D",)), (5, "D", "dense", ())))  # fmt: skip
+    predicted = [replace(one, basis="predicted") for one in (moe, dense)]
+    both, floors, mixed = (pairs(of, AXIS) for of in ([moe, dense], predicted, [moe, predicted[1]]))
+    assert "; measured 2.00 times the requests/s." in compared(both)
+    assert "; the floor allows 2.00 times the requests/s." in compared(floors)
+    assert "; one measured, one predicted: not compared on charts." in compared(mixed)
 
 
 def test_a_plain_moe_of_a_publisher_is_never_smoes(tmp_path: Path) -> None:
     models = [{**entry("Qwen3-VL", 0, 0.5), "size": "30B-A3B"}]
     path = document(tmp_path, [], tier="published", models=models)
-    assert read_campaigns([path])["published"].points[0].kind == "moe"
+    assert read_tiers([path])["published"].points[0].kind == "moe"
 
 
 def test_pairs_are_by_seed_with_the_paired_interval_against_dense(tmp_path: Path) -> None:
@@ -184,7 +166,7 @@ def test_pairs_are_by_seed_with_the_paired_interval_against_dense(tmp_path: Path
              entry("smoes-attention", 0, 0.5, 150, minus_dense=paired)]  # fmt: skip
     found = {
         (p.point.series, p.against.series): p
-        for p in pairs(read_campaigns([document(tmp_path, twins)])["measured"].points, AXIS)
+        for p in pairs(read_tiers([document(tmp_path, twins)])["measured"].points, AXIS)
     }
     assert set(found) == {("plain", "dense"), ("smoes-attention", "dense"), ("smoes-attention", "plain")}
     against_dense = found["smoes-attention", "dense"]
@@ -199,8 +181,8 @@ def test_published_pairs_are_those_that_the_document_names(tmp_path: Path) -> No
     models = [{**entry("Molmo", 0, 0.5), "size": "E-1B", "num_active_parameters": 100, "compared_with": ["7B-O"]},
               {**entry("Molmo", 0, 0.6), "size": "7B-O", "num_active_parameters": 1000},
               {**entry("Molmo", 0, 0.6), "size": "7B-D", "num_active_parameters": 1000}]  # fmt: skip
-    campaign = read_campaigns([document(tmp_path, [], tier="published", models=models)])["published"]
-    assert [(pair.point.size, pair.against.size) for pair in pairs(campaign.points, AXIS)] == [("E-1B", "7B-O")]
+    tier = read_tiers([document(tmp_path, [], tier="published", models=models)])["published"]
+    assert [(pair.point.size, pair.against.size) for pair in pairs(tier.points, AXIS)] == [("E-1B", "7B-O")]
 
 
 @pytest.mark.parametrize(
@@ -218,27 +200,27 @@ def test_published_pairs_are_those_that_the_document_names(tmp_path: Path) -> No
 def test_what_is_no_document_is_refused_by_name(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = document(tmp_path, [entry("dense", 0, 0.5)], **change)
     with pytest.raises(ValueError, match="twins.json must be a document of scored models, got: .*" + message):
-        read_campaigns([path])
+        read_tiers([path])
 
 
 def test_a_machine_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None:
     path = document(tmp_path, [entry("dense", 0, 0.5)], machine={"os": "Linux"})
     with pytest.raises(ValueError, match=r"twins\.json must hold 'device_model', got a document without it"):
-        read_campaigns([path])
+        read_tiers([path])
 
 
 def test_other_json_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text("{}")
     with pytest.raises(ValueError, match="must hold 'schema_version'"):
-        read_campaigns([path])
+        read_tiers([path])
     path.write_text("[1]")
     with pytest.raises(ValueError, match="must be a document of scored models"):
-        read_campaigns([path])
+        read_tiers([path])
 
 
 def test_two_machines_are_not_compared(tmp_path: Path) -> None:
     twins = [entry("dense", 0, 0.5)]
     paths = [document(tmp_path, twins), document(tmp_path, twins, "b.json", machine={**MACHINE, "device_model": "B"})]
     with pytest.raises(ValueError, match=r"measured documents must be of one machine, .* Acme, float32, 1 threads in"):
-        read_campaigns(paths)
+        read_tiers(paths)

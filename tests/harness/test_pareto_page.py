@@ -171,3 +171,24 @@ def test_what_is_no_document_ends_as_a_usage_error(tmp_path: Path, capsys: Any) 
     path.write_text('{"schema_version": 9, "tier": "measured"}')
     assert main(["pareto", str(path), "--out", str(tmp_path / "p.md")]) == 4
     assert "schema_version must be 1, got 9" in capsys.readouterr().err
+
+
+def test_two_bases_have_a_pick_and_a_table_each(tmp_path: Path) -> None:
+    models = [{**published()[0], "basis": "measured"}, published()[1]]
+    path = tmp_path / "published.json"
+    path.write_text(json.dumps({"schema_version": 1, "tier": "published", "machine": "one H200", "models": models}))
+    text = write([path], tmp_path / "pareto.md")
+    assert "MMMU, throughput measured: the most accurate is **Qwen3-VL 30B-A3B**" in text
+    assert "MMMU, throughput predicted: the most accurate is **Qwen3-VL 32B**" in text
+    assert text.count("Throughput measured:\n") == text.count("Throughput predicted:\n") == 1
+    assert "one measured, one predicted: not compared on MMMU" in text
+
+
+def test_a_page_is_not_written_where_a_figure_cannot_be_drawn(tmp_path: Path, monkeypatch: Any) -> None:
+    def refuse(*_: Any) -> None:
+        raise ValueError("no figure")
+
+    monkeypatch.setattr("bench.harness.commands.pareto.draw_front", refuse)
+    paths = write_documents(tmp_path, twins())
+    assert main(["pareto", *map(str, paths), "--out", str(tmp_path / "p.md")]) == 4
+    assert not (tmp_path / "p.md").exists()

@@ -76,9 +76,23 @@ def test_of_several_tasks_one_is_chosen(tmp_path: Path) -> None:
 
 
 def test_another_weight_of_the_loss_is_another_variant(tmp_path: Path) -> None:
-    path, usual = tmp_path / "results.json", [{**t, "specialization_coef": 1e-3} for t in TWINS]
+    path = tmp_path / "results.json"
+    usual = [{**t, "specialization_coef": 1e-3} if t["variant"] == "smoes-attention" else t for t in TWINS]
     path.write_text(json.dumps({"twins": [*usual, {**twin("kl", 0), "specialization_coef": 0.0}]}))
     assert list(read_twins(path)) == ["dense", "plain", "smoes-attention", "kl at 0"]
+
+
+def test_a_weight_is_named_only_of_variants_that_have_the_loss(tmp_path: Path) -> None:
+    path, smoes = tmp_path / "results.json", [{**twin(name, 0), "specialization_coef": 1e-2} for name in ("kl", "sm")]
+    path.write_text(json.dumps({"twins": [twin("dense", 0), twin("dense", 1), twin("plain", 0), *smoes]}))
+    assert list(read_twins(path)) == ["dense", "plain", "kl", "sm"]
+
+
+def test_twins_of_two_recipes_are_not_compared(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({"twins": [{**twin(name, 0), "recipe": {"steps": n}} for n, name in enumerate("ab")]}))
+    with pytest.raises(ValueError, match=r"must share their recipe, got two for charts small: .* score it apart"):
+        read_twins(path)
 
 
 def test_every_figure_is_drawn_the_same_each_time(document: Path, tmp_path: Path) -> None:

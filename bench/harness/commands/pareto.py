@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
-from bench.harness.pareto.documents import read_campaigns
+from bench.harness.pareto.documents import read_tiers
 from bench.harness.pareto.page import page
 from bench.harness.pareto.points import AXES
 from bench.harness.plot.pareto import draw_front
@@ -46,19 +46,20 @@ def write(documents: Sequence[Path], out: Path) -> str:
         FileNotFoundError: There is no such document.
         ValueError: One is no document, or two of a tier cannot be compared.
     """
-    campaigns = read_campaigns(documents)
-    figures = {(tier, axis): figure_paths(tier, axis) for tier in campaigns for axis in AXES}
+    tiers = read_tiers(documents)
+    figures = {(name, axis): figure_paths(name, axis) for name in tiers for axis in AXES}
     names = " ".join(path.as_posix() for path in documents)
-    return page(campaigns, figures, f"python -m bench.harness pareto {names} --out {out.as_posix()}")
+    return page(tiers, figures, f"python -m bench.harness pareto {names} --out {out.as_posix()}")
 
 
 def run(options: argparse.Namespace) -> int:
     """Draw each tier over each throughput, and write the page."""
-    replace_text(options.out, write(options.documents, options.out))
-    print(f"written: {options.out}")
-    for tier, campaign in read_campaigns(options.documents).items():
+    text = write(options.documents, options.out)
+    for name, tier in read_tiers(options.documents).items():
         for axis in AXES:
-            paths = [options.out.parent / path for path in figure_paths(tier, axis)]
-            draw_front(campaign, axis, paths)
+            paths = [options.out.parent / path for path in figure_paths(name, axis)]
+            draw_front(tier, axis, paths)
             print(f"drawn: {' '.join(map(str, paths))}")
+    replace_text(options.out, text)  # last: a page never links to figures that could not be drawn
+    print(f"written: {options.out}")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
-from bench.harness.pareto.documents import read_campaigns
+from bench.harness.pareto.documents import read_tiers
 from bench.harness.plot.results import draw_speedups
 from bench.harness.record import KEY, CorruptRecord, load, replace_text
 from bench.harness.results.cells import cells_of
@@ -36,7 +36,7 @@ def write(paths: Sequence[Path], out: Path) -> str:
     records, documents = _parted(paths)
     names = " ".join(path.as_posix() for path in paths)
     command = f"python -m bench.harness results {names} --out {out.as_posix()}"
-    fronts = read_campaigns(documents) if documents else {}
+    fronts = read_tiers(documents) if documents else {}
     return page({path: load(path) for path in records}, fronts, FIGURES, command)
 
 

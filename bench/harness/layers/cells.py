@@ -13,6 +13,7 @@ from bench.harness.stats import Interval, median_interval
 BENCHMARK = "bench_layers["
 PARTS = {True: ("attention", "norms", "router", "experts"), False: ("attention", "norms", "ffn")}  # by: is it an MoE's
 LAYER, ENDS = "layers", "ends"
+COST, PEAKS = ("flops", "bytes"), ("matmul_flop_per_s", "copy_byte_per_s")  # what a prediction takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +21,17 @@ class Cell:
     """One arm of one scenario: seconds of a layer and of its parts, by block.
 
     Args:
+        record: Its place among those that were read: the same scenario of two records is two measurements.
         scenario: Its id.
         arm: The model.
         params: Axes of the scenario.
         facts: What routing did.
-        samples: Part -> seconds of all layers, one a block; "" is the whole pass.
+        samples: Part -> seconds of all layers, one a block of any of the record's launches; "" is the whole pass.
         cost: FLOPs and bytes that the experts, or the dense feed-forward, cannot do without in all layers.
         peaks: Of the machine, in the same run.
     """
 
+    record: int
     scenario: str
     arm: str
     params: Mapping[str, object]
@@ -107,11 +110,11 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
     """Return the arms of every bench_layers scenario, in the order of scale, phase, batch, length and specialization.
 
     Raises:
-        ValueError: The records have none.
+        ValueError: The records have none, or one lacks the cost or the peaks that a prediction takes.
     """
     cells = [
-        _cell(scenario, arm, record.peaks)
-        for record in records
+        _cell(number, scenario, arm, record.peaks)
+        for number, record in enumerate(records)
         for scenario in record.scenarios.values()
         if scenario.id.startswith(BENCHMARK)
         for arm in scenario.arms
@@ -122,20 +125,27 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
     return sorted(cells, key=_order)
 
 
-def _cell(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
+def _cell(record: int, scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
     series: dict[str, ArmSeries] = {
         name.removeprefix(arm).removeprefix("/"): found
         for name, found in scenario.arms.items()
         if name == arm or name.startswith(f"{arm}/")
     }
-    whole = series[""]
+    whole, cost = series[""], series["experts" if arm == PRIMARY else "ffn"].cost or {}
+    for what, names, found in (("cost", COST, cost), ("peaks", PEAKS, peaks)):
+        if missing := [name for name in names if name not in found]:
+            raise ValueError(
+                f"{scenario.id} {arm} must have the {what} {', '.join(names)}, got none for {', '.join(missing)}; "
+                "measure it again with pytest bench/bench_layers.py"
+            )
     return Cell(
+        record=record,
         scenario=scenario.id,
         arm=arm,
         params=whole.params,
         facts=whole.facts,
-        samples={name: found.launches[-1].samples for name, found in series.items()},
-        cost=series["experts" if arm == PRIMARY else "ffn"].cost or {},
+        samples={name: [one for launch in part.launches for one in launch.samples] for name, part in series.items()},
+        cost=cost,
         peaks=peaks,
     )
 
@@ -143,4 +153,4 @@ def _cell(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
 def _order(cell: Cell) -> tuple[object, ...]:
     length = str(cell.params["seq_len"])
     place = (len(cell.scale), cell.scale, str(cell.params["phase"]), cell.batch_size, len(length), length)
-    return (*place, cell.facts["msi"], cell.scenario, not cell.is_moe, cell.arm)
+    return (*place, cell.facts["msi"], cell.scenario, cell.record, not cell.is_moe, cell.arm)

@@ -1,4 +1,4 @@
-"""Documents of scored models: what `pareto` reads, checked and joined into one campaign for each tier.
+"""Documents of scored models: what `pareto` reads, checked and joined, those of a tier together.
 
 A document is JSON: {"schema_version", "tier", "machine", "workload", "twins" or "models": [{"task", "variant", "size",
 "seed", "num_parameters", "num_active_parameters", "accuracy": {"all": {"estimate", "low", "high", "num_samples"}},
@@ -24,10 +24,10 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Campaign:
-    """All points of one tier: measured on one machine, by one workload a task."""
+class Tier:
+    """All points of one tier, whose throughputs are of one machine and one workload a task; a key of TIERS names it."""
 
-    tier: str
+    name: str
     machine: str
     workload: str
     paths: tuple[Path, ...]
@@ -43,8 +43,8 @@ class Campaign:
         return [point for point in self.points if point.task == task]
 
 
-def read_campaigns(paths: Iterable[Path]) -> dict[str, Campaign]:
-    """Read documents; those of one tier become one campaign.
+def read_tiers(paths: Iterable[Path]) -> dict[str, Tier]:
+    """Read documents; return what they hold by tier.
 
     Args:
         paths: Of the documents; two of a tier must be of one machine and one workload.
@@ -55,7 +55,7 @@ def read_campaigns(paths: Iterable[Path]) -> dict[str, Campaign]:
     """
     documents = [(path, _read(path)) for path in paths]
     found = {tier: [(path, doc) for path, doc in documents if doc["tier"] == tier] for tier in TIERS}
-    return {tier: _campaign(tier, of_tier) for tier, of_tier in found.items() if of_tier}
+    return {name: _tier(name, of_tier) for name, of_tier in found.items() if of_tier}
 
 
 def _read(path: Path) -> Json:
@@ -92,21 +92,21 @@ def _check(entry: Json) -> None:
             raise ValueError(f"throughput of {name} must have {axis} above 0, got {entry['throughput'].get(axis)}")
 
 
-def _campaign(tier: str, documents: Sequence[tuple[Path, Json]]) -> Campaign:
+def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:
     for what, describe in (("machine", describe_machine), ("workload", describe_workload)):
         said = {describe(document): path for path, document in documents}
         if len(said) > 1:
             raise ValueError(
-                f"{tier} documents must be of one {what}, for their throughputs are compared, got "
+                f"{name} documents must be of one {what}, for their throughputs are compared, got "
                 f"{'; '.join(f'{value} in {path}' for value, path in said.items())}; make a page of each"
             )
     first = documents[0][1]
-    return Campaign(
-        tier=tier,
+    return Tier(
+        name=name,
         machine=describe_machine(first),
         workload=describe_workload(first),
         paths=tuple(path for path, _ in documents),
-        points=join_entries(tier, [entry for _, document in documents for entry in document[TIERS[tier]]]),
+        points=join_entries(name, [entry for _, document in documents for entry in document[TIERS[name]]]),
     )
 
 

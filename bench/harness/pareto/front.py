@@ -1,4 +1,7 @@
-"""The front: which model nobody beats on both axes, as far as the intervals tell, and which to pick at a throughput."""
+"""The front: which model nobody beats on both axes, as far as the intervals tell, and which to pick at a throughput.
+
+A throughput that was measured and one that the floor predicts are never ranked together: each basis has its own front.
+"""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -8,7 +11,7 @@ from bench.harness.pareto.points import Point
 
 
 class Standing(Enum):
-    """Where a point stands among those of its tier and task."""
+    """Where a point stands among those of its tier, task and basis."""
 
     FRONT = "on the front"  # no other is at least as good on both axes, by the estimates
     OPEN = "open"  # another is, but the intervals overlap on an axis: it may be chance
@@ -32,7 +35,7 @@ class Choice(NamedTuple):
 
 
 def place(points: Sequence[Point], axis: str) -> list[Placed]:
-    """Tell where each point stands.
+    """Tell where each point stands among those of its basis.
 
     Args:
         points: Of one tier and one task, each with a throughput on the axis.
@@ -55,7 +58,7 @@ def place(points: Sequence[Point], axis: str) -> list[Placed]:
 
 def _placed(point: Point, points: Sequence[Point], axis: str) -> Placed:
     for standing, ahead in ((Standing.DOMINATED, _separated), (Standing.OPEN, _ahead)):
-        rivals = [other for other in points if ahead(other, point, axis)]
+        rivals = [other for other in points if other.basis == point.basis and ahead(other, point, axis)]
         if rivals:
             return Placed(point, standing, max(rivals, key=lambda rival: rival.accuracy.estimate))
     return Placed(point, Standing.FRONT, None)
@@ -70,11 +73,19 @@ def _ahead(better: Point, worse: Point, axis: str) -> bool:
     return pairs[0] != pairs[1] and all(a >= b for a, b in zip(*pairs, strict=True))
 
 
+def by_basis(placed: Sequence[Placed]) -> dict[str, list[Placed]]:
+    """Part points by where their throughput comes from, in the order in which the bases come."""
+    parts: dict[str, list[Placed]] = {}
+    for one in placed:
+        parts.setdefault(one.point.basis, []).append(one)
+    return parts
+
+
 def choices(placed: Sequence[Placed], axis: str) -> list[Choice]:
     """Return what to pick at which throughput, from the least on: the most accurate model that is fast enough.
 
     Args:
-        placed: Of one tier and task, as `place` returns them.
+        placed: Of one tier, task and basis, as `by_basis` parts them.
         axis: As there.
     """
     points = [one.point for one in placed]

@@ -1,15 +1,20 @@
 """Entries of documents -> points: what was trained with several seeds, or run several times, is one point."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from bench.harness.pareto.points import AXES, LIMITS, MEASURED, Point, joined_rate, joined_share
 from bench.harness.stats import Interval
+from bench.harness.twins import require_same_training, variant_names
 
 SMOES = "smoes"  # how the names of SMoES' variants begin
-COEF = "specialization_coef"  # weight of the specialization loss: a twin trained with another one is another model
+OWN_NAME = "give each model a name of its own (bench.supplied: --name)"
+REMEDIES = {  # what entries of one model have in common -> what to do where they do not
+    "num_parameters": OWN_NAME,
+    "num_active_parameters": OWN_NAME,
+    "num_samples": "ask each run the same questions (--limit, --pictures)",
+}
 
 Json = Mapping[str, Any]
 
@@ -22,29 +27,32 @@ def join_entries(tier: str, entries: Sequence[Json]) -> tuple[Point, ...]:
         entries: Checked ones, of any tasks and models.
 
     Raises:
-        ValueError: A seed of a model is there twice.
+        ValueError: A run or a seed of a model is there twice, or entries of one name are of different models, questions
+            or training.
     """
-    usual = Counter(entry.get(COEF) for entry in entries).most_common(1)[0][0]
+    require_same_training(entries)
     groups: dict[tuple[str, str, str], list[Json]] = {}
-    for entry in entries:
-        groups.setdefault((entry["task"], _series(entry, usual), entry["size"]), []).append(entry)
+    for entry, series in zip(entries, variant_names(entries), strict=True):
+        groups.setdefault((entry["task"], series, entry["size"]), []).append(entry)
+    for name, of_one in groups.items():
+        _require_runs_of_one_model(" ".join(filter(None, name)), of_one)
     return tuple(_point(tier, series, of_one) for (_, series, _), of_one in groups.items())
 
 
-def _series(entry: Json, usual: float | None) -> str:
-    """Name the variant, with the weight of its specialization loss where it is not the usual one."""
-    coef = entry.get(COEF)
-    return str(entry["variant"]) if coef in (usual, None) else f"{entry['variant']} at {coef:g}"
+def _require_runs_of_one_model(name: str, entries: Sequence[Json]) -> None:
+    for field, remedy in REMEDIES.items():
+        found = list(dict.fromkeys(entry.get(field, entry["accuracy"]["all"].get(field)) for entry in entries))
+        if len(found) > 1:
+            raise ValueError(f"entries of {name} must have one {field}, got {', '.join(map(str, found))}; {remedy}")
+    given = [entry["seed"] for entry in entries if "seed" in entry]
+    if len(set(given)) < len(given):
+        raise ValueError(f"each seed of {name} must be there once, got seeds {sorted(given)}; give each document once")
+    if any(entry in entries[:index] for index, entry in enumerate(entries)):
+        raise ValueError(f"each run of {name} must be there once, got one twice; give each document once")
 
 
 def _point(tier: str, series: str, entries: Sequence[Json]) -> Point:
     first = entries[0]
-    given = [entry["seed"] for entry in entries if "seed" in entry]
-    if len(set(given)) < len(given):
-        raise ValueError(
-            f"each seed of {first['task']} {series} {first['size']} must be there once, got seeds {sorted(given)}; "
-            "give each document once"
-        )
     seeds = {entry.get("seed", index): entry for index, entry in enumerate(entries)}
     blind = [entry["blind"]["all"]["estimate"] for entry in entries if "blind" in entry]
     unparsed = [entry["unparsed_rate"] for entry in entries if "unparsed_rate" in entry]

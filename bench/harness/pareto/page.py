@@ -6,8 +6,8 @@ from string import Template
 
 from bench.harness.metrics import METRICS
 from bench.harness.pareto import sentences
-from bench.harness.pareto.documents import TIERS, Campaign
-from bench.harness.pareto.front import Placed, choices, place
+from bench.harness.pareto.documents import TIERS, Tier
+from bench.harness.pareto.front import Placed, by_basis, choices, place
 from bench.harness.pareto.pairs import REFERENCES, Pair, pairs
 from bench.harness.pareto.points import AXES, Point
 from bench.harness.pareto.tables import (
@@ -28,36 +28,44 @@ TEMPLATE = Path(__file__).with_name("template.md")
 ABSENT = "No such document was given to the command above."
 
 
-def page(campaigns: Mapping[str, Campaign], figures: Figures, command: str) -> str:
+def page(found: Mapping[str, Tier], figures: Figures, command: str) -> str:
     """Fill the template.
 
     Args:
-        campaigns: By tier; a tier may be absent.
+        found: By name; a tier may be absent.
         figures: Their files, relative to the page.
         command: That writes the page.
     """
-    tiers = {tier: _tier(campaigns[tier], figures) if tier in campaigns else ABSENT for tier in TIERS}
+    tiers = {name: _tier(found[name], figures) if name in found else ABSENT for name in TIERS}
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        tiers, command=command, in_short="\n".join(in_short(campaigns))
+        tiers, command=command, in_short="\n".join(in_short(found))
     )
 
 
-def in_short(campaigns: Mapping[str, Campaign]) -> list[str]:
+def in_short(tiers: Mapping[str, Tier]) -> list[str]:
     """Return a nested list: what to pick, by tier and task, and how MoE fares against dense.
 
     Args:
-        campaigns: By tier.
+        tiers: By name.
     """
     lines = []
-    for tier, campaign in campaigns.items():
-        lines.append(f"- **{tier.capitalize()}**, {sentences.scale(campaign)}:")
-        for task in campaign.tasks:
-            placed = place(campaign.of(task), AXES[0])
-            lines.append(f"  - {escape(sentences.picks(task, choices(placed, AXES[0])))}")
-            lines += [f"    - {escape(said)}" for said in _smoes(campaign.of(task), placed)]
-        if tier == "published":
-            lines += [f"  - {escape(sentences.compared(found))}" for found in sentences.same_pairs(campaign)]
+    for name, tier in tiers.items():
+        lines.append(f"- **{name.capitalize()}**, {sentences.scale(tier)}:")
+        for task in tier.tasks:
+            placed = place(tier.of(task), AXES[0])
+            lines += [f"  - {escape(said)}" for said in _picks(task, placed)]
+            lines += [f"    - {escape(said)}" for said in _smoes(tier.of(task), placed)]
+        if name == "published":
+            lines += [f"  - {escape(sentences.compared(found))}" for found in sentences.same_pairs(tier)]
     return lines
+
+
+def _picks(task: str, placed: Sequence[Placed]) -> list[str]:
+    """Say what to pick, for each basis of throughput apart."""
+    parts = by_basis(placed)
+    title = sentences.title(task)
+    names = {basis: title if len(parts) == 1 else f"{title}, throughput {basis}" for basis in parts}
+    return [sentences.picks(names[basis], choices(part, AXES[0])) for basis, part in parts.items()]
 
 
 def _smoes(of_task: Sequence[Point], placed: Sequence[Placed]) -> list[str]:
@@ -70,16 +78,24 @@ def _against(found: Sequence[Pair], who: str) -> list[str]:
     return [said for series in REFERENCES if (said := sentences.outcomes(found, series, who))]
 
 
-def _tier(campaign: Campaign, figures: Figures) -> str:
-    documents = ", ".join(f"`{path.as_posix()}`" for path in campaign.paths)
-    parts = [f"Machine: {campaign.machine}. Workload: {campaign.workload}. From {documents}."]
+def _tier(tier: Tier, figures: Figures) -> str:
+    documents = ", ".join(f"`{path.as_posix()}`" for path in tier.paths)
+    parts = [f"Machine: {tier.machine}. Workload: {tier.workload}. From {documents}."]
     for axis in AXES:
-        svg, *others = figures[campaign.tier, axis]
+        svg, *others = figures[tier.name, axis]
         links = ", ".join(f"[{path.suffix[1:].upper()}]({path.as_posix()})" for path in others)
-        parts.append(f"![Accuracy against {METRICS[axis].label}, {campaign.tier}]({svg.as_posix()})\n\n{links}")
-    parts += [_task(campaign.of(task), task) for task in campaign.tasks]
-    parts.append("\n".join(f"- {escape(source)}" for source in sentences.sources(campaign)))
+        parts.append(f"![Accuracy against {METRICS[axis].label}, {tier.name}]({svg.as_posix()})\n\n{links}")
+    parts += [_task(tier.of(task), task) for task in tier.tasks]
+    parts.append("\n".join(f"- {escape(source)}" for source in sentences.sources(tier)))
     return "\n\n".join(filter(None, parts))
+
+
+def _choices(placed: Sequence[Placed]) -> list[str]:
+    """Return the table of what to pick, one for each basis, named where there are two."""
+    parts = by_basis(placed)
+    tables = {basis: markdown_table(CHOICE_HEADERS, choice_rows(choices(part, AXES[0]), AXES[0]))
+              for basis, part in parts.items()}  # fmt: skip
+    return [f"Throughput {basis}:\n\n{table}" if len(parts) > 1 else table for basis, table in tables.items()]
 
 
 def _task(of_task: Sequence[Point], task: str) -> str:
@@ -88,7 +104,7 @@ def _task(of_task: Sequence[Point], task: str) -> str:
     said = [sentences.against_blind(of_task), *_against(found, "MoEs")]
     parts = [
         f"### {TITLES.get(task, task)}",
-        markdown_table(CHOICE_HEADERS, choice_rows(choices(placed, AXES[0]), AXES[0])),
+        *_choices(placed),
         markdown_table(*without_empty_columns(POINT_HEADERS, point_rows(placed))),
         "\n".join(f"- {escape(sentence)}" for sentence in said if sentence),
         markdown_table(*without_empty_columns(PAIR_HEADERS, pair_rows(found))) if found else "",

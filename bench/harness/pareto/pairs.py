@@ -19,7 +19,7 @@ class Pair(NamedTuple):
     against: Point
     difference: Interval  # above 0: the point is more accurate
     num_seeds: int  # trained with both
-    speedup: Interval  # above 1: the point is faster
+    speedup: Interval | None  # above 1: the point is faster; None where one is measured and the other predicted
 
     @property
     def outcome(self) -> str:
@@ -48,14 +48,19 @@ def _compared(point: Point, other: Point) -> bool:
 def _pair(point: Point, other: Point, axis: str) -> Pair:
     seeds = [seed for seed in point.accuracy_by_seed if seed in other.accuracy_by_seed]
     by_seed = [_difference(point, other, seed) for seed in seeds]
-    logs = [Interval(*map(math.log, one.throughput[axis])) for one in (point, other)]
     return Pair(
         point=point,
         against=other,
         difference=joined(by_seed) if by_seed else independent_difference(point.accuracy, other.accuracy),
         num_seeds=len(seeds),
-        speedup=Interval(*map(math.exp, independent_difference(*logs))),
+        speedup=_ratio(point.throughput[axis], other.throughput[axis]) if point.basis == other.basis else None,
     )
+
+
+def _ratio(one: Interval, other: Interval) -> Interval:
+    """Return the interval of a ratio of two independent estimates: a difference of logarithms."""
+    logs = [Interval(*map(math.log, rate)) for rate in (one, other)]
+    return Interval(*map(math.exp, independent_difference(*logs)))
 
 
 def _difference(point: Point, other: Point, seed: int) -> Interval:

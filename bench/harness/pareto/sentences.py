@@ -3,20 +3,26 @@
 from collections.abc import Iterable, Sequence
 
 from bench.harness.metrics import METRICS
-from bench.harness.pareto.documents import Campaign
+from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.front import Choice, Placed, Standing
 from bench.harness.pareto.pairs import Pair, pairs
-from bench.harness.pareto.points import AXES, PREDICTED, Point
-from bench.harness.pareto.tables import TITLES, count, points
+from bench.harness.pareto.points import AXES, MEASURED, PREDICTED, Point
+from bench.harness.pareto.tables import MIXED, TITLES, count, points
 
 OUTCOMES = {"wins": "won", "loses": "lost", "open": "open"}  # Pair.outcome -> how it is counted
 
 
-def picks(task: str, found: Sequence[Choice]) -> str:
+ALLOWED = {  # basis -> what a ratio of throughputs means
+    MEASURED: "measured {} times the requests/s",
+    PREDICTED: "the floor allows {} times the requests/s",
+}
+
+
+def picks(name: str, found: Sequence[Choice]) -> str:
     """Say what to pick: the most accurate model, the fastest that cannot be told from it, and the fastest of all.
 
     Args:
-        task: Of the points.
+        name: Of the task, and of the basis where a task has two.
         found: Choices from the least throughput on.
     """
     most_accurate, fastest = found[0], found[-1].pick
@@ -25,7 +31,16 @@ def picks(task: str, found: Sequence[Choice]) -> str:
         said.append(f"the fastest that cannot be told from it is {_at(most_accurate.ties[0])}")
     if fastest not in (most_accurate.pick, *most_accurate.ties[:1]):
         said.append(f"the fastest of all is {_at(fastest)}")
-    return f"{TITLES.get(task, task)}: {'; '.join(said)}."
+    return f"{name}: {'; '.join(said)}."
+
+
+def title(task: str) -> str:
+    """Return how a task's name is written.
+
+    >>> title("mmmu"), title("charts")
+    ('MMMU', 'charts')
+    """
+    return TITLES.get(task, task)
 
 
 def _at(point: Point) -> str:
@@ -34,9 +49,9 @@ def _at(point: Point) -> str:
     return f"**{point.name}** ({100 * point.accuracy.estimate:.1f} %, {bound}{rate})"
 
 
-def scale(campaign: Campaign) -> str:
+def scale(tier: Tier) -> str:
     """Say between which numbers of parameters the points lie."""
-    sizes = [point.num_parameters for point in campaign.points]
+    sizes = [point.num_parameters for point in tier.points]
     return f"{' to '.join(dict.fromkeys(count(pick(sizes)) for pick in (min, max)))} parameters"
 
 
@@ -76,10 +91,9 @@ def outcomes(found: Sequence[Pair], against: str, who: str) -> str:
     counts = [f"{sum(pair.outcome == name for pair in these)} {said}" for name, said in OUTCOMES.items()]
     lost = [f"{pair.point.name}, {points(pair.difference)} points" for pair in these if pair.outcome == "loses"]
     losers = f" (lost: {'; '.join(lost)})" if lost else ""
-    return (
-        f"{who} against {against} of the same size, in accuracy: {listed(counts)}{losers}; in requests/s: "
-        f"{_span([pair.speedup.estimate for pair in these])} times as fast."
-    )
+    ratios = [pair.speedup.estimate for pair in these if pair.speedup is not None]
+    speed = f"{_span(ratios)} times as fast" if ratios else MIXED
+    return f"{who} against {against} of the same size, in accuracy: {listed(counts)}{losers}; in requests/s: {speed}."
 
 
 def _span(ratios: Sequence[float]) -> str:
@@ -98,21 +112,32 @@ def compared(found: Sequence[Pair]) -> str:
         found: Pairs of the same two models, one a task.
     """
     point, against = found[0].point, found[0].against
-    said = [f"{points(pair.difference)} points on {TITLES.get(pair.point.task, pair.point.task)}" for pair in found]
-    told = [TITLES.get(pair.point.task, pair.point.task) for pair in found if pair.outcome != "open"]
+    said = [f"{points(pair.difference)} points on {title(pair.point.task)}" for pair in found]
+    told = [title(pair.point.task) for pair in found if pair.outcome != "open"]
     certain = f"told apart on {listed(told)} alone" if told else "told apart on none of them"
     return (
         f"**{point.name} against {against.name}** ({count(point.num_parameters)}, {count(point.num_active_parameters)} "
-        f"active, against {count(against.num_parameters)}): {listed(said)}, {certain}; the floor allows "
-        f"{_span([pair.speedup.estimate for pair in found])} times the requests/s."
+        f"active, against {count(against.num_parameters)}): {listed(said)}, {certain}; "
+        f"{'; '.join(_speedups(found))}."
     )
 
 
-def same_pairs(campaign: Campaign) -> list[list[Pair]]:
+def _speedups(found: Sequence[Pair]) -> list[str]:
+    """Say the ratios of throughputs of some pairs, those of a basis together."""
+    ratios: dict[str, list[float]] = {}
+    for pair in found:
+        if pair.speedup is not None:
+            ratios.setdefault(pair.point.basis, []).append(pair.speedup.estimate)
+    said = [ALLOWED[basis].format(_span(of_basis)) for basis, of_basis in ratios.items()]
+    mixed = [title(pair.point.task) for pair in found if pair.speedup is None]
+    return [*said, *([f"{MIXED} on {listed(mixed)}"] if mixed else [])]
+
+
+def same_pairs(tier: Tier) -> list[list[Pair]]:
     """Return the pairs of a tier, those of the same two models together."""
     together: dict[tuple[str, str], list[Pair]] = {}
-    for task in campaign.tasks:
-        for pair in pairs(campaign.of(task), AXES[0]):
+    for task in tier.tasks:
+        for pair in pairs(tier.of(task), AXES[0]):
             together.setdefault((pair.point.name, pair.against.name), []).append(pair)
     return list(together.values())
 
@@ -128,10 +153,10 @@ def against_blind(of_task: Sequence[Point]) -> str:
     return f"Not above the best guess without sight, by the interval: {listed(failed)}. These have not learned to look."
 
 
-def sources(campaign: Campaign) -> list[str]:
+def sources(tier: Tier) -> list[str]:
     """Say who reported the accuracy of which models."""
     by_source: dict[str, list[str]] = {}
-    for point in campaign.points:
+    for point in tier.points:
         by_source.setdefault(point.source, []).append(point.name)
     return [f"{listed(dict.fromkeys(names))}: {source}." for source, names in by_source.items() if source]
 

@@ -19,6 +19,7 @@ POINT_HEADERS = (
 CHOICE_HEADERS = ("throughput needed", "pick", "accuracy, %", "as accurate within the intervals, and at least as fast")
 PAIR_HEADERS = ("model", "against", "accuracy, points", "seeds", "request throughput", "in accuracy")
 NOBODY = "none"
+MIXED = "one measured, one predicted: not compared"  # of two throughputs
 MOST_NAMED = 3  # of those that tie: the fastest
 
 
@@ -70,7 +71,7 @@ def pair_rows(found: Sequence[Pair]) -> list[tuple[str, ...]]:
             pair.against.name,
             points(pair.difference),
             str(pair.num_seeds) if pair.point.num_samples else "",
-            times(pair.speedup),
+            MIXED if pair.speedup is None else times(pair.speedup),
             pair.outcome,
         )
         for pair in found

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.harness.metrics import METRICS
-from bench.harness.pareto.documents import Campaign
-from bench.harness.pareto.front import Placed, Standing, choices, place
+from bench.harness.pareto.documents import Tier
+from bench.harness.pareto.front import Placed, Standing, by_basis, choices, place
 from bench.harness.pareto.points import Point
 from bench.harness.pareto.tables import KINDS, TITLES, unit_of
 from bench.harness.plot.labels import Label, Line, place_labels
@@ -26,20 +26,20 @@ WIDE = 5.0  # ratio of a panel's ends from which few of its minor ticks are name
 MARGIN = 0.06  # of a panel, free around the whiskers
 
 
-def draw_front(campaign: Campaign, axis: str, paths: Sequence[Path]) -> None:
+def draw_front(tier: Tier, axis: str, paths: Sequence[Path]) -> None:
     """Draw one tier over one throughput.
 
     Args:
-        campaign: The tier's points.
+        tier: The tier's points.
         axis: The throughput.
         paths: Of the files, whose suffixes are their formats; their folders are made.
     """
-    series = list(dict.fromkeys(point.series for point in campaign.points))
+    series = list(dict.fromkeys(point.series for point in tier.points))
     colours = {name: SERIES_COLOURS[index % len(SERIES_COLOURS)] for index, name in enumerate(series)}
-    columns = min(COLUMNS, len(campaign.tasks))
+    columns = min(COLUMNS, len(tier.tasks))
     with mpl.rc_context({**STYLE, "savefig.dpi": DPI}):
-        figure = panels(columns, math.ceil(len(campaign.tasks) / columns), width=1.7, height=1.8, same_y=False)
-        drawn = {task: place(campaign.of(task), axis) for task in campaign.tasks}
+        figure = panels(columns, math.ceil(len(tier.tasks) / columns), width=1.7, height=1.8, same_y=False)
+        drawn = {task: place(tier.of(task), axis) for task in tier.tasks}
         for axes, (task, placed) in zip(figure.axes, drawn.items(), strict=False):
             _draw(axes, placed, axis, colours)
             axes.set(
@@ -47,7 +47,7 @@ def draw_front(campaign: Campaign, axis: str, paths: Sequence[Path]) -> None:
             )
         for axes in figure.axes[len(drawn) :]:
             axes.set_axis_off()
-        _legend(figure, campaign.points, colours)
+        _legend(figure, tier.points, colours)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # labels are placed in what the layout left
         for axes, placed in zip(figure.axes, drawn.values(), strict=False):
@@ -83,7 +83,11 @@ def _draw(axes: Axes, placed: Sequence[Placed], axis: str, colours: Mapping[str,
 
 
 def _staircase(placed: Sequence[Placed], axis: str, left: float) -> list[Line]:
-    """Return the lines of the best accuracy at each throughput, from the panel's left side on."""
+    """Return the lines of the best accuracy at each throughput, of each basis, from the panel's left side on."""
+    return [line for part in by_basis(placed).values() for line in _stairs(part, axis, left)]
+
+
+def _stairs(placed: Sequence[Placed], axis: str, left: float) -> list[Line]:
     steps = [(choice.up_to, 100 * choice.pick.accuracy.estimate) for choice in choices(placed, axis)]
     starts = [left, *(x for x, _ in steps)]
     across = [(start, y, x, y) for start, (x, y) in zip(starts, steps, strict=False)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from bench.harness.pareto.documents import Campaign
+from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
 from bench.harness.report import escape, machine_line, markdown_table
@@ -21,7 +21,7 @@ GPU_RUN = "Another one has other peaks, and with them other floors."
 ABSENT = "Nothing of this is in the records above."
 
 
-def page(records: Mapping[Path, Record], fronts: Mapping[str, Campaign], figures: Sequence[Path], command: str) -> str:
+def page(records: Mapping[Path, Record], fronts: Mapping[str, Tier], figures: Sequence[Path], command: str) -> str:
     """Fill the template.
 
     Args:
