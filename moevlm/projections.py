@@ -81,4 +81,4 @@ def side_by_side(layers: Sequence[nn.Linear]) -> torch.Tensor | None:
     storage = first.untyped_storage()
     if start + num_rows * row_bytes > storage.data_ptr() + storage.nbytes():  # neighbours by chance
         return None
-    return first.as_strided((num_rows, first.shape[1]), (first.shape[1], 1))
+    return first.data.as_strided((num_rows, first.shape[1]), (first.shape[1], 1))  # also of a model built for inference

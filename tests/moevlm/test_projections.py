@@ -101,3 +101,12 @@ def test_a_model_with_weights_side_by_side_is_saved_and_loaded_as_before(make_mo
     torch.testing.assert_close(model(**inputs).logits, expected)
     model.save_pretrained(tmp_path)
     torch.testing.assert_close(MoEVLM.from_pretrained(tmp_path)(**inputs).logits, expected)
+
+
+def test_layers_made_for_inference_are_laid_side_by_side_too() -> None:
+    with torch.inference_mode():
+        layers = [nn.Linear(8, 4, bias=False) for _ in range(3)]
+        lay_side_by_side(layers)
+        joined = side_by_side(layers)
+        assert joined is not None
+        assert torch.equal(joined, torch.cat([layer.weight for layer in layers]))
