@@ -104,6 +104,16 @@ def test_the_floors_ratio_and_share_are_of_the_slower_resource() -> None:
     assert cell.floor_share == pytest.approx({"moe": 0.5, "dense": 0.8})
 
 
+def test_the_floor_adds_up_parts_whose_work_grows_with_the_depth() -> None:
+    def slice_of(depth: int) -> Scenario:
+        parts = [[50.0, 1.0], [10.0 * depth, 5.0 * depth]]  # 0.5 s of FLOPs; depth times 0.5 s of bytes
+        cost = {"flops": 50.0 + 10.0 * depth, "bytes": 1.0 + 5.0 * depth, "parts": parts}
+        return scenario(1.0 + depth, 1.0 + depth, depth=depth, cost=cost)
+
+    (cell,) = cells(*map(slice_of, (1, 2, 4)))
+    assert cell.floor_share == pytest.approx({"moe": 8.5 / 17.0, "dense": 8.5 / 17.0})
+
+
 def test_peers_and_counted_scenarios_have_no_cell() -> None:
     one = scenario(2.0, 5.0)
     peer = Scenario(id=one.id, arms={**one.arms, "transformers/eager": one.arms["dense"]})

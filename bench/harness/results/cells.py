@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.harness.extrapolate import DEPTHS_NEEDED, WORST_CHECK_ERROR, Line, fit, full_depth_id, median_sample
 from bench.harness.metrics import METRICS
 from bench.harness.paired import ANCHOR, PRIMARY, is_peer
+from bench.harness.peaks import floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.stats import Interval, block_log_ratios, median_interval
 
@@ -163,12 +164,25 @@ def _line(depths: Sequence[int], values: Sequence[float]) -> tuple[Line, float]:
 
 
 def _floor_s(depths: Sequence[int], series: Sequence[ArmSeries], full: int, peaks: Mapping[str, float]) -> float | None:
-    """Return the larger of FLOPs over the matmul peak and bytes over the copy peak, of the whole model."""
-    costs = [one.cost for one in series if one.cost]
-    if len(costs) < len(series) or not {"matmul_flop_per_s", "copy_byte_per_s"} <= set(peaks):
+    """Return the least time that the peaks allow the whole model; None without costs or peaks.
+
+    The work of each part is a line in the depth; the time is not, where a part passes from one limit to the other.
+    """
+    works = [_work(one) for one in series]
+    if not all(works):
         return None
-    flops, moved = (_line(depths, [cost[unit] for cost in costs])[0].at(full) for unit in ("flops", "bytes"))
-    return max(flops / peaks["matmul_flop_per_s"], moved / peaks["copy_byte_per_s"])
+    parts = [
+        [_line(depths, [part[unit] for part in same_part])[0].at(full) for unit in (0, 1)]
+        for same_part in zip(*works, strict=True)
+    ]
+    flops, moved = (sum(part[unit] for part in parts) for unit in (0, 1))
+    return floor_s({"flops": flops, "bytes": moved, "parts": parts}, peaks)
+
+
+def _work(series: ArmSeries) -> Sequence[Sequence[float]]:
+    """Return FLOPs and bytes of each part; of work that is not known in parts, of all of it."""
+    cost = series.cost or {}
+    return cost.get("parts") or ([(cost["flops"], cost["bytes"])] if cost else [])
 
 
 def _speedup(
