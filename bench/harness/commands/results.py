@@ -26,20 +26,6 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def write(paths: Sequence[Path], out: Path) -> str:
-    """Return the page.
-
-    Args:
-        paths: Records, and documents of accuracy and throughput.
-        out: Where the page is to be.
-    """
-    records, documents = _parted(paths)
-    names = " ".join(path.as_posix() for path in paths)
-    command = f"python -m bench.harness results {names} --out {out.as_posix()}"
-    fronts = read_tiers(documents) if documents else {}
-    return page({path: load(path) for path in records}, fronts, FIGURES, command)
-
-
 def _parted(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Part records from documents of accuracy and throughput by what they hold.
 
@@ -61,9 +47,14 @@ def _parted(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 def run(options: argparse.Namespace) -> int:
     """Draw the figure and write the page."""
-    said = write(options.records, options.out)
-    figures = [options.out.parent / figure for figure in FIGURES]
-    draw_speedups(cells_of(map(load, _parted(options.records)[0])).cells, figures)
+    paths, documents = _parted(options.records)
+    records = {path: load(path) for path in paths}
+    names = " ".join(path.as_posix() for path in options.records)
+    command = f"python -m bench.harness results {names} --out {options.out.as_posix()}"
+    fronts = read_tiers(documents) if documents else {}
+    found, figures = cells_of(records.values()), [options.out.parent / figure for figure in FIGURES]
+    said = page(records, found, fronts, FIGURES, command)
+    draw_speedups(found.cells, figures)
     replace_text(options.out, said)
     for path in (options.out, *figures):
         print(f"written: {path}")

@@ -8,7 +8,7 @@ from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
 from bench.harness.report import escape, machine_line, markdown_table
-from bench.harness.results.cells import Cell, Dropped, cells_of
+from bench.harness.results.cells import Cell, Dropped, Found
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import SPEEDUP_HEADERS, WORKLOAD_HEADERS, speedup_rows, workload_rows
 
@@ -21,16 +21,19 @@ GPU_RUN = "Another one has other peaks, and with them other floors."
 ABSENT = "Nothing of this is in the records above."
 
 
-def page(records: Mapping[Path, Record], fronts: Mapping[str, Tier], figures: Sequence[Path], command: str) -> str:
+def page(
+    records: Mapping[Path, Record], found: Found, fronts: Mapping[str, Tier], figures: Sequence[Path], command: str
+) -> str:
     """Fill the template.
 
     Args:
         records: Of `pytest bench` or of a campaign, by their paths.
+        found: What they give.
         fronts: Documents of accuracy and throughput, by tier.
         figures: Of the speed-ups, relative to the page, the SVG first.
         command: That writes the page.
     """
-    cells, dropped = cells_of(records.values())
+    cells, dropped = found
     shown, *_ = figures
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         command=command,
