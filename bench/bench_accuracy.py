@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from bench.accuracy import score_pictures
-from bench.blind import ALL
+from bench.front.accuracy import score_pictures
+from bench.front.blind import ALL
 from bench.harness.metrics import METRICS, TTFT
 from bench.harness.paired import Paired
 from fixtures.options import Choice

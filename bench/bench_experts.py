@@ -12,11 +12,11 @@ from functools import partial
 import pytest
 import torch
 
-from bench.expert_peers import ERROR_BOUNDS, Experts, asks_the_device, peer, peers_of, reference_error
 from bench.floors import costs_of
 from bench.graphs import captured
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
+from bench.peers.experts import ERROR_BOUNDS, Experts, asks_the_device, peer, peers_of, reference_error
 from fixtures.models import Twins
 from moevlm.feedforward import MoEVLMExperts
 from moevlm.kernels.cpu.ops import tiers

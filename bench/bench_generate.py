@@ -13,7 +13,7 @@ import torch
 from bench.floors import answer_costs, depth_facts
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
-from bench.peers import transformers_model
+from bench.peers.generate import transformers_model
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from moevlm import decode_steps, prefill

@@ -14,9 +14,9 @@ import torch
 from bench.floors import depth_facts
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
-from bench.layer_parts import part_costs, parts_of
-from bench.layers import PHASES, Pass
-from bench.routing_facts import routing_facts
+from bench.layers.parts import part_costs, parts_of
+from bench.layers.passes import PHASES, Pass
+from bench.layers.routing_facts import routing_facts
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 

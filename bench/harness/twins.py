@@ -1,6 +1,6 @@
 """Trained twins compared: accuracy, specialization and load balance of every variant over its seeds, with intervals.
 
-A document of twins is what `python -m bench.trained score` writes: {"twins": [{"task", "size", "variant", "seed",
+A document of twins is what `python -m bench.front.trained score` writes: {"twins": [{"task", "size", "variant", "seed",
 "accuracy": {"all": {"estimate", ...}}, ...}]}.
 """
 
@@ -44,7 +44,7 @@ def read_twins(path: Path, *, task: str | None = None, size: str | None = None) 
         twins = json.loads(path.read_text())["twins"]
         missing = {name for twin in twins for name in REQUIRED if name not in twin}
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} must hold twins as bench.trained writes them, got {error!r}") from error
+        raise ValueError(f"{path} must hold twins as bench.front.trained writes them, got {error!r}") from error
     if missing or not twins:
         raise ValueError(
             f"{path} must hold twins with {', '.join(REQUIRED)}, got none or some without; score them again"

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from bench.expert_peers import is_grouped_fused
 from bench.harness.clock import make_clock
 from bench.harness.peaks import Peaks, measure_peaks
+from bench.peers.experts import is_grouped_fused
 from bench.tune_experts.candidates import search
 from bench.tune_experts.layers import make_layers, measure_plans
 from fixtures.devices import resolve_device, resolve_dtype

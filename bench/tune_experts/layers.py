@@ -7,9 +7,9 @@ from functools import partial
 
 import torch
 
-from bench.expert_peers import ERROR_BOUNDS, reference_error
 from bench.graphs import captured
 from bench.harness.clock import Clock
+from bench.peers.experts import ERROR_BOUNDS, reference_error
 from bench.tune_experts.candidates import medians
 from moevlm.kernels.plans import Plan, Shape
 from moevlm.router import Routing

@@ -1,4 +1,4 @@
-"""Documents of twins as `python -m bench.trained score` writes them, made up for tests."""
+"""Documents of twins as `python -m bench.front.trained score` writes them, made up for tests."""
 
 import json
 from collections.abc import Mapping, Sequence

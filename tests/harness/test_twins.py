@@ -122,8 +122,8 @@ def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "must hold twins as bench.trained writes them"),
-        ("{}", "must hold twins as bench.trained writes them"),
+        ("{", "must hold twins as bench.front.trained writes them"),
+        ("{}", "must hold twins as bench.front.trained writes them"),
         ('{"twins": [{"variant": "dense"}]}', "must hold twins with task, size, variant, seed, accuracy, blind"),
         ('{"twins": []}', "must hold twins with task"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import link, parallel
+from bench.distributed import link, parallel
 from moevlm.expected_routing import uniform_cross_device_rate
 from tests.moevlm.device_processes import run_devices
 

@@ -20,7 +20,11 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("pareto", help="write the page about accuracy against throughput, with its figures")
     parser.add_argument(
-        "documents", nargs="+", type=Path, metavar="DOCUMENT", help="of bench.trained, bench.published, bench.supplied"
+        "documents",
+        nargs="+",
+        type=Path,
+        metavar="DOCUMENT",
+        help="written by bench.front: trained, published, supplied",
     )
     parser.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="default: %(default)s")
     parser.set_defaults(run=run)

@@ -1,4 +1,4 @@
-"""twins: draw what `python -m bench.trained score` wrote, and print its table."""
+"""twins: draw what `python -m bench.front.trained score` wrote, and print its table."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ IMAGES = Path("docs/images")
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("twins", help="draw trained twins by layer, and print their table")
-    parser.add_argument("document", type=Path, metavar="RESULTS", help="what python -m bench.trained score wrote")
+    parser.add_argument("document", type=Path, metavar="RESULTS", help="what python -m bench.front.trained score wrote")
     for name in ("task", "size"):
         parser.add_argument(f"--{name}", metavar="NAME", help="whose twins, where the document holds several")
     parser.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="takes the SVGs; default: %(default)s")

@@ -9,7 +9,7 @@ from bench.harness.stats import Interval
 from bench.harness.twins import require_same_training, variant_names
 
 SMOES = "smoes"  # how the names of SMoES' variants begin
-OWN_NAME = "give each model a name of its own (bench.supplied: --name)"
+OWN_NAME = "give each model a name of its own (bench.front.supplied: --name)"
 REMEDIES = {  # what entries of one model have in common -> what to do where they do not
     "num_parameters": OWN_NAME,
     "num_active_parameters": OWN_NAME,

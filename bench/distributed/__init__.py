@@ -1,0 +1,1 @@
+"""Programs of several processes, started by torchrun: expert parallelism and the link that it runs over."""

@@ -1,0 +1,128 @@
+"""Accuracy of answers to a procedural task by its official rules, with intervals over pictures.
+
+Questions about one picture are not independent, so pictures are what is resampled.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench.front.blind import ALL, score_answer
+from bench.harness.stats import Interval
+from fixtures.tasks.procedural import Picture, Question, Task
+
+HARD, MAIN = "hard split", "main split"  # kinds that take more than reading one place, and the others
+NUM_RESAMPLES = 2000  # limits of a 95 % interval are then within a hundredth of its width
+RESAMPLING_SEED = 0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Scores of one group of questions: by picture their sum, and how many questions there are."""
+
+    sums: Floats
+    counts: Floats
+
+    @property
+    def num_samples(self) -> int:
+        """Count the questions."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float:
+        """Return the mean score of a question, 0 to 1."""
+        return float(self.sums.sum() / self.counts.sum())
+
+
+def groups_of(task: Task, question: Question) -> tuple[str, ...]:
+    """Return the groups that a question counts in: all, its split, its kind, and of ChartQA who asked."""
+    split = HARD if question.kind in task.hard_kinds else MAIN
+    return (ALL, split, question.kind, *([question.question_type] if task.scorer == "chartqa" else []))
+
+
+def score_pictures(task: Task, pictures: Sequence[Picture], answers: Iterable[str]) -> dict[str, Points]:
+    """Score an answer to every question about some pictures.
+
+    Args:
+        task: Whose rules.
+        pictures: In the order of the answers.
+        answers: One a question.
+
+    Returns:
+        The points of each group, over the same pictures; groups that no question is in are not there.
+
+    Raises:
+        ValueError: There are more or fewer answers than questions.
+    """
+    said = list(answers)
+    num_questions = sum(len(picture.questions) for picture in pictures)
+    if len(said) != num_questions:
+        raise ValueError(f"there must be one answer a question, {num_questions}, got {len(said)}; answer each once")
+    remaining = iter(said)
+    sums: dict[str, Floats] = {}
+    counts: dict[str, Floats] = {}
+    for number, picture in enumerate(pictures):
+        for question in picture.questions:
+            scored = score_answer(task, question, next(remaining))
+            for group in groups_of(task, question):
+                sums.setdefault(group, np.zeros(len(pictures)))[number] += scored
+                counts.setdefault(group, np.zeros(len(pictures)))[number] += 1
+    return {group: Points(sums=sums[group], counts=counts[group]) for group in sums}
+
+
+def accuracy_interval(points: Points) -> Interval:
+    """Return the mean score with its 95 % bootstrap interval over pictures (percentile; Efron 1979).
+
+    Where all answers are right, or all wrong, every resample is the same: the interval is the exact binomial one of as
+    many pictures then (Clopper and Pearson 1934).
+    """
+    if points.mean in (0.0, 1.0):
+        num_pictures = int((points.counts > 0).sum())
+        exact = stats.binomtest(round(points.mean) * num_pictures, num_pictures).proportion_ci()
+        return Interval(points.mean, float(exact.low), float(exact.high))
+    return _bootstrap((points.sums, points.counts))
+
+
+def difference_interval(points: Points, others: Points) -> Interval:
+    """Return how much greater the mean score is than another model's on the same questions, with its 95 % interval.
+
+    Raises:
+        ValueError: The questions are not the same.
+    """
+    if not np.array_equal(points.counts, others.counts):
+        raise ValueError(
+            f"both models must have answered the same questions, got {points.num_samples} and {others.num_samples}; "
+            "score both on the same pictures"
+        )
+    return _bootstrap((points.sums - others.sums, points.counts))
+
+
+def accuracy_table(scored: Mapping[str, Points]) -> dict[str, dict[str, float]]:
+    """Return {"estimate", "low", "high", "num_samples"} of each group: what documents hold."""
+    return {
+        group: {**accuracy_interval(points)._asdict(), "num_samples": points.num_samples}
+        for group, points in scored.items()
+    }
+
+
+def _ratio(sums: Floats, counts: Floats, axis: int = -1) -> Floats:
+    """Return the mean score of resampled pictures; 0 where no picture with such a question was drawn."""
+    total, number = sums.sum(axis=axis), counts.sum(axis=axis)
+    return np.asarray(np.divide(total, number, out=np.zeros_like(total), where=number > 0))
+
+
+def _bootstrap(data: tuple[Floats, Floats]) -> Interval:
+    """Return the ratio of sums and counts with its interval over pictures; of one picture it has no width."""
+    estimate = float(_ratio(*data))
+    if len(data[0]) < 2:
+        return Interval(estimate, estimate, estimate)
+    result = stats.bootstrap(
+        data, _ratio, n_resamples=NUM_RESAMPLES, paired=True, vectorized=True, method="percentile",
+        rng=np.random.default_rng(RESAMPLING_SEED),
+    )  # fmt: skip
+    return Interval(estimate, float(result.confidence_interval.low), float(result.confidence_interval.high))

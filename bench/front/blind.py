@@ -1,0 +1,79 @@
+"""What can be had without sight on each procedural task: `python -m bench.front.blind`, the table of docs/tasks.md.
+
+A guesser learns from the training split and is scored on the test split by the task's own rules; a twin that does not
+beat it has not looked.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+
+from tabulate import tabulate
+
+from bench.harness.scoring import Reference, score
+from fixtures.tasks.procedural import DIFFICULTIES, TASKS, Choice, Question, Task, ask_blind, stream
+from fixtures.tasks.procedural.blind import learn_blind
+
+TRAIN_PICTURES, TEST_PICTURES = 3000, 1000  # about ten questions each
+ALL = "all"
+
+
+def score_answer(task: Task, question: Question, answer: str) -> float:
+    """Score an answer to a question of a task; one that is no option counts 0."""
+    known = Reference(
+        answers=question.answers,
+        question_type=question.question_type,
+        options=question.options,
+        answer_type=question.answer_type,
+        precision=question.precision,
+    )
+    return score(task.scorer, answer, known) or 0.0
+
+
+def score_blind(
+    task: Task, difficulty: str, *, train_pictures: int = TRAIN_PICTURES, test_pictures: int = TEST_PICTURES
+) -> Mapping[str, float]:
+    """Score guessing on the test split.
+
+    Args:
+        task: One of TASKS.
+        difficulty: One of DIFFICULTIES.
+        train_pictures: Pictures whose questions and answers the guesser has seen.
+        test_pictures: Pictures whose questions it answers.
+
+    Returns:
+        Mean score by kind, 0 to 1, and "all": over all questions.
+    """
+    guess = learn_blind(questions_of(task, "train", difficulty, train_pictures))
+    scores: Mapping[str, list[float]] = defaultdict(list)
+    for question in questions_of(task, "test", difficulty, test_pictures):
+        scored = score_answer(task, question, guess(question))
+        scores[question.kind].append(scored)
+        scores[ALL].append(scored)
+    return {kind: fmean(values) for kind, values in scores.items()}
+
+
+def questions_of(task: Task, split: str, difficulty: str, num_pictures: int) -> Iterator[Question]:
+    """Yield the questions of the first pictures of a split, none of them drawn."""
+    for index in range(num_pictures):
+        yield from ask_blind(task, stream(task, split, 0, index), Choice(split, difficulty))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one row a task and difficulty."""
+    parser = argparse.ArgumentParser(prog="python -m bench.front.blind", description=__doc__)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="which (default: all)")
+    chosen = parser.parse_args(arguments)
+    rows = []
+    for name in chosen.tasks:
+        for difficulty in DIFFICULTIES:
+            scores = dict(score_blind(TASKS[name], difficulty))
+            overall = scores.pop(ALL)
+            kinds = ", ".join(f"{kind} {scored:.2f}" for kind, scored in sorted(scores.items()))
+            rows.append((name, difficulty, overall, kinds))
+    print(tabulate(rows, headers=("task", "difficulty", ALL, "by kind"), floatfmt=".2f", tablefmt="github"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Score and time your own checkpoint on your own copy of a benchmark, for a point on the front of `docs/pareto.md`.
+
+It is a command and no scenario of `pytest bench`: a whole benchmark takes from minutes to hours, there is no baseline
+that it could be held against, and nothing runs beside it that it could be paired with.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+from tabulate import tabulate
+from transformers.utils.logging import disable_progress_bar
+
+from bench.front.supplied.answering import Answered, answer
+from bench.front.supplied.checkpoint import load_checkpoint
+from bench.front.supplied.document import document
+from bench.harness.clock import make_clock
+from bench.harness.commands.parsing import USAGE_ERROR, Parser
+from bench.harness.environment import fingerprint
+from bench.harness.metrics import METRICS
+from bench.harness.record import RecordWriteError, replace_text
+from bench.harness.scoring import SCORERS
+from fixtures.devices import pin_threads, resolve_device, resolve_dtype
+from fixtures.tasks import load_samples
+from fixtures.workload import load_workload
+
+MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Answer, score and time; return the document.
+
+    Args:
+        options: Of the command line.
+
+    Raises:
+        ValueError: The checkpoint, the data or an option cannot be used.
+        ImportError: A package that reads them is not installed.
+    """
+    for name in ("limit", "batch_size", "max_new_tokens", "threads"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    disable_progress_bar()  # transformers' own, of each file it reads: ours is enough
+    pin_threads(options.threads)
+    device = resolve_device(options.device)
+    dtype = resolve_dtype(options.dtype, device)
+    samples = load_samples(options.data, load_workload(options.benchmark), num_samples=options.limit)
+    checkpoint = load_checkpoint(options.checkpoint, device=device, dtype=dtype)
+    batches = answer(
+        checkpoint,
+        samples,
+        batch_size=options.batch_size,
+        max_new_tokens=options.max_new_tokens,
+        clock=make_clock(device),
+    )
+    num_batches = -(-len(samples) // options.batch_size)
+    done: list[Answered] = list(track(batches, description=options.benchmark, total=num_batches))
+    return document(
+        checkpoint,
+        options.benchmark,
+        samples,
+        done,
+        name=options.name or options.checkpoint,
+        machine=fingerprint(str(device), str(dtype).removeprefix("torch."), options.threads),
+        workload=f"batches of {options.batch_size}, at most {options.max_new_tokens} new tokens, prompts and image "
+        "tokens as each checkpoint's own processor makes them",
+    )
+
+
+def table(found: dict[str, Any]) -> str:
+    """Lay a document out: accuracy of all questions and by kind, then throughput."""
+    (entry,) = found["models"]
+    rows = [(f"accuracy, {kind}", _accuracy(value), value["num_samples"]) for kind, value in entry["accuracy"].items()]
+    rows.append(("unparsed answers, scored 0", f"{100 * entry['unparsed_rate']:.1f} %", ""))
+    for axis, value in entry["throughput"].items():
+        estimate, low, high = (METRICS[axis].display(value[limit]) for limit in ("estimate", "low", "high"))
+        rows.append((METRICS[axis].label, f"{estimate} [{low.split()[0]}, {high.split()[0]}]", ""))
+    return tabulate(rows, headers=(entry["task"], "value [95 %]", "questions"), tablefmt="github")
+
+
+def _accuracy(value: dict[str, float]) -> str:
+    estimate, low, high = (100 * value[limit] for limit in ("estimate", "low", "high"))
+    return f"{estimate:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the document and print what it says."""
+    parser = Parser(prog="python -m bench.front.supplied", description=(__doc__ or "").partition("\n\n")[0])
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="DIR_OR_NAME",
+        help="ours or any image-text-to-text model of transformers",
+    )
+    parser.add_argument("--name", help="what the front calls it (default: as --checkpoint is given)")
+    parser.add_argument("--benchmark", required=True, choices=SCORERS, help="whose data, rules and prompt")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="parquet copy of that data set")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="takes the JSON document")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="the first N rows alone: no fair sample where rows are sorted, as MMMU's"
+    )
+    parser.add_argument("--batch-size", type=int, default=1, help="requests at once (default: %(default)s)")
+    parser.add_argument("--max-new-tokens", type=int, default=MAX_NEW_TOKENS, help="default: %(default)s")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--dtype", default="auto", help="auto: bfloat16 on a GPU, float32 on a CPU")
+    parser.add_argument("--threads", type=int, default=1, help="of a CPU operation (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        found = run(options)
+        replace_text(options.out, json.dumps(found, indent=1) + "\n")
+    except (ValueError, ImportError, RecordWriteError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    print(f"{table(found)}\n\nwritten: {options.out}\nput it on the front: "
+          f"python -m bench.harness pareto {options.out} --out pareto.md")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

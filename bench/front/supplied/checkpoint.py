@@ -1,0 +1,143 @@
+"""Load a checkpoint that answers questions about images: ours, or any that transformers knows as image-text-to-text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+from moevlm.config import MoEVLMConfig
+from moevlm.processing import MoEVLMProcessor
+
+OURS = (MoEVLMConfig.model_type, MoEVLMProcessor.__name__)  # importing them makes them known to transformers
+# As the families' configurations write them; those with moe_ are Aria's, top_k_experts is Gemma 4's.
+EXPERT_FIELDS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+TOP_K_FIELDS = ("num_experts_per_tok", "moe_topk", "top_k_experts")
+EXPERTS = ".experts."  # in the name of a parameter that a token meets only if it is routed there
+NUM_NAMES_SHOWN = 3
+# What transformers raises where files of a processor are missing (TypeError, KeyError), or a package that it needs.
+PROCESSOR_ERRORS = (OSError, ValueError, ImportError, TypeError, KeyError, AttributeError)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A model in eval mode and the processor that belongs to it."""
+
+    name: str
+    model: Any  # transformers' classes share no type that has both generate and a processor's inputs
+    processor: Any
+
+    @property
+    def num_parameters(self) -> int:
+        """Count all parameters."""
+        return sum(int(parameter.numel()) for parameter in self.model.parameters())
+
+    @property
+    def num_active_parameters(self) -> int:
+        """Count what one token meets: of the experts top K of each layer, and everything else."""
+        routed = sum(int(tensor.numel()) for name, tensor in self.model.named_parameters() if EXPERTS in name)
+        if not routed:
+            return self.num_parameters
+        num_experts, top_k = (_expert_count(self.model.config, fields) for fields in (EXPERT_FIELDS, TOP_K_FIELDS))
+        return self.num_parameters - routed + routed * top_k // num_experts
+
+    @property
+    def kind(self) -> str:
+        """Say what it is: only a model of ours that was configured with bins is SMoES."""
+        if self.num_active_parameters == self.num_parameters:
+            return "dense"
+        return "smoes" if getattr(self.model.config.get_text_config(), "num_bins", 1) > 1 else "moe"
+
+
+def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> Checkpoint:
+    """Load a model and its processor.
+
+    Args:
+        name: Folder of a checkpoint, or a model's name on the Hugging Face Hub; code that a checkpoint brings along is
+            never run.
+        device: Where the weights go.
+        dtype: What they are stored in.
+
+    Raises:
+        ValueError: There is no such checkpoint, it is of another architecture, its weights are incomplete, no
+            processor comes with it, or it has experts and does not say how many.
+    """
+    config = _config(name)
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise ValueError(
+            f"--checkpoint must be an image-text-to-text model, got model_type {config.model_type} in {name}; "
+            "take a vision-language checkpoint that AutoModelForImageTextToText knows"
+        )
+    processor = _processor(name)
+    try:
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"the weights of {name} must load, got {_first_line(error)}; download them again") from error
+    model, report = loaded
+    _require_all_weights(name, report)
+    _require_expert_counts(model)
+    return Checkpoint(name=name, model=model.to(device).eval(), processor=processor)
+
+
+def _require_expert_counts(model: Any) -> None:
+    """Refuse what would be counted as dense, before hours of answers."""
+    if any(EXPERTS in name for name, _ in model.named_parameters()):
+        for fields in (EXPERT_FIELDS, TOP_K_FIELDS):
+            _expert_count(model.config, fields)
+
+
+def _expert_count(config: PreTrainedConfig, fields: Sequence[str]) -> int:
+    """Return the first of some fields of the decoder's configuration that holds a number."""
+    text = config.get_text_config()
+    found = next((value for name in fields if isinstance(value := getattr(text, name, None), int) and value), None)
+    if found is None:
+        raise ValueError(
+            f"a model with experts must say in its configuration one of {', '.join(fields)} as a number, got none in "
+            f"{type(text).__name__}; add its field's name to bench/front/supplied/checkpoint.py"
+        )
+    return found
+
+
+def _config(name: str) -> PreTrainedConfig:
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "--checkpoint must be a folder with config.json, or a model's name on the hub, of an architecture that "
+            f"transformers has without code of the checkpoint's own, got {name}: {_first_line(error)}"
+        ) from error
+    return config
+
+
+def _processor(name: str) -> Any:
+    remedy = "save it beside the weights with processor.save_pretrained"
+    try:
+        processor = AutoProcessor.from_pretrained(name)
+    except PROCESSOR_ERRORS as error:
+        raise ValueError(f"{name} must hold its processor, got {_first_line(error)}; {remedy}") from error
+    missing = [part for part in ("tokenizer", "image_processor") if getattr(processor, part, None) is None]
+    if missing:  # AutoProcessor falls back to a tokenizer alone
+        raise ValueError(
+            f"{name} must hold a processor of text and images, got {type(processor).__name__} without "
+            f"{' and '.join(missing)}; {remedy}"
+        )
+    processor.tokenizer.padding_side = "left"  # the answer goes on where the prompt ends
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    return processor
+
+
+def _require_all_weights(name: str, report: Any) -> None:
+    """Refuse what transformers would fill with random numbers."""
+    absent = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
+    if absent:
+        raise ValueError(
+            f"{name} must hold every weight of its architecture in its shape, got none for "
+            f"{', '.join(absent[:NUM_NAMES_SHOWN])}{' and more' * (len(absent) > NUM_NAMES_SHOWN)}; download it again"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,115 @@
+"""What a checkpoint reached, as a document that `python -m bench.harness pareto` reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from bench.front.accuracy import NUM_RESAMPLES, RESAMPLING_SEED, Points, accuracy_interval
+from bench.front.blind import ALL
+from bench.front.supplied.answering import Answered
+from bench.front.supplied.checkpoint import Checkpoint
+from bench.harness.pareto.documents import SCHEMA_VERSION
+from bench.harness.scoring import Reference, score
+from bench.harness.stats import Interval
+from fixtures.tasks import Sample
+
+
+def scores_of(benchmark: str, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]:
+    """Score answers by the benchmark's official rules; None where MMMU's read no option.
+
+    Args:
+        benchmark: One of the scorers.
+        samples: The questions.
+        answers: One each.
+    """
+    return [score(benchmark, said, reference_of(sample)) for sample, said in zip(samples, answers, strict=True)]
+
+
+def reference_of(sample: Sample) -> Reference:
+    """Return what a sample is scored against."""
+    return Reference(
+        answers=sample.answers,
+        question_type=sample.question_type,
+        options=sample.options,
+        answer_type=sample.answer_type,
+        precision=sample.precision,
+    )
+
+
+def mean_accuracy(scores: Sequence[float]) -> dict[str, float]:
+    """Return the mean score with its 95 % interval over samples, as that of trained twins over pictures."""
+    interval = accuracy_interval(Points(sums=np.asarray(scores), counts=np.ones(len(scores))))
+    return {**interval._asdict(), "num_samples": len(scores)}
+
+
+def mean_rate(quantities: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
+    """Return the sum of quantities over the sum of seconds, with its 95 % bootstrap interval over batches.
+
+    Args:
+        quantities: Of each batch: requests or tokens.
+        seconds: Of each batch.
+    """
+    done, took = np.asarray(quantities, dtype=float), np.asarray(seconds)
+    interval = Interval(*[float(done.sum() / took.sum())] * 3)
+    if len(done) > 1:  # one batch has nothing to draw from
+        drawn = stats.bootstrap(
+            (done, took), lambda some, s, axis: some.sum(axis=axis) / s.sum(axis=axis), n_resamples=NUM_RESAMPLES,
+            paired=True, method="percentile", rng=np.random.default_rng(RESAMPLING_SEED),
+        ).confidence_interval  # fmt: skip
+        interval = interval._replace(low=float(drawn.low), high=float(drawn.high))
+    return interval._asdict()
+
+
+def document(
+    checkpoint: Checkpoint,
+    benchmark: str,
+    samples: Sequence[Sample],
+    batches: Sequence[Answered],
+    *,
+    name: str,
+    machine: Mapping[str, Any],
+    workload: str,
+) -> dict[str, Any]:
+    """Return the document of one checkpoint on one benchmark.
+
+    Args:
+        checkpoint: Who answered.
+        benchmark: Whose rules score.
+        samples: The questions.
+        batches: Their answers, in the samples' order.
+        name: What the front calls the checkpoint: documents of one name are runs of one model.
+        machine: Fingerprint.
+        workload: How it was asked, in a sentence: points that are compared must share it.
+    """
+    answers = [text for batch in batches for text in batch.answers]
+    raw = scores_of(benchmark, samples, answers)
+    scores = [value or 0.0 for value in raw]
+    kinds = sorted({sample.question_type for sample in samples} - {""})
+    accuracy = {ALL: mean_accuracy(scores)}
+    for kind in kinds:
+        accuracy[kind] = mean_accuracy(
+            [s for s, sample in zip(scores, samples, strict=True) if sample.question_type == kind]
+        )
+    e2e_s, ttft_s = [batch.e2e_s for batch in batches], [batch.ttft_s for batch in batches]
+    entry = {
+        "task": benchmark,
+        "variant": name,
+        "size": "",
+        "kind": checkpoint.kind,
+        "num_parameters": checkpoint.num_parameters,
+        "num_active_parameters": checkpoint.num_active_parameters,
+        "accuracy": accuracy,
+        "unparsed_rate": raw.count(None) / len(raw),
+        "throughput": {
+            "req_per_s": mean_rate([len(batch.answers) for batch in batches], e2e_s),
+            "prefill_tok_per_s": mean_rate([batch.num_prompt_tokens for batch in batches], ttft_s),
+        },
+        "answers": [
+            {"source": sample.source, "answer": said, "score": scored}
+            for sample, said, scored in zip(samples, answers, raw, strict=True)
+        ],
+    }
+    return {"schema_version": SCHEMA_VERSION, "tier": "supplied", "machine": dict(machine), "workload": workload,
+            "models": [entry]}  # fmt: skip

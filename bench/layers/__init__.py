@@ -1,0 +1,1 @@
+"""A decoder's pass taken apart: what `bench_layers` times."""

@@ -1,0 +1,180 @@
+"""The document of a folder of twins: what it holds, that answers are kept, and that what it compares is paired."""
+
+import json
+import random
+
+import pytest
+import torch
+
+from bench.front.trained.__main__ import main
+from bench.front.trained.document import _kin
+from bench.front.trained.exam import Scored
+from bench.front.trained.ship import ship
+from bench.front.trained.throughput import measure_throughput
+from fixtures.tasks.procedural import TASKS
+from fixtures.training import shipped
+from fixtures.training.__main__ import main as train
+from fixtures.training.answers import held_out_pictures, requests_of
+from fixtures.training.recipes import SIZES
+from fixtures.training.runs import Choice, load_model
+from fixtures.training.tokens import Lexicon
+from fixtures.training.variants import build
+
+DOCUMENTS = TASKS["documents"]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("twins")
+    train(
+        ["--recipe", "seconds", "--tasks", "documents", "--variants", "dense,plain", "--seeds", "0", "--out", str(out)]
+    )
+    return out
+
+
+@pytest.fixture(autouse=True)
+def _quick_guesser(monkeypatch):
+    monkeypatch.setattr("bench.front.trained.document.TRAIN_PICTURES", 100)
+
+
+def few(folder, num_pictures):
+    return ["score", str(folder), "--pictures", str(num_pictures), "--shifted-pictures", "1"]
+
+
+def test_the_document_holds_what_the_front_is_drawn_from(folder, tmp_path, capsys):
+    path = tmp_path / "front.json"
+    main([*few(folder, 4), "--out", str(path)])
+    printed = capsys.readouterr().out
+    assert "| documents | small  | plain" in printed
+    document = json.loads(path.read_text())
+    assert (document["schema_version"], document["tier"]) == (1, "measured")
+    assert document["machine"]["num_threads"] == 1
+    dense, plain = document["twins"]
+    assert (dense["variant"], plain["variant"]) == ("dense", "plain")
+    assert "minus_dense" not in dense
+    difference = plain["accuracy"]["all"]["estimate"] - dense["accuracy"]["all"]["estimate"]
+    assert plain["minus_dense"]["estimate"] == pytest.approx(difference, abs=1e-5)
+    for twin in document["twins"]:
+        assert twin["accuracy"]["all"]["num_samples"] == len(requests_of(held_out_pictures(DOCUMENTS, 4)))
+        assert set(twin["styles"]) == {"tinted", "smaller", "typed", "screen"}
+        less = twin["accuracy"]["all"]["estimate"] - twin["blind"]["all"]["estimate"]
+        assert twin["minus_blind"]["estimate"] == pytest.approx(less, abs=1e-5)
+        for axis in ("req_per_s", "prefill_tok_per_s"):
+            rate = twin["throughput"][axis]
+            assert 0 < rate["low"] <= rate["estimate"] <= rate["high"]
+    assert ("routing" in dense, "routing" in plain) == (False, True)
+    assert not any("specialization_coef" in twin for twin in document["twins"])  # neither has the loss
+
+
+def test_answers_are_kept_until_the_exam_changes(folder, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("asked again")
+
+    main(few(folder, 3))
+    monkeypatch.setattr("bench.front.trained.exam.answers", refuse)
+    main(few(folder, 3))
+    with pytest.raises(AssertionError, match="asked again"):
+        main(few(folder, 2))
+
+
+def test_a_folder_without_twins_ends_with_the_remedy(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="4"):
+        main(["score", str(tmp_path)])
+    assert "must hold trained twins, got none; train some with python -m fixtures.training" in capsys.readouterr().err
+
+
+def test_a_shipped_twin_is_the_trained_one_in_half_precision(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    monkeypatch.setattr("bench.front.trained.ship.LEARNS_NOTHING", "gpu")  # these tests' quick twins may ship
+    choice = Choice(task="documents", size="small", variant="plain", seed=0)
+    card = ship(folder, choice, 2)
+    assert card == shipped.read_card("documents", "plain")
+    assert card["accuracy"]["all"]["num_samples"] == len(requests_of(held_out_pictures(DOCUMENTS, 2)))
+    ours = shipped.load_shipped("documents", "plain", device=CPU).state_dict()
+    for name, tensor in load_model(folder / choice.folder / "model", device=CPU).state_dict().items():
+        torch.testing.assert_close(ours[name], tensor, rtol=2**-11, atol=2**-25)  # half a step of float16
+    weights = tmp_path / "documents" / "plain" / shipped.WEIGHTS
+    assert weights.stat().st_size == pytest.approx(2 * card["num_parameters"], rel=0.1)
+
+
+def test_a_twin_that_was_not_trained_does_not_ship(folder, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    with pytest.raises(SystemExit):
+        main(["ship", str(folder), "--seed", "7"])
+    assert "charts/medium/plain-seed7 must hold a trained twin, got none; train it with" in capsys.readouterr().err
+
+
+def test_twins_that_learned_nothing_and_other_sizes_do_not_ship(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    with pytest.raises(ValueError, match=r"must have learned something, got the recipe seconds in .*--recipe minutes"):
+        ship(folder, Choice(task="documents", size="small", variant="plain", seed=0), 2)
+    with pytest.raises(ValueError, match="must be one of charts medium, documents small, got documents large"):
+        ship(folder, Choice(task="documents", size="large", variant="plain", seed=0), 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_shifted_pictures_styles_are_left_out(folder, tmp_path):
+    path = tmp_path / "front.json"
+    main(["score", str(folder), "--pictures", "2", "--shifted-pictures", "0", "--out", str(path)])
+    assert [twin["styles"] for twin in json.loads(path.read_text())["twins"]] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--pictures", "0"], "--pictures must be at least 1, got 0"),
+        (["--shifted-pictures", "-1"], "--shifted-pictures must be at least 0, got -1"),
+        (["--threads", "0"], "num_threads must be at least 1, got 0"),
+        (["--device", "foo"], "device must be one of auto, cpu"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_usage_error(folder, capsys, option, message):
+    with pytest.raises(SystemExit, match="4"):
+        main(["score", str(folder), *option])
+    assert message in capsys.readouterr().err
+
+
+def scored(variant, **about):
+    twin = {"size": "small", "seed": 0, "variant": variant, "recipe": {"steps": 1}, "data_hash": "a"}
+    return Scored(about={**twin, **about}, styles={}, routing=None)
+
+
+@pytest.mark.parametrize("other", [{"recipe": {"steps": 2}}, {"data_hash": "b"}, {"seed": 1}, {"size": "large"}])
+def test_twins_of_other_training_are_no_kin(other):
+    assert _kin(scored("plain")) == _kin(scored("dense"))
+    assert _kin(scored("plain")) != _kin(scored("dense", **other))
+
+
+class CountingClock:
+    """Every call takes as many seconds as the fake says, and is run."""
+
+    def __init__(self, seconds):
+        self.seconds = iter(seconds)
+
+    def measure(self, call):
+        call()
+        return type("Timed", (), {"seconds": next(self.seconds)})
+
+
+def test_rates_are_requests_and_prompt_tokens_over_the_median():
+    """Four seconds a call for everything: a quarter of the requests and prompt tokens a second."""
+    lexicon = Lexicon(DOCUMENTS)
+    model = build(DOCUMENTS, "dense", SIZES["small"], seed=0)[0].eval()
+    requests = requests_of(held_out_pictures(DOCUMENTS, 1))[:3]
+    clock = CountingClock([4.0] * 100)
+    with torch.inference_mode():
+        rates = measure_throughput({"one": model, "other": model}, lexicon, requests, clock, num_blocks=7)
+    num_tokens = sum(100 + len(lexicon.question(request.question)) for request in requests)
+    assert set(rates) == {"one", "other"}
+    assert rates["one"]["req_per_s"] == pytest.approx((3 / 4,) * 3)
+    assert rates["other"]["prefill_tok_per_s"] == pytest.approx((num_tokens / 4,) * 3)
+
+
+def test_the_first_blocks_pay_for_allocation_and_do_not_count():
+    lexicon = Lexicon(DOCUMENTS)
+    model = build(DOCUMENTS, "dense", SIZES["small"], seed=0)[0].eval()
+    requests = requests_of(held_out_pictures(DOCUMENTS, 1))[:2]
+    slow = [random.Random(0).uniform(50, 90) for _ in range(2 * 2)]  # two warm-up blocks of two calls
+    rates = measure_throughput({"one": model}, lexicon, requests, CountingClock(slow + [1.0] * 20), num_blocks=6)
+    assert rates["one"]["req_per_s"] == (2.0, 2.0, 2.0)
