@@ -1,0 +1,65 @@
+"""Decode against transformers' generate(): time per output token over the same tensors, once the prompt is cached.
+
+Six arms take their time, so `pytest bench` leaves this file out (it is not named bench_*): run it by its name.
+
+A run is one call of either loop, with whatever it does before its first step; NUM_DECODE_STEPS tokens make that small.
+"""
+
+import pytest
+import torch
+
+from bench.floors import costs_of, depth_facts, mean_distinct_experts
+from bench.harness.metrics import TPOT
+from bench.harness.paired import Paired
+from bench.peers.generate import transformers_model
+from bench.peers.steps import ContinuedGenerate
+from fixtures.inputs import Inputs
+from fixtures.models import Twins
+from moevlm import decode_steps, prefill
+
+NUM_DECODE_STEPS = 32  # generate() prepares for some 3 ms a call: a tenth of a millisecond each
+PEERS = (("grouped_mm", "dynamic"), ("eager", "dynamic"), ("grouped_mm", "static"), ("batched_mm", "dynamic"))
+
+
+@pytest.mark.defaults(seq_len=[256])
+@torch.inference_mode()
+def bench_decode_peers(
+    paired: Paired,
+    twins: Twins,
+    inputs: Inputs,
+    routing_hash: str,
+    decode_anchor: str,
+    batch_size: int,
+    seq_len: int | str,
+) -> None:
+    """Decode greedily from the same cache length; transformers' arms are a yardstick that is never judged."""
+    states = {arm: prefill(model, inputs.tensors, max_new_tokens=NUM_DECODE_STEPS) for arm, model in twins.items()}
+    peers = {
+        f"transformers/{backend}-{cache}": ContinuedGenerate(
+            transformers_model(twins["moe"], backend), inputs, cache=cache, num_steps=NUM_DECODE_STEPS
+        )
+        for backend, cache in PEERS
+    }
+
+    def decode(arm: str) -> torch.Tensor:
+        if arm in peers:
+            return peers[arm]()
+        return decode_steps(twins[arm], states[arm], num_steps=NUM_DECODE_STEPS).tokens_BN
+
+    distinct = mean_distinct_experts(twins["moe"], lambda: decode("moe"))
+    costs = costs_of(twins, "decode", batch_size=batch_size, seq_len=inputs.mean_prompt_tokens, distinct=distinct)
+    tokens = paired.measure(
+        decode,
+        arms=[*twins, *peers],
+        metric=TPOT,
+        anchor=decode_anchor,
+        num_units=NUM_DECODE_STEPS,
+        rates={"output_tok_per_s": batch_size},
+        costs=costs | dict.fromkeys(peers, costs["moe"]),
+        hashes={"workload": inputs.hash, "routing": routing_hash},
+        facts={"distinct_experts": distinct, **depth_facts(twins)},
+    )
+    for arm, tokens_BN in tokens.items():
+        assert tokens_BN.shape == (batch_size, NUM_DECODE_STEPS), arm
+    if twins["moe"].dtype is torch.float32:  # below, rounding decides between likely tokens of random weights
+        assert all(torch.equal(tokens[arm], tokens["moe"]) for arm in peers)

@@ -1,0 +1,60 @@
+"""Decode steps of transformers' generate(), from a cache that is filled once and wound back before each run."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import DynamicCache, StaticCache
+
+from fixtures.inputs import Inputs
+
+CACHES = {"dynamic": DynamicCache, "static": StaticCache}
+
+
+class ContinuedGenerate:
+    """Answer on with transformers' own loop, greedily, as if the prompt had just been read."""
+
+    def __init__(self, model: Any, inputs: Inputs, *, cache: str, num_steps: int) -> None:
+        """Fill the cache.
+
+        Args:
+            model: One of `transformers_model`.
+            inputs: B prompts of S tokens.
+            cache: One of `CACHES`.
+            num_steps: Tokens of each run, N.
+        """
+        self.model, self.num_steps = model, num_steps
+        prompt_BS = inputs.tensors["input_ids"]
+        self.num_prompt_tokens = prompt_BS.shape[1]
+        self.mask_BS = inputs.tensors.get("attention_mask", torch.ones_like(prompt_BS))
+        # the loop's own first token is in none of the two: it asks for room for N more, and one that it never stores
+        sizes = {"config": model.config.text_config, "max_cache_len": self.num_prompt_tokens + num_steps + 1}
+        self.cache: Any = StaticCache(**sizes) if CACHES[cache] is StaticCache else DynamicCache()
+        self.first_BT = self._run({**inputs.tensors, "attention_mask": self.mask_BS}, 1)
+        self.wind_back = self._rewinding()
+
+    def __call__(self) -> torch.Tensor:
+        """Return the next N tokens after the first, int64 (B, N)."""
+        self.wind_back()
+        mask_BT = torch.cat([self.mask_BS, self.mask_BS.new_ones(len(self.mask_BS), 1)], dim=1)
+        ids_BT = self._run({"input_ids": self.first_BT, "attention_mask": mask_BT}, self.num_steps)
+        return ids_BT[:, self.num_prompt_tokens + 1 :]
+
+    @torch.inference_mode()
+    def _run(self, tensors: dict[str, torch.Tensor], num_tokens: int) -> torch.Tensor:
+        ids: torch.Tensor = self.model.generate(
+            **tensors, past_key_values=self.cache, max_new_tokens=num_tokens, do_sample=False, eos_token_id=None
+        )
+        return ids
+
+    def _rewinding(self) -> Callable[[], None]:
+        """Return what makes the cache hold the prompt again: a growing one makes new tensors, a static one counts."""
+        kept = [(layer.keys, layer.values) for layer in self.cache.layers]
+
+        def wind_back() -> None:
+            for layer, (keys, values) in zip(self.cache.layers, kept, strict=True):
+                layer.keys, layer.values = keys, values
+                if isinstance(self.cache, StaticCache):
+                    layer.cumulative_length.fill_(self.num_prompt_tokens)
+
+        return wind_back
