@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from bench.floors import costs_of
-from bench.graphs import captured
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.peers.experts import ERROR_BOUNDS, Experts, asks_the_device, peer, peers_of, reference_error
 from fixtures.models import Twins
+from moevlm.cuda_graph import captured
 from moevlm.feedforward import MoEVLMExperts
 from moevlm.kernels.cpu.ops import tiers
 from moevlm.kernels.fast import has_gpu_kernels
@@ -53,7 +53,7 @@ def bench_experts(
     for arm, call in calls.items():
         call()  # kernels compile, and some tune themselves, at their first call
         if moe.device.type == "cuda" and not asks_the_device(arm, backend, moe.dtype):
-            calls[arm] = captured(call)
+            calls[arm] = captured(call, moe.device)
     distinct = sum(distinct_experts(routing.ids_TK) for routing in routings) / len(routings)
     costs = costs_of(twins, "experts", seq_len=num_tokens, distinct=distinct)
     outputs = paired.measure(

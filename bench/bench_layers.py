@@ -2,24 +2,37 @@
 
 The arm is one pass of the decoder: the prompt's (vision tower and projector are bench_vision's) or one cached step.
 Arms named arm/part run one part of that pass in all layers in turn, on what it was really given: "layers" whole ones,
-and what they are made of; they explain and are not judged. `python -m bench.harness layers` shows whether the parts add
-up, and what routing did beside them.
+and what they are made of; they explain and are not judged. Where a profile steers the routing, the same layers run
+under uniform routing too: what specialization changes is the ratio within a block, not between two launches.
+`python -m bench.harness layers` shows whether the parts add up, and what routing did beside them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from bench.floors import depth_facts
+from bench.floors import Work, depth_facts
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.layers.parts import part_costs, parts_of
-from bench.layers.passes import PHASES, Pass
+from bench.layers.passes import PHASES, LayerCalls, Pass
 from bench.layers.routing_facts import routing_facts
+from bench.layers.uniform import UNIFORM, uniform_parts
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
+from moevlm.routing_profiles import RoutingProfile
 
+GIVEN: dict[str, Callable[[Any, LayerCalls], tuple[torch.Tensor, torch.Tensor]]] = {
+    # a part -> from what it gave alone and its layer's calls: the tensor to check, and what the pass gave there
+    "layers": lambda output, calls: (output.hidden_BSH, calls["layer"].output.hidden_BSH),
+    "norms": lambda output, calls: (output, calls["layer"].output.hidden_BSH),
+    "attention": lambda output, calls: (output[0], calls["attention"].output[0]),
+    "experts": lambda output, calls: (output, calls["experts"].output),
+    "combine": lambda output, calls: (output, calls["experts"].output),
+    "ffn": lambda output, calls: (output, calls["ffn"].output),
+}
 ERROR_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 2e-2}
 
 
@@ -42,49 +55,39 @@ def bench_layers(
     calls = {arm: taken.run for arm, taken in passes.items()}
     for arm, taken in passes.items():
         calls |= {f"{arm}/{part}": call for part, call in parts_of(taken).items()}
-    profile = twins["moe"].model.language_model.routing_profile
+    profile: RoutingProfile = twins["moe"].model.language_model.routing_profile
     facts = routing_facts(passes["moe"], inputs.tensors, profile)
+    if profile.name != UNIFORM:
+        passes[UNIFORM], parts = uniform_parts(passes["moe"])
+        calls |= {f"{UNIFORM}/{part}": call for part, call in parts.items()}
     outputs: dict[str, Any] = paired.measure(
         lambda name: calls[name](),
         arms=calls,
         metric=LATENCY,
         anchor=prefill_anchor if phase == "prefill" else decode_anchor,
-        costs={
-            name: cost
-            for arm, taken in passes.items()
-            for name, cost in _costs(arm, taken, inputs, facts["distinct_experts"]).items()
-        },
+        costs={name: cost for arm, taken in passes.items() for name, cost in _costs(arm, taken, inputs).items()},
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={**facts, **depth_facts(twins)},
     )
     for arm, taken in passes.items():
-        assert torch.isfinite(outputs[arm]).all()
-        check_parts(taken, {name.removeprefix(f"{arm}/"): output for name, output in outputs.items()})
+        check_parts(taken, {part: outputs[f"{arm}/{part}"] for part in GIVEN if f"{arm}/{part}" in outputs})
+    assert all(torch.isfinite(outputs[arm]).all() for arm in twins)
 
 
-def _costs(arm: str, taken: Pass, inputs: Inputs, distinct: float) -> dict[str, dict[str, float]]:
-    costs = part_costs(
-        taken,
-        batch_size=len(inputs.prompt_tokens),
-        seq_len=inputs.mean_prompt_tokens,
-        distinct=distinct if arm == "moe" else None,
-    )
+def _costs(arm: str, taken: Pass, inputs: Inputs) -> dict[str, Work]:
+    costs = part_costs(taken, batch_size=len(inputs.prompt_tokens), seq_len=inputs.mean_prompt_tokens)
     return {f"{arm}/{part}" if part else arm: cost for part, cost in costs.items()}
 
 
 def check_parts(taken: Pass, outputs: dict[str, Any]) -> None:
-    """Check that the parts, each run alone, gave what they gave in the pass, and that nothing is left out of them."""
-    ffn = "experts" if taken.step_ids else "ffn"
+    """Check that the parts that were run, each alone, gave what they gave in the pass.
+
+    Args:
+        taken: The pass.
+        outputs: What parts gave, layer by layer; by their names in GIVEN.
+    """
     for index, calls in enumerate(taken.layers):
-        after_BSH = calls["layer"].output.hidden_BSH
-        pairs = {
-            "layers": (outputs["layers"][index].hidden_BSH, after_BSH),
-            "norms": (outputs["norms"][index], after_BSH),
-            "attention": (outputs["attention"][index][0], calls["attention"].output[0]),
-            ffn: (outputs[ffn][index], calls[ffn].output),
-        }
-        if taken.step_ids:
-            pairs["combine"] = (outputs["combine"][index], calls["experts"].output)
-        for name, (found, expected) in pairs.items():
+        for name in outputs:
+            found, expected = GIVEN[name](outputs[name][index], calls)
             error = float((found.double() - expected.double()).norm() / expected.double().norm())
             assert error < ERROR_BOUNDS[taken.model.dtype], f"{name}, layer {index}: relative error {error:.1e}"

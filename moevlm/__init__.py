@@ -1,14 +1,17 @@
 """A mixture-of-experts vision-language model whose dense twin shares its weights, built on transformers.
 
-Importing this package makes the model known to transformers' AutoConfig, AutoModel and AutoModelForImageTextToText.
+Importing this package makes the model known to transformers' AutoConfig, AutoModel, AutoModelForImageTextToText and
+AutoProcessor. What is not here is imported from its module: presets from `moevlm.presets`, several devices from
+`moevlm.parallel`, training from `moevlm.training`.
 """
 
-from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, AutoProcessor
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.experts import EXPERT_BACKENDS, set_expert_backend
 from moevlm.generation import DecodeState, StaticDecoder, decode_step, decode_steps, prefill
 from moevlm.modeling import MoEVLMTextModel
+from moevlm.processing import MoEVLMProcessor, build_processor
 from moevlm.routing_profiles import RoutingProfile
 from moevlm.routing_tables import apply_profile
 from moevlm.vision_language import MoEVLM, MoEVLMForConditionalGeneration, MoEVLMModel
@@ -20,11 +23,13 @@ __all__ = [
     "MoEVLMConfig",
     "MoEVLMForConditionalGeneration",
     "MoEVLMModel",
+    "MoEVLMProcessor",
     "MoEVLMTextConfig",
     "MoEVLMTextModel",
     "RoutingProfile",
     "StaticDecoder",
     "apply_profile",
+    "build_processor",
     "decode_step",
     "decode_steps",
     "prefill",
@@ -36,3 +41,4 @@ for _config in (MoEVLMTextConfig, MoEVLMConfig):
 AutoModel.register(MoEVLMTextConfig, MoEVLMTextModel)
 AutoModel.register(MoEVLMConfig, MoEVLMModel)
 AutoModelForImageTextToText.register(MoEVLMConfig, MoEVLMForConditionalGeneration)
+AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor)

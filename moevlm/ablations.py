@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from moevlm.config import MoEVLMTextConfig
 
 NUM_BINS = 8  # of the paper's training runs
+FIELDS = (  # in which variants differ
+    "modality_scores", "num_bins", "binning", "specialization_loss", "load_balance", "num_text_experts",
+)  # fmt: skip
 SMOES = {"num_bins": NUM_BINS, "specialization_loss": "mutual_information"}
 
 SPECIALIZATIONS: Mapping[str, Mapping[str, object]] = {  # name -> fields that differ from the defaults
@@ -20,15 +23,12 @@ SPECIALIZATIONS: Mapping[str, Mapping[str, object]] = {  # name -> fields that d
 }
 
 
-FIELDS = ("modality_scores", "num_bins", "binning", "specialization_loss", "load_balance", "num_text_experts")
-
-
 def specialization_fields(name: str, num_experts: int) -> dict[str, object]:
     """Return the fields of `MoEVLMTextConfig` that make a variant.
 
     Args:
         name: One of SPECIALIZATIONS.
-        num_experts: Experts of a layer; must hold the variant's bins.
+        num_experts: Experts of a layer: a multiple of NUM_BINS where the variant has bins.
 
     Raises:
         ValueError: The name is unknown.
@@ -45,6 +45,14 @@ def specialization_fields(name: str, num_experts: int) -> dict[str, object]:
 
 
 def specialized(config: MoEVLMTextConfig, name: str) -> MoEVLMTextConfig:
-    """Return a copy of an MoE decoder's configuration that is this variant, whichever it was before."""
+    """Return a copy of an MoE decoder's configuration that is this variant, whichever it was before.
+
+    Args:
+        config: Of a decoder with experts; every field of other variants goes back to its default.
+        name: One of SPECIALIZATIONS.
+
+    Raises:
+        ValueError: The name is unknown, or the variant does not fit the number of experts.
+    """
     plain = {field: getattr(MoEVLMTextConfig, field) for field in FIELDS}
     return type(config)(**{**config.to_dict(), **plain, **specialization_fields(name, config.num_experts)})

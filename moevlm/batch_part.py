@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from moevlm.placement import devices_a_modality
+
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPart:
@@ -82,9 +84,7 @@ def part_by_modality(device: int, num_devices: int) -> BatchPart:
     Raises:
         ValueError: N is odd.
     """
-    half, odd = divmod(num_devices, 2)
-    if odd or half < 1:
-        raise ValueError(f"a home by modality needs an even number of devices, got {num_devices}; add or drop one")
+    half = devices_a_modality(num_devices)
     is_vision = device < half
     return BatchPart(
         first=device % half, step=half, at_home=int(is_vision), partner=device + half if is_vision else device - half

@@ -24,6 +24,8 @@ def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
 class MoEVLMTextConfig(PreTrainedConfig):
     """Describe the decoder: Qwen3's block with `num_experts` experts of SwiGLU, or a dense one where it is 0.
 
+    Fields without a line below mean what they mean in Qwen3-MoE.
+
     Args:
         vocab_size: Rows of the embedding and of the output head.
         hidden_size: Width of the residual stream.
@@ -135,6 +137,7 @@ class MoEVLMTextConfig(PreTrainedConfig):
             "choose fewer experts a token, or build more",
         )
         self._validate_bins()
+        self._validate_hard_routing()
         _require(
             self.ffn_block_size is None,
             "ffn_block_size must be None in an MoE (its block is moe_intermediate_size)",
@@ -172,14 +175,24 @@ class MoEVLMTextConfig(PreTrainedConfig):
             self.num_bins,
             "choose some, or binning='none'",
         )
-        if self.num_text_experts is not None:
-            least, most = self.num_experts_per_tok, self.num_experts - self.num_experts_per_tok
-            _require(
-                least <= self.num_text_experts <= most,
-                f"num_text_experts must leave num_experts_per_tok={least} experts to each modality",
-                f"{self.num_text_experts} of {self.num_experts}",
-                f"choose from {least} to {most}" if least <= most else "choose fewer experts a token",
-            )
+
+    def _validate_hard_routing(self) -> None:
+        least, most = self.num_experts_per_tok, self.num_experts - self.num_experts_per_tok
+        _require(
+            self.num_text_experts is None or least <= self.num_text_experts <= most,
+            f"num_text_experts must leave num_experts_per_tok={least} experts to each modality",
+            f"{self.num_text_experts} of {self.num_experts}",
+            f"choose from {least} to {most}" if least <= most else "choose fewer experts a token",
+        )
+
+    def _validate_block(self) -> None:
+        block = self.ffn_block_size
+        _require(
+            block is None or (block >= 1 and self.intermediate_size % block == 0),
+            f"ffn_block_size must divide intermediate_size={self.intermediate_size}",
+            block,
+            "choose a divisor, or None for one block",
+        )
 
     @property
     def num_loss_bins(self) -> int:
@@ -190,15 +203,6 @@ class MoEVLMTextConfig(PreTrainedConfig):
     def num_balance_bins(self) -> int:
         """Count the bins within which load is balanced."""
         return 1 if self.load_balance == "plain" or self.binning == "none" else self.num_bins
-
-    def _validate_block(self) -> None:
-        block = self.ffn_block_size
-        _require(
-            block is None or (block >= 1 and self.intermediate_size % block == 0),
-            f"ffn_block_size must divide intermediate_size={self.intermediate_size}",
-            block,
-            "choose a divisor, or None for one block",
-        )
 
     @property
     def num_ffn_blocks(self) -> int:
@@ -219,6 +223,7 @@ class MoEVLMConfig(PreTrainedConfig):
         text_config: Decoder.
         image_token_id: Token that stands where an image feature goes.
         projector_hidden_act: Activation between the projector's two layers.
+        multimodal_projector_bias: Whether these layers add a bias.
         vision_feature_layer: Hidden state of the tower that is projected; negative counts from the end.
         vision_feature_select_strategy: "default" drops the class token's feature, "full" keeps it.
         image_grid_pinpoints: None = fixed scheme, one tile an image; a list of (height, width) in pixels = anyres.

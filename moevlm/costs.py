@@ -68,25 +68,25 @@ def phase_cost(
     """Return the FLOPs and bytes of one run of a phase.
 
     Args:
-        config: the whole model's configuration.
+        config: The whole model's configuration.
         phase: "vision" (tower and projector), "prefill" (vision of the prompt's tiles, then the decoder, logits of
             the last token), "decode" (one step of one token a sample) or "experts" (the feed-forward part of one
             layer, without its router).
-        batch_size: samples.
-        seq_len: tokens a sample: of the prompt (image tokens included), in the cache before the decode step, or fed
+        batch_size: Samples.
+        seq_len: Tokens a sample: of the prompt (image tokens included), in the cache before the decode step, or fed
             to the experts. Vision does without.
-        num_tiles: tiles encoded for the whole batch: one an image in the fixed scheme, several in anyres.
-        dtype_bytes: bytes of a weight and of a cached value.
-        distinct_experts: experts hit in a layer, mean over layers; None: expected under uniform routing.
+        num_tiles: Tiles encoded for the whole batch: one an image in the fixed scheme, several in anyres.
+        dtype_bytes: Bytes of a weight and of a cached value.
+        distinct_experts: Experts hit in a layer, mean over layers; None: expected under uniform routing.
 
     Raises:
-        ValueError: an unknown phase, or a size that is too small.
+        ValueError: The phase is unknown, or a size too small.
     """
     if phase not in PHASES:
-        raise ValueError(f"phase must be one of {', '.join(PHASES)}, got {phase!r}")
+        raise ValueError(f"phase must be one of {', '.join(PHASES)}, got {phase!r}; choose one of them")
     for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("num_tiles", num_tiles, 0)):
         if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+            raise ValueError(f"{name} must be at least {least}, got {value}; raise it")
     load = _Load(
         config=config,
         batch_size=batch_size,
@@ -96,21 +96,6 @@ def phase_cost(
         distinct_experts=distinct_experts,
     )
     return Cost(parts=PHASES[phase](load))
-
-
-def floor_s(cost: Cost, *, flop_per_s: float, byte_per_s: float) -> float:
-    """Return the least seconds for `cost`: in each part the larger of compute and memory time, summed over the parts.
-
-    Args:
-        cost: work as `phase_cost` counts it.
-        flop_per_s: the machine's measured matrix product rate, in FLOP/s.
-        byte_per_s: the machine's measured copy rate, in bytes/s (read plus written).
-
-    >>> part = Part(name="ffn", flops=8.0, bytes=3.0)
-    >>> floor_s(Cost(parts=(part, part)), flop_per_s=4.0, byte_per_s=1.0)
-    6.0
-    """
-    return sum(max(part.flops / flop_per_s, part.bytes / byte_per_s) for part in cost.parts)
 
 
 def expected_distinct_experts(num_experts: int, top_k: int, num_tokens: int) -> float:

@@ -5,6 +5,8 @@ E experts, K a token (`top_k`), N devices with E / N experts each. Distinct expe
 
 import math
 
+from moevlm.placement import experts_a_device
+
 MAX_STRENGTH = 64.0  # log-odds: e^64 leaves no other expert a chance in float64
 STRENGTH_TOLERANCE = 1e-10  # log-odds: far below what a table in float32 can show
 
@@ -15,7 +17,7 @@ def uniform_cross_device_rate(num_experts: int, top_k: int, num_devices: int) ->
     >>> round(uniform_cross_device_rate(64, 8, 2), 4)
     0.9976
     """
-    return 1 - math.comb(_experts_a_device(num_experts, num_devices), top_k) / math.comb(num_experts, top_k)
+    return 1 - math.comb(experts_a_device(num_experts, num_devices), top_k) / math.comb(num_experts, top_k)
 
 
 def uniform_remote_share(num_devices: int) -> float:
@@ -29,7 +31,7 @@ def uniform_remote_devices(num_experts: int, top_k: int, num_devices: int) -> fl
     >>> round(uniform_remote_devices(64, 8, 8), 2)
     4.75
     """
-    others = num_experts - _experts_a_device(num_experts, num_devices)
+    others = num_experts - experts_a_device(num_experts, num_devices)
     return (num_devices - 1) * (1 - math.comb(others, top_k) / math.comb(num_experts, top_k))
 
 
@@ -40,14 +42,14 @@ def specialized_cross_device_rate(strength: float, num_experts: int, top_k: int)
     probability prod_{i<K} w (h - i) / (w (h - i) + E - h), h = E / 2.
 
     Args:
-        strength: log-odds of a home expert; 0 is uniform routing.
+        strength: Log-odds of a home expert; 0 is uniform routing.
         num_experts: E, even.
         top_k: K.
 
     >>> round(specialized_cross_device_rate(4.0, 64, 8), 3)
     0.151
     """
-    half = _experts_a_device(num_experts, 2)
+    half = experts_a_device(num_experts, 2)
     home = [math.exp(strength) * (half - drawn) for drawn in range(min(top_k, half + 1))]
     return 1 - math.prod(weight / (weight + half) for weight in home)
 
@@ -59,14 +61,14 @@ def expected_home_choices(strength: float, num_experts: int, top_k: int) -> floa
     another (Wallenius 1963; Fog 2008, doi:10.1080/03610910701790269), summed over all orders of the draws.
 
     Args:
-        strength: log-odds of a home expert; 0 is uniform routing.
+        strength: Log-odds of a home expert; 0 is uniform routing.
         num_experts: E, even.
         top_k: K.
 
     >>> round(expected_home_choices(0.0, 64, 8), 2), round(expected_home_choices(4.0, 64, 8), 2)
     (4.0, 7.84)
     """
-    half, weight = _experts_a_device(num_experts, 2), math.exp(strength)
+    half, weight = experts_a_device(num_experts, 2), math.exp(strength)
     chances = [1.0]  # of 0, 1, ... home experts among those drawn so far
     for drawn in range(top_k):
         after = [0.0] * (len(chances) + 1)
@@ -86,17 +88,17 @@ def specialized_distinct_experts(
     With equal odds this is `moevlm.costs.expected_distinct_experts` of all tokens together.
 
     Args:
-        strengths: log-odds of text's home and of vision's.
+        strengths: Log-odds of text's home and of vision's.
         num_experts: E, even.
         top_k: K.
-        num_tokens: text tokens and vision tokens.
+        num_tokens: Text tokens and vision tokens.
 
     >>> round(specialized_distinct_experts((0.0, 0.0), 64, 8, (8, 0)), 1)
     42.0
     >>> round(specialized_distinct_experts((64.0, 64.0), 64, 8, (8, 0)), 1)
     28.8
     """
-    half = _experts_a_device(num_experts, 2)
+    half = experts_a_device(num_experts, 2)
     home = [expected_home_choices(strength, num_experts, top_k) for strength in strengths]
     text_missed, vision_missed = (
         (1 - home[own] / half) ** num_tokens[own] * (1 - (top_k - home[other]) / half) ** num_tokens[other]
@@ -109,12 +111,12 @@ def strength_for_rate(rate: float, num_experts: int, top_k: int) -> float:
     """Return the log-odds at which `specialized_cross_device_rate` is `rate`, by bisection.
 
     Args:
-        rate: wanted share of tokens that leave their device, in (0, 1).
+        rate: Wanted share of tokens that leave their device, in (0, 1).
         num_experts: E, even.
         top_k: K.
 
     Raises:
-        ValueError: no strength from 0 (uniform) on gives that rate.
+        ValueError: No strength from 0 (uniform) on gives that rate.
 
     >>> round(strength_for_rate(0.15, 64, 8), 2)
     4.01
@@ -142,8 +144,8 @@ def uniform_specialization_index(num_experts: int, top_k: int, num_text: int, nu
     Args:
         num_experts: E.
         top_k: K.
-        num_text: text tokens.
-        num_vision: vision tokens.
+        num_text: Text tokens.
+        num_vision: Vision tokens.
 
     >>> round(uniform_specialization_index(64, 8, 200, 576), 3)
     0.087
@@ -151,11 +153,3 @@ def uniform_specialization_index(num_experts: int, top_k: int, num_text: int, nu
     chosen = top_k / num_experts
     variance = (1 - chosen) / chosen * (1 / num_text + 1 / num_vision)
     return math.sqrt(variance / (2 * math.pi))
-
-
-def _experts_a_device(num_experts: int, num_devices: int) -> int:
-    if num_experts % num_devices:
-        raise ValueError(
-            f"the number of devices must divide num_experts={num_experts}, got {num_devices}; choose another number"
-        )
-    return num_experts // num_devices

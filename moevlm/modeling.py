@@ -112,6 +112,10 @@ class MoEVLMTextModel(PreTrainedModel):
             use_cache: Whether to make a cache where none is given.
             vision_mask_BS: True where an embedding is an image feature; None = all text.
             routing_record: Takes one entry a layer: how it routed, and the tokens' modality scores there.
+
+        Raises:
+            ValueError: Tokens and embeddings are both given or neither, routing is to be recorded of a dense model, or
+                the cache was begun without the modality scores that this call carries, or with them.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give one of input_ids and inputs_embeds, got both or neither; leave one out")
@@ -129,19 +133,11 @@ class MoEVLMTextModel(PreTrainedModel):
             past_key_values=past_key_values,
             position_ids=position_ids,
         )
-        rows_T = None
-        if self.routing_profile.is_biased:
-            samples = self.batch_part.samples(len(hidden_BSH))
-            rows_T = bias_rows(position_ids.expand(hidden_BSH.shape[:2]), vision_mask_BS, samples)
-        is_vision_T = None
-        if self.config.num_text_experts is not None and vision_mask_BS is not None:
-            is_vision_T = vision_mask_BS.flatten()
         layer_inputs = {
             "rotary": rotary_tables(*self.rotary_emb(hidden_BSH, position_ids)),
             "attention_mask": mask,
             "past_key_values": past_key_values,
-            "rows_T": rows_T,
-            "is_vision_T": is_vision_T,
+            **self._router_inputs(position_ids.expand(hidden_BSH.shape[:2]), vision_mask_BS),
             **kwargs,
         }
         tokens = None
@@ -158,6 +154,17 @@ class MoEVLMTextModel(PreTrainedModel):
                 routing_record.append(cast(MoEVLMSparseMLP, layer.mlp).observe(seen, scores_BS, tokens))
                 scores_BS = scores_BS if seen.scores_BS is None else seen.scores_BS
         return MoeModelOutputWithPast(last_hidden_state=self.norm(hidden_BSH), past_key_values=past_key_values)
+
+    def _router_inputs(
+        self, position_BS: torch.Tensor, vision_mask_BS: torch.Tensor | None
+    ) -> dict[str, torch.Tensor | None]:
+        """Return what routers read beside hidden states: rows of the profile's tables, and modalities."""
+        rows_T = is_vision_T = None
+        if self.routing_profile.is_biased:
+            rows_T = bias_rows(position_BS, vision_mask_BS, self.batch_part.samples(len(position_BS)))
+        if self.config.num_text_experts is not None and vision_mask_BS is not None:
+            is_vision_T = vision_mask_BS.flatten()
+        return {"rows_T": rows_T, "is_vision_T": is_vision_T}
 
     def _carries_scores(self, cache: Cache | None, *, is_recorded: bool) -> bool:
         """Tell whether attention moves scores in this call; refuse what it cannot be asked for."""

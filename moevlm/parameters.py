@@ -25,7 +25,7 @@ def parameter_counts(config: MoEVLMConfig) -> ParameterCounts:
     """Count the parameters of the modules that `config` builds, on the meta device (no memory).
 
     Args:
-        config: the whole model's configuration.
+        config: The whole model's configuration.
     """
     with torch.device("meta"):
         model = MoEVLM(config)

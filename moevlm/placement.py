@@ -22,8 +22,7 @@ def place_in_order(num_experts: int, num_devices: int) -> torch.Tensor:
     >>> place_in_order(4, 2).tolist()
     [0, 0, 1, 1]
     """
-    _check_divides(num_experts, num_devices)
-    return torch.arange(num_experts) // (num_experts // num_devices)
+    return torch.arange(num_experts) // experts_a_device(num_experts, num_devices)
 
 
 def place_by_bins(load_ME: torch.Tensor, num_devices: int) -> torch.Tensor:
@@ -43,16 +42,22 @@ def place_by_bins(load_ME: torch.Tensor, num_devices: int) -> torch.Tensor:
     >>> place_by_bins(torch.tensor([[9.0, 1.0, 9.0, 1.0], [1.0, 9.0, 1.0, 9.0]]), 2).tolist()
     [1, 0, 1, 0]
     """
-    _check_divides(load_ME.shape[1], num_devices)
+    experts_a_device(load_ME.shape[1], num_devices)  # names devices, where bins would be asked for
     return assign_bins(text_bias(load_ME.double()), num_devices)
 
 
-def _check_divides(num_experts: int, num_devices: int) -> None:
+def experts_a_device(num_experts: int, num_devices: int) -> int:
+    """Return E / N.
+
+    Raises:
+        ValueError: N does not divide E.
+    """
     if num_devices < 1 or num_experts % num_devices:
         divisors = ", ".join(str(number) for number in range(1, num_experts + 1) if num_experts % number == 0)
         raise ValueError(
             f"the number of devices must divide num_experts={num_experts}, got {num_devices}; use one of {divisors}"
         )
+    return num_experts // num_devices
 
 
 def home_by_sequence(is_vision_BS: torch.Tensor, num_devices: int) -> torch.Tensor:
@@ -91,10 +96,20 @@ def home_by_modality(is_vision_BS: torch.Tensor, num_devices: int) -> torch.Tens
     >>> home_by_modality(torch.tensor([[True, False], [True, False]]), 4).tolist()
     [0, 2, 1, 3]
     """
+    half = devices_a_modality(num_devices)
+    return (home_by_sequence(is_vision_BS, half).view_as(is_vision_BS) + half * ~is_vision_BS).flatten()
+
+
+def devices_a_modality(num_devices: int) -> int:
+    """Return N / 2.
+
+    Raises:
+        ValueError: N is odd.
+    """
     half, odd = divmod(num_devices, 2)
     if odd or half < 1:
         raise ValueError(f"a home by modality needs an even number of devices, got {num_devices}; add or drop one")
-    return (home_by_sequence(is_vision_BS, half).view_as(is_vision_BS) + half * ~is_vision_BS).flatten()
+    return half
 
 
 HOME_RULES: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
@@ -109,12 +124,12 @@ def cross_device_rate(
     """Return the share of tokens with at least one chosen expert on a device other than their own.
 
     Args:
-        expert_ids_TK: expert ids of one layer, int64.
-        device_of_expert_E: device of each expert, int64; the bin of an expert where bins are the placement.
-        home_of_token_T: device of each token, int64; one of HOME_RULES gives it.
+        expert_ids_TK: Expert ids of one layer, int64.
+        device_of_expert_E: Device of each expert, int64; the bin of an expert where bins are the placement.
+        home_of_token_T: Device of each token, int64; one of HOME_RULES gives it.
 
     Raises:
-        ValueError: there is no token, or not one home for each.
+        ValueError: There is no token, or not one home for each.
 
     >>> cross_device_rate(torch.tensor([[0, 1], [1, 2]]), torch.tensor([0, 0, 1]), torch.tensor([0, 0]))
     0.5
@@ -145,8 +160,8 @@ def device_load(load_E: torch.Tensor, device_of_expert_E: torch.Tensor, num_devi
     """Sum the load of each device's experts: a token counts once for each of its experts there.
 
     Args:
-        load_E: tokens of each expert (`moevlm.specialization.expert_load`).
-        device_of_expert_E: device of each expert, int64.
+        load_E: Tokens of each expert (`moevlm.specialization.expert_load`).
+        device_of_expert_E: Device of each expert, int64.
         num_devices: N.
 
     Returns:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transformers import AutoProcessor, LlavaNextProcessor
+from transformers import LlavaNextProcessor
 from transformers.image_utils import make_flat_list_of_images
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
@@ -63,7 +63,7 @@ class MoEVLMProcessor(LlavaNextProcessor):
         """Refuse prompts that name more or fewer images than are given; transformers 5.17 does not look.
 
         Raises:
-            ValueError: the counts differ, or transformers refuses the request.
+            ValueError: The counts differ, or transformers refuses the request.
         """
         num_marks = sum(prompt.count(self.image_token) for prompt in text or ())
         flat: list[Any] = [] if images is None else make_flat_list_of_images(images)  # type: ignore[assignment]
@@ -102,7 +102,7 @@ def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
         config: Configuration of the model; its scheme is fixed where image_grid_pinpoints is None, anyres otherwise.
 
     Raises:
-        ValueError: the shipped tokenizer does not fit the vocabulary or the image token.
+        ValueError: The shipped tokenizer does not fit the vocabulary or the image token.
     """
     tokenizer = load_tokenizer(max_length=config.text_config.max_position_embeddings)
     if config.text_config.vocab_size < len(tokenizer):
@@ -130,6 +130,3 @@ def _build_image_processor(config: MoEVLMConfig) -> LlavaImageProcessorPil | Lla
     if config.image_grid_pinpoints is None:  # padded to a square: a page keeps its margins
         return LlavaImageProcessorPil(size=size, crop_size=crop_size, do_pad=True)
     return LlavaNextImageProcessorPil(size=size, crop_size=crop_size, image_grid_pinpoints=config.image_grid_pinpoints)
-
-
-AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor, exist_ok=True)

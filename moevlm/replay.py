@@ -40,7 +40,9 @@ class RecordedRouting:
     def __post_init__(self) -> None:
         shapes = tuple(self.ids_LTK.shape), tuple(self.rows_T.shape)
         if len(shapes[0]) != 3 or shapes[1] != shapes[0][1:2]:
-            raise ValueError(f"recorded ids and rows must be (L, T, K) and (T,), got {shapes[0]} and {shapes[1]}")
+            raise ValueError(
+                f"recorded ids and rows must be (L, T, K) and (T,), got {shapes[0]} and {shapes[1]}; record them again"
+            )
         limits = {"expert ids": (self.ids_LTK, self.num_experts), "rows": (self.rows_T, NUM_ROWS)}
         for name, (values, limit) in limits.items():
             if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < limit:
@@ -121,5 +123,7 @@ def load_routing(path: Path) -> RecordedRouting:
             num_experts = int((file.metadata() or {})["num_experts"])
             ids_LTK, rows_T = (file.get_tensor(name).long() for name in ("ids_LTK", "rows_T"))
     except (SafetensorError, KeyError) as error:
-        raise ValueError(f"a routing file must be what save_routing wrote, got {str(path)!r} ({error})") from error
+        raise ValueError(
+            f"a routing file must be what save_routing wrote, got {str(path)!r} ({error}); record it again"
+        ) from error
     return RecordedRouting(ids_LTK=ids_LTK, rows_T=rows_T, num_experts=num_experts)

@@ -38,7 +38,7 @@ def distinct_experts(ids_TK: torch.Tensor) -> int:
     `moevlm.costs.expected_distinct_experts` is its mean under uniform routing.
 
     Args:
-        ids_TK: expert ids of one layer in one step, int64.
+        ids_TK: Expert ids of one layer in one step, int64.
 
     >>> distinct_experts(torch.tensor([[0, 3], [3, 5]]))
     3
@@ -50,7 +50,7 @@ def expert_load(ids_TK: torch.Tensor, num_experts: int) -> torch.Tensor:
     """Count the tokens of each expert.
 
     Args:
-        ids_TK: expert ids of one layer, int64.
+        ids_TK: Expert ids of one layer, int64.
         num_experts: E.
 
     Returns:
@@ -66,10 +66,10 @@ def max_over_mean_load(load: torch.Tensor) -> float:
     """Return the largest load over the mean one: 1 where all are equal, E (or N) where one serves all tokens.
 
     Args:
-        load: tokens per expert (E,) or per device (N,), any number type.
+        load: Tokens per expert (E,) or per device (N,), any number type.
 
     Raises:
-        ValueError: no token was counted.
+        ValueError: No token was counted.
 
     >>> max_over_mean_load(torch.tensor([1, 1, 0, 2]))
     2.0
@@ -84,13 +84,13 @@ def layer_specialization(load_LME: torch.Tensor) -> torch.Tensor:
     """Return each layer's Modality Specialization Index; see `modality_specialization_index`.
 
     Args:
-        load_LME: tokens of each modality at each expert, from hard labels or soft scores, any number type.
+        load_LME: Tokens of each modality at each expert, from hard labels or soft scores, any number type.
 
     Returns:
         float64, (L,), in [0, 1].
 
     Raises:
-        ValueError: the loads are not of two modalities, or a layer has no token of one of them.
+        ValueError: The loads are not of two modalities, or a layer has no token of one of them.
     """
     if load_LME.dim() != 3 or load_LME.shape[1] != len(MODALITIES):
         raise ValueError(
@@ -116,10 +116,10 @@ def modality_specialization_index(load_LME: torch.Tensor) -> float:
     modality's tokens that goes to the expert; an expert without tokens counts as 0 (SMoES, arXiv:2604.23996).
 
     Args:
-        load_LME: tokens of each modality at each expert, from hard labels or soft scores, any number type.
+        load_LME: Tokens of each modality at each expert, from hard labels or soft scores, any number type.
 
     Raises:
-        ValueError: the loads are not of two modalities, or a layer has no token of one of them.
+        ValueError: The loads are not of two modalities, or a layer has no token of one of them.
 
     >>> modality_specialization_index(torch.tensor([[[3, 1, 0], [1, 3, 0]]]))
     0.3333333333333333

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 import torch.distributed as dist
 
-from bench.harness.report import markdown_table
+from bench.harness.markdown import markdown_table
 from moevlm.expected_routing import uniform_remote_devices
 from moevlm.parallel import Exchange, Group, joined, recorded_traffic
 from moevlm.parallel.dispatch import row_bytes

@@ -1,6 +1,7 @@
 """Expert parallelism: what crosses devices and what that costs, by routing, placement and what travels.
 
 Several processes take part, so pytest does not run this: `torchrun --nproc-per-node 2 -m bench.distributed.parallel`.
+The record is one of the harness all the same: `python -m bench.harness compare`, `promote` and `layers` read it.
 
 Every arm has the same weights and inputs. A pass lasts from a barrier until the slowest device is done; arms take turns
 in an order drawn anew each round, the same on all devices. The clock is the wall's: what one process waits for the
@@ -8,217 +9,155 @@ machine, all others wait for it.
 """
 
 import argparse
-import json
 import random
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, median
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from bench.harness.report import markdown_table
-from bench.harness.stats import median_interval
-from fixtures.devices import resolve_dtype
-from fixtures.inputs import make_inputs
-from fixtures.models import build_twins
-from fixtures.tasks.sample import sample
-from fixtures.workload import load_workload
-from moevlm import MoEVLM, RoutingProfile, decode_steps, prefill
-from moevlm.parallel import PARTS, Group, PacedLink, Traffic, joined, parallelize, recorded_traffic, serve
-from moevlm.parallel.group import LEGS, Link, all_to_all
-from moevlm.placement import HOME_RULES, cross_device_rate, place_by_bins, place_in_order
-from moevlm.processing import build_processor
-from moevlm.replay import RecordedRouting, record_routing
-from moevlm.specialization import max_over_mean_load, recorded_routing
+from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread
+from bench.distributed.options import asked, link_name, link_of, parser
+from bench.distributed.record import Measured, document_of
+from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
+from bench.harness.arms import ANCHOR
+from bench.harness.environment import load_average
+from bench.harness.layers.devices import DEVICE_HEADERS, device_rows
+from bench.harness.markdown import markdown_table
+from bench.harness.metrics import TPOT, TTFT
+from bench.harness.peaks import make_anchor
+from bench.harness.record import Record, write
+from bench.harness.run import launched_now
+from moevlm import RoutingProfile
+from moevlm.parallel import Group, joined
 
-NUM_DECODE_STEPS = 4  # as bench_decode
-WARMUP_ROUNDS = 2  # the first pays for allocation and connections
-BITS = 8
-STEPS = {"prefill": 1, "decode": NUM_DECODE_STEPS}  # of each phase; times are of one
-HEADERS = ("phase", "arm", "time [95 %]", "in exchanges", "bytes sent", "shared", "cross-device rate", "load, max/mean")
+RECORDS = Path("records")  # as `pytest bench`
+METRICS = {"prefill": TTFT, "decode": TPOT}
+ANCHORS = {"prefill": "matmul", "decode": "stream"}  # of each phase's kind, on every device at once
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """What one arm differs by; `steered` takes the routing of the command line, else routing is uniform."""
-
-    steered: bool = True
-    bins: bool = False
-    copies: str = "device"
-
-
-ARMS = {
-    "uniform, in order": Arm(steered=False),
-    "in order": Arm(),
-    "bins": Arm(bins=True),
-    "bins, a copy an expert": Arm(bins=True, copies="expert"),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What one device saw of an arm: time and traffic of each round by phase; and the batch's cross-device rate."""
-
-    rate: float
-    times_s: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in STEPS})
-    traffic: dict[str, list[Traffic]] = field(default_factory=lambda: {phase: [] for phase in STEPS})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """One arm's model on this device, and its part of the batch."""
-
-    model: MoEVLM
-    inputs: Mapping[str, torch.Tensor]
-    seen: Seen
-
-
-def spread(arm: Arm, options: argparse.Namespace, group: Group, device: torch.device) -> Spread:
-    """Build an arm's model, route the whole batch once on one device, and spread the experts."""
-    profile = RoutingProfile.parse(options.routing if arm.steered else "uniform")
-    placed: dict[str, Any] = {"device": device, "dtype": resolve_dtype("auto", device)}
-    model = build_twins(options.preset, arms=("moe",), depth=options.depth, routing=profile, **placed)["moe"]
-    samples = sample(load_workload(options.workload), num_samples=options.batch_size, seed=0)
-    batch = make_inputs(samples, build_processor(model.config), seq_len=options.seq_len, **placed).tensors
-    with recorded_routing(model) as ids_by_layer:
-        recorded = record_routing(model, batch)
-    placement = _placement(arm, recorded, group.num_devices)
-    homes_T = HOME_RULES[options.home](batch["input_ids"] == model.config.image_token_id, group.num_devices)
-    layers = zip(ids_by_layer, placement, strict=True)
-    rate = fmean(cross_device_rate(ids_TK, device_E.to(device), homes_T) for ids_TK, device_E in layers)
-    part = parallelize(model, group, placement, home=options.home, copies=arm.copies)
-    return Spread(model=model, inputs=part.own_inputs(batch), seen=Seen(rate=rate))
-
-
-def _placement(arm: Arm, recorded: RecordedRouting, num_devices: int) -> list[torch.Tensor]:
-    if arm.bins:
-        return [place_by_bins(load_ME, num_devices) for load_ME in recorded.load()]
-    return [place_in_order(recorded.num_experts, num_devices)] * len(recorded.ids_LTK)
-
-
-def run_phases(arm: Spread, group: Group, device: torch.device) -> None:
-    """Run prefill, then decode steps, and keep the time and the traffic of each."""
-    has_samples = len(arm.inputs["input_ids"]) > 0
-    start = partial(prefill, arm.model, arm.inputs, max_new_tokens=NUM_DECODE_STEPS)
-    state = _keep(arm, "prefill", start if has_samples else partial(serve, arm.model), group, device)
-    go_on = partial(decode_steps, arm.model, state, num_steps=NUM_DECODE_STEPS)
-    _keep(arm, "decode", go_on if has_samples else partial(_serve_steps, arm.model), group, device)
-
-
-def _serve_steps(model: MoEVLM) -> None:
-    for _ in range(NUM_DECODE_STEPS):
-        serve(model)
-
-
-def _keep(arm: Spread, phase: str, call: Any, group: Group, device: torch.device) -> Any:
-    dist.barrier()
-    with recorded_traffic(group) as traffic:
+def run_anchors(calls: Mapping[str, Callable[[], object]], times_s: Mapping[str, list[float]]) -> None:
+    """Run each phase's anchor on all devices at once, and keep its time here."""
+    for phase, call in calls.items():
+        dist.barrier()
         start_s = time.perf_counter()
-        result = call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        arm.seen.times_s[phase].append((time.perf_counter() - start_s) / STEPS[phase])
-    arm.seen.traffic[phase].append(traffic)
-    return result
+        call()
+        times_s[phase].append(time.perf_counter() - start_s)
 
 
-def summarise(of_devices: Sequence[Seen], phase: str) -> dict[str, Any]:
-    """Join what the devices saw of one arm and phase, in the rounds after the warm-up.
+def scenario_of(
+    common: Asked,
+    phase: str,
+    arms: Mapping[str, Joined],
+    anchor_s: Sequence[float],
+    *,
+    inputs_hash: str,
+    num_devices: int,
+    link: str,
+) -> Measured:
+    """Describe what was measured of one phase as a scenario of the harness.
 
     Args:
-        of_devices: By device.
+        common: What every arm ran.
         phase: One of STEPS.
+        arms: What the devices saw together, by arm.
+        anchor_s: Seconds of the anchor in each round.
+        inputs_hash: Of the whole batch.
+        num_devices: Processes.
+        link: How it was paced, as ids write it; empty: not at all.
     """
-    rounds = [one.traffic[phase][WARMUP_ROUNDS:] for one in of_devices]
-    last = [traffic[-1] for traffic in rounds]  # counts are the same in every round
-    loads = [max_over_mean_load(torch.tensor(pairs)) for pairs in zip(*(one.pairs for one in last), strict=True)]
-    times_s = list(map(max, zip(*(one.times_s[phase] for one in of_devices), strict=True)))
-    sent_bytes = dict.fromkeys(LEGS, 0)
-    for exchange in chain.from_iterable(one.exchanges for one in last):
-        sent_bytes[exchange.leg] += exchange.sent_bytes
-    return {
-        "times_s": times_s[WARMUP_ROUNDS:],
-        "exchanging_s": [median(one.time_s() for one in traffic) / STEPS[phase] for traffic in rounds],
-        "sent_bytes": {leg: count // STEPS[phase] for leg, count in sent_bytes.items()},
-        "cross_device_rate": of_devices[0].rate if phase == "prefill" else None,
-        "load_max_over_mean": fmean(loads),
+    profile = RoutingProfile.parse(common.routing)
+    params = {
+        "scale": f"{common.preset}@{common.depth}" if common.depth else common.preset,
+        "workload": common.workload, "routing": common.routing,
+        "batch_size": common.batch_size, "seq_len": common.seq_len, "num_devices": num_devices, "home": common.home,
+        "link": link, "phase": phase,
+    }  # fmt: skip
+    words = (
+        *(params["scale"], common.workload, profile.id, f"b{common.batch_size}", f"s{common.seq_len}"),
+        *(f"n{num_devices}", common.home, link, phase),
+    )
+    samples: dict[str, Sequence[float]] = {arm: seen.times_s for arm, seen in arms.items()}
+    for arm, seen in arms.items():  # beside its arm, never judged; a leg that is not used takes no time
+        samples |= {f"{arm}/{leg}": times_s for leg, times_s in seen.legs_s.items() if all(times_s)}
+    tokens = {
+        "prefill": {"prefill_tok_per_s": float(common.batch_size * common.seq_len)},
+        "decode": {"output_tok_per_s": float(common.batch_size)},
     }
-
-
-def _row(phase: str, arm: str, seen: Mapping[str, Any]) -> tuple[str, ...]:
-    estimate, low, high = (1e3 * value for value in median_interval(seen["times_s"]))
-    rate = seen["cross_device_rate"]
-    return (
-        phase,
-        arm,
-        f"{estimate:.2f} ms [{low:.2f}, {high:.2f}]",
-        f"{1e3 * max(seen['exchanging_s']):.2f} ms",
-        f"{sum(count for leg, count in seen['sent_bytes'].items() if leg != 'share'):,}",
-        f"{seen['sent_bytes']['share']:,}",
-        "" if rate is None else f"{rate:.1%}",
-        f"{seen['load_max_over_mean']:.2f}",
+    return Measured(
+        scenario=f"bench_parallel[{'-'.join(str(word) for word in words if word)}]",
+        params=params,
+        metric=METRICS[phase],
+        num_units=STEPS[phase],
+        rates=tokens[phase],
+        anchor=ANCHORS[phase],
+        hashes={"workload": inputs_hash, "routing": profile.hash()},
+        samples={**samples, ANCHOR: anchor_s},
+        facts={arm: seen.facts for arm, seen in arms.items()},
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="torchrun --nproc-per-node 2 -m bench.distributed.parallel", description=__doc__
-    )
-    parser.add_argument("--preset", default="tiny")
-    parser.add_argument("--depth", type=int, help="decoder layers (default: all)")
-    parser.add_argument("--workload", default="mmmu")
-    parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--seq-len", type=int, default=256)
-    parser.add_argument("--routing", default="specialized:4", help="of all arms but the first, which is uniform")
-    parser.add_argument("--home", choices=sorted(PARTS), default="modality")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--gigabit", type=float, help="pace the link to so many Gb/s each way (default: as it is)")
-    parser.add_argument("--latency-us", type=float, default=0.0, help="added to every exchange of a paced link")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--out", type=Path, help="write what was seen as JSON")
-    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure all arms on the devices that torchrun started; device 0 prints."""
-    options = _parser().parse_args(arguments)
+    """Measure all arms on the devices that torchrun started; device 0 prints and writes the record."""
+    options = parser().parse_args(arguments)
+    launched, load_before = launched_now(), load_average()
     with joined(options.device) as device:
         if device.type == "cpu":
             torch.set_num_threads(1)
-        link: Link = all_to_all
-        if options.gigabit:
-            rate = options.gigabit * 1e9 / BITS
-            link = PacedLink(dist.get_rank(), bytes_per_s=rate, latency_s=options.latency_us / 1e6)
-        group, order = Group(link), random.Random(0)
-        arms = {name: spread(arm, options, group, device) for name, arm in ARMS.items()}
-        for _ in range(WARMUP_ROUNDS + options.rounds):
-            for name in order.sample(sorted(arms), len(arms)):
+        group = Group(link_of(options))
+        arms = {name: spread(arm, asked(options), group, device) for name, arm in ARMS.items()}
+        dtype = next(iter(arms.values())).model.dtype
+        anchors_s = measure(arms, group, device, dtype, num_rounds=WARMUP_ROUNDS + options.rounds)
+        scenarios = _joined_scenarios(arms, anchors_s, options, group)
+        if group.device == 0:
+            document = document_of(
+                scenarios, launched=launched, device=device, dtype=dtype, load_before=load_before, options=vars(options)
+            )
+            path = options.record or RECORDS / f"{launched.started:%Y%m%dT%H%M%S}-{launched.id}.json"
+            write(path, document)
+            table = markdown_table(DEVICE_HEADERS, device_rows([Record.from_document(document, path)]))
+            sys.stdout.write(f"{table}\n\nrecord: {path}\n")
+        dist.barrier()
+
+
+def measure(
+    arms: Mapping[str, Spread], group: Group, device: torch.device, dtype: torch.dtype, *, num_rounds: int
+) -> dict[str, list[float]]:
+    """Let all arms and the anchors take turns; return the anchors' seconds by phase, the arms keep their own."""
+    anchors = {phase: make_anchor(name, device, dtype) for phase, name in ANCHORS.items()}
+    anchors_s: dict[str, list[float]] = {phase: [] for phase in STEPS}
+    order = random.Random(0)
+    for _ in range(num_rounds):
+        for name in order.sample([*arms, ANCHOR], len(arms) + 1):
+            if name == ANCHOR:
+                run_anchors(anchors, anchors_s)
+            else:
                 run_phases(arms[name], group, device)
-        _report(arms, group, options)
+    return anchors_s
 
 
-def _report(arms: Mapping[str, Spread], group: Group, options: argparse.Namespace) -> None:
+def _joined_scenarios(
+    arms: Mapping[str, Spread], anchors_s: Mapping[str, list[float]], options: argparse.Namespace, group: Group
+) -> list[Measured]:
+    """Bring together what the devices saw; every device must call it."""
     of_devices: list[Any] = [None] * group.num_devices
-    dist.all_gather_object(of_devices, {name: arm.seen for name, arm in arms.items()})
-    if group.device:
-        return
-    found = {(phase, name): summarise([one[name] for one in of_devices], phase) for phase in STEPS for name in arms}
-    rows = [_row(phase, name, seen) for (phase, name), seen in found.items()]
-    sys.stdout.write(markdown_table(HEADERS, rows) + "\n")
-    if options.out:
-        record = {
-            "options": {name: str(value) for name, value in vars(options).items()},
-            "num_devices": group.num_devices,
-            "arms": [{"phase": phase, "arm": name, **seen} for (phase, name), seen in found.items()],
-        }
-        options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    dist.all_gather_object(of_devices, ({name: arm.seen for name, arm in arms.items()}, anchors_s))
+    measured = []
+    for phase in STEPS:
+        seen = {name: join_devices([one[name] for one, _ in of_devices], phase) for name in arms}
+        anchor_s = list(map(max, zip(*(times_s[phase][WARMUP_ROUNDS:] for _, times_s in of_devices), strict=True)))
+        measured.append(
+            scenario_of(
+                *(asked(options), phase, seen, anchor_s),
+                inputs_hash=next(iter(arms.values())).inputs_hash,
+                num_devices=group.num_devices,
+                link=link_name(options),
+            )
+        )
+    return measured
 
 
 if __name__ == "__main__":

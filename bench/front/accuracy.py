@@ -1,4 +1,4 @@
-"""Accuracy of answers to a procedural task by its official rules, with intervals over pictures.
+"""Accuracy of answers to a task by its official rules, with intervals over pictures.
 
 Questions about one picture are not independent, so pictures are what is resampled.
 """
@@ -13,6 +13,7 @@ from scipy import stats
 from bench.front.blind import ALL, score_answer
 from bench.harness.stats import Interval
 from fixtures.tasks.procedural import Picture, Question, Task
+from fixtures.tasks.procedural.chart_questions import ORIGINS
 
 HARD, MAIN = "hard split", "main split"  # kinds that take more than reading one place, and the others
 NUM_RESAMPLES = 2000  # limits of a 95 % interval are then within a hundredth of its width
@@ -40,9 +41,9 @@ class Points:
 
 
 def groups_of(task: Task, question: Question) -> tuple[str, ...]:
-    """Return the groups that a question counts in: all, its split, its kind, and of ChartQA who asked."""
+    """Return the groups that a question counts in: all, its split, its kind, and of a chart who asked."""
     split = HARD if question.kind in task.hard_kinds else MAIN
-    return (ALL, split, question.kind, *([question.question_type] if task.scorer == "chartqa" else []))
+    return (ALL, split, question.kind, *([question.question_type] if question.question_type in ORIGINS else []))
 
 
 def score_pictures(task: Task, pictures: Sequence[Picture], answers: Iterable[str]) -> dict[str, Points]:

@@ -1,4 +1,4 @@
-"""What can be had without sight on each procedural task: `python -m bench.front.blind`, the table of docs/tasks.md.
+"""What can be had without sight on each task: `python -m bench.front.blind`, the table of docs/tasks.md.
 
 A guesser learns from the training split and is scored on the test split by the task's own rules; a twin that does not
 beat it has not looked.
@@ -12,8 +12,9 @@ from statistics import fmean
 from tabulate import tabulate
 
 from bench.harness.scoring import Reference, score
-from fixtures.tasks.procedural import DIFFICULTIES, TASKS, Choice, Question, Task, ask_blind, stream
+from fixtures.tasks.procedural import TASKS, Choice, Question, Task
 from fixtures.tasks.procedural.blind import learn_blind
+from fixtures.training.tasks import TRAINED_TASKS, check_available
 
 TRAIN_PICTURES, TEST_PICTURES = 3000, 1000  # about ten questions each
 ALL = "all"
@@ -37,8 +38,8 @@ def score_blind(
     """Score guessing on the test split.
 
     Args:
-        task: One of TASKS.
-        difficulty: One of DIFFICULTIES.
+        task: Any.
+        difficulty: One of the task's.
         train_pictures: Pictures whose questions and answers the guesser has seen.
         test_pictures: Pictures whose questions it answers.
 
@@ -57,18 +58,24 @@ def score_blind(
 def questions_of(task: Task, split: str, difficulty: str, num_pictures: int) -> Iterator[Question]:
     """Yield the questions of the first pictures of a split, none of them drawn."""
     for index in range(num_pictures):
-        yield from ask_blind(task, stream(task, split, 0, index), Choice(split, difficulty))
+        yield from task.questions(index, Choice(split, difficulty))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one row a task and difficulty."""
     parser = argparse.ArgumentParser(prog="python -m bench.front.blind", description=__doc__)
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="which (default: all)")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=TRAINED_TASKS, default=list(TASKS), help="which (default: those drawn here)"
+    )
     chosen = parser.parse_args(arguments)
+    try:
+        check_available(chosen.tasks)
+    except ImportError as error:
+        parser.error(str(error))
     rows = []
     for name in chosen.tasks:
-        for difficulty in DIFFICULTIES:
-            scores = dict(score_blind(TASKS[name], difficulty))
+        for difficulty in TRAINED_TASKS[name].difficulties:
+            scores = dict(score_blind(TRAINED_TASKS[name], difficulty))
             overall = scores.pop(ALL)
             kinds = ", ".join(f"{kind} {scored:.2f}" for kind, scored in sorted(scores.items()))
             rows.append((name, difficulty, overall, kinds))

@@ -48,8 +48,8 @@ def published_document(records: Sequence[Record] = ()) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "tier": "published",
-        "machine": f"one {DEVICE}; predicted is the floor at {PEAKS['flop_per_s'] / 1e12:.0f} TFLOP/s in bfloat16 and "
-        f"{PEAKS['byte_per_s'] / 1e12:.1f} TB/s",
+        "machine": f"one {DEVICE}; predicted is the floor at {PEAKS['matmul_flop_per_s'] / 1e12:.0f} TFLOP/s in "
+        f"bfloat16 and {PEAKS['copy_byte_per_s'] / 1e12:.1f} TB/s",
         "workload": f"batches of {BATCH_SIZE} requests, LLaVA-NeXT's image tokens for every model; "
         + "; ".join(
             f"{TITLES[task]} {one.prompt_tokens:,} tokens in, {one.output_tokens} out" for task, one in loads.items()

@@ -8,20 +8,22 @@ from typing import Any
 
 from transformers import CLIPVisionConfig
 
+from bench.floors import work_of
 from bench.front.trained.throughput import rate
 from bench.harness.pareto.points import joined_rate
+from bench.harness.peaks import floor_s
 from bench.harness.record import Record, load
 from bench.harness.stats import Interval
 from fixtures.options import workload_value
 from fixtures.tasks import draw_shapes
 from fixtures.workload import load_workload
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
-from moevlm.costs import floor_s, phase_cost
+from moevlm.costs import phase_cost
 from moevlm.presets import preset_config
 from moevlm.processing import build_processor
 
 DEVICE = "H200"
-PEAKS = {"flop_per_s": 790e12, "byte_per_s": 4.3e12}  # bf16 product and copy, measured elsewhere, not here
+PEAKS = {"matmul_flop_per_s": 790e12, "copy_byte_per_s": 4.3e12}  # bf16 product and copy, measured elsewhere, not here
 LEAST_OF_FLOOR = 0.44  # the least share of its floor that a published kernel reaches: vLLM's fused_moe at one token
 DTYPE_BYTES = 2  # bfloat16
 BATCH_SIZE = 8
@@ -81,19 +83,21 @@ def predicted_throughput(config: MoEVLMConfig, load: Load) -> dict[str, dict[str
         config: Of the whole model.
         load: What a batch of BATCH_SIZE is.
     """
-    common = {"batch_size": BATCH_SIZE, "dtype_bytes": DTYPE_BYTES}
-    prefill_s = floor_s(
-        phase_cost(config, "prefill", seq_len=load.prompt_tokens, num_tiles=load.num_tiles, **common), **PEAKS
-    )
-    decode_s = sum(
-        floor_s(phase_cost(config, "decode", seq_len=load.prompt_tokens + step, **common), **PEAKS)
-        for step in range(load.output_tokens - 1)
-    )
+    prefill_s = _floor_s(config, "prefill", seq_len=load.prompt_tokens, num_tiles=load.num_tiles)
+    steps = range(load.output_tokens - 1)
+    decode_s = sum(_floor_s(config, "decode", seq_len=load.prompt_tokens + step) for step in steps)
     rates = {
         "req_per_s": BATCH_SIZE / (prefill_s + decode_s),
         "prefill_tok_per_s": BATCH_SIZE * load.prompt_tokens / prefill_s,
     }
     return {axis: {"estimate": rate, "low": LEAST_OF_FLOOR * rate, "high": rate} for axis, rate in rates.items()}
+
+
+def _floor_s(config: MoEVLMConfig, phase: str, **sizes: int) -> float:
+    cost = phase_cost(config, phase, batch_size=BATCH_SIZE, dtype_bytes=DTYPE_BYTES, **sizes)
+    least_s = floor_s(work_of([cost]), PEAKS)
+    assert least_s is not None, "work and peaks are known"
+    return least_s
 
 
 def measured_throughput(

@@ -18,6 +18,7 @@ from bench.harness.commands import (
     results,
     twins,
 )
+from bench.harness.commands.interrupt import end_on_signals
 from bench.harness.commands.parsing import USAGE_ERROR, Parser, split
 from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
@@ -51,11 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except tuple(ERROR_CODES) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_said(error)}", file=sys.stderr)
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         print("interrupted: nothing more is judged; finished files are kept", file=sys.stderr)
         return INTERRUPTED
+
+
+def _said(error: Exception) -> str:
+    """Return an error's message; of a file that is not there, in place of the system's words, with a remedy."""
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"{error.filename} must exist, got no such file; check the path"
+    return str(error)
 
 
 def _parser() -> Parser:
@@ -69,4 +77,5 @@ def _parser() -> Parser:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     sys.exit(main())

@@ -16,8 +16,8 @@ class PromotionRefused(ValueError):  # noqa: N818  # a refusal is an answer, not
     """Records that must not become a baseline."""
 
 
-class _Request(NamedTuple):
-    """What a check looks at."""
+class _Candidate(NamedTuple):
+    """Records that are to become a baseline, as a check looks at them."""
 
     records: Sequence[Record]
     reason: str
@@ -67,7 +67,7 @@ def promote(
     """
     documents = [read(path) for path in record_paths]
     records = [Record.from_document(document, path) for document, path in zip(documents, record_paths, strict=True)]
-    _check(_Request(records, reason, min_launches))
+    _check(_Candidate(records, reason, min_launches))
     merged = _merged(documents)
     new = Record.from_document(merged)
     promotion = {"reason": reason, "commit": commit, "date": date, "release": release, "launches": _num_launches([new])}
@@ -98,26 +98,26 @@ def _enter_slowdowns(path: Path, new: Record, *, reason: str, commit: str, date:
         ledger.append(path.parent, found)
 
 
-def _check(request: _Request) -> None:
+def _check(candidate: _Candidate) -> None:
     for check in CHECKS:
-        if problem := check(request):
+        if problem := check(candidate):
             raise PromotionRefused(problem)
 
 
-def _reason_is_given(request: _Request) -> str | None:
-    if request.reason.strip():
+def _reason_is_given(candidate: _Candidate) -> str | None:
+    if candidate.reason.strip():
         return None
-    return f"a reason must say why the baseline changes, got {request.reason!r}; give --reason TEXT"
+    return f"a reason must say why the baseline changes, got {candidate.reason!r}; give --reason TEXT"
 
 
-def _records_are_complete(request: _Request) -> str | None:
-    for record in request.records:
+def _records_are_complete(candidate: _Candidate) -> str | None:
+    for record in candidate.records:
         if not record.complete:
             return f"a record must be complete, got {record.path} with failed or unfinished scenarios; run it again"
         if record.filtered:
             return f"a record must hold every scenario, got a selection in {record.path}; run without -k, -m, node ids"
         if record.not_fitting:
-            left_out = ", ".join(str(entry["scenario"]) for entry in record.not_fitting)
+            left_out = ", ".join(record.why_not_fitting())
             return (
                 f"a record must hold what it was asked for, got no memory for {left_out} in {record.path}; ask for less"
             )
@@ -126,8 +126,8 @@ def _records_are_complete(request: _Request) -> str | None:
     return None
 
 
-def _nothing_was_injected(request: _Request) -> str | None:
-    for record in request.records:
+def _nothing_was_injected(candidate: _Candidate) -> str | None:
+    for record in candidate.records:
         if record.injected:
             arms = ", ".join(f"{arm} x {factor}" for arm, factor in record.injected.items())
             return (
@@ -136,15 +136,15 @@ def _nothing_was_injected(request: _Request) -> str | None:
     return None
 
 
-def _machine_is_one(request: _Request) -> str | None:
-    for record in request.records[1:]:
-        if other := "; ".join(differences(request.records[0].fingerprint, record.fingerprint)):
+def _machine_is_one(candidate: _Candidate) -> str | None:
+    for record in candidate.records[1:]:
+        if other := "; ".join(differences(candidate.records[0].fingerprint, record.fingerprint)):
             return f"records must share one machine and installation, got {other} in {record.path}; leave it out"
     return None
 
 
-def _nothing_was_throttled(request: _Request) -> str | None:
-    for record in request.records:
+def _nothing_was_throttled(candidate: _Candidate) -> str | None:
+    for record in candidate.records:
         for scenario in record.scenarios.values():
             voided = max(launch.voided for arm in scenario.arms.values() for launch in arm.launches)
             if voided:
@@ -155,11 +155,11 @@ def _nothing_was_throttled(request: _Request) -> str | None:
     return None
 
 
-def _launches_suffice(request: _Request) -> str | None:
-    found = _num_launches(request.records)
-    if found >= request.min_launches:
+def _launches_suffice(candidate: _Candidate) -> str | None:
+    found = _num_launches(candidate.records)
+    if found >= candidate.min_launches:
         return None
-    return f"launches must be {request.min_launches} or more, got {found}; run the suite again and name all records"
+    return f"launches must be {candidate.min_launches} or more, got {found}; run the suite again and name all records"
 
 
 def _num_launches(records: Sequence[Record]) -> int:
@@ -173,7 +173,7 @@ def _num_launches(records: Sequence[Record]) -> int:
 
 
 # What a promotion must keep, in the order in which a user would mend it.
-CHECKS: tuple[Callable[[_Request], str | None], ...] = (
+CHECKS: tuple[Callable[[_Candidate], str | None], ...] = (
     _reason_is_given,
     _records_are_complete,
     _nothing_was_injected,

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.harness import baseline
+from bench.harness.arms import PRIMARY
 from bench.harness.environment import differences
+from bench.harness.judging import judge_scenario, pooled_variances
 from bench.harness.metrics import metric
-from bench.harness.paired import PRIMARY
 from bench.harness.record import CorruptRecord, Record, Scenario, load
 from bench.harness.unrest import kind_of, unrest_of, widest
-from bench.harness.verdict import ScenarioVerdict, Verdict, judge_scenario, pooled_variances
+from bench.harness.verdict import ScenarioVerdict, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +95,12 @@ def judge_one(scenario_id: str, new: Scenario, reference: Reference, *, confirme
     base = reference.record.scenarios.get(scenario_id)
     if base is None:
         return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NEW, why="the baseline does not have it")
-    sign = 1.0 if metric(new.arms[PRIMARY].metric).better == "lower" else -1.0
     return judge_scenario(
         scenario_id,
         new,
         base,
         reference.pooled,
-        sign=sign,
+        sign=metric(new.arms[PRIMARY].metric).sign,
         confirmed=confirmed,
         same_fingerprint=reference.same_fingerprint,
         unrest=lambda control: reference.unrest.get(kind_of(control), 1.0),

@@ -109,6 +109,15 @@ def kind_slug(kind: Mapping[str, Any]) -> str:
     return "-".join([str(kind["device"]), *words, *tail])
 
 
+def describe(kind: Mapping[str, Any]) -> str:
+    """Name a kind of machine in a line.
+
+    >>> describe({"device_model": "Acme", "dtype": "float32", "num_threads": 1})
+    'Acme, float32, 1 threads'
+    """
+    return f"{kind['device_model']}, {kind['dtype']}, {kind['num_threads']} threads"
+
+
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """Name the fields in which two fingerprints or kinds differ.
 

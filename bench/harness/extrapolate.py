@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from bench.harness.arms import ANCHOR
 from bench.harness.metrics import metric
-from bench.harness.paired import ANCHOR
 from bench.harness.record import ArmSeries, Record
 from bench.harness.stats import median_interval
 

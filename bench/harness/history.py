@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from bench.harness import ledger
 from bench.harness.git import run_git
+from bench.harness.judging import hash_mismatch
 from bench.harness.ledger import DENOMINATOR, NUMERATOR, Slowdown
 from bench.harness.metrics import METRICS
 from bench.harness.record import CorruptRecord, Record, Scenario, load
-from bench.harness.stats import Interval, block_log_ratios, median_interval
-from bench.harness.verdict import hash_mismatch
+from bench.harness.stats import Interval, median_interval
 
 UNCOMMITTED = "uncommitted"  # in a commit's place: promoted, and not committed yet
 SHALLOW = "this clone is shallow, so older promotions are missing; `git fetch --unshallow` brings them"
@@ -134,8 +134,7 @@ def _point(promotion: Promotion, scenario: Scenario, before: Scenario | None, ac
     logs, change = _log_ratio(scenario), None
     earlier = _log_ratio(before) if before and not hash_mismatch(scenario, before) else None
     if logs and earlier:
-        sign = 1.0 if METRICS[scenario.arms[NUMERATOR].metric].better == "lower" else -1.0
-        change = sign * (logs.estimate - earlier.estimate)
+        change = METRICS[scenario.arms[NUMERATOR].metric].sign * (logs.estimate - earlier.estimate)
     return Point(
         promotion=promotion,
         moe=_value(scenario, NUMERATOR),
@@ -148,10 +147,7 @@ def _point(promotion: Promotion, scenario: Scenario, before: Scenario | None, ac
 
 def _log_ratio(scenario: Scenario) -> Interval | None:
     """Return log(MoE / dense) as the ledger takes it, with its interval over launches; nothing without a dense twin."""
-    if DENOMINATOR not in scenario.arms:
-        return None
-    pairs = zip(scenario.arms[NUMERATOR].launches, scenario.arms[DENOMINATOR].launches, strict=True)
-    return median_interval([statistics.median(block_log_ratios(moe.samples, dense.samples)) for moe, dense in pairs])
+    return median_interval(ledger.log_ratios(scenario)) if DENOMINATOR in scenario.arms else None
 
 
 def _value(scenario: Scenario, arm: str) -> str:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.harness.record import Record, load
@@ -12,6 +12,7 @@ from bench.harness.verdict import Verdict
 
 # Plugins that a fresh process does without: a cache shared with others, and one that imports for a second at the end.
 WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+ON_DEVICE = "--measured-on"  # the option that gives a process one of the devices that workers can have
 OUTPUT_SHOWN = 800  # last characters of a failed launch's output: pytest's own summary of what went wrong
 
 
@@ -30,6 +31,10 @@ class Launcher:
 
     root: Path
     options: Sequence[str]  # pytest options that select the same machine, model and inputs
+
+    def on(self, device: str) -> "Launcher":
+        """Return a launcher whose processes measure on one of the devices that the workers of a run had; "" is any."""
+        return replace(self, options=[*self.options, f"{ON_DEVICE}={device}"]) if device else self
 
     def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
         """Run the scenarios in a fresh process.

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.metrics import metric
 from bench.harness.record import CorruptRecord, Record, Scenario, differing_inputs, replace_text
+from bench.harness.stats import block_log_ratios
 
 NAME = "ledger.json"
-NUMERATOR, DENOMINATOR = "moe", "dense"  # the control that is portable between machines of one kind
+NUMERATOR, DENOMINATOR = PRIMARY, TWIN  # the control that is portable between machines of one kind
 CONTROL = f"{NUMERATOR}/{DENOMINATOR}"
 
 
@@ -33,12 +35,13 @@ class Slowdown:
 
 def ratio(scenario: Scenario) -> float:
     """Return MoE / dense: per launch the median over blocks of the log ratio, then the median over launches."""
+    return math.exp(statistics.median(log_ratios(scenario)))
+
+
+def log_ratios(scenario: Scenario) -> list[float]:
+    """Return log(MoE / dense) of each launch: the median over its blocks."""
     pairs = zip(scenario.arms[NUMERATOR].launches, scenario.arms[DENOMINATOR].launches, strict=True)
-    medians = [
-        statistics.median(math.log(a / b) for a, b in zip(top.samples, bottom.samples, strict=True))
-        for top, bottom in pairs
-    ]
-    return math.exp(statistics.median(medians))
+    return [statistics.median(block_log_ratios(moe.samples, dense.samples)) for moe, dense in pairs]
 
 
 def slowdowns(
@@ -63,9 +66,8 @@ def slowdowns(
         before = old.scenarios.get(scenario.id)
         if before is None or not _comparable(before, scenario):
             continue
-        sign = 1 if metric(scenario.arms[NUMERATOR].metric).better == "lower" else -1
         old_ratio, new_ratio = ratio(before), ratio(scenario)
-        log_ratio = sign * math.log(new_ratio / old_ratio)
+        log_ratio = metric(scenario.arms[NUMERATOR].metric).sign * math.log(new_ratio / old_ratio)
         if log_ratio > 0:
             found.append(
                 Slowdown(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.harness.blocks import UnknownArm
 from bench.harness.options import Options
 from bench.harness.paired import Paired
 from bench.harness.record import CorruptRecord, load
@@ -69,6 +70,8 @@ class Measuring:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
         """Keep a scenario once its own assertions have passed; note one that failed or does not fit."""
+        if call.excinfo and call.excinfo.errisinstance(UnknownArm):
+            self.refuse(str(call.excinfo.value))
         outcome = yield
         report: pytest.TestReport = outcome.get_result()
         if self.run is None or not is_scenario(item):
@@ -79,6 +82,10 @@ class Measuring:
             self.run.not_fitting.append({"scenario": item.name, **dict(item.user_properties)})
         elif call.when == "call":
             self._keep(self.run, item, call.stop - self.scenario_started)
+
+    def refuse(self, why: str) -> None:
+        """End the run over an option that makes no sense, which every other scenario would say too."""
+        pytest.exit(why, returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _keep(self, run: Run, item: pytest.Item, seconds: float) -> None:
         paired: Paired = item.funcargs["paired"]  # type: ignore[attr-defined]  # pytest.Function has it
@@ -119,8 +126,7 @@ def known_scenarios(paths: Iterable[Path]) -> set[str]:
         records = [load(path) for path in paths]
     except (FileNotFoundError, CorruptRecord) as error:
         raise pytest.UsageError(f"--measured must name a record: {error}") from error
-    too_large = {str(entry["scenario"]) for record in records for entry in record.not_fitting}
-    return too_large.union(*(record.scenarios for record in records))
+    return {name for record in records for name in (*record.scenarios, *record.why_not_fitting())}
 
 
 def is_scenario(item: pytest.Item) -> bool:

@@ -54,6 +54,11 @@ class Metric:
     label: str
     formula: str
 
+    @property
+    def sign(self) -> float:
+        """Return what turns a log ratio so that above 0 is worse: 1.0 where lower is better, else -1.0."""
+        return 1.0 if self.better == "lower" else -1.0
+
     def display(self, value: float) -> str:
         """Format a value for a report.
 

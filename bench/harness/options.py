@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.paired import MIN_BLOCKS
+from bench.harness.blocks import MIN_BLOCKS
+from bench.harness.launch import ON_DEVICE
 
 DEFAULT_TIME_BUDGET_S = 285.0  # `pytest bench` promises five minutes
 DEFAULT_SCENARIO_BUDGET_S = 0.4  # a median over tens of blocks at the default sizes; launches differ by more than that
@@ -27,6 +28,7 @@ class Options:
     scenario_budget_s: float
     min_blocks: int
     slowdowns: dict[str, float]
+    on_device: str  # that a fresh process shall measure on; empty for the project's choice
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -76,7 +78,8 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="ARM=FACTOR,...",
         help="rehearse a regression: make an arm slower, for instance moe=1.3; such a record is never promoted",
     )
-    # how `python -m bench.harness ab` starts its workers; nobody types them
+    # how fresh processes and `ab`'s workers are started; nobody types them
+    group.addoption(ON_DEVICE, default="", help=argparse.SUPPRESS)  # one of pytest_measured_devices
     group.addoption("--ab-worker", type=int, default=None, help=argparse.SUPPRESS)  # file descriptor of the channel
     group.addoption("--ab-package", default="", help=argparse.SUPPRESS)  # the package that the sides differ in
 
@@ -105,6 +108,7 @@ def read_options(config: pytest.Config) -> Options:
         scenario_budget_s=chosen.scenario_budget,
         min_blocks=chosen.min_blocks,
         slowdowns=parse_slowdowns(chosen.inject),
+        on_device=chosen.measured_on,
     )
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from bench.harness.arms import ANCHOR
 from bench.harness.comparison import Reference, Selection, judge_all, missing_scenarios, open_reference
 from bench.harness.launch import Launcher
 from bench.harness.options import inject_option
-from bench.harness.paired import ANCHOR
 from bench.harness.record import Scenario
 from bench.harness.retest import Suspect, retest
 from bench.harness.run import Finished, ScenarioTest
@@ -88,9 +88,9 @@ def _left_out(run: Finished, reference: Reference) -> list[ScenarioVerdict]:
     """List the baseline's scenarios that had no memory this time: the machine is not fit for them now."""
     known = reference.record.scenarios if reference.record else {}
     return [
-        ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=str(entry.get("reason", "skipped")))
-        for entry in run.record.not_fitting
-        if (name := str(entry["scenario"])) in known
+        ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=why)
+        for name, why in run.record.why_not_fitting().items()
+        if name in known
     ]
 
 
@@ -125,7 +125,7 @@ def _confirm(
 
 
 def _suspect(test: ScenarioTest) -> Suspect:
-    return Suspect(node_id=test.node_id, seconds=RETEST_SHARE * test.seconds)
+    return Suspect(node_id=test.node_id, seconds=RETEST_SHARE * test.seconds, device=test.device)
 
 
 def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:

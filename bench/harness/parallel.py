@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from bench.harness.arms import PRIMARY
 from bench.harness.measuring import BENCH_FOLDER, NOTHING_SELECTED, XDIST, Measuring, scenario_of
 from bench.harness.options import Options
-from bench.harness.paired import PRIMARY
 from bench.harness.record import KEY, Record, RecordWriteError, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
 
@@ -45,6 +45,7 @@ class Parallel:
         self.selected: list[str] = []  # node ids
         self.told: dict[str, Any] = {}  # by one worker that ended; all collect the same
         self.seconds: dict[str, float] = {}  # of a test's set-up and call, by node id
+        self.devices: dict[str, str] = {}  # that a test ran on, by node id
         self.lost: dict[str, str] = {}
 
     @property
@@ -85,9 +86,11 @@ class Parallel:
         self.selected = [node_id for node_id in ids if (self.config.rootpath / node_id).is_relative_to(folder)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add up what a test took."""
+        """Add up what a test took, and note where it ran."""
         if report.when != "teardown":
             self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+        if worker := getattr(report, "node", None):  # our own reports, of verdicts, come from none
+            self.devices[report.nodeid] = worker.workerinput[KEY][DEVICE]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
@@ -132,7 +135,10 @@ class Parallel:
 
     def _tests(self, entries: Sequence[Mapping[str, Any]]) -> dict[str, ScenarioTest]:
         node_ids = {e["name"]: e["fullname"] for e in entries if e["extra_info"][KEY]["arm"] == PRIMARY}
-        return {name: ScenarioTest(node_id, self.seconds.get(node_id, 0.0)) for name, node_id in node_ids.items()}
+        return {
+            name: ScenarioTest(node_id, self.seconds.get(node_id, 0.0), self.devices.get(node_id, ""))
+            for name, node_id in node_ids.items()
+        }
 
     def pytest_unconfigure(self) -> None:
         """Remove the workers' records: the joined one has all of them."""
@@ -150,6 +156,9 @@ class Worker(Measuring):
         path = Path(given[FOLDER]) / f"{uuid.uuid4().hex}.json"
         launched = Launched(given[LAUNCH], datetime.datetime.fromisoformat(given[STARTED]))
         super().__init__(config, replace(options, record=path), launched)
+
+    def refuse(self, why: str) -> None:
+        """Let the scenario fail with the reason: xdist takes a worker that ends itself for one that died."""
 
     def pytest_sessionfinish(self) -> None:
         """Tell the controller what was collected, and whether the record could be written."""

@@ -17,8 +17,9 @@ from bench.harness.outcome import Outcome, conclude, scenarios_judged
 from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
 from bench.harness.progress import RunProgress
-from bench.harness.report import explain, write_reports
+from bench.harness.report import write_reports
 from bench.harness.run import Finished
+from bench.harness.sentences import explain
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
@@ -52,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if told_to(config):
         config.pluginmanager.register(Worker(config, options), MEASURES)
         return
+    if options.on_device:
+        config.hook.pytest_measured_on(config=config, device=options.on_device)
     if options.compare == "require" and is_disabled(config):
         raise pytest.UsageError("--compare=require must measure, got --benchmark-disable; drop one of the two")
     in_parallel = is_controller(config) and holds_scenarios(config)

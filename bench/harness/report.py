@@ -1,4 +1,4 @@
-"""Records and verdicts as tables for people: on the terminal (rich) and as markdown (tabulate). Judges nothing."""
+"""A record with its verdicts as a table for people: on the terminal (rich) and as markdown. Judges nothing."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
-from tabulate import tabulate
 
+from bench.harness.arms import ANCHOR, PRIMARY
+from bench.harness.environment import describe
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations, median_sample
+from bench.harness.markdown import escape, markdown_table
 from bench.harness.metrics import metric
 from bench.harness.outcome import Outcome
-from bench.harness.paired import ANCHOR, PRIMARY
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
 from bench.harness.run import Finished
-from bench.harness.stats import block_log_ratios, median_interval, percent
+from bench.harness.sentences import explanations, summary
+from bench.harness.stats import Interval, block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 
 HEADERS = (
@@ -32,10 +34,6 @@ LEGEND = (
     "(MBU and floor above 100 %: the data lay in a cache, or reading alone is faster than copying); "
     "change: of the control that moved most, against the baseline, above 0 is worse."
 )
-SEEN = {  # what a control's tolerance means under a verdict that explains it
-    Verdict.REGRESSED: "beyond the tolerance of",
-    Verdict.INCONCLUSIVE: "where the smallest change that could have been seen is",
-}
 STYLES = {
     Verdict.OK: "green",
     Verdict.IMPROVED: "bold green",
@@ -114,8 +112,7 @@ def _value(series: ArmSeries) -> str:
 
 def _speedup(moe: ArmSeries, other: ArmSeries) -> str:
     ratios = block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)
-    estimate, low, high = (math.exp(limit) for limit in median_interval(ratios))
-    return f"{estimate:.2f}x [{low:.2f}, {high:.2f}]"
+    return Interval(*map(math.exp, median_interval(ratios))).text(".2f", "x")
 
 
 def _shares(arms: Iterable[ArmSeries], least_s: Callable[[Cost], float | None]) -> str:
@@ -139,40 +136,6 @@ def _change(changes: Sequence[Change]) -> str:
     worst = max(changes, key=lambda c: (SEVERITY[c.verdict], c.interval.estimate / c.tolerance))
     moved = percent(worst.interval.estimate)
     return f"{worst.control} {moved:+.1f} % [{percent(worst.tolerance):.0f} %]"
-
-
-def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
-    """Say in a sentence each what lies behind the verdicts that are not simply OK, most severe first."""
-    ranked = sorted(verdicts, key=lambda v: -SEVERITY[v.verdict])
-    return [explain(v) for v in ranked if v.verdict is not Verdict.NEW and (v.why or v.verdict in SEEN)]
-
-
-def explain(verdict: ScenarioVerdict) -> str:
-    """Say what was seen: the controls behind the verdict with interval and tolerance, where the cause lies, and why."""
-    moved = [_moved(c) for c in verdict.changes if c.verdict is verdict.verdict and c.verdict in SEEN]
-    launches, where = "", ""
-    if verdict.verdict is Verdict.REGRESSED:
-        launches = f" over {verdict.num_launches} fresh launches"
-        where = f", in {verdict.where}" if verdict.where else ""
-    said = "; ".join(filter(None, (*moved, verdict.why)))
-    return f"{verdict.scenario}: {verdict.verdict.value}{where}: {said}{launches}"
-
-
-def _moved(change: Change) -> str:
-    estimate, low, high = map(percent, change.interval)
-    limit = f"{SEEN[change.verdict]} {percent(change.tolerance):.1f} %"
-    return f"{change.control} {estimate:+.1f} % [{low:+.1f}, {high:+.1f}] {limit}"
-
-
-def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: float) -> str:
-    """Return the one line that says how the run ended: a count for each verdict, most severe first."""
-    counts: dict[Verdict, int] = {}
-    for verdict in verdicts:
-        counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
-    ranked = sorted(counts, key=SEVERITY.__getitem__, reverse=True)
-    said = ", ".join(f"{counts[v]} {v.value}" for v in ranked) or "no verdict"
-    compared = sum(count for verdict, count in counts.items() if verdict not in (Verdict.NEW, Verdict.MISSING))
-    return f"{num_measured} scenarios measured in {seconds:.0f} s, {compared} compared: {said}"
 
 
 def write_reports(
@@ -203,7 +166,7 @@ def write_reports(
 
 def does_not_fit(record: Record) -> list[str]:
     """Say which scenarios were not measured because memory is short, and by how much."""
-    return [f"{entry['scenario']}: not measured, {entry.get('reason', 'skipped')}" for entry in record.not_fitting]
+    return [f"{scenario}: not measured, {why}" for scenario, why in record.why_not_fitting().items()]
 
 
 def machine_line(record: Record) -> str:
@@ -212,9 +175,10 @@ def machine_line(record: Record) -> str:
     peaks = ", ".join(
         f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items()
     )
+    measured = f"; measured peaks: {peaks}" if peaks else ""
     return (
-        f"<sub>{kind['device_count']} x {kind['device_model']}, {kind['dtype']}, {kind['num_threads']} threads, "
-        f"torch {software['torch']}, transformers {software['transformers']}; measured peaks: {peaks}</sub>"
+        f"<sub>{kind['device_count']} x {describe(kind)}, "
+        f"torch {software['torch']}, transformers {software['transformers']}{measured}</sub>"
     )
 
 
@@ -238,22 +202,3 @@ def terminal_table(rows: Iterable[Row]) -> Table:
         *cells, said = row.cells()
         table.add_row(*(Text(cell) for cell in cells), Text(said, style=STYLES[row.verdict] if row.verdict else ""))
     return table
-
-
-def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay rows out as a GitHub table; what comes from names is escaped."""
-    return github_table([escape(h) for h in headers], [[escape(cell) for cell in row] for row in rows])
-
-
-def github_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out as a GitHub table; cells are markdown already."""
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
-
-
-def escape(text: str) -> str:
-    """Escape what would end a cell or start markup in a GitHub table.
-
-    >>> escape("a|b <i>")
-    'a\\\\|b &lt;i&gt;'
-    """
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")

@@ -6,7 +6,7 @@ time left cannot serve all suspects, the most suspicious ones are confirmed rath
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.harness.comparison import Reference, judge_one
@@ -19,6 +19,7 @@ DECISIVE = 1.5  # times the tolerance: six standard errors
 MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
 STARTUP_S = 12.0  # of a fresh process: imports, peaks, the first model
 MIN_PACE = 0.5  # of the expected seconds: one lucky launch does not make all later ones short
+LEAST_S = 1.0  # for a process on a second device, when the first took longer than expected
 LAUNCH_MARGIN = 1.02  # a launch is begun if slightly more than it should take is left
 
 
@@ -28,6 +29,7 @@ class Suspect:
 
     node_id: str
     seconds: float  # expected in a fresh launch, without the launch's start
+    device: str = ""  # that it was measured on, where a run had several
 
 
 def retest(
@@ -60,12 +62,13 @@ def retest(
         if not batch:
             break
         on_launch(number, len(batch))
-        record, failure = _launch(launcher, [open_[s].node_id for s in batch], deadline - started)
-        for scenario_id, scenario in (record.scenarios if record else {}).items():
+        records, failure = _launch(launcher, [open_[s] for s in batch], deadline)
+        measured = {name: scenario for record in records for name, scenario in record.scenarios.items()}
+        for scenario_id, scenario in measured.items():
             fresh[scenario_id] = extend(fresh.get(scenario_id), scenario)
             verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], reference, confirmed=True)
-        if record and not failure:
-            verdicts.update({s: not_measured(s, record) for s in batch if s not in record.scenarios})
+        if not failure:
+            verdicts.update({s: not_measured(s, records) for s in batch if s not in measured})
         open_ = {s: suspect for s, suspect in open_.items() if s not in verdicts or not is_done(verdicts[s])}
         if failure:
             break
@@ -74,12 +77,19 @@ def retest(
     return corroborated(concluded, verdicts), fresh
 
 
-def _launch(launcher: Launcher, node_ids: list[str], timeout_s: float) -> tuple[Record | None, LaunchFailed | None]:
-    """Measure in a fresh process; a launch that failed may still have measured some of it."""
-    try:
-        return launcher.measure(node_ids, timeout_s=timeout_s), None
-    except LaunchFailed as error:
-        return error.partial, error
+def _launch(
+    launcher: Launcher, suspects: Sequence[Suspect], deadline: float
+) -> tuple[list[Record], LaunchFailed | None]:
+    """Measure in a fresh process on each device; a launch that failed may still have measured some of it."""
+    records: list[Record] = []
+    for device in dict.fromkeys(suspect.device for suspect in suspects):
+        node_ids = [suspect.node_id for suspect in suspects if suspect.device == device]
+        timeout_s = max(LEAST_S, deadline - time.monotonic())
+        try:
+            records.append(launcher.on(device).measure(node_ids, timeout_s=timeout_s))
+        except LaunchFailed as error:
+            return [*records, error.partial] if error.partial else records, error
+    return records, None
 
 
 def affordable(open_: Mapping[str, Suspect], begun: Mapping[str, object], left_s: float) -> list[str]:
@@ -100,7 +110,8 @@ def affordable(open_: Mapping[str, Suspect], begun: Mapping[str, object], left_s
 
 def expected_s(suspects: Mapping[str, Suspect], batch: list[str]) -> float:
     """Return the seconds that a fresh launch should take on a machine as busy as during the run."""
-    return STARTUP_S + sum(suspects[scenario_id].seconds for scenario_id in batch)
+    num_processes = len({suspects[scenario_id].device for scenario_id in batch})
+    return num_processes * STARTUP_S + sum(suspects[scenario_id].seconds for scenario_id in batch)
 
 
 def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
@@ -174,11 +185,10 @@ def is_named(seen: ScenarioVerdict | None) -> bool:
     return seen is not None and seen.verdict is Verdict.REGRESSED and is_decisive(seen)
 
 
-def not_measured(scenario_id: str, record: Record) -> ScenarioVerdict:
+def not_measured(scenario_id: str, records: Iterable[Record]) -> ScenarioVerdict:
     """Say why a fresh launch has left a suspect out: no memory for it now, or it failed."""
-    reasons = {entry["scenario"]: str(entry.get("reason", "skipped")) for entry in record.not_fitting}
-    if scenario_id in reasons:
-        why = f"a fresh launch could not measure it: {reasons[scenario_id]}"
+    if reason := next((found for record in records if (found := record.why_not_fitting().get(scenario_id))), ""):
+        why = f"a fresh launch could not measure it: {reason}"
         return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, why=why)
     why = "it failed in a fresh launch; run it alone to see how"
     return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.FAILED, why=why)

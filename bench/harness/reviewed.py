@@ -29,12 +29,14 @@ class Form:
         """Read the entries of a file, in order.
 
         Raises:
-            ValueError: the file is not TOML, or an entry lacks a field, has an unknown one, or one of another type.
-            FileNotFoundError: there is no such file.
+            ValueError: the file cannot be read or is not TOML, or an entry lacks a field, has an unknown one, or one of
+                another type.
         """
         try:
-            document = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(f"{path} must be a file to read, got {error.strerror}; {self.next_step}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} must be TOML, got {error}; {self.next_step}") from error
         if unknown := set(document) - {self.key}:
             named = ", ".join(sorted(unknown))

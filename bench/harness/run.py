@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.harness.arms import PRIMARY
+from bench.harness.blocks import Plan
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, kind_key, load_average
 from bench.harness.hooks import MeasuredSetup
 from bench.harness.options import Options
-from bench.harness.paired import PRIMARY, Measurement, Paired, Plan
+from bench.harness.paired import Measurement, Paired
 from bench.harness.peaks import Peaks, measure_peaks
 from bench.harness.record import KEY, SCHEMA_VERSION, Record, RecordWriteError, arm_entry, seal, write
 
@@ -37,6 +39,7 @@ class ScenarioTest(NamedTuple):
 
     node_id: str
     seconds: float  # of the whole test, set-up included
+    device: str = ""  # that the worker was given; empty where this process measured on its own
 
 
 @dataclass(frozen=True, kw_only=True)

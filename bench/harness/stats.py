@@ -26,6 +26,19 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def text(self, form: str, unit: str = "") -> str:
+        """Write the interval as tables do; of one without bounds the estimate alone.
+
+        Args:
+            form: of each number, as `format` takes it.
+            unit: follows the estimate.
+
+        >>> Interval(2.0, 1.5, 2.667).text(".2f", "x"), Interval(0.5, -math.inf, math.inf).text("+.1f", " %")
+        ('2.00x [1.50, 2.67]', '+0.5 %')
+        """
+        said = f"{self.estimate:{form}}{unit}"
+        return said if math.isinf(self.low) else f"{said} [{self.low:{form}}, {self.high:{form}}]"
+
 
 def block_log_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
     """Return log(numerator / denominator) of each block.

@@ -5,16 +5,14 @@ A document of twins is what `python -m bench.front.trained score` writes: {"twin
 """
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from bench.harness.stats import Interval
+from bench.harness.stats import mean_interval
 
 Twin = Mapping[str, Any]
 REQUIRED = ("task", "size", "variant", "seed", "accuracy", "blind")
@@ -103,19 +101,6 @@ def _chosen(twins: Sequence[Twin], field: str, value: str | None) -> list[Twin]:
     return [twin for twin in twins if twin[field] == value]
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Return the mean over seeds with its 95 % interval by Student's t; an interval of one value has no ends.
-
-    >>> mean_interval([1.0, 1.0, 1.0])
-    Interval(estimate=1.0, low=1.0, high=1.0)
-    """
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, math.nan, math.nan)
-    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
-    return Interval(mean, mean - half, mean + half)
-
-
 def by_layer(twins: Sequence[Twin], measure: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return a measure of the routing as an array (seeds, layers); empty for dense twins."""
     return np.array([twin["routing"][measure] for twin in twins if "routing" in twin])
@@ -124,7 +109,12 @@ def by_layer(twins: Sequence[Twin], measure: str) -> np.ndarray[Any, np.dtype[np
 def summary_rows(variants: Mapping[str, Sequence[Twin]]) -> list[tuple[str, ...]]:
     """Return a row a variant, in the order of HEADERS; means over seeds with 95 % intervals."""
     return [
-        (variant, str(len(twins)), show(mean_interval([twin["accuracy"]["all"]["estimate"] for twin in twins])), *cells)
+        (
+            variant,
+            str(len(twins)),
+            mean_interval([twin["accuracy"]["all"]["estimate"] for twin in twins]).text(".2f"),
+            *cells,
+        )
         for variant, twins in variants.items()
         for cells in [_routing_cells(twins, variants.get(REFERENCE, ()))]
     ]
@@ -136,8 +126,9 @@ def _routing_cells(twins: Sequence[Twin], reference: Sequence[Twin]) -> tuple[st
     if not len(msi):
         return ("",) * 4
     layers = ", ".join(f"{value:.2f}" for value in msi.mean(axis=0))
-    imbalance = mean_interval(by_layer(twins, "imbalance").mean(axis=1).tolist())
-    return show(mean_interval(_mean_msi(twins))), layers, show(imbalance), _against_reference(twins, reference)
+    imbalance = by_layer(twins, "imbalance").mean(axis=1).tolist()
+    msi_text, imbalance_text = (mean_interval(values).text(".2f") for values in (_mean_msi(twins), imbalance))
+    return msi_text, layers, imbalance_text, _against_reference(twins, reference)
 
 
 def _mean_msi(twins: Sequence[Twin]) -> list[float]:
@@ -151,14 +142,4 @@ def _against_reference(twins: Sequence[Twin], reference: Sequence[Twin]) -> str:
     base = dict(zip((twin["seed"] for twin in reference), _mean_msi(reference), strict=True))
     pairs = zip((twin["seed"] for twin in twins), _mean_msi(twins), strict=True)
     differences = [msi - base[seed] for seed, msi in pairs if seed in base]
-    return show(mean_interval(differences), sign="+") if differences else ""
-
-
-def show(interval: Interval, *, sign: str = "") -> str:
-    """Write an interval as tables do.
-
-    >>> show(Interval(0.5, 0.4, 0.6)), show(Interval(0.5, math.nan, math.nan), sign="+")
-    ('0.50 [0.40, 0.60]', '+0.50')
-    """
-    estimate, low, high = (format(value, f"{sign}.2f") for value in interval)
-    return estimate if math.isnan(interval.low) else f"{estimate} [{low}, {high}]"
+    return mean_interval(differences).text("+.2f") if differences else ""

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from bench.harness.paired import ANCHOR
-from bench.harness.verdict import TWO_SIDED_95, Change, Control, ScenarioVerdict
+from bench.harness.arms import ANCHOR
+from bench.harness.judging import TWO_SIDED_95
+from bench.harness.verdict import Change, Control, ScenarioVerdict
 
 MIN_SCENARIOS = 12  # fewer tell their own spread no better than the baseline does
 LARGEST = 2.0  # a change that hits every scenario differently must not excuse itself

@@ -9,15 +9,18 @@ Shapes: B samples, S positions, T tokens, H hidden size, K experts a token, P = 
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from bench.floors import Work, work_of
 from bench.layers.passes import Call, LayerCalls, Pass
-from moevlm.costs import phase_cost
+from moevlm.costs import Cost, phase_cost
+from moevlm.specialization import distinct_experts
 
-COSTS = {  # part -> the parts of moevlm.costs that it cannot do without; the whole pass has all of them
+COSTS = {  # part -> the parts of moevlm.costs that it cannot do without; the whole pass has all, the others count none
     "layers": ("attention_projections", "attention", "router", "ffn"),
     "attention": ("attention_projections", "attention"),
     "router": ("router",),
@@ -112,22 +115,19 @@ def combine(calls: LayerCalls, rows: Rows, transformed_PH: torch.Tensor) -> torc
     return summed_TH
 
 
-def part_costs(taken: Pass, *, batch_size: int, seq_len: int, distinct: float | None) -> dict[str, dict[str, float]]:
-    """Return {"flops", "bytes"} that the whole pass ("") and its parts cannot do without, all layers together.
+def part_costs(taken: Pass, *, batch_size: int, seq_len: int) -> dict[str, Work]:
+    """Return the work that the whole pass ("") and its parts cannot do without, all layers together.
 
     Args:
         taken: The pass.
         batch_size: Samples.
         seq_len: Tokens of a prompt.
-        distinct: Experts hit in a layer, mean over layers; None for a dense model.
     """
+    distinct = fmean(map(distinct_experts, taken.step_ids)) if taken.step_ids else None
     size = {"batch_size": batch_size, "seq_len": seq_len, "dtype_bytes": taken.model.dtype.itemsize}
     parts = phase_cost(taken.model.config, taken.phase, distinct_experts=distinct, **size).parts
     groups: dict[str, Sequence[str]] = {"": [part.name for part in parts], **COSTS}
     return {
-        name: {
-            "flops": float(sum(part.flops for part in parts if part.name in group)),
-            "bytes": float(sum(part.bytes for part in parts if part.name in group)),
-        }
+        name: work_of([Cost(parts=tuple(part for part in parts if part.name in group))])
         for name, group in groups.items()
     }

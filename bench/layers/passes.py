@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from moevlm import MoEVLM, decode_steps, prefill
+from moevlm import DecodeState, MoEVLM, decode_steps, prefill
 from moevlm.specialization import recorded_routing
 
 MODULES = {
@@ -54,6 +54,7 @@ class Pass:
         prompt_ids: What each router chose for the prompt, (T, K); empty for a dense model.
         run: Runs the pass, vision tower and projector left out, and returns its logits (B, V).
         rewind: Takes out of the cache what the pass put in.
+        of: Takes the same pass of another model apart: one of the same tensors, whose routers are steered otherwise.
     """
 
     model: MoEVLM
@@ -62,6 +63,7 @@ class Pass:
     prompt_ids: Sequence[torch.Tensor]
     run: Callable[[], torch.Tensor]
     rewind: Callable[[], None]
+    of: Callable[[MoEVLM], "Pass"]
 
     @property
     def step_ids(self) -> list[torch.Tensor]:
@@ -118,13 +120,26 @@ def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
         logits_BV: torch.Tensor = model.lm_head(text_call.again().last_hidden_state[:, -1])
         return logits_BV
 
-    return Pass(model=model, phase="prefill", layers=layers, prompt_ids=prompt_ids, run=run, rewind=rewind)
+    return Pass(
+        model=model,
+        phase="prefill",
+        layers=layers,
+        prompt_ids=prompt_ids,
+        run=run,
+        rewind=rewind,
+        of=lambda other: prefill_pass(other, inputs),
+    )
 
 
 def decode_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
     """Take the first decode step after the prompt apart."""
     with recorded_routing(model) as prompt_ids:
         state = prefill(model, inputs, max_new_tokens=1)
+    return _step_pass(model, state, prompt_ids)
+
+
+def _step_pass(model: MoEVLM, state: DecodeState, prompt_ids: Sequence[torch.Tensor]) -> Pass:
+    """Take a step apart; another model's goes on from the same prompt in the same cache."""
     with recorded_layers(model) as layers:
         decode_steps(model, state, num_steps=1)
 
@@ -134,7 +149,15 @@ def decode_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
     def run() -> torch.Tensor:
         return decode_steps(model, state, num_steps=1).logits_BV
 
-    return Pass(model=model, phase="decode", layers=layers, prompt_ids=prompt_ids, run=run, rewind=rewind)
+    return Pass(
+        model=model,
+        phase="decode",
+        layers=layers,
+        prompt_ids=prompt_ids,
+        run=run,
+        rewind=rewind,
+        of=lambda other: _step_pass(other, state, prompt_ids),
+    )
 
 
 PHASES = {"prefill": prefill_pass, "decode": decode_pass}

@@ -6,19 +6,21 @@ Minutes a shape, most of them Triton's compiler; what is measured is written aft
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
 from tabulate import tabulate
 
+from bench.floors import work_of
 from bench.harness.clock import make_clock
-from bench.harness.peaks import Peaks, measure_peaks
+from bench.harness.peaks import Peaks, floor_s, measure_peaks
 from bench.peers.experts import is_grouped_fused
 from bench.tune_experts.candidates import search
 from bench.tune_experts.layers import make_layers, measure_plans
 from fixtures.devices import resolve_device, resolve_dtype
-from moevlm.costs import floor_s, phase_cost
+from moevlm.costs import phase_cost
 from moevlm.kernels.plans import MEASURED, Entry, default_plan, takes, write
 from moevlm.presets import PRESETS, preset_config, preset_variants
 
@@ -79,7 +81,8 @@ def tune(preset: str, arm: str, num_tokens: int, chosen: argparse.Namespace, pea
     best, seconds = min(found, key=lambda pair: pair[1])
     write([Entry(shape=shape, num_tokens=num_tokens, plan=best, seconds=seconds)], chosen.out)
     cost = phase_cost(preset_config(preset, arm), "experts", seq_len=num_tokens, dtype_bytes=chosen.dtype.itemsize)
-    least_s = floor_s(cost, flop_per_s=peaks.matmul_flop_per_s, byte_per_s=peaks.copy_byte_per_s)
+    least_s = floor_s(work_of([cost]), asdict(peaks))
+    assert least_s is not None, "work and peaks are known"
     return [
         (preset, arm, num_tokens, plan.way, " ".join(str(tuple(tile)) for tile in plan.tiles), f"{1e3 * time_s:.3f}",
          f"{100 * least_s / time_s:.0f} %", "kept" if plan is best else "")

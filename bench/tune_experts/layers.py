@@ -7,10 +7,10 @@ from functools import partial
 
 import torch
 
-from bench.graphs import captured
 from bench.harness.clock import Clock
 from bench.peers.experts import ERROR_BOUNDS, reference_error
 from bench.tune_experts.candidates import medians
+from moevlm.cuda_graph import captured
 from moevlm.kernels.plans import Plan, Shape
 from moevlm.router import Routing
 
@@ -80,5 +80,6 @@ def measure_plans(plans: Sequence[Plan], layers: Layers, shape: Shape, clock: Cl
         bound = ERROR_BOUNDS[layers.hidden_TH.dtype]
         if not error < bound:
             raise ValueError(f"{plan.way} must agree with the reference within {bound}, got {error:.1e} with {plan}")
-        calls[plan] = captured(partial(run_layers, plan, layers, is_dense=shape.is_dense), pool)
+        run = partial(run_layers, plan, layers, is_dense=shape.is_dense)
+        calls[plan] = captured(run, layers.hidden_TH.device, pool=pool)
     return {plan: seconds / NUM_LAYERS for plan, seconds in medians(calls, clock, random.Random(0)).items()}

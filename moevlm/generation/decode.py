@@ -1,7 +1,5 @@
 """Decode: feed the chosen token and choose the next one, in a cache that grows; any device, attention and backend."""
 
-# transformers' methods carry no annotations.
-
 from dataclasses import replace
 
 import torch

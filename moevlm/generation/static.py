@@ -17,10 +17,9 @@ import torch
 from transformers import Cache
 
 from moevlm.cache import FixedLayer, PreallocatedLayer, take_memory
+from moevlm.cuda_graph import WARMUP_CALLS, captured
 from moevlm.generation.state import DecodeState
 from moevlm.vision_language import MoEVLMForConditionalGeneration
-
-WARMUP_STEPS = 2  # before a capture: the first loads kernels and takes workspaces, the second shows that it is done
 
 Step = Callable[[], None]
 
@@ -51,7 +50,7 @@ class StaticDecoder:
         max_length: int,
         capture: Callable[[Step], Step] | None = None,
     ) -> None:
-        _check(model, batch_size, max_length, is_graph=capture is None)
+        _check(model, batch_size, max_length)
         config, device = model.config.text_config, model.device
         self.model = model
         self.memory = take_memory(
@@ -67,7 +66,7 @@ class StaticDecoder:
         self._is_seen_BL = torch.zeros(batch_size, max_length, dtype=torch.bool, device=device)
         self._logits_BV = torch.zeros(batch_size, config.vocab_size, dtype=model.dtype, device=device)
         self._cache = Cache(layers=[FixedLayer(memory, self._slot_1) for memory in self.memory])
-        self._replay = (capture or cuda_graph)(self._step)
+        self._replay = capture(self._step) if capture else captured(self._step, device)
 
     @torch.inference_mode()
     def decode_steps(self, state: DecodeState, *, num_steps: int) -> DecodeState:
@@ -124,44 +123,13 @@ class StaticDecoder:
         self._slot_1.add_(1)
 
 
-def _check(model: MoEVLMForConditionalGeneration, batch_size: int, max_length: int, *, is_graph: bool) -> None:
-    if is_graph and model.device.type != "cuda":
-        raise ValueError(
-            f"a decode step is captured as a CUDA graph, which needs a CUDA device, got {model.device.type}; "
-            "use moevlm.decode_steps there"
-        )
+def _check(model: MoEVLMForConditionalGeneration, batch_size: int, max_length: int) -> None:
     attention = model.config.text_config._attn_implementation
     if attention != "sdpa":
         raise ValueError(
             f"a fixed-shape step needs attention 'sdpa', got {attention!r}; set_attn_implementation('sdpa')"
         )
-    for name, value, least in (("batch_size", batch_size, 1), ("max_length", max_length, WARMUP_STEPS + 1)):
+    longest_capture = WARMUP_CALLS + 1  # steps that move the slot before the first real one, if a capture computes
+    for name, value, least in (("batch_size", batch_size, 1), ("max_length", max_length, longest_capture)):
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}; ask for more")
-
-
-def cuda_graph(step: Step) -> Step:
-    """Capture a step as a CUDA graph and return what replays it.
-
-    Args:
-        step: Works on tensors that stay where they are, and never waits for the GPU.
-
-    Raises:
-        ValueError: It cannot be captured.
-    """
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARMUP_STEPS):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
-            step()
-    except RuntimeError as error:
-        raise ValueError(
-            f"a captured step must not wait for the GPU, got: {error}; choose an expert backend without a host "
-            "synchronisation (grouped_mm, batched_mm), or use moevlm.decode_steps"
-        ) from error
-    return graph.replay

@@ -1,1 +1,1 @@
-"""What the expert backends run where torch has nothing: kernels by device, and a plain loop for everything else."""
+"""What the model runs where torch has nothing as fast: kernels by device, and plain products for everything else."""

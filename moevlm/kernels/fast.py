@@ -36,14 +36,15 @@ def fast_experts(
     Returns:
         (T, H), or None: another way is faster, or the only one (gradients, another activation, dtype or device).
     """
-    tensors = (gate_up_EWH, down_EIH, hidden_TH)
+    tensors, dtype = (gate_up_EWH, down_EIH, hidden_TH), hidden_TH.dtype
+    if not is_swiglu_inference(*tensors, hidden_act, weights_TK):
+        return None
     if hidden_TH.device.type == "cuda":
-        if not _gpu_takes(*tensors, hidden_act, weights_TK):
+        if not has_gpu_kernels(dtype):
             return None
         summed_TH: torch.Tensor = torch.ops.moevlm.gpu_experts(*tensors, ids_TK, weights_TK)
         return summed_TH
-    tokens_an_expert = ids_TK.numel() / down_EIH.shape[0]
-    if cpu.takes(*tensors, hidden_act, weights_TK) and cpu.is_best(hidden_TH.dtype, tokens_an_expert):
+    if cpu.takes(down_EIH, hidden_TH) and cpu.is_best(dtype, ids_TK.numel() / down_EIH.shape[0]):
         return cpu.swiglu_experts(*tensors, ids_TK, weights_TK)
     return None
 
@@ -55,29 +56,17 @@ def fast_dense(
 
     On a GPU torch's products stay, and stay open to compilation, unless kernels have been measured for this shape.
     """
-    tensors = (gate_up_EWH, down_EIH, hidden_TH)
-    if hidden_TH.device.type == "cuda":
-        if not _gpu_takes(*tensors, hidden_act) or not _is_dense_measured(
-            hidden_TH.device.index, hidden_TH.dtype, *down_EIH.shape
-        ):
+    tensors, device, dtype = (gate_up_EWH, down_EIH, hidden_TH), hidden_TH.device, hidden_TH.dtype
+    if not is_swiglu_inference(*tensors, hidden_act):
+        return None
+    if device.type == "cuda":
+        if not has_gpu_kernels(dtype) or not _is_dense_measured(device.index, dtype, *down_EIH.shape):
             return None
         summed_TH: torch.Tensor = torch.ops.moevlm.gpu_dense(*tensors)
         return summed_TH
-    if cpu.takes(*tensors, hidden_act) and cpu.is_best(hidden_TH.dtype, hidden_TH.shape[0]):
+    if cpu.takes(down_EIH, hidden_TH) and cpu.is_best(dtype, hidden_TH.shape[0]):
         return cpu.swiglu_dense(*tensors)
     return None
-
-
-def _gpu_takes(
-    gate_up_EWH: torch.Tensor,
-    down_EIH: torch.Tensor,
-    hidden_TH: torch.Tensor,
-    hidden_act: str,
-    weights_TK: torch.Tensor | None = None,
-) -> bool:
-    return is_swiglu_inference(gate_up_EWH, down_EIH, hidden_TH, hidden_act, weights_TK) and has_gpu_kernels(
-        hidden_TH.dtype
-    )
 
 
 def has_gpu_kernels(dtype: torch.dtype) -> bool:

@@ -3,8 +3,8 @@
 Shapes: T tokens, K experts a token, P = T * K pairs, H hidden size, E experts, I width of one expert.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +44,6 @@ def grouped_experts(
 
 
 @cache
-def compiled() -> Any:
+def compiled() -> Callable[..., torch.Tensor]:
     """Return the same, compiled at its first call: gather, SwiGLU and the weighted sum become a kernel each."""
     return torch.compile(grouped_experts)

@@ -26,7 +26,6 @@ DENSE_WAYS = {
     "products": "torch's matrix products",
     "fused": "Triton's gate, up and SwiGLU in one, then torch's product",
 }
-WAYS = EXPERT_WAYS | DENSE_WAYS
 
 
 class Tile(NamedTuple):

@@ -12,8 +12,6 @@ import torch.distributed as dist
 
 from moevlm.parallel.group import Link, all_to_all
 
-TEN_GIGABIT = 1.25e9  # bytes/s; the link between the two devices of arXiv:2604.23996
-
 
 class PacedLink:
     """Carry rows at no more than a rate; pass it to `moevlm.parallel.Group`.

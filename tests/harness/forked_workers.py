@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -61,6 +62,8 @@ class Forked:
 def become(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], output: int, channel: int) -> int:
     """Be what `python -m bench.harness.ab.child` is: its session, folder, environment and open files."""
     os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # the command's own handlers are no worker's
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

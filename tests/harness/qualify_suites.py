@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.harness.ab.types import PairedLaunch
-from bench.harness.qualify.suites import Campaign, LaunchRatios, Suite
+from bench.harness.qualify.suites import LaunchRatios, Qualification, Suite
 
 NAMES = tuple(f"bench_x[{i}]" for i in range(12))
 MACHINE = {
@@ -68,15 +68,15 @@ def suite(
     )
 
 
-def campaign(*suites: Suite) -> Campaign:
-    return Campaign(machine=MACHINE, scenarios=list(NAMES), arguments=["--scale", "tiny"], suites=list(suites))
+def qualification(*suites: Suite) -> Qualification:
+    return Qualification(machine=MACHINE, scenarios=list(NAMES), arguments=["--scale", "tiny"], suites=list(suites))
 
 
-def noisy_campaign(num_suites: int, sd: float) -> Campaign:
+def noisy_qualification(num_suites: int, sd: float) -> Qualification:
     """Return suites of six launches of unchanged code, all scenarios OK."""
     rng = np.random.default_rng(0)
     made = [
         suite(dict.fromkeys(NAMES, "OK"), stage_1=[one for _ in range(6) for one in ratios(rng, sd)])
         for _ in range(num_suites)
     ]
-    return campaign(*made)
+    return qualification(*made)

@@ -7,8 +7,8 @@ from typing import Any
 
 from bench.harness.comparison import Reference
 from bench.harness.environment import kind_key
+from bench.harness.judging import pooled_variances
 from bench.harness.record import ArmSeries, Launch, Record, Scenario, arm_entry, seal
-from bench.harness.verdict import pooled_variances
 
 FINGERPRINT: dict[str, Any] = {
     "device": "cpu",

@@ -16,7 +16,7 @@ import pytest
 
 from bench.harness import __main__ as commands
 from bench.harness import record
-from bench.harness.bundle.archive import Bundle, pack, unpack
+from bench.harness.bundle.archive import OPTIONS, Bundle, pack, unpack
 from bench.harness.bundle.claims import claims_of
 from bench.harness.bundle.reproduction import Reproduced, judge, measure
 from bench.harness.bundle.tables import reproduced_table
@@ -24,6 +24,7 @@ from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import CorruptRecord, Record
 from bench.harness.stats import mean_interval
 from bench.harness.verdict import Verdict
+from fixtures.options import OPTION_NAMES
 from tests.harness.fake_project import write_package, write_project
 from tests.harness.fresh_pytest import run_module, run_pytest
 from tests.harness.sample_records import DENSE, FINGERPRINT, SCENARIOS, document
@@ -104,6 +105,25 @@ def test_an_archive_gives_back_claims_and_command(tmp_path: Path) -> None:
     assert bundle.options == ["--scale=tiny"]
 
 
+@pytest.mark.parametrize("word", ["--override-ini=log_file=/tmp/x", "-p", "--scale", "--inject=moe=0.1", "--record=x"])
+def test_options_that_are_not_the_scenarios_are_refused(tmp_path: Path, word: str) -> None:
+    with pytest.raises(CorruptRecord, match="scenarios and their options alone"):
+        packed(tmp_path, options={"arguments": ["--scale=tiny", word]})
+
+
+@pytest.mark.parametrize("file", ["-p/x.py", "/tmp/x.py", "../x.py", "bench/../../x.py", "x.txt"])
+def test_scenarios_outside_of_the_folder_are_refused(tmp_path: Path, file: str) -> None:
+    record_of = launches()
+    for entry in record_of["benchmarks"]:
+        entry["fullname"] = f"{file}::{entry['name']}"
+    with pytest.raises(CorruptRecord, match="scenarios and their options alone"):
+        pack(record_of, tmp_path / "claims.tar.gz", "claims")
+
+
+def test_all_options_of_scenarios_are_known() -> None:
+    assert [name.replace("_", "-") for name in OPTION_NAMES] == list(OPTIONS)
+
+
 def test_the_same_record_makes_the_same_bytes(tmp_path: Path) -> None:
     first, second = packed(tmp_path).read_bytes(), packed(tmp_path).read_bytes()
     assert first == second
@@ -144,10 +164,19 @@ def test_a_changed_file_is_corrupt(tmp_path: Path) -> None:
         unpack(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive", gzip.compress(b"x" * 512)])
-def test_anything_else_is_corrupt(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"not an archive", gzip.compress(b"x" * 512, mtime=0)])
+def test_what_is_no_archive_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"^.*x\.tar\.gz must be an archive that `bundle` wrote, got another file; .*$"
+    ):
+        unpack(path)
+
+
+def test_an_archive_that_was_cut_short_is_corrupt(tmp_path: Path) -> None:
+    path = packed(tmp_path)
+    path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(CorruptRecord, match="must be a bundle"):
         unpack(path)
 
@@ -226,7 +255,10 @@ def test_the_table_says_by_how_much_a_speed_up_may_fall(tmp_path: Path) -> None:
 def test_bad_files_end_with_their_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.tar.gz").write_bytes(b"x")
     assert commands.main(["reproduce", str(tmp_path / "none.tar.gz")]) == 13
-    assert commands.main(["reproduce", str(tmp_path / "x.tar.gz")]) == 14
+    assert commands.main(["reproduce", str(tmp_path / "x.tar.gz")]) == 4
+    path = packed(tmp_path)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert commands.main(["reproduce", str(path)]) == 14
     assert commands.main(["reproduce", str(packed(tmp_path)), "--launches=0"]) == 4
     assert "--launches must be at least 1, got 0" in capsys.readouterr().err
 

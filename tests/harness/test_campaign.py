@@ -8,7 +8,7 @@ import pytest
 from bench.harness import __main__ as commands
 from bench.harness.campaign.plan import PLAN, Step, read_plan
 from bench.harness.campaign.state import State, check_same_options, record_path, records_of, state_of
-from bench.harness.campaign.steps import Request, run_steps
+from bench.harness.campaign.steps import Invocation, run_steps
 from bench.harness.campaign.tables import report
 from tests.harness.fake_project import write_project
 from tests.harness.fresh_pytest import run_module
@@ -39,8 +39,8 @@ def plan_file(folder: Path, text: str = PLAN_TEXT) -> Path:
 
 
 def run_steps_in(folder: Path, *steps: Step, seconds: float = 120.0) -> dict[str, str]:
-    request = Request(root=folder, folder=folder / "out", options=(), deadline=time.monotonic() + seconds)
-    return run_steps(steps, request, note=lambda _text: None)
+    invocation = Invocation(root=folder, folder=folder / "out", options=(), deadline=time.monotonic() + seconds)
+    return run_steps(steps, invocation, note=lambda _text: None)
 
 
 def state(folder: Path, step: Step = ALL) -> State:
@@ -167,6 +167,11 @@ def test_a_step_whose_options_pytest_refuses_ends_16_and_the_others_are_measured
     assert "| all    |" in (folder / "out" / "campaign.md").read_text()
 
 
-def test_a_plan_that_is_not_there_ends_13(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["campaign", "--scale=tiny", f"--out={tmp_path}", f"--plan={tmp_path}/none.toml"]) == 13
-    assert "none.toml" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_plan_that_cannot_be_read_ends_4_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert commands.main(["campaign", "--scale=tiny", f"--out={tmp_path}", f"--plan={tmp_path / name}"]) == 4
+    said = capsys.readouterr().err
+    assert f"error: {tmp_path / name} must be a file to read, got " in said
+    assert "see bench/harness/campaign/plan.py for the form" in said

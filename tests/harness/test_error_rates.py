@@ -14,12 +14,13 @@ import pytest
 from scipy import stats as scipy_stats
 
 from bench.harness.comparison import Reference, judge_one
+from bench.harness.judging import TOLERANCE_ERRORS
 from bench.harness.launch import Launcher
 from bench.harness.outcome import is_suspect
 from bench.harness.record import Record
 from bench.harness.retest import Suspect, retest
 from bench.harness.stats import PRIOR_LAUNCHES
-from bench.harness.verdict import TOLERANCE_ERRORS, ScenarioVerdict, Verdict
+from bench.harness.verdict import ScenarioVerdict, Verdict
 from tests.harness.sample_records import record_of, reference_to, scenario
 
 NUM_SCENARIOS = 40

@@ -29,7 +29,7 @@ from tests.harness.forked_workers import use_forked_workers
 
 use_forked_workers()
 stages.STAGE_1_LAUNCHES = stages.STAGE_2_LAUNCHES = 1
-stages.LaunchPlan = functools.partial(lockstep.LaunchPlan, limits=pair.Limits(stage_s=5.0))
+stages.LaunchPlan = functools.partial(lockstep.LaunchPlan, timeouts=pair.Timeouts(stage_s=5.0))
 """
 
 

@@ -10,56 +10,19 @@ from bench.harness.layers.tables import (
     APART_HEADERS,
     ARM_HEADERS,
     CROSSING_HEADERS,
+    FLOOR_HEADERS,
     PART_HEADERS,
     apart_rows,
     arm_rows,
     crossing_rows,
+    floor_rows,
     part_rows,
     that_do_not_add_up,
 )
 from bench.harness.plot.layers import LAYER_FIGURES, draw_layers
-from bench.harness.record import ArmSeries, Launch, Record, Scenario
+from bench.harness.record import Record
+from tests.harness.sample_layers import FACTS, layers_scenario
 from tests.harness.sample_records import record_of
-
-MOE = {  # seconds of a pass through two layers; one block
-    "": 0.050, "/layers": 0.040, "/attention": 0.008, "/norms": 0.002, "/router": 0.004, "/experts": 0.020,
-    "/dispatch": 0.004, "/gemms": 0.022, "/combine": 0.004, "/ends": 0.010,
-}  # fmt: skip
-DENSE = {"": 0.090, "/layers": 0.080, "/attention": 0.008, "/norms": 0.002, "/ffn": 0.070, "/ends": 0.010}
-FACTS = {
-    "depth": 2, "full_depth_moe": 16, "full_depth_dense": 16, "msi": 0.5, "distinct_experts": 40.0,
-    "expected_distinct_experts": 50.0, "load_max_over_mean": 1.5, "crossing_in_order": 0.9, "crossing_bins": 0.3,
-    "vision_crossing_in_order": 0.8, "vision_crossing_bins": 0.1,
-}  # fmt: skip
-COST = {"flops": 4e6, "bytes": 16e6}  # at 1 Gflop/s and 1 GB/s: bytes rule
-
-
-def layers_scenario(
-    *,
-    routing: str = "specialized:2",
-    batch_size: int = 8,
-    seq_len: int = 640,
-    facts: dict[str, float] = FACTS,
-    dense: bool = True,
-    slowdown: float = 1.0,
-    cost: dict[str, float] = COST,
-    num_launches: int = 1,
-) -> Scenario:
-    name = f"bench_layers[7b@2-mmmu-{routing.replace(':', '')}-b{batch_size}-s{seq_len}-decode]"
-    arms = {f"moe{part}": seconds for part, seconds in MOE.items()}
-    arms |= {f"dense{part}": seconds for part, seconds in DENSE.items()} if dense else {}
-    arms["anchor"] = 0.001
-    params = {"scale": "7b@2", "routing": routing, "batch_size": batch_size, "seq_len": seq_len, "phase": "decode"}
-    series = {
-        arm: ArmSeries(
-            scenario=name, arm=arm, metric="latency_s", num_units=1, anchor="stream", rates={}, params=params,
-            hashes={}, cost=cost, facts=facts,
-            launches=tuple(Launch(id=f"l{n}", samples=((1 + n) * slowdown * seconds,), voided=0)
-                           for n in range(num_launches)),
-        )
-        for arm, seconds in arms.items()
-    }  # fmt: skip
-    return Scenario(id=name, arms=series)
 
 
 @pytest.fixture
@@ -96,7 +59,7 @@ def test_arms_are_compared_layer_by_layer(record: Record) -> None:
     moe, dense = (dict(zip(ARM_HEADERS, row, strict=True)) for row in arm_rows(read_cells([record])))
     assert (moe["arm"], moe["arm / MoE [95 %]"], moe["feed-forward"]) == ("moe", "", "10.0 ms")
     assert (dense["arm"], dense["feed-forward"]) == ("dense", "35.0 ms")
-    assert dense["arm / MoE [95 %]"] == "2.00 [2.00, 2.00]"
+    assert dense["arm / MoE [95 %]"] == "2.00x [2.00, 2.00]"
     assert dense["parts / layer [95 %]"] == "1.00 [1.00, 1.00]"
     assert arm_rows(read_cells([record_of(layers_scenario(dense=False))])) == []
 
@@ -116,7 +79,21 @@ def test_crossing_is_shown_once_a_routing_of_the_largest_prompt() -> None:
     assert dict(zip(CROSSING_HEADERS[:3], row, strict=False)) == {
         "scale": "7b", "routing": "specialized:2", "tokens": "5,120",
     }  # fmt: skip
-    assert row[3:] == ("0.50", "90.0 %", "30.0 %", "80.0 %", "10.0 %")
+    assert row[3:] == ("0.50", "90.0 %", "30.0 %", "80.0 %", "10.0 %", "")  # nothing uniform to hold it against
+
+
+def test_what_bins_send_is_held_against_uniform_routing_in_order() -> None:
+    usual = layers_scenario(routing="uniform", facts={**FACTS, "msi": 0.0, "crossing_in_order": 0.8})
+    rows = crossing_rows(read_cells([record_of(usual, layers_scenario())]))
+    assert [(row[1], row[-1]) for row in rows] == [("uniform", "-62.5 %"), ("specialized:2", "-62.5 %")]
+
+
+def test_a_parts_floor_is_a_share_of_its_time_and_what_is_not_counted_has_none() -> None:
+    """16 MB at 1 GB/s are 16 ms, 4 Mflop at 1 Gflop/s 4 ms: in two parts 20 ms, if reading rules one, computing one."""
+    parts = {"flops": 4e6, "bytes": 16e6, "parts": [[4e6, 0.0], [0.0, 16e6]]}
+    (row,) = floor_rows(read_cells([record_of(layers_scenario(cost=parts, dense=False))]))
+    found = dict(zip(FLOOR_HEADERS, row, strict=True))
+    assert (found["layers"], found["experts"]) == ("50 %", "100 %")  # of 40 and of 20 ms
 
 
 def test_passes_that_do_not_add_up_are_named(record: Record) -> None:
@@ -154,7 +131,7 @@ def test_an_arm_is_held_against_the_moe_of_its_own_record(record: Record) -> Non
     slow = record_of(layers_scenario(slowdown=3.0))
     rows = [dict(zip(ARM_HEADERS, row, strict=True)) for row in arm_rows(read_cells([record, slow]))]
     assert [row["arm"] for row in rows] == ["moe", "dense"] * 2
-    assert [row["arm / MoE [95 %]"] for row in rows] == ["", "2.00 [2.00, 2.00]"] * 2
+    assert [row["arm / MoE [95 %]"] for row in rows] == ["", "2.00x [2.00, 2.00]"] * 2
 
 
 def test_blocks_of_all_launches_count() -> None:

@@ -15,7 +15,7 @@ from bench.harness.ab.lockstep import LaunchPlan, run_launch
 from bench.harness.ab.pair import EndedEarly
 from bench.harness.ab.process import Project, Side, WorkerLost
 from bench.harness.ab.types import PairedLaunch, Trouble
-from bench.harness.paired import MAX_BLOCKS, MIN_BLOCKS
+from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS
 from bench.harness.verdict import Verdict
 
 READY = Ready(arms=["moe", "dense", "anchor"], metric="tpot_s", hashes={"workload": "w"})

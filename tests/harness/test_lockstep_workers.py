@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from bench.harness.ab.lockstep import LaunchPlan, run_launch
-from bench.harness.ab.pair import Limits
+from bench.harness.ab.pair import Timeouts
 from bench.harness.ab.process import Project, Side
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import source_tree
-from bench.harness.paired import MIN_BLOCKS
+from bench.harness.blocks import MIN_BLOCKS
 from bench.harness.verdict import Verdict
 from tests.harness.processes import survives
 
@@ -120,7 +120,7 @@ def project_plan(root: Path, base: str = "base") -> LaunchPlan:
         number=0,
         seed=0,
         budget_s=1e-6,
-        limits=Limits(start_s=120, stage_s=120, block_s=3, block_factor=1),
+        timeouts=Timeouts(start_s=120, stage_s=120, block_s=3, block_factor=1),
     )
 
 

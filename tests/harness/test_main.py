@@ -49,7 +49,8 @@ def test_refusal_ends_4_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_missing_record_ends_13(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["promote", str(tmp_path / "absent.json"), "--reason", "x"]) == 13
-    assert "absent.json" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said == f"error: {tmp_path / 'absent.json'} must exist, got no such file; check the path\n"
 
 
 def test_ctrl_c_ends_130_with_one_line(

@@ -1,9 +1,6 @@
 """Tests of the interleaved measurement, driven by pytest-benchmark's own fixture on a scripted clock."""
 
 import gc
-import itertools
-import random
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,9 +8,10 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS, Plan, UnknownArm
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
-from bench.harness.paired import MAX_BLOCKS, MIN_BLOCKS, Paired, Plan, balanced_orders
+from bench.harness.paired import Paired
 from bench.harness.peaks import make_anchor
 
 ARMS = ("moe", "dense", "dense_active")
@@ -62,7 +60,7 @@ class Scripted:
             return self.anchor
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bench.harness.paired.make_anchor", scripted_anchor)
+            patch.setattr("bench.harness.blocks.make_anchor", scripted_anchor)
             return self.paired.measure(self.call, **{"arms": ARMS, "metric": TPOT, "anchor": "dispatch", **arguments})
 
     def samples(self) -> dict[str, list[float]]:
@@ -75,28 +73,6 @@ def benchmark(benchmark: BenchmarkFixture) -> BenchmarkFixture:
     """Return pytest-benchmark's fixture, enabled even where xdist or the command line disables it."""
     benchmark.disabled = False
     return benchmark
-
-
-@pytest.mark.parametrize("num_arms", [1, 2, 4])
-def test_every_arm_stands_in_every_place_equally_often(num_arms: int) -> None:
-    orders = balanced_orders(EVERY_ARM[:num_arms], 5 * num_arms, random.Random(0))
-    assert all(sorted(order) == sorted(EVERY_ARM[:num_arms]) for order in orders)
-    places = Counter((place, arm) for order in orders for place, arm in enumerate(order))
-    assert set(places.values()) == {5}
-    assert len(places) == num_arms**2
-
-
-def test_orders_are_random_and_repeat_with_the_seed() -> None:
-    draws = [balanced_orders(EVERY_ARM, 40, random.Random(seed)) for seed in (0, 0, 1)]
-    assert draws[0] == draws[1] != draws[2]
-    followers = Counter((a, b) for order in draws[0] for a, b in itertools.pairwise(order))
-    assert len(followers) == 12  # every arm comes after every other one, so none always disturbs the same
-
-
-def test_a_cycle_that_is_cut_short_is_balanced_to_one() -> None:
-    orders = balanced_orders(EVERY_ARM, 6, random.Random(3))
-    assert len(orders) == 6
-    assert set(Counter(order[0] for order in orders).values()) <= {1, 2}
 
 
 def test_samples_belong_to_the_arms_that_took_them(benchmark: BenchmarkFixture) -> None:
@@ -180,8 +156,8 @@ def test_only_the_injected_arm_is_slowed(benchmark: BenchmarkFixture, monkeypatc
 
         return slow_call
 
-    monkeypatch.setattr("bench.harness.paired.slowed", stretched)
-    scripted = Scripted(benchmark, slowdowns={"dense": 2.0, "absent": 3.0})
+    monkeypatch.setattr("bench.harness.blocks.slowed", stretched)
+    scripted = Scripted(benchmark, slowdowns={"dense": 2.0, "dense_reference": 3.0})
     scripted.measure()
     assert scripted.samples()["dense"][0] == pytest.approx(2 * 0.2 * 1.02)
     assert scripted.samples()["moe"][0] == pytest.approx(0.3 * 1.02)
@@ -209,6 +185,14 @@ def test_unknown_anchor_is_refused_before_anything_runs(benchmark: BenchmarkFixt
     scripted = Scripted(benchmark)
     with pytest.raises(ValueError, match="anchor must be one of"):
         scripted.measure(anchor="copy")
+    assert scripted.ran == []
+    benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
+
+
+def test_a_slowdown_of_an_arm_that_there_is_not_is_refused_before_anything_runs(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark, slowdowns={"mo": 1.3})
+    with pytest.raises(UnknownArm, match="--inject must name arms of the scenario, moe, dense"):
+        scripted.measure()
     assert scripted.ran == []
     benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
 

@@ -14,10 +14,11 @@ from matplotlib.transforms import Bbox
 
 from bench.harness.__main__ import main
 from bench.harness.commands.pareto import PAGE, write
+from bench.harness.markdown import markdown_table
+from bench.harness.pareto.documents import read_tiers
 from bench.harness.pareto.points import AXES
 from bench.harness.pareto.tables import without_empty_columns
 from bench.harness.plot.labels import Label, place_labels
-from bench.harness.report import markdown_table
 
 ROOT = Path(__file__).parents[2]
 MACHINE = {"device_model": "Acme", "dtype": "float32", "num_threads": 1}
@@ -67,9 +68,13 @@ def write_documents(folder: Path, measured: list[dict[str, Any]]) -> list[Path]:
     return [folder / name for name in documents]
 
 
+def page_of(documents: list[Path], out: Path) -> str:
+    return write(documents, read_tiers(documents), out)
+
+
 def text_of(folder: Path, measured: list[dict[str, Any]]) -> str:
     """Return the page alone, without drawing."""
-    return write(write_documents(folder, measured), folder / "pareto.md")
+    return page_of(write_documents(folder, measured), folder / "pareto.md")
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +158,7 @@ def test_the_page_in_docs_is_what_its_documents_give(monkeypatch: pytest.MonkeyP
     text = PAGE.read_text(encoding="utf-8")
     command = re.search(r"`python -m bench.harness pareto (.+) --out (\S+)`", text)
     assert command
-    assert write([Path(name) for name in command[1].split()], Path(command[2])) == text
+    assert page_of([Path(name) for name in command[1].split()], Path(command[2])) == text
 
 
 def test_columns_without_content_are_left_out() -> None:
@@ -177,7 +182,7 @@ def test_two_bases_have_a_pick_and_a_table_each(tmp_path: Path) -> None:
     models = [{**published()[0], "basis": "measured"}, published()[1]]
     path = tmp_path / "published.json"
     path.write_text(json.dumps({"schema_version": 1, "tier": "published", "machine": "one H200", "models": models}))
-    text = write([path], tmp_path / "pareto.md")
+    text = page_of([path], tmp_path / "pareto.md")
     assert "MMMU, throughput measured: the most accurate is **Qwen3-VL 30B-A3B**" in text
     assert "MMMU, throughput predicted: the most accurate is **Qwen3-VL 32B**" in text
     assert text.count("Throughput measured:\n") == text.count("Throughput predicted:\n") == 1

@@ -224,6 +224,13 @@ def test_an_interrupted_run_leaves_the_finished_scenarios(first: First, tmp_path
     assert "fresh process" not in ended.said
 
 
+def test_a_slowdown_of_an_arm_that_there_is_not_ends_4_before_anything_is_measured(folder: Path) -> None:
+    ended = run(folder, "--inject=mo=1.3")
+    assert ended.code == 4, ended.said
+    assert "Exit: --inject must name arms of the scenario, moe, dense, anchor, got mo; correct the name" in ended.said
+    assert not measured(folder).scenarios
+
+
 def test_a_record_that_cannot_be_written_ends_16(folder: Path) -> None:
     ended = run_pytest(folder, "bench", "--record=conftest.py/run.json")
     assert ended.code == 16, ended.said

@@ -11,7 +11,7 @@ import pytest
 
 from bench.harness.ab import process
 from bench.harness.ab.channel import Collected, Ended, Finish, Go, Warm
-from bench.harness.ab.pair import EndedEarly, Limits, Pair
+from bench.harness.ab.pair import EndedEarly, Pair, Timeouts
 from bench.harness.ab.process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
 from tests.harness.processes import is_running, survives
 
@@ -57,7 +57,7 @@ def start(folder: Path) -> Worker:
 
 
 def pair(folder: Path, stage_s: float = START_S) -> Pair:
-    return Pair(sides(folder), project(folder), Limits(start_s=START_S, stage_s=stage_s), ["f.py"])
+    return Pair(sides(folder), project(folder), Timeouts(start_s=START_S, stage_s=stage_s), ["f.py"])
 
 
 def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
@@ -163,7 +163,7 @@ def test_an_answer_to_another_question_loses_the_worker(script: Start, tmp_path:
 def test_a_package_from_elsewhere_is_refused(script: Start, tmp_path: Path) -> None:
     script("")
     elsewhere = [Side(name="base", folder=tmp_path / "based")]
-    with Pair(elsewhere, project(tmp_path), Limits(start_s=START_S), []) as both:
+    with Pair(elsewhere, project(tmp_path), Timeouts(start_s=START_S), []) as both:
         both.sides = sides(tmp_path)
         with pytest.raises(WorkerLost, match=r"pack must come from .*/base, got '.*/based/pack/__init__.py'"):
             both.collected()

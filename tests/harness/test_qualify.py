@@ -13,17 +13,17 @@ from bench.harness.ab.lockstep import HEAD
 from bench.harness.ab.request import Comparison, Request
 from bench.harness.ab.worktree import SourceTree
 from bench.harness.commands import qualify as command
-from bench.harness.qualify import campaign as running
 from bench.harness.qualify import rates
-from bench.harness.qualify.campaign import Wanted, missing, open_campaign, run_suites
+from bench.harness.qualify import resume as running
 from bench.harness.qualify.rates import Share
 from bench.harness.qualify.resample import draw_suites, needed, pool
+from bench.harness.qualify.resume import Wanted, missing, open_qualification, run_suites
 from bench.harness.qualify.rules import INTERLEAVED, flagged
-from bench.harness.qualify.suites import condense, read_campaign, write_campaign
+from bench.harness.qualify.suites import condense, read_qualification, write_qualification
 from bench.harness.qualify.tables import report
 from bench.harness.record import CorruptRecord
 from bench.harness.verdict import ScenarioVerdict, Verdict
-from tests.harness.qualify_suites import MACHINE, NAMES, campaign, launch, noisy_campaign, suite
+from tests.harness.qualify_suites import MACHINE, NAMES, launch, noisy_qualification, qualification, suite
 
 MEAN, MANN_WHITNEY = "pytest-benchmark, mean:5%", "Mann-Whitney on iterations"
 SLOW = {"moe": 1.05}
@@ -55,10 +55,10 @@ def test_a_launch_is_kept_as_the_log_ratio_of_each_arm() -> None:
     assert math.log(head / base) == pytest.approx(math.log(1.1), abs=1e-6)
 
 
-def test_a_campaign_is_read_as_it_was_written(tmp_path: Path) -> None:
-    written = noisy_campaign(2, 0.03)
-    write_campaign(tmp_path / "q.json", written)
-    found = read_campaign(tmp_path / "q.json")
+def test_a_qualification_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = noisy_qualification(2, 0.03)
+    write_qualification(tmp_path / "q.json", written)
+    found = read_qualification(tmp_path / "q.json")
     assert found == written
     assert len((tmp_path / "q.json").read_text().splitlines()) == 2 + 2  # a suite a line
 
@@ -67,12 +67,12 @@ def test_a_campaign_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_corrupt_and_says_what_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / "q.json").write_text(text)
     with pytest.raises(CorruptRecord, match="name another --record"):
-        read_campaign(tmp_path / "q.json")
+        read_qualification(tmp_path / "q.json")
 
 
-def test_kinds_are_mixed_so_that_an_interrupted_campaign_has_some_of_each() -> None:
+def test_kinds_are_mixed_so_that_an_interrupted_call_leaves_some_of_each() -> None:
     wanted = [Wanted(injected={}, count=4), Wanted(injected=SLOW, count=2)]
-    there = campaign(suite({"a": "OK"}), suite({"a": "REGRESSED"}, injected=SLOW))
+    there = qualification(suite({"a": "OK"}), suite({"a": "REGRESSED"}, injected=SLOW))
     assert missing(wanted, there) == [{}, {}, {}, SLOW]
 
 
@@ -81,16 +81,16 @@ def test_each_suite_is_on_disk_before_the_next_one_starts(tmp_path: Path, monkey
     path = tmp_path / "q.json"
 
     def compare(request: Request, note: Callable[[str], None]) -> Comparison:
-        on_disk = len(read_campaign(path).suites) if path.exists() else 0
+        on_disk = len(read_qualification(path).suites) if path.exists() else 0
         asked.append((request.side_arguments, request.seed, on_disk))
         regressed = ScenarioVerdict(scenario="a", verdict=Verdict.REGRESSED, where="MoE")
         return comparison(regressed, ScenarioVerdict(scenario="bytes", verdict=Verdict.OK))
 
     monkeypatch.setattr(running, "compare", compare)
-    empty = campaign()
+    empty = qualification()
     found = run_suites(path, request(tmp_path), empty, [{}, {"moe": 1.05, "dense": 1.1}], lambda _text: None)
     assert asked == [({HEAD: []}, 0, 0), ({HEAD: ["--inject=moe=1.05,dense=1.1"]}, 1, 1)]
-    assert read_campaign(path) == found
+    assert read_qualification(path) == found
     assert found.suites[0].verdicts == {"a": "REGRESSED"}  # what is counted cannot err
     assert found.suites[0].where == {"a": "MoE"}
 
@@ -103,9 +103,9 @@ def test_suites_of_another_machine_or_other_scenarios_are_not_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: dict[str, object], scenarios: list[str], what: str
 ) -> None:
     monkeypatch.setattr(running, "collect", lambda _request: [f"f.py::{name}" for name in scenarios])
-    write_campaign(tmp_path / "q.json", campaign(suite({"a": "OK"})))
+    write_qualification(tmp_path / "q.json", qualification(suite({"a": "OK"})))
     with pytest.raises(ValueError, match=f"got other {what}; name another --record"):
-        open_campaign(tmp_path / "q.json", request(tmp_path), machine)
+        open_qualification(tmp_path / "q.json", request(tmp_path), machine)
 
 
 def test_rules_compare_one_launch_with_the_next_as_a_stored_file_is_compared() -> None:
@@ -147,14 +147,14 @@ def test_suites_and_scenarios_are_counted_by_their_verdicts() -> None:
 
 
 def test_spread_is_that_of_unchanged_launches() -> None:
-    found = rates.spreads(noisy_campaign(20, 0.03))
+    found = rates.spreads(noisy_qualification(20, 0.03))
     assert [spread.scenario for spread in found] == list(NAMES)
     assert all(spread.launch_sd == pytest.approx(0.03, rel=0.25) for spread in found)  # 120 launches know it to 6.5 %
     assert all(spread.num_launches == 120 for spread in found)
 
 
 def test_resampled_suites_raise_few_alarms_and_find_a_large_slowdown() -> None:
-    launches, rng = pool(noisy_campaign(10, 0.02)), np.random.default_rng(1)
+    launches, rng = pool(noisy_qualification(10, 0.02)), np.random.default_rng(1)
     assert len(launches) == 60
     unchanged, slow = (draw_suites(launches, injected, rng, 40) for injected in ({}, {"moe": 1.1}))
     assert unchanged.alarms.hits <= 0.05 * unchanged.alarms.of
@@ -162,27 +162,27 @@ def test_resampled_suites_raise_few_alarms_and_find_a_large_slowdown() -> None:
 
 
 def test_resampling_takes_whole_launches_and_refuses_too_few() -> None:
-    few = noisy_campaign(2, 0.02)
+    few = noisy_qualification(2, 0.02)
     cut = suite(few.suites[0].verdicts, stage_1=few.suites[0].stage_1[:-1])
-    assert len(pool(campaign(cut))) == 5
+    assert len(pool(qualification(cut))) == 5
     with pytest.raises(ValueError, match=f"resampling needs {needed()} whole launches or more, got 12"):
         draw_suites(pool(few), {}, np.random.default_rng(0))
 
 
 def test_the_report_says_what_was_measured_and_what_was_drawn() -> None:
     slowed = suite(dict.fromkeys(NAMES, "REGRESSED"), injected=SLOW, where=dict.fromkeys(NAMES, "MoE"))
-    calm = noisy_campaign(8, 0.02)
-    said = report(campaign(*calm.suites, slowed), num_drawn=3)
+    calm = noisy_qualification(8, 0.02)
+    said = report(qualification(*calm.suites, slowed), num_drawn=3)
     assert "9 suites of 12 scenarios on a cpu, 2 CPUs, torch 2.13.0, transformers 5.23.0; load 0.5 to 2.5" in said
     assert "| 1 moe +5 %" in said
     assert "12 of 12: 100.0 % [73.5, 100.0]" in said
     assert "drawn from 48 measured launches of unchanged code" in said
-    assert "Other sizes are resampled once" in report(campaign(slowed, calm.suites[0]))
+    assert "Other sizes are resampled once" in report(qualification(slowed, calm.suites[0]))
 
 
 def test_a_report_needs_no_measurement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "q.json"
-    write_campaign(path, campaign(suite({"a": "OK"})))
+    write_qualification(path, qualification(suite({"a": "OK"})))
     assert main(["qualify", "--report", "--record", str(path)]) == 0
     assert capsys.readouterr().out.strip() == (tmp_path / "q.md").read_text().strip()
     assert main(["qualify", "--report", "--record", str(tmp_path / "absent.json")]) == 13

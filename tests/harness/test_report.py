@@ -1,53 +1,24 @@
-"""Tests of the tables and sentences that people read."""
+"""Tests of the table that people read of a run."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from bench.harness.report import (
-    HEADERS,
-    STYLES,
-    does_not_fit,
-    escape,
-    explain,
-    explanations,
-    machine_line,
-    markdown_table,
-    plain_table,
-    rows_of,
-    summary,
-    terminal_table,
-)
-from bench.harness.stats import Interval
-from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
+from bench.harness.report import HEADERS, STYLES, does_not_fit, machine_line, plain_table, rows_of, terminal_table
+from bench.harness.verdict import ScenarioVerdict, Verdict
 from tests.harness.sample_records import record_of, scenario
+from tests.harness.sample_verdicts import NAME, change, said_of
 
 SAMPLES = {"moe": [0.002] * 6, "dense": [0.004] * 6, "anchor": [0.001] * 6}
 # At peaks of 1e9 a second: 50 % and 25 % of 2 ms; apart, 0.75 ms of FLOPs and 0.375 ms of bytes are 56.25 %.
 COSTS = {"flops": 1e6, "bytes": 0.5e6, "parts": [[0.75e6, 0.125e6], [0.25e6, 0.375e6]]}
-NAME = "bench_decode[tiny-b1]"
 
 
 def rows(*, verdict: ScenarioVerdict | None = None, samples: Any = SAMPLES, **fields: Any) -> list[tuple[str, ...]]:
     record = record_of(scenario(samples, **fields))
     return [row.cells() for row in rows_of(record, {NAME: verdict} if verdict else {})]
-
-
-def change(verdict: Verdict, estimate: float = math.log(1.3), arm: str = "moe", against: str = "dense") -> Change:
-    return Change(
-        control=Control(arm=arm, against=against),
-        interval=Interval(estimate, estimate - 0.01, estimate + 0.01),
-        tolerance=math.log(1.1),
-        verdict=verdict,
-        suspect=False,
-    )
-
-
-def said_of(verdict: Verdict, *changes: Change, **fields: Any) -> ScenarioVerdict:
-    return ScenarioVerdict(scenario=NAME, verdict=verdict, changes=changes, **fields)
 
 
 def test_a_row_holds_both_arms_their_ratio_and_the_distance_to_the_floor() -> None:
@@ -94,18 +65,6 @@ def test_change_is_that_of_the_worst_control() -> None:
     assert row[8:] == ("dense/anchor +30.0 % [10 %]", "REGRESSED")
 
 
-def test_markdown_escapes_what_names_may_hold() -> None:
-    table = markdown_table(("a|b",), [["<img>\nx|y\\"]])
-    assert table.splitlines()[0].replace(" ", "") == r"|a\|b|"
-    assert r"&lt;img&gt; x\|y\\" in table
-    assert len(table.splitlines()) == 3
-    assert escape("plain") == "plain"
-
-
-def test_markdown_keeps_numbers_as_they_were_written() -> None:
-    assert "| 1.50 |" in markdown_table(("x",), [["1.50"]])
-
-
 def test_the_terminal_shows_every_cell_and_takes_nothing_for_markup() -> None:
     console = Console(width=200)
     (row,) = rows_of(record_of(scenario(SAMPLES)), {NAME: said_of(Verdict.UNFIT)})
@@ -118,44 +77,6 @@ def test_the_terminal_shows_every_cell_and_takes_nothing_for_markup() -> None:
 
 def test_every_verdict_has_a_colour() -> None:
     assert set(STYLES) == set(Verdict)
-
-
-def test_a_regression_is_explained_by_what_moved_where_and_on_which_evidence() -> None:
-    moved = change(Verdict.REGRESSED, estimate=math.log(1.3))
-    text = explain(said_of(Verdict.REGRESSED, moved, change(Verdict.OK), where="MoE", num_launches=2))
-    assert text == (
-        f"{NAME}: REGRESSED, in MoE: moe/dense +30.0 % [+28.7, +31.3] beyond the tolerance of 10.0 %"
-        " over 2 fresh launches"
-    )
-
-
-def test_what_is_unclear_names_the_smallest_change_that_could_have_been_seen() -> None:
-    unclear = change(Verdict.INCONCLUSIVE, estimate=0.0)
-    text = explain(said_of(Verdict.INCONCLUSIVE, unclear, why="the time budget ended", where="MoE"))
-    assert text == (
-        f"{NAME}: INCONCLUSIVE: moe/dense +0.0 % [-1.0, +1.0] where the smallest change that could have been seen is"
-        " 10.0 %; the time budget ended"
-    )
-
-
-def test_explanations_leave_out_what_is_fine_or_new_and_begin_with_the_worst() -> None:
-    found = explanations(
-        [
-            said_of(Verdict.OK),
-            said_of(Verdict.NEW, why="new here"),
-            said_of(Verdict.UNFIT, why="too noisy"),
-            said_of(Verdict.REGRESSED, change(Verdict.REGRESSED)),
-        ]
-    )
-    assert [text.split()[1].rstrip(":") for text in found] == ["REGRESSED", "UNFIT"]
-
-
-def test_summary_counts_verdicts_most_severe_first() -> None:
-    verdicts = [said_of(v) for v in (Verdict.OK, Verdict.REGRESSED, Verdict.OK)]
-    assert summary(verdicts, num_measured=3, seconds=61.4) == (
-        "3 scenarios measured in 61 s, 3 compared: 1 REGRESSED, 2 OK"
-    )
-    assert summary([], num_measured=3, seconds=61.4) == "3 scenarios measured in 61 s, 0 compared: no verdict"
 
 
 def test_what_does_not_fit_is_said_with_its_reason() -> None:

@@ -157,7 +157,7 @@ def test_the_page_in_docs_is_what_its_command_writes(monkeypatch: pytest.MonkeyP
     arguments[arguments.index("--out") + 1] = str(out)
     assert commands.main(arguments) == 0
     assert out.read_text().replace(str(out), "docs/results.md") == kept
-    for image in ("speedups.svg",):
+    for image in ("speedups.svg", "speedups-light.svg", "speedups-dark.svg"):
         assert (tmp_path / "images" / image).read_bytes() == (root / "docs" / "images" / image).read_bytes()
 
 

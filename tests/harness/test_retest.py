@@ -9,7 +9,7 @@ import pytest
 
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import ArmSeries, Record, Scenario
-from bench.harness.retest import MAX_LAUNCHES, Suspect, extend, is_settled, retest
+from bench.harness.retest import MAX_LAUNCHES, STARTUP_S, Suspect, expected_s, extend, is_settled, retest
 from bench.harness.stats import Interval
 from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.harness.sample_records import record_of, reference_to, scenario
@@ -35,11 +35,13 @@ class ScriptedLauncher(Launcher):
     root: Path = Path()
     options: Sequence[str] = ()
     asked: list[list[str]] = field(default_factory=list)  # node ids of each launch
+    given: list[list[str]] = field(default_factory=list)  # options of each launch
     advance: Callable[[float], None] = lambda _seconds: None
 
     def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
         assert timeout_s > 0
         self.asked.append(list(node_ids))
+        self.given.append(list(self.options))
         self.advance(self.launch_s)
         return record_of(*(self._scenario(node_id) for node_id in node_ids))
 
@@ -190,6 +192,23 @@ def test_settled_verdicts_survive_a_later_failure() -> None:
     launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9, "f.py::b": [UNCLEAR, UNCLEAR, error]})
     verdicts, _ = measure_again(launcher)
     assert (verdicts["a"].verdict, verdicts["b"].verdict) == (Verdict.REGRESSED, Verdict.FAILED)
+
+
+def test_suspects_are_measured_again_where_they_were_measured() -> None:
+    launcher = ScriptedLauncher(script={f"f.py::{name}": [SLOW] * 9 for name in "ab"}, options=["--scale=tiny"])
+    places = {"a": "cuda:1", "b": "cuda:0"}
+    suspects = {name: Suspect(node_id=f"f.py::{name}", seconds=4.0, device=place) for name, place in places.items()}
+    verdicts, fresh = retest(suspects, REFERENCE, launcher, deadline=1e9, on_launch=lambda *_counts: None)
+    assert launcher.asked == [["f.py::a"], ["f.py::b"]] * 2
+    assert launcher.given == [["--scale=tiny", f"--measured-on={place}"] for place in places.values()] * 2
+    assert [(v.verdict, v.num_launches) for v in verdicts.values()] == [(Verdict.REGRESSED, 2)] * 2
+    assert [len(scenario.launch_ids) for scenario in fresh.values()] == [2, 2]
+
+
+def test_each_device_takes_a_process_with_a_start_of_its_own() -> None:
+    one = {name: Suspect(node_id=name, seconds=4.0) for name in "ab"}
+    two = {name: replace(suspect, device=name) for name, suspect in one.items()}
+    assert expected_s(two, ["a", "b"]) - expected_s(one, ["a", "b"]) == STARTUP_S
 
 
 def test_nothing_is_launched_without_suspects() -> None:

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from bench.harness.judging import TWO_SIDED_95
 from bench.harness.stats import Interval
 from bench.harness.unrest import LARGEST, MIN_SCENARIOS, unrest_of, widest
-from bench.harness.verdict import TWO_SIDED_95, Change, Control, ScenarioVerdict, Verdict
+from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
 
 ERROR = 0.03
 MOE_DENSE = Control(arm="moe", against="dense")

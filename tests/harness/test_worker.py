@@ -12,9 +12,9 @@ import torch
 from bench.harness.ab.channel import Abandon, Block, Channel, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
 from bench.harness.ab.child import import_from
 from bench.harness.ab.worker import RemotePaired
+from bench.harness.blocks import Plan
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
-from bench.harness.paired import Plan
 
 SECONDS = {"moe": 0.3, "dense": 0.2}
 ANCHOR_S = 0.05

@@ -12,6 +12,7 @@ from tests.harness.fresh_pytest import Ended, run_pytest
 pytestmark = pytest.mark.long
 
 TWO_DEVICES = 'DEVICES[:] = ["first", "second"]\n'
+NOTE_WHERE = "print(size, os.getpid(), file=open('places', 'a'))"  # of every time that a scenario is run
 
 
 class Whole(NamedTuple):
@@ -21,10 +22,15 @@ class Whole(NamedTuple):
     ended: Ended
 
 
+def lines_of(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines()]
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    folder = write_project(tmp_path_factory.mktemp("xdist") / "project", conftest=TWO_DEVICES)
+    folder = write_project(tmp_path_factory.mktemp("xdist") / "project", ending=NOTE_WHERE, conftest=TWO_DEVICES)
     run_pytest(folder, "bench", "--record=alone.json")
+    (folder / "places").unlink()
     record.write(folder / "baseline.json", baseline_of(record.read(folder / "alone.json")))
     write_package(folder, {3: {"moe": 2.0}})
     options = ("-n", "auto", "--compare=require", "--baseline=baseline.json", "--record=run.json")
@@ -32,9 +38,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 
 def test_auto_starts_a_worker_for_each_device(whole: Whole) -> None:
-    devices = [line.split() for line in (whole.folder / "devices").read_text().splitlines()]
-    assert sorted(device for _, device in devices) == ["first", "second"]
-    assert len({process for process, _ in devices}) == 2
+    workers = lines_of(whole.folder / "devices")[:2]
+    assert sorted(device for _, device in workers) == ["first", "second"]
+    assert len({process for process, _ in workers}) == 2
+
+
+def test_a_suspect_is_measured_again_on_the_device_that_measured_it(whole: Whole) -> None:
+    device_of = dict(lines_of(whole.folder / "devices"))
+    processes = [process for size, process in lines_of(whole.folder / "places") if size == "3"]
+    assert len(processes) >= 1 + 2  # the worker, and fresh launches
+    assert len({device_of[process] for process in processes}) == 1
 
 
 def test_one_record_holds_what_a_run_without_workers_holds(whole: Whole) -> None:
@@ -97,3 +110,11 @@ def test_what_cannot_be_measured_in_parallel_ends_4(tmp_path: Path, options: tup
     assert code == 4, said
     assert message in said
     assert not (folder / "records").exists()
+
+
+def test_a_slowdown_of_an_arm_that_there_is_not_fails_the_scenarios_before_they_are_measured(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    code, said = run_pytest(folder, "bench", "-n1", "--inject=mo=1.3", "--record=run.json")
+    assert code == 1, said
+    assert "UnknownArm: --inject must name arms of the scenario, moe, dense, anchor, got mo; correct the name" in said
+    assert not (folder / "run.json").exists()

@@ -5,7 +5,8 @@ from transformers import OlmoConfig
 
 from moevlm.config import MoEVLMConfig
 from moevlm.parameters import parameter_counts
-from moevlm.presets import PRESETS, main, preset_config, preset_variants
+from moevlm.presets import PRESETS, preset_config, preset_variants
+from moevlm.presets.__main__ import main
 
 EVERY_VARIANT = [(name, variant) for name in PRESETS for variant in preset_variants(name)]
 

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         pin_threads(chosen.threads)
         chosen.run(chosen)
-    except (FileNotFoundError, ValueError, RecordWriteError) as error:
+    except (FileNotFoundError, ImportError, ValueError, RecordWriteError) as error:
         parser.error(str(error))
 
 

@@ -22,11 +22,12 @@ from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, load_average
 from bench.harness.record import replace_text
 from bench.harness.stats import Interval
-from bench.harness.twins import COEF, show, variant_names
-from fixtures.tasks.procedural import TASKS, TRAINING_STYLE, Task
+from bench.harness.twins import COEF, variant_names
+from fixtures.tasks.procedural import TRAINING_STYLE, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.answers import requests_of
 from fixtures.training.runs import TWIN, find_twins, load_model
+from fixtures.training.tasks import TRAINED_TASKS
 from fixtures.training.tokens import Lexicon
 from fixtures.training.variants import has_specialization_loss
 from moevlm.training import MODEL
@@ -55,7 +56,9 @@ def score_folder(twins: Path, exam: Exam, device: torch.device) -> dict[str, Any
     for folder in find_twins(twins):
         by_task.setdefault(json.loads((folder / TWIN).read_text())["task"], []).append(folder)
     load = load_average()
-    entries = [entry for task, folders in by_task.items() for entry in score_task(TASKS[task], folders, exam, device)]
+    entries = [
+        entry for task, folders in by_task.items() for entry in score_task(TRAINED_TASKS[task], folders, exam, device)
+    ]
     return {
         "schema_version": SCHEMA_VERSION,
         "tier": TIER,
@@ -142,4 +145,4 @@ def table(twins: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _shown(limits: Mapping[str, float], sign: str = "") -> str:
-    return show(Interval(*(limits[name] for name in Interval._fields)), sign=sign)
+    return Interval(*(limits[name] for name in Interval._fields)).text(f"{sign}.2f")

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.front.accuracy import Points, score_pictures
 from bench.front.blind import ALL
-from fixtures.tasks.procedural import HELD_OUT_STYLES, TRAINING_STYLE, Picture, Task
+from fixtures.tasks.procedural import TRAINING_STYLE, Picture, Task
 from fixtures.training.answers import answers, held_out_pictures, requests_of, routings
 from fixtures.training.routing import describe_routing
 from fixtures.training.runs import TWIN, write_atomically
@@ -44,9 +44,9 @@ class Exam:
         return {"pictures": self.num_pictures, "shifted": self.num_shifted, "difficulty": self.difficulty}
 
     def pictures(self, task: Task) -> dict[str, list[Picture]]:
-        """Draw the pictures of each style."""
-        shifted = HELD_OUT_STYLES if self.num_shifted else ()
-        counts = {TRAINING_STYLE: self.num_pictures, **dict.fromkeys(shifted, self.num_shifted)}
+        """Return the pictures of each style that the task has."""
+        shifted = task.styles if self.num_shifted else ()
+        counts = {**dict.fromkeys(shifted, self.num_shifted), TRAINING_STYLE: self.num_pictures}
         return {
             style: held_out_pictures(task, count, difficulty=self.difficulty, style=style)
             for style, count in counts.items()

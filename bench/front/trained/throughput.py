@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from bench.harness.blocks import WARMUP_BLOCKS, balanced_orders
 from bench.harness.clock import Clock
-from bench.harness.paired import WARMUP_BLOCKS, balanced_orders
 from bench.harness.stats import Interval, median_interval
 from fixtures.training.answers import Request, answer, prompt_batch
 from fixtures.training.tokens import Lexicon

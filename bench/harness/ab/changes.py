@@ -8,13 +8,12 @@ import numpy as np
 
 from bench.harness.ab.exact import Floats
 from bench.harness.ab.types import PairedLaunch
-from bench.harness.paired import ANCHOR, PRIMARY, is_peer
+from bench.harness.arms import ANCHOR, PRIMARY, TWIN, is_peer
 from bench.harness.stats import pseudo_median
 from bench.harness.verdict import Control
 
 BASE = "base"  # what every arm of head is divided by: the same arm of base, in the same block
-TWIN = "dense"  # the arm whose change is taken from the MoE's to leave what happened to the MoE alone
-MOE_ONLY = Control(arm=PRIMARY, against=TWIN)
+MOE_ONLY = Control(arm=PRIMARY, against=TWIN)  # what is left of the MoE's change without its twin's
 MACHINE = Control(arm=ANCHOR, against=BASE)
 
 

@@ -6,24 +6,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.harness.ab.judgement import SUSPECT_SHARE
-from bench.harness.ab.markdown import code, folded
 from bench.harness.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
 from bench.harness.ab.request import Comparison
 from bench.harness.ab.summary import HEADERS as SUMMARY_HEADERS
 from bench.harness.ab.summary import speedups
 from bench.harness.ab.types import PairedLaunch
+from bench.harness.arms import PRIMARY, TWIN
+from bench.harness.judging import SMALLEST_EFFECT
+from bench.harness.markdown import code, folded, github_table
 from bench.harness.metrics import DISPLAYS, metric
-from bench.harness.paired import PRIMARY
-from bench.harness.report import github_table
-from bench.harness.stats import percent
-from bench.harness.verdict import SEVERITY, SMALLEST_EFFECT, Change, ScenarioVerdict, exit_code, worst
+from bench.harness.stats import Interval, percent
+from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, exit_code, tally, worst
 
 HEADERS = (
     *("scenario", "MoE, base", "MoE, head", "change of MoE [95 %]", "of dense [95 %]"),
     *("smallest detectable", "verdict", "where"),
 )
 PROFILE_HEADERS = ("operation", "on", "base", "head", "change")
-ARMS = ("moe", "dense")
+ARMS = (PRIMARY, TWIN)
 MOST_ROWS = 15  # shown open, the most severe first
 MOST_OPERATIONS = 10  # of a profile
 MOST_GROUPS = 12  # of the summary, shown open
@@ -60,13 +60,11 @@ def verdict_line(comparison: Comparison) -> str:
     Args:
         comparison: what was measured and judged.
     """
-    counts: dict[str, int] = {}
-    for verdict in sorted(comparison.verdicts, key=lambda v: -SEVERITY[v.verdict]):
-        counts[verdict.verdict.value] = counts.get(verdict.verdict.value, 0) + 1
-    final = worst(verdict.verdict for verdict in comparison.verdicts).value
+    counts = tally(verdict.verdict for verdict in comparison.verdicts)
+    final = worst(counts).value
     dirty = " with uncommitted changes" if comparison.head.is_dirty else ""
     sides = f"{comparison.head.commit[:10]}{dirty} against {comparison.base.commit[:10]}"
-    return f"{final}: {', '.join(f'{count} {name}' for name, count in counts.items())} · {sides}"
+    return f"{final}: {', '.join(f'{count} {verdict.value}' for verdict, count in counts.items())} · {sides}"
 
 
 def ends_with(comparison: Comparison, *, strict: bool) -> int:
@@ -107,8 +105,7 @@ def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tupl
 def _change(change: Change) -> str:
     if not all(map(math.isfinite, change.interval)):
         return f"{percent(change.interval.estimate):+.1f} % [too few launches]"
-    estimate, low, high = map(percent, change.interval)
-    return f"{estimate:+.1f} % [{low:+.1f}, {high:+.1f}]"
+    return Interval(*map(percent, change.interval)).text("+.1f", " %")
 
 
 def _reason(verdict: ScenarioVerdict) -> str:

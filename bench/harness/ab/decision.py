@@ -23,6 +23,15 @@ PLAIN_SHARE = 0.5  # of the smallest effect; a slowdown of 5 % looks as small af
 PLACEBO_EVERY = 4  # one launch in four has base on both sides
 
 
+def is_placebo(number: int) -> bool:
+    """Tell whether the launch of this number, from 0, has base on both sides.
+
+    >>> [number for number in range(9) if is_placebo(number)]
+    [3, 7]
+    """
+    return number % PLACEBO_EVERY == PLACEBO_EVERY - 1
+
+
 def suspects(stage_1: Iterable[PairedLaunch], limits: Mapping[str, Limits] | None = None) -> list[str]:
     """List the scenarios that stage 1 cannot clear, the slowest first: the order in which a budget should serve them.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.harness.report import explain
+from bench.harness.sentences import explain
 from bench.harness.verdict import EXIT_CODES, ScenarioVerdict, Verdict
 
 IN_ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"  # variables that a job has

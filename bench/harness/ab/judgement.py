@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from bench.harness.ab.changes import MACHINE, Series, is_judged
 from bench.harness.ab.exact import signed_rank_interval, upper_limit
-from bench.harness.paired import PRIMARY
-from bench.harness.verdict import SHARED_SHARE, SMALLEST_EFFECT, SMALLEST_TOLERANCE, Change, Control, Verdict
+from bench.harness.arms import PRIMARY
+from bench.harness.judging import SHARED_SHARE, SMALLEST_EFFECT, SMALLEST_TOLERANCE
+from bench.harness.verdict import Change, Control, Verdict
 
 FALSE_ALARM = 0.05  # chance that a suite of unchanged scenarios holds any REGRESSED
 SUSPECT_SHARE = 0.75  # of the smallest effect, about 1.5 %: beyond it stage 1 asks for a test on fresh launches

@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
-from bench.harness.report import explain
+from bench.harness.sentences import explain
 from bench.harness.verdict import EXIT_CODES, ScenarioVerdict, Verdict
 
 SUITE = "ab"

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.harness.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
-from bench.harness.ab.pair import EndedEarly, Limits, Pair
+from bench.harness.ab.pair import EndedEarly, Pair, Timeouts
 from bench.harness.ab.process import Project, Side, WorkerLost
 from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.blocks import MIN_BLOCKS, balanced_orders, count_blocks
 from bench.harness.measuring import scenario_of
 from bench.harness.metrics import METRICS
-from bench.harness.paired import MAX_BLOCKS, MIN_BLOCKS, balanced_orders
 from bench.harness.record import differing_inputs
 from bench.harness.verdict import SEVERITY, Verdict
 
@@ -36,14 +36,14 @@ class LaunchPlan:
     budget_s: float  # clock time of one scenario's blocks, both sides together
     min_blocks: int = MIN_BLOCKS
     is_placebo: bool = False
-    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
 
 def run_launch(plan: LaunchPlan, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
     """Measure scenarios on both sides in lock-step.
 
     Args:
-        plan: sides, budget and limits.
+        plan: sides, budget and timeouts.
         node_ids: pytest's ids of the scenarios, in the order in which they are run.
 
     Yields:
@@ -53,7 +53,7 @@ def run_launch(plan: LaunchPlan, node_ids: Sequence[str]) -> Iterator[PairedLaun
     sides = (plan.base, plan.head) if plan.number % 2 == 0 else (plan.head, plan.base)
     remaining = list(node_ids)
     while remaining:
-        with Pair(sides, plan.project, plan.limits, files_of(remaining)) as pair:
+        with Pair(sides, plan.project, plan.timeouts, files_of(remaining)) as pair:
             try:
                 missing = _begin(pair, plan, remaining)
             except WorkerLost as lost:
@@ -116,8 +116,8 @@ def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
 def _timed(pair: Pair, plan: LaunchPlan, arms: Sequence[str], rng: random.Random) -> list[Mapping[str, Block]]:
     """Warm up, then alternate; the sides' order is as balanced as the arms'."""
     warm = pair.in_turn(WarmUp(), Warm).values()
-    num_blocks = count_blocks(sum(side.block_s for side in warm), plan)
-    timeout_s = max(plan.limits.block_s, plan.limits.block_factor * max(side.block_s for side in warm))
+    num_blocks = count_blocks(plan.budget_s, sum(side.block_s for side in warm), plan.min_blocks)
+    timeout_s = max(plan.timeouts.block_s, plan.timeouts.block_factor * max(side.block_s for side in warm))
     anchor_calls = max(side.anchor_calls for side in warm)
     orders = balanced_orders(arms, num_blocks, rng)
     turns = balanced_orders((BASE, HEAD), num_blocks, rng)
@@ -142,21 +142,11 @@ def _result(
             for arm in arms
         },
         is_placebo=plan.is_placebo,
-        sign=1.0 if METRICS[ready.metric].better == "lower" else -1.0,
+        sign=METRICS[ready.metric].sign,
         counted=ready.counts is not None,
         metric=ready.metric,
         params=ready.params,
     )
-
-
-def count_blocks(block_s: float, plan: LaunchPlan) -> int:
-    """Return how many blocks fit the budget, within the plan's fewest and the harness's most.
-
-    Args:
-        block_s: of both sides together.
-        plan: has the budget.
-    """
-    return min(MAX_BLOCKS, max(plan.min_blocks, int(plan.budget_s / block_s)))
 
 
 def different_inputs(base: Ready, head: Ready) -> str:

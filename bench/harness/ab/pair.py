@@ -12,7 +12,7 @@ M = TypeVar("M")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Timeouts:
     """Seconds after which a worker is given up."""
 
     start_s: float = 300.0  # imports and collection on a busy machine
@@ -32,8 +32,8 @@ class EndedEarly(Exception):  # noqa: N818  # what happened
 class Pair:
     """Two workers, started in the given order."""
 
-    def __init__(self, sides: Sequence[Side], project: Project, limits: Limits, files: Sequence[str]) -> None:
-        self.sides, self.project, self.limits, self.files = sides, project, limits, files
+    def __init__(self, sides: Sequence[Side], project: Project, timeouts: Timeouts, files: Sequence[str]) -> None:
+        self.sides, self.project, self.timeouts, self.files = sides, project, timeouts, files
         self._workers: dict[str, Worker] = {}
         self._lost = False
 
@@ -60,7 +60,7 @@ class Pair:
         """
         found = {}
         for side in self.sides:
-            answer = self._expect(side.name, Collected, self.limits.start_s)
+            answer = self._expect(side.name, Collected, self.timeouts.start_s)
             if not answer.package_file.startswith(f"{side.folder}/"):
                 why = f"{self.project.package} must come from {side.folder}, got {answer.package_file!r}"
                 raise self._lose(WorkerLost(side.name, why))
@@ -94,7 +94,7 @@ class Pair:
         ended: dict[str, Ended] = {}
         for name in turns or self._workers:
             self._send(name, message)
-            answer = self._receive(name, timeout_s or self.limits.stage_s)
+            answer = self._receive(name, timeout_s or self.timeouts.stage_s)
             if isinstance(answer, kind):
                 answers[name] = answer
             elif isinstance(answer, Ended):
@@ -110,7 +110,7 @@ class Pair:
         """Have sides leave a scenario for which they are ready; by default both."""
         for name in names or tuple(self._workers):
             self._send(name, Abandon())
-            self._expect(name, Ended, self.limits.stage_s)
+            self._expect(name, Ended, self.timeouts.stage_s)
 
     def _expect(self, name: str, kind: type[M], timeout_s: float) -> M:
         answer = self._receive(name, timeout_s)

@@ -14,10 +14,10 @@ from scipy import stats as scipy_stats
 from bench.harness.ab.channel import Ended, Finish, Go, Profile, Profiled, Ready, Warm, WarmUp
 from bench.harness.ab.judgement import judged
 from bench.harness.ab.lockstep import BASE, HEAD, files_of
-from bench.harness.ab.pair import EndedEarly, Limits, Pair
+from bench.harness.ab.pair import EndedEarly, Pair, Timeouts
 from bench.harness.ab.process import Project, Side, WorkerLost
+from bench.harness.blocks import balanced_orders
 from bench.harness.measuring import scenario_of
-from bench.harness.paired import balanced_orders
 from bench.harness.verdict import Change, ScenarioVerdict, Verdict
 
 NUM_CALLS = 7  # of each side: 7 against 7 reach p = 0.0006 where no call of one side is as slow as any of the other
@@ -94,7 +94,7 @@ def _profiled(node_id: str, arm: str, sides: Sequence[Side], project: Project) -
         WorkerLost: if a worker dies or hangs.
         EndedEarly: if a side does not get as far.
     """
-    with Pair(sides, project, Limits(), files_of([node_id])) as pair:
+    with Pair(sides, project, Timeouts(), files_of([node_id])) as pair:
         pair.collected()
         pair.choose([node_id])
         ready = pair.in_turn(Go(), Ready)

@@ -10,6 +10,7 @@ from bench.harness.ab.decision import (
     STAGE_2_LAUNCHES,
     STAGE_2_LOOK,
     cleared,
+    is_placebo,
     suspects,
 )
 from bench.harness.ab.judgement import Limits
@@ -71,9 +72,8 @@ class Stages:
         stop_at = self.deadline - (1 - STAGE_1_SHARE) * self.request.budget_s
         num_real = 0
         while num_real < STAGE_1_LAUNCHES and (num_real == 0 or self._fits(len(node_ids), stop_at)):
-            is_placebo = self._is_placebo()
-            launches += self._launch(node_ids, is_placebo=is_placebo, stage=1)
-            num_real += not is_placebo
+            launches += self._launch(node_ids, stage=1)
+            num_real += not is_placebo(self.number - 1)
         return launches
 
     def confirm(self, node_ids: Sequence[str], stage_1: Sequence[PairedLaunch]) -> list[PairedLaunch]:
@@ -84,9 +84,8 @@ class Stages:
         launches: list[PairedLaunch] = []
         num_real = 0
         while chosen and num_real < STAGE_2_LAUNCHES and self._fits(len(chosen), self.deadline):
-            is_placebo = self._is_placebo()
-            launches += self._launch(chosen, is_placebo=is_placebo, stage=2)
-            num_real += not is_placebo
+            launches += self._launch(chosen, stage=2)
+            num_real += not is_placebo(self.number - 1)
             if num_real == STAGE_2_LOOK:
                 done = cleared(launches, self.limits)
                 chosen = [node_id for node_id in chosen if scenario_of(node_id) not in done]
@@ -109,23 +108,20 @@ class Stages:
     def _fits(self, num_scenarios: int, deadline: float) -> bool:
         return time.monotonic() + self.pace.launch_s(num_scenarios) < deadline
 
-    def _is_placebo(self) -> bool:
-        return self.number % PLACEBO_EVERY == PLACEBO_EVERY - 1
-
-    def _launch(self, node_ids: Sequence[str], *, is_placebo: bool, stage: int) -> list[PairedLaunch]:
+    def _launch(self, node_ids: Sequence[str], *, stage: int) -> list[PairedLaunch]:
         gone = {trouble.scenario for trouble in self.troubles if trouble.verdict is Verdict.FAILED}
         node_ids = [node_id for node_id in node_ids if scenario_of(node_id) not in gone]  # each would lose its worker
-        left = self.deadline - time.monotonic()
-        what = "base against itself" if is_placebo else "base against head"
+        left, placebo = self.deadline - time.monotonic(), is_placebo(self.number)
+        what = "base against itself" if placebo else "base against head"
         self.note(f"stage {stage}, launch {self.number + 1}: {what}, {len(node_ids)} scenarios, {left:.0f} s left")
         plan = LaunchPlan(
             project=self.project,
             base=self.base,
-            head=self.placebo if is_placebo else self.head,
+            head=self.placebo if placebo else self.head,
             number=self.number,
             seed=self.request.seed,
             budget_s=SCENARIO_BUDGET_S,
-            is_placebo=is_placebo,
+            is_placebo=placebo,
         )
         started, found, marks = time.monotonic(), [], []
         for result in run_launch(plan, node_ids):

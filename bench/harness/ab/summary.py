@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.harness.ab.changes import TWIN
 from bench.harness.ab.types import PairedLaunch
-from bench.harness.paired import PRIMARY
+from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.stats import block_log_ratios, percent, pseudo_median
 
 HEADERS = ("benchmark", "scale", "batch", "length", "scenarios", "dense / MoE, base", "head", "change")

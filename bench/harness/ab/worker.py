@@ -31,10 +31,11 @@ from bench.harness.ab.channel import (
     WarmUp,
 )
 from bench.harness.ab.operations import operation_seconds
+from bench.harness.arms import ANCHOR
+from bench.harness.blocks import Blocks, Plan, make_calls
 from bench.harness.clock import Clock, make_clock
 from bench.harness.metrics import Metric
 from bench.harness.options import read_options
-from bench.harness.paired import ANCHOR, Blocks, Plan, make_calls
 
 R = TypeVar("R")
 

@@ -4,19 +4,27 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.harness.arms import PRIMARY
 from bench.harness.bundle.claims import Claim, claims_of
-from bench.harness.paired import PRIMARY
 from bench.harness.record import KEY, CorruptRecord, Record, RecordWriteError
 
 SCHEMA_VERSION = 1
 MANIFEST, RECORD, CLAIMS = "manifest.json", "record.json", "claims.md"
 MIN_LAUNCHES = 2
+# A bundle's words become pytest's, and options of pytest's own can write files or import modules: none but these.
+OPTIONS = (
+    *("scale", "depth", "device", "dtype", "threads", "batch-size", "seq-len", "workload", "visual"),
+    *("routing", "num-tokens", "backend", "arms", "seed", "data"),
+)
+OPTION = re.compile(rf"--({'|'.join(OPTIONS)})=.*")
+NODE_ID = re.compile(r"(?!.*\.\./)\w[\w./-]*\.py::.+")  # of a file below the folder that reproduces
 REMEDY = "get the file again, or pack it again from its record"
 
 
@@ -67,7 +75,8 @@ def unpack(path: Path) -> Bundle:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CorruptRecord: it is no such archive, or a file in it was changed.
+        ValueError: it is no archive at all.
+        CorruptRecord: it is cut short, holds something else, or a file in it was changed.
     """
     try:
         with tarfile.open(path) as archive:
@@ -77,6 +86,8 @@ def unpack(path: Path) -> Bundle:
         changed = [name for name in (RECORD, CLAIMS) if hashlib.sha256(files[name]).hexdigest() != known[name]]
     except FileNotFoundError:
         raise
+    except tarfile.ReadError as error:  # its own words are a line for each way of compressing
+        raise ValueError(f"{path} must be an archive that `bundle` wrote, got another file; {REMEDY}") from error
     except (OSError, EOFError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
         raise CorruptRecord(f"{path} must be a bundle, got {type(error).__name__}: {error}; {REMEDY}") from error
     if changed or manifest.get("schema_version") != SCHEMA_VERSION:
@@ -103,6 +114,10 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
     claimed = {claim.scenario for claim in claims}
     entries = [(entry["extra_info"][KEY], entry["fullname"]) for entry in document["benchmarks"]]
     node_ids = {ours["scenario"]: name for ours, name in entries if ours["arm"] == PRIMARY}
+    foreign = [word for word in options if not OPTION.fullmatch(word)]
+    foreign += [name for name in node_ids.values() if not NODE_ID.fullmatch(name)]
+    if foreign:
+        raise CorruptRecord(f"a bundle must name scenarios and their options alone, got {foreign[0]!r}; {REMEDY}")
     return Bundle(
         record=record,
         claims=claims,

@@ -4,17 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.harness.paired import ANCHOR, PRIMARY
+from bench.harness.arms import ANCHOR, DENSE, PRIMARY
+from bench.harness.judging import launch_values
 from bench.harness.record import Record, Scenario
 from bench.harness.stats import Interval, mean_interval
-from bench.harness.verdict import Control, launch_values
+from bench.harness.verdict import Control
 
 SUPPORTED, UNDECIDED = "supported", "undecided"
-AGAINST = {  # arm -> what it is
-    "dense": "dense of equal total parameters",
-    "dense_active": "dense of equal active parameters",
-    "dense_reference": "the published dense shape",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +39,17 @@ class Claim:
         factor = self.speedup.estimate if faster else 1 / self.speedup.estimate
         where = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.params.items())
         how, benchmark = "faster" if faster else "slower", self.scenario.partition("[")[0]
-        return f"the MoE is {factor:.2f} times {how} than {AGAINST[self.against]} in {benchmark}: {where}"
+        return f"the MoE is {factor:.2f} times {how} than {DENSE[self.against]} in {benchmark}: {where}"
 
 
 def claims_of(record: Record) -> list[Claim]:
-    """Return the claims of a record's timed scenarios against the arms in AGAINST, in its order."""
+    """Return the claims of a record's timed scenarios against dense models, in its order."""
     return [
         _claim(scenario, arm)
         for scenario in record.scenarios.values()
         if ANCHOR in scenario.arms
         for arm in scenario.arms
-        if arm in AGAINST
+        if arm in DENSE
     ]
 
 

@@ -8,11 +8,12 @@ from bench.harness.bundle.archive import Bundle
 from bench.harness.bundle.claims import SUPPORTED, Claim, speedup
 from bench.harness.comparison import Reference, judge_all
 from bench.harness.environment import differences
+from bench.harness.judging import pooled_variances
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import Record, Scenario
 from bench.harness.retest import MIN_LAUNCHES, extend
 from bench.harness.stats import Interval
-from bench.harness.verdict import ScenarioVerdict, Verdict, pooled_variances
+from bench.harness.verdict import ScenarioVerdict, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from bench.harness.bundle.claims import Claim
 from bench.harness.bundle.reproduction import Reproduced
-from bench.harness.report import markdown_table
-from bench.harness.stats import Interval, percent
+from bench.harness.markdown import markdown_table
+from bench.harness.stats import percent
 from bench.harness.verdict import Verdict
 
+TIMES = (".2f", "x")  # how a speed-up is written
 CLAIM_HEADERS = ("scenario", "claim", "speed-up [95 %]", "launches", "verdict")
 REPRODUCED_HEADERS = ("scenario", "against", "claimed [95 %]", "here [95 %]", "may be lower by", "verdict", "")
 SAID = {Verdict.OK: "holds", Verdict.REGRESSED: "does not hold", Verdict.INCONCLUSIVE: "undecided here"}
@@ -16,7 +17,8 @@ SAID = {Verdict.OK: "holds", Verdict.REGRESSED: "does not hold", Verdict.INCONCL
 def claims_table(claims: Iterable[Claim]) -> str:
     """Lay claims out, a row each."""
     rows = [
-        (claim.scenario, str(claim), _times(claim.speedup), str(claim.num_launches), claim.verdict) for claim in claims
+        (claim.scenario, str(claim), claim.speedup.text(*TIMES), str(claim.num_launches), claim.verdict)
+        for claim in claims
     ]
     return markdown_table(CLAIM_HEADERS, rows)
 
@@ -31,11 +33,7 @@ def reproduced_table(reproduced: Sequence[Reproduced]) -> str:
 
 def _row(one: Reproduced) -> tuple[str, ...]:
     claim, said = one.claim, SAID.get(one.verdict, one.verdict.value)
-    here = _times(one.here) if one.here else ""
+    here = one.here.text(*TIMES) if one.here else ""
     # a time that may grow by t percent is a speed-up that may fall to 1 / (1 + t)
     lower = f"{-percent(-one.tolerance):.0f} %" if one.tolerance is not None else ""
-    return (claim.scenario, claim.against, _times(claim.speedup), here, lower, said, one.why)
-
-
-def _times(value: Interval) -> str:
-    return f"{value.estimate:.2f}x [{value.low:.2f}, {value.high:.2f}]"
+    return (claim.scenario, claim.against, claim.speedup.text(*TIMES), here, lower, said, one.why)

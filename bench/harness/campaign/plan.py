@@ -46,8 +46,7 @@ def read_plan(path: Path) -> list[Step]:
     """Read the steps in order.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file breaks a rule of the form; names it.
+        ValueError: the file cannot be read or breaks a rule of the form; names it.
     """
     steps = [_step(entry) for entry in FORM.read(path)]
     names = [step.name for step in steps]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.campaign.plan import Step
-from bench.harness.qualify.suites import read_campaign
+from bench.harness.qualify.suites import read_qualification
 from bench.harness.record import Record, load
 
 
@@ -78,9 +78,7 @@ def state_of(folder: Path, step: Step) -> State:
     if step.suites:
         return _state_of_suites(folder, step)
     records = records_of(folder, step)
-    not_fitting = {
-        str(e["scenario"]): str(e.get("reason", "skipped")) for record in records for e in record.not_fitting
-    }
+    not_fitting = {name: why for record in records for name, why in record.why_not_fitting().items()}
     launches = [frozenset(record.scenarios) for record in records]
     wanted = frozenset().union(*(record.selected for record in records)) if records else None
     return State(
@@ -101,7 +99,7 @@ def _in_all(launches: list[frozenset[str]], wanted: int) -> frozenset[str]:
 def _state_of_suites(folder: Path, step: Step) -> State:
     path = record_path(folder, step, 1)
     names = [f"suite {number}" for number in range(1, step.suites + 1)]
-    done = len(read_campaign(path).suites) if path.exists() else 0
+    done = len(read_qualification(path).suites) if path.exists() else 0
     return State(
         wanted=frozenset(names), measured=frozenset(names[:done]), not_fitting={}, launches=done, num_measured=done
     )

@@ -20,8 +20,8 @@ LOG_SHOWN = 600  # last characters
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the user asks for."""
+class Invocation:
+    """One call of the command: what it measures, where and how long."""
 
     root: Path
     folder: Path  # takes the records
@@ -29,29 +29,29 @@ class Request:
     deadline: float  # on the monotonic clock
 
 
-def run_steps(steps: Sequence[Step], request: Request, note: Callable[[str], None]) -> dict[str, str]:
+def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str], None]) -> dict[str, str]:
     """Run what is left.
 
     Args:
         steps: in the order of their value.
-        request: where and how long.
+        invocation: where and how long.
         note: tells the user what happens.
 
     Returns:
         By step what went wrong with it: a process that ended otherwise than by measuring.
     """
-    request.folder.mkdir(parents=True, exist_ok=True)
+    invocation.folder.mkdir(parents=True, exist_ok=True)
     troubles: dict[str, str] = {}
     for step in steps:
-        check_same_options(request.folder, step, request.options)
-        state = state_of(request.folder, step)
-        while not state.is_done and _left_s(request) > SHORTEST_S and step.name not in troubles:
+        check_same_options(invocation.folder, step, invocation.options)
+        state = state_of(invocation.folder, step)
+        while not state.is_done and _left_s(invocation) > SHORTEST_S and step.name not in troubles:
             said = "" if state.wanted is None else f", {len(state.left)} left"
-            note(f"{step.name}: {step.why}{said}; {_left_s(request):.0f} s")
-            trouble = _run(step, state, request)
-            before, state = state, state_of(request.folder, step)
-            if not trouble and _left_s(request) > 0 and not state.is_done and not _may_go_on(step, before, state):
-                trouble = f"{', '.join(sorted(state.left))} failed; see {_log(request, step)}"
+            note(f"{step.name}: {step.why}{said}; {_left_s(invocation):.0f} s")
+            trouble = _run(step, state, invocation)
+            before, state = state, state_of(invocation.folder, step)
+            if not trouble and _left_s(invocation) > 0 and not state.is_done and not _may_go_on(step, before, state):
+                trouble = f"{', '.join(sorted(state.left))} failed; see {_log(invocation, step)}"
             if trouble:
                 troubles[step.name] = trouble
                 note(f"{step.name}: {trouble}")
@@ -65,36 +65,36 @@ def _may_go_on(step: Step, before: State, state: State) -> bool:
     return state.is_further_than(before)
 
 
-def _left_s(request: Request) -> float:
-    return request.deadline - time.monotonic()
+def _left_s(invocation: Invocation) -> float:
+    return invocation.deadline - time.monotonic()
 
 
-def _run(step: Step, state: State, request: Request) -> str:
+def _run(step: Step, state: State, invocation: Invocation) -> str:
     """Run one process; return what went wrong."""
-    command = _suites(step, request) if step.suites else _launch(step, state, request)
-    with _log(request, step).open("a") as log:
+    command = _suites(step, invocation) if step.suites else _launch(step, state, invocation)
+    with _log(invocation, step).open("a") as log:
         process = subprocess.Popen(
-            command, cwd=request.root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=invocation.root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )  # a session of its own: the terminal's Ctrl-C comes through us, once
         try:
-            code = process.wait(timeout=max(0.0, _left_s(request)))
+            code = process.wait(timeout=max(0.0, _left_s(invocation)))
         except subprocess.TimeoutExpired:
             _interrupt(process)
             return ""
         except BaseException:
             _interrupt(process)
             raise
-    said = _log(request, step).read_text()[-LOG_SHOWN:].strip()
+    said = _log(invocation, step).read_text()[-LOG_SHOWN:].strip()
     return "" if code in ENDINGS else f"its process ended {code}: {said}"
 
 
-def _launch(step: Step, state: State, request: Request) -> list[str]:
+def _launch(step: Step, state: State, invocation: Invocation) -> list[str]:
     """Return the command that measures what is left of a step: of several launches, the next one whole."""
-    path = record_path(request.folder, step, state.launches + 1).resolve()
-    known = [record_path(request.folder, step, number + 1) for number in range(state.launches)]
+    path = record_path(invocation.folder, step, state.launches + 1).resolve()
+    known = [record_path(invocation.folder, step, number + 1) for number in range(state.launches)]
     files = [f"bench/{name}" for name in step.files]
     options = ["--compare=off", f"--record={path}", *_left_out(known, step)]
-    return [sys.executable, "-m", "pytest", *files, *step.options, *request.options, *options]
+    return [sys.executable, "-m", "pytest", *files, *step.options, *invocation.options, *options]
 
 
 def _left_out(known: Sequence[Path], step: Step) -> list[str]:
@@ -102,11 +102,11 @@ def _left_out(known: Sequence[Path], step: Step) -> list[str]:
     return [f"--measured={path.resolve()}" for path in known] if step.launches == 1 else []
 
 
-def _suites(step: Step, request: Request) -> list[str]:
-    path = record_path(request.folder, step, 1).resolve()
+def _suites(step: Step, invocation: Invocation) -> list[str]:
+    path = record_path(invocation.folder, step, 1).resolve()
     command = [sys.executable, "-m", "bench.harness", "qualify", f"--record={path}", f"--suites={step.suites}"]
-    command.append(f"--budget={max(SHORTEST_S, min(SUITE_S, _left_s(request) / 2)):.0f}s")
-    return [*command, "--", *step.options, *request.options]
+    command.append(f"--budget={max(SHORTEST_S, min(SUITE_S, _left_s(invocation) / 2)):.0f}s")
+    return [*command, "--", *step.options, *invocation.options]
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
@@ -119,5 +119,5 @@ def _interrupt(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _log(request: Request, step: Step) -> Path:
-    return request.folder / f"{step.name}.log"
+def _log(invocation: Invocation, step: Step) -> Path:
+    return invocation.folder / f"{step.name}.log"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.harness.campaign.plan import Step
 from bench.harness.campaign.state import State, state_of
-from bench.harness.report import markdown_table
+from bench.harness.markdown import markdown_table
 
 HEADERS = ("step", "for", "measured", "does not fit", "left")
 

@@ -13,7 +13,6 @@ from bench.harness.ab.lockstep import HEAD
 from bench.harness.ab.request import Request
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
-from bench.harness.commands.interrupt import end_on_sigterm
 from bench.harness.commands.parsing import Commands, seconds, slowdowns, take_pytest_options
 from bench.harness.options import inject_option
 from bench.harness.record import replace_text
@@ -53,7 +52,6 @@ def run(options: argparse.Namespace) -> int:
         side_arguments={HEAD: inject_option(options.inject)},
         profile=options.profile,
     )
-    end_on_sigterm()
     result = compare(request, note=lambda text: print(text, file=sys.stderr))
     said = comment(result)
     print(said)  # before any file is written: a full disk must not cost what was measured

@@ -9,7 +9,6 @@ from bench.harness.bundle.archive import pack, unpack
 from bench.harness.bundle.claims import claims_of
 from bench.harness.bundle.reproduction import judge, measure
 from bench.harness.bundle.tables import claims_table, reproduced_table
-from bench.harness.commands.interrupt import end_on_sigterm
 from bench.harness.commands.parsing import Commands, seconds, take_pytest_options
 from bench.harness.launch import Launcher
 from bench.harness.record import Record, merge, read
@@ -48,7 +47,6 @@ def _reproduce(options: argparse.Namespace) -> int:
     """Measure again, judge each claim, print them; the exit code is that of the worst."""
     if options.launches < 1:
         raise ValueError(f"--launches must be at least 1, got {options.launches}; {LAUNCHES} are usual")
-    end_on_sigterm()
     bundle = unpack(options.bundle)
     here = measure(
         bundle,

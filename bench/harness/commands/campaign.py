@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 
 from bench.harness.campaign.plan import PLAN, read_plan
-from bench.harness.campaign.steps import Request, run_steps
+from bench.harness.campaign.steps import Invocation, run_steps
 from bench.harness.campaign.tables import report
-from bench.harness.commands.interrupt import end_on_sigterm
 from bench.harness.commands.parsing import Commands, seconds, take_pytest_options
 from bench.harness.record import replace_text
 from bench.harness.verdict import EXIT_CODES, Verdict
@@ -27,15 +26,14 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure what is left, then say what is there; ends 16 if a step could not be measured."""
-    end_on_sigterm()
     steps = read_plan(options.plan)
-    request = Request(
+    invocation = Invocation(
         root=Path.cwd(),
         folder=options.out,
         options=[f"--scale={options.scale}", *options.pytest],
         deadline=time.monotonic() + options.budget,
     )
-    troubles = run_steps(steps, request, note=lambda text: print(text, file=sys.stderr))
+    troubles = run_steps(steps, invocation, note=lambda text: print(text, file=sys.stderr))
     said = report(options.out, steps, troubles)
     print(said)
     replace_text(options.out / "campaign.md", f"{said}\n")

@@ -6,9 +6,11 @@ from pathlib import Path
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.parsing import Commands
 from bench.harness.comparison import Selection, judge_all, missing_scenarios, open_reference
+from bench.harness.markdown import markdown_table
 from bench.harness.record import Record, merge, read
-from bench.harness.report import HEADERS, explanations, markdown_table, rows_of
+from bench.harness.report import HEADERS, rows_of
 from bench.harness.retest import MIN_LAUNCHES
+from bench.harness.sentences import explanations
 from bench.harness.verdict import EXIT_CODES, exit_code
 
 

@@ -9,8 +9,8 @@ from bench.harness import ledger
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.parsing import Commands
 from bench.harness.history import UNCOMMITTED, Point, Promotion, baseline_names, points, read_history
+from bench.harness.markdown import markdown_table
 from bench.harness.plot.history import draw_history
-from bench.harness.report import markdown_table
 from bench.harness.stats import percent
 
 PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
@@ -90,7 +90,7 @@ def _rows(series: Mapping[str, Sequence[Point]]) -> list[tuple[str, ...]]:
 
 
 def _cells(point: Point) -> tuple[str, ...]:
-    ratio = "{:.3f} [{:.3f}, {:.3f}]".format(*point.ratio) if point.ratio else ""
+    ratio = point.ratio.text(".3f") if point.ratio else ""
     moved = [f"{percent(log):+.1f} %" if log is not None else "" for log in (point.change, point.accepted)]
     return (_minute(point.promotion), _short(point.promotion), point.moe, point.dense, ratio, *moved)
 

@@ -1,11 +1,11 @@
 """pareto: write the page about accuracy against throughput, with its figures."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
-from bench.harness.pareto.documents import read_tiers
+from bench.harness.pareto.documents import Tier, read_tiers
 from bench.harness.pareto.page import page
 from bench.harness.pareto.points import AXES
 from bench.harness.plot.pareto import draw_front
@@ -39,18 +39,14 @@ def figure_paths(tier: str, axis: str) -> list[Path]:
     return [IMAGES / f"pareto-{tier}-{axis.replace('_', '-')}{suffix}" for suffix in FORMATS]
 
 
-def write(documents: Sequence[Path], out: Path) -> str:
-    """Return the page that documents give.
+def write(documents: Sequence[Path], tiers: Mapping[str, Tier], out: Path) -> str:
+    """Return the page.
 
     Args:
-        documents: Of any tiers.
+        documents: That the page is written from.
+        tiers: What they hold.
         out: Where the page is to be.
-
-    Raises:
-        FileNotFoundError: There is no such document.
-        ValueError: One is no document, or two of a tier cannot be compared.
     """
-    tiers = read_tiers(documents)
     figures = {(name, axis): figure_paths(name, axis) for name in tiers for axis in AXES}
     names = " ".join(path.as_posix() for path in documents)
     return page(tiers, figures, f"python -m bench.harness pareto {names} --out {out.as_posix()}")
@@ -58,8 +54,9 @@ def write(documents: Sequence[Path], out: Path) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Draw each tier over each throughput, and write the page."""
-    text = write(options.documents, options.out)
-    for name, tier in read_tiers(options.documents).items():
+    tiers = read_tiers(options.documents)
+    text = write(options.documents, tiers, options.out)
+    for name, tier in tiers.items():
         for axis in AXES:
             paths = [options.out.parent / path for path in figure_paths(name, axis)]
             draw_front(tier, axis, paths)

@@ -2,13 +2,13 @@
 
 import argparse
 import datetime
-import math
 from pathlib import Path
 
 from bench.harness import ledger
 from bench.harness.baseline import FOLDER, MIN_LAUNCHES, promote
 from bench.harness.commands.parsing import Commands
 from bench.harness.git import run_git
+from bench.harness.stats import percent
 
 
 def add(commands: Commands) -> None:
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(f"slowdowns of {ledger.CONTROL} accepted {since}:")
     for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
-        print(f"  {100 * math.expm1(log_ratio):+6.1f} %  {scenario}")
+        print(f"  {percent(log_ratio):+6.1f} %  {scenario}")
     return 0
 
 

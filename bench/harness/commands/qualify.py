@@ -8,11 +8,10 @@ from pathlib import Path
 from bench.harness.ab.request import Request
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
-from bench.harness.commands.interrupt import end_on_sigterm
 from bench.harness.commands.parsing import Commands, seconds, slowdowns, take_pytest_options
 from bench.harness.environment import fingerprint
-from bench.harness.qualify.campaign import Wanted, missing, open_campaign, run_suites
-from bench.harness.qualify.suites import read_campaign
+from bench.harness.qualify.resume import Wanted, missing, open_qualification, run_suites
+from bench.harness.qualify.suites import read_qualification
 from bench.harness.qualify.tables import report
 from bench.harness.record import replace_text
 
@@ -50,9 +49,8 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the suites that are missing, then print the tables; what an interrupted call has measured is kept."""
     if not options.report:
-        end_on_sigterm()
         _measure(options)
-    said = report(read_campaign(options.record))
+    said = report(read_qualification(options.record))
     print(said)
     replace_text(options.record.with_suffix(".md"), f"{said}\n")
     return 0
@@ -72,11 +70,11 @@ def _measure(options: argparse.Namespace) -> None:
         seed=0,
         tolerances=FOLDER / FILE_NAME,
     )
-    campaign = open_campaign(options.record, request, _machine())
+    qualification = open_qualification(options.record, request, _machine())
     injected = [Wanted(injected=one, count=options.injected_suites) for one in options.inject]
-    kinds = missing([Wanted(injected={}, count=options.suites), *injected], campaign)
-    note(f"{len(campaign.suites)} suites are there, {len(kinds)} to run")
-    run_suites(options.record, request, campaign, kinds, note)
+    kinds = missing([Wanted(injected={}, count=options.suites), *injected], qualification)
+    note(f"{len(qualification.suites)} suites are there, {len(kinds)} to run")
+    run_suites(options.record, request, qualification, kinds, note)
 
 
 def _machine() -> Mapping[str, object]:

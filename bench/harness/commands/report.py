@@ -5,8 +5,9 @@ from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.harness.markdown import markdown_table
 from bench.harness.record import load
-from bench.harness.report import HEADERS, machine_line, markdown_table, rows_of
+from bench.harness.report import HEADERS, machine_line, rows_of
 
 
 def add(commands: Commands) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
 from bench.harness.pareto.documents import read_tiers
-from bench.harness.plot.results import draw_speedups
+from bench.harness.plot.results import COVER_SCALES, draw_covers, draw_speedups
+from bench.harness.plot.style import DARK, LIGHT
 from bench.harness.record import KEY, CorruptRecord, load, replace_text
 from bench.harness.results.cells import cells_of
 from bench.harness.results.page import page
 
 PAGE = Path("docs/results.md")
 FIGURES = (Path("images/speedups.svg"), Path("images/speedups.png"))  # relative to the page
+COVERS = {Path("images/speedups-light.svg"): LIGHT, Path("images/speedups-dark.svg"): DARK}  # the README's picture
 
 
 def add(commands: Commands) -> None:
@@ -46,7 +48,7 @@ def _parted(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw the figure and write the page."""
+    """Draw the figures and write the page."""
     paths, documents = _parted(options.records)
     records = {path: load(path) for path in paths}
     names = " ".join(path.as_posix() for path in options.records)
@@ -55,7 +57,10 @@ def run(options: argparse.Namespace) -> int:
     found, figures = cells_of(records.values()), [options.out.parent / figure for figure in FIGURES]
     said = page(records, found, fronts, FIGURES, command)
     draw_speedups(found.cells, figures)
+    covers = draw_covers(found.cells, {options.out.parent / path: theme for path, theme in COVERS.items()})
     replace_text(options.out, said)
-    for path in (options.out, *figures):
+    for path in (options.out, *figures, *covers):
         print(f"written: {path}")
+    if not covers:
+        print(f"not drawn: the README's picture, for no record is of {' or '.join(COVER_SCALES)} against dense")
     return 0

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
+from bench.harness.markdown import markdown_table
 from bench.harness.plot.twins import draw_twins
-from bench.harness.report import markdown_table
 from bench.harness.twins import HEADERS, read_twins, summary_rows
 
 IMAGES = Path("docs/images")

@@ -6,13 +6,16 @@ All times are of one layer: those of a pass through all layers over their number
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.harness.paired import ANCHOR, PRIMARY
+from bench.harness.arms import ANCHOR, PRIMARY
+from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.stats import Interval, median_interval
 
 BENCHMARK = "bench_layers["
 PARTS = {True: ("attention", "norms", "router", "experts"), False: ("attention", "norms", "ffn")}  # by: is it an MoE's
+EXPERTS = {is_moe: names[-1] for is_moe, names in PARTS.items()}  # what the experts are called, or the dense one
 LAYER, ENDS = "layers", "ends"
+UNIFORM = "uniform"  # routing, and the arm whose parts run under it beside steered ones
 COST, PEAKS = ("flops", "bytes"), ("matmul_flop_per_s", "copy_byte_per_s")  # what a prediction takes
 
 
@@ -27,7 +30,8 @@ class Cell:
         params: Axes of the scenario.
         facts: What routing did.
         samples: Part -> seconds of all layers, one a block of any of the record's launches; "" is the whole pass.
-        cost: FLOPs and bytes that the experts, or the dense feed-forward, cannot do without in all layers.
+        uniform: The same under uniform routing in the same blocks, of a steered MoE and the parts that routing touches.
+        costs: Part -> work that it cannot do without in all layers; "uniform/experts" is that under uniform routing.
         peaks: Of the machine, in the same run.
     """
 
@@ -37,7 +41,8 @@ class Cell:
     params: Mapping[str, object]
     facts: Mapping[str, float]
     samples: Mapping[str, Sequence[float]]
-    cost: Mapping[str, float]
+    uniform: Mapping[str, Sequence[float]]
+    costs: Mapping[str, Cost]
     peaks: Mapping[str, float]
 
     @property
@@ -52,6 +57,21 @@ class Cell:
         return self.preset if depth == full else f"{self.preset}, {depth} of {full} layers"
 
     @property
+    def routing(self) -> str:
+        """Name the routing profile."""
+        return str(self.params["routing"])
+
+    @property
+    def phase(self) -> str:
+        """Name the phase."""
+        return str(self.params["phase"])
+
+    @property
+    def length(self) -> str:
+        """Return the prompt's length in tokens, or "natural"."""
+        return str(self.params["seq_len"])
+
+    @property
     def preset(self) -> str:
         """Name the preset."""
         return str(self.params["scale"]).partition("@")[0]
@@ -59,7 +79,7 @@ class Cell:
     @property
     def place(self) -> tuple[str, ...]:
         """Name what was run: scale, phase, batch and length."""
-        return (self.scale, *(str(self.params[axis]) for axis in ("phase", "batch_size", "seq_len")))
+        return (self.scale, self.phase, str(self.batch_size), self.length)
 
     @property
     def batch_size(self) -> int:
@@ -85,10 +105,21 @@ class Cell:
         """Return layers and ends over the whole pass."""
         return self.over((LAYER, ENDS), "")
 
+    def over_uniform(self, part: str) -> Interval | None:
+        """Return a part's time over its own under uniform routing in the same block; None where that did not run."""
+        if part not in self.uniform:
+            return None
+        return median_interval([a / b for a, b in zip(self.samples[part], self.uniform[part], strict=True)])
+
+    def floor_share(self, part: str) -> float | None:
+        """Return the least time of a part over the time that it took; None where its work is not counted."""
+        floor = floor_s(self.costs.get(part), self.peaks)
+        return None if not floor else floor / self.facts["depth"] / self.seconds(part).estimate
+
     @property
     def read_bytes(self) -> float:
         """Return the bytes of the experts that a layer's pass hit."""
-        return self.cost["bytes"] / self.facts["depth"]
+        return float(self.costs[EXPERTS[self.is_moe]]["bytes"]) / self.facts["depth"]
 
     @property
     def predicted_s(self) -> float | None:
@@ -98,12 +129,10 @@ class Cell:
         """
         if "expected_distinct_experts" not in self.facts:
             return None
+        cost = self.costs["experts"]
         share = self.facts["expected_distinct_experts"] / self.facts["distinct_experts"]
-        floors = (
-            self.cost["flops"] / self.peaks["matmul_flop_per_s"],
-            share * self.cost["bytes"] / self.peaks["copy_byte_per_s"],
-        )
-        return max(floors) / self.facts["depth"]
+        floor = floor_s({"flops": cost["flops"], "bytes": share * cost["bytes"]}, self.peaks)
+        return None if floor is None else floor / self.facts["depth"]
 
 
 def read_cells(records: Iterable[Record]) -> list[Cell]:
@@ -126,13 +155,12 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
 
 
 def _cell(record: int, scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
-    series: dict[str, ArmSeries] = {
-        name.removeprefix(arm).removeprefix("/"): found
-        for name, found in scenario.arms.items()
-        if name == arm or name.startswith(f"{arm}/")
-    }
-    whole, cost = series[""], series["experts" if arm == PRIMARY else "ffn"].cost or {}
-    for what, names, found in (("cost", COST, cost), ("peaks", PEAKS, peaks)):
+    series = {"": scenario.arms[arm], **_parts_of(arm, scenario)}
+    beside = _parts_of(UNIFORM, scenario) if arm == PRIMARY else {}
+    costs = {name: part.cost for name, part in series.items() if part.cost}
+    costs |= {f"{UNIFORM}/{name}": part.cost for name, part in beside.items() if part.cost}
+    whole, experts = series[""], costs.get(EXPERTS[arm == PRIMARY], {})
+    for what, names, found in (("cost", COST, experts), ("peaks", PEAKS, peaks)):
         if missing := [name for name in names if name not in found]:
             raise ValueError(
                 f"{scenario.id} {arm} must have the {what} {', '.join(names)}, got none for {', '.join(missing)}; "
@@ -144,13 +172,24 @@ def _cell(record: int, scenario: Scenario, arm: str, peaks: Mapping[str, float])
         arm=arm,
         params=whole.params,
         facts=whole.facts,
-        samples={name: [one for launch in part.launches for one in launch.samples] for name, part in series.items()},
-        cost=cost,
+        samples={name: _samples(part) for name, part in series.items()},
+        uniform={name: _samples(part) for name, part in beside.items()},
+        costs=costs,
         peaks=peaks,
     )
 
 
+def _parts_of(arm: str, scenario: Scenario) -> dict[str, ArmSeries]:
+    """Return the parts of an arm by their own names."""
+    prefix = f"{arm}/"
+    return {name.removeprefix(prefix): one for name, one in scenario.arms.items() if name.startswith(prefix)}
+
+
+def _samples(series: ArmSeries) -> list[float]:
+    """Return one value a block of any of the record's launches."""
+    return [one for launch in series.launches for one in launch.samples]
+
+
 def _order(cell: Cell) -> tuple[object, ...]:
-    length = str(cell.params["seq_len"])
-    place = (len(cell.scale), cell.scale, str(cell.params["phase"]), cell.batch_size, len(length), length)
+    place = (len(cell.scale), cell.scale, cell.phase, cell.batch_size, len(cell.length), cell.length)
     return (*place, cell.facts["msi"], cell.scenario, cell.record, not cell.is_moe, cell.arm)

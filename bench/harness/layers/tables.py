@@ -1,9 +1,9 @@
-"""Tables of decoder layers: parts, dense arms, experts run apart, what would cross devices, what does not add up."""
+"""Tables of decoder layers: parts, their floors, dense arms, experts run apart, what would cross devices."""
 
 from collections.abc import Iterable, Sequence
-from itertools import starmap
 
-from bench.harness.layers.cells import LAYER, PARTS, Cell
+from bench.harness.layers.cells import ENDS, LAYER, PARTS, UNIFORM, Cell
+from bench.harness.layers.routing import seconds, times
 from bench.harness.metrics import DISPLAYS
 from bench.harness.stats import Interval, median_interval
 
@@ -20,9 +20,11 @@ ARM_HEADERS = (
     "parts / layer [95 %]",
 )
 APART_HEADERS = (*("scale", "phase", "batch", "length", "routing", "experts", *APART, "apart / experts [95 %]"),)
+FLOOR_PARTS = (LAYER, "attention", "router", "experts", ENDS)  # whose work is counted
+FLOOR_HEADERS = (*("scale", "phase", "batch", "length", "routing"), *FLOOR_PARTS)
 CROSSING_HEADERS = (
     *("scale", "routing", "tokens", "MSI", "leave, experts in order", "by bins"),
-    *("vision leaves, in order", "by bins"),
+    *("vision leaves, in order", "by bins", "rows sent by bins, against uniform routing in order"),
 )
 
 
@@ -36,14 +38,14 @@ def _part_row(cell: Cell) -> tuple[str, ...]:
     attention, norms, router = (_time(cell.seconds(part).estimate) for part in PARTS[True][:3])
     return (
         *cell.place,
-        str(cell.params["routing"]),
+        cell.routing,
         f"{facts['msi']:.2f}",
         f"{facts['distinct_experts']:.1f}" + (f" ({expected:.1f})" if expected is not None else ""),
         f"{facts['load_max_over_mean']:.2f}",
         DISPLAYS["byte"](cell.read_bytes),
-        _time_interval(cell.seconds(LAYER)),
+        seconds(cell.seconds(LAYER)),
         *(attention, norms, router),
-        _time_interval(cell.seconds("experts")),
+        seconds(cell.seconds("experts")),
         "" if cell.predicted_s is None else _time(cell.predicted_s),
         _ratio(cell.parts_over_layer),
         _ratio(cell.layers_over_pass),
@@ -62,12 +64,23 @@ def _arm_row(cell: Cell, moe: Cell) -> tuple[str, ...]:
     return (
         *(cell.place if cell.is_moe else ("",) * 4),
         cell.arm,
-        _time_interval(cell.seconds(LAYER)),
-        "" if cell.is_moe else _ratio(median_interval(ratios)),
+        seconds(cell.seconds(LAYER)),
+        "" if cell.is_moe else times(median_interval(ratios)),
         _time(cell.seconds("attention").estimate),
         _time(cell.seconds("experts" if cell.is_moe else "ffn").estimate),
         _ratio(cell.parts_over_layer),
     )
+
+
+def floor_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
+    """Return a row for each pass of an MoE: the share that its floor has of each part's time, as FLOOR_HEADERS."""
+    return [
+        (*cell.place, cell.routing, *map(_share, map(cell.floor_share, FLOOR_PARTS))) for cell in cells if cell.is_moe
+    ]
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def apart_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
@@ -75,7 +88,7 @@ def apart_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
     return [
         (
             *cell.place,
-            str(cell.params["routing"]),
+            cell.routing,
             *(_time(cell.seconds(part).estimate) for part in ("experts", *APART)),
             _ratio(cell.over(APART, "experts")),
         )
@@ -88,20 +101,26 @@ def crossing_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
     """Return a row for each scale and routing, of its largest prompt, in the order of CROSSING_HEADERS."""
     largest: dict[tuple[str, str], tuple[int, Cell]] = {}
     for cell in filter(_has_tokens, cells):
-        key = (cell.preset, str(cell.params["routing"]))
-        num_tokens = cell.batch_size * int(str(cell.params["seq_len"]))
+        key = (cell.preset, cell.routing)
+        num_tokens = cell.batch_size * int(cell.length)
         if key not in largest or num_tokens > largest[key][0]:
             largest[key] = (num_tokens, cell)
-    return list(starmap(_crossing_row, ((key, *found) for key, found in largest.items())))
+    usual = {preset: cell for (preset, routing), (_, cell) in largest.items() if routing == UNIFORM}
+    return [_crossing_row(*key, *found, usual.get(key[0])) for key, found in largest.items()]
 
 
 def _has_tokens(cell: Cell) -> bool:
-    return cell.is_moe and str(cell.params["seq_len"]).isdigit()
+    return cell.is_moe and cell.length.isdigit()
 
 
-def _crossing_row(key: tuple[str, str], num_tokens: int, cell: Cell) -> tuple[str, ...]:
+def _crossing_row(preset: str, routing: str, num_tokens: int, cell: Cell, usual: Cell | None) -> tuple[str, ...]:
     shares = (cell.facts[f"{whose}crossing_{how}"] for whose in ("", "vision_") for how in ("in_order", "bins"))
-    return (*key, f"{num_tokens:,}", f"{cell.facts['msi']:.2f}", *(f"{100 * share:.1f} %" for share in shares))
+    change = cell.facts["crossing_bins"] / usual.facts["crossing_in_order"] - 1 if usual else None
+    return (
+        *(preset, routing, f"{num_tokens:,}", f"{cell.facts['msi']:.2f}"),
+        *(f"{100 * share:.1f} %" for share in shares),
+        "" if change is None else f"{100 * change:+.1f} %",
+    )
 
 
 def that_do_not_add_up(cells: Iterable[Cell]) -> list[str]:
@@ -116,12 +135,6 @@ def that_do_not_add_up(cells: Iterable[Cell]) -> list[str]:
 
 
 _time = DISPLAYS["s"]
-
-
-def _time_interval(interval: Interval) -> str:
-    """Write seconds with their interval."""
-    estimate, low, high = map(_time, interval)
-    return f"{estimate} [{low}, {high}]"
 
 
 def _ratio(interval: Interval) -> str:

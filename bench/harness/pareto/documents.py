@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.harness.environment import describe
 from bench.harness.pareto.join import join_entries
 from bench.harness.pareto.points import AXES, LIMITS, Point
 
@@ -93,8 +94,8 @@ def _check(entry: Json) -> None:
 
 
 def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:
-    for what, describe in (("machine", describe_machine), ("workload", describe_workload)):
-        said = {describe(document): path for path, document in documents}
+    for what, line_of in (("machine", describe_machine), ("workload", describe_workload)):
+        said = {line_of(document): path for path, document in documents}
         if len(said) > 1:
             raise ValueError(
                 f"{name} documents must be of one {what}, for their throughputs are compared, got "
@@ -117,9 +118,7 @@ def describe_machine(document: Json) -> str:
     'Acme, float32, 1 threads'
     """
     machine = document.get("machine", "")
-    if not isinstance(machine, Mapping):
-        return str(machine)
-    return "{device_model}, {dtype}, {num_threads} threads".format(**machine)
+    return describe(machine) if isinstance(machine, Mapping) else str(machine)
 
 
 def describe_workload(document: Json) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
+from bench.harness.markdown import escape, markdown_table
 from bench.harness.metrics import METRICS
 from bench.harness.pareto import sentences
 from bench.harness.pareto.documents import TIERS, Tier
@@ -20,7 +21,6 @@ from bench.harness.pareto.tables import (
     point_rows,
     without_empty_columns,
 )
-from bench.harness.report import escape, markdown_table
 
 Figures = Mapping[tuple[str, str], Sequence[Path]]  # (tier, axis) -> its files, the SVG first
 

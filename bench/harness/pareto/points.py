@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.harness.stats import Interval
-from bench.harness.twins import mean_interval
+from bench.harness.stats import Interval, mean_interval
 
 AXES = ("req_per_s", "prefill_tok_per_s")  # throughputs, keys of METRICS; the first is what a user waits for
 LIMITS = Interval._fields  # how documents write an interval
@@ -77,7 +76,7 @@ def joined(intervals: Sequence[Interval]) -> Interval:
     Interval(estimate=0.5, low=0.4, high=0.6)
     """
     mean = mean_interval([interval.estimate for interval in intervals])
-    over_seeds = 0.0 if math.isnan(mean.high) else mean.high - mean.estimate
+    over_seeds = 0.0 if math.isinf(mean.high) else mean.high - mean.estimate
     below, above = (
         math.hypot(over_seeds, sum(sides) / len(intervals))
         for sides in (

@@ -71,7 +71,7 @@ def pair_rows(found: Sequence[Pair]) -> list[tuple[str, ...]]:
             pair.against.name,
             points(pair.difference),
             str(pair.num_seeds) if pair.point.num_samples else "",
-            MIXED if pair.speedup is None else times(pair.speedup),
+            MIXED if pair.speedup is None else pair.speedup.text(".2f", "x"),
             pair.outcome,
         )
         for pair in found
@@ -94,7 +94,7 @@ def percent(share: Interval) -> str:
     >>> percent(Interval(0.5, 0.4, 0.625))
     '50.0 [40.0, 62.5]'
     """
-    return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * value for value in share))
+    return Interval(*(100 * value for value in share)).text(".1f")
 
 
 def points(difference: Interval) -> str:
@@ -103,16 +103,7 @@ def points(difference: Interval) -> str:
     >>> points(Interval(-0.018, -0.075, 0.039))
     '-1.8 [-7.5, +3.9]'
     """
-    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * value for value in difference))
-
-
-def times(ratio: Interval) -> str:
-    """Write a ratio of throughputs.
-
-    >>> times(Interval(2.0, 1.5, 2.667))
-    '2.00x [1.50, 2.67]'
-    """
-    return "{:.2f}x [{:.2f}, {:.2f}]".format(*ratio)
+    return Interval(*(100 * value for value in difference)).text("+.1f")
 
 
 def throughput(point: Point, axis: str) -> str:

@@ -1,33 +1,37 @@
-"""Figure of the speed-ups over the batch size: a panel a scale and phase, a colour a length, dashed the floors."""
+"""Figures of the speed-ups over the batch size: a panel a scale and phase, a colour a length, dashed the floors."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import ScalarFormatter
 
-from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
+from bench.harness.plot.style import ANY_PAGE, COLOURS, Page, panels, save, style_on
 from bench.harness.results.cells import Cell
 from bench.harness.results.tables import PHASES
 
 AGAINST, ROUTING = "dense", "uniform"
+COVER_SCALES = ("7b", "34b")  # what the project asks about
 COLUMNS = 2
+FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
 
 
-def draw_speedups(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
+def draw_speedups(cells: Sequence[Cell], paths: Sequence[Path], *, page: Page = ANY_PAGE) -> None:
     """Draw the MoE against its dense twin.
 
     Args:
         cells: Of prefill and decode; others are left out.
         paths: Of the files, whose suffixes are their formats.
+        page: What the figure lies on.
 
     Raises:
         ValueError: No cell is of prefill or decode against the twin.
     """
-    drawn = [cell for cell in cells if cell.benchmark in PHASES and cell.against == AGAINST and cell.routing == ROUTING]
+    drawn = [cell for cell in cells if _is_drawn(cell)]
     if not drawn:
         raise ValueError(
             f"records must hold prefill or decode under {ROUTING} routing with a dense arm to be drawn, got none; "
@@ -35,28 +39,64 @@ def draw_speedups(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
         )
     lengths = sorted({cell.length for cell in drawn}, key=lambda length: (len(length), length))
     colours = dict(zip(lengths, COLOURS * 2, strict=False))
-    groups: dict[str, list[Cell]] = {}
-    for cell in drawn:
-        groups.setdefault(f"{cell.scale}, {PHASES[cell.benchmark]}", []).append(cell)
+    groups = _by_panel(drawn)
     columns = min(COLUMNS, len(groups))
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(style_on(page)):
         figure = panels(columns, math.ceil(len(groups) / columns), width=1.3, same_y=False)
+        if page.paper:
+            figure.patch.set(facecolor=page.paper, alpha=1.0)
         for axes in figure.axes[len(groups) :]:
             axes.set_axis_off()
-        for axes, (title, group) in zip(figure.axes, sorted(groups.items()), strict=False):
-            _draw(axes, group, colours)
+        for axes, (title, group) in zip(figure.axes, groups.items(), strict=False):
+            _draw(axes, group, colours, page)
             axes.set(title=title, xlabel="requests in a batch", ylabel="times as fast as dense", ylim=(0, None))
         marks = [Line2D([], [], color=colour, marker="o", label=f"{name} tokens") for name, colour in colours.items()]
-        marks.append(Line2D([], [], color=INK, linestyle="--", label="floors allow"))
+        marks.append(Line2D([], [], color=page.ink, label="floors allow", **FLOOR_MARK))
         figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
             save(figure, path)
 
 
-def _draw(axes: Axes, cells: Sequence[Cell], colours: dict[str, str]) -> None:
+def draw_covers(cells: Sequence[Cell], paths: Mapping[Path, Page]) -> list[Path]:
+    """Draw the scales that the project asks about, for pages of one theme each.
+
+    Args:
+        cells: As `draw_speedups` takes them.
+        paths: Of the files, and what each lies on.
+
+    Returns:
+        The files that were written: none where no cell is of these scales.
+    """
+    asked = [cell for cell in cells if cell.scale in COVER_SCALES]
+    written = []
+    for path, page in paths.items() if any(map(_is_drawn, asked)) else ():
+        draw_speedups(asked, [path], page=page)
+        written.append(path)
+    return written
+
+
+def _is_drawn(cell: Cell) -> bool:
+    return cell.benchmark in PHASES and cell.against == AGAINST and cell.routing == ROUTING
+
+
+def _by_panel(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Group cells by title: scale, phase, whether any is extrapolated, and the machine where several measured them."""
+    found: dict[tuple[str, str], dict[str, list[Cell]]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.scale.rjust(8), cell.benchmark)):
+        found.setdefault((cell.scale, PHASES[cell.benchmark]), {}).setdefault(cell.machine, []).append(cell)
+    groups = {}
+    for (scale, phase), machines in found.items():
+        for machine, group in machines.items():
+            mark = " (extrapolated)" if any(cell.depths for cell in group) else ""
+            place = f"\n{machine}" if len(machines) > 1 else ""
+            groups[f"{scale}, {phase}{mark}{place}"] = group
+    return groups
+
+
+def _draw(axes: Axes, cells: Sequence[Cell], colours: dict[str, str], page: Page) -> None:
     axes.set_xscale("log", base=2)
-    axes.axhline(1.0, color=INK, linewidth=0.8)
+    axes.axhline(1.0, color=page.ink, linewidth=0.8)
     for length, colour in colours.items():
         line = sorted((cell for cell in cells if cell.length == length), key=lambda cell: cell.batch_size)
         batches, speedups = [cell.batch_size for cell in line], [cell.speedup for cell in line]
@@ -66,6 +106,6 @@ def _draw(axes: Axes, cells: Sequence[Cell], colours: dict[str, str]) -> None:
         ]
         axes.errorbar(batches, [s.estimate for s in speedups], whiskers, color=colour, marker="o", markersize=3, lw=1.2)
         predicted = [(cell.batch_size, cell.predicted) for cell in line if cell.predicted]
-        axes.plot(*zip(*predicted, strict=True), color=colour, linestyle="--", linewidth=1) if predicted else None
+        axes.plot(*zip(*predicted, strict=True), color=colour, **FLOOR_MARK) if predicted else None
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xticks(sorted({cell.batch_size for cell in cells}))

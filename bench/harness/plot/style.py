@@ -1,7 +1,7 @@
 """What all figures share: SVG that reads on light and dark pages and is the same bytes for the same record."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +24,22 @@ STYLE: dict[Any, Any] = {  # matplotlib's names, which its stubs list as literal
     "axes.spines.right": False,
     "legend.frameon": False,
 }
+
+
+class Page(NamedTuple):
+    """What a figure lies on."""
+
+    ink: str  # of text and axes
+    paper: str | None  # None: the page shows through
+
+
+ANY_PAGE = Page(INK, None)
+LIGHT, DARK = Page("#1f2328", "#ffffff"), Page("#e6edf3", "#0d1117")  # GitHub's two themes, for a README's picture
+
+
+def style_on(page: Page) -> dict[Any, Any]:
+    """Return STYLE in a page's ink."""
+    return {name: page.ink if value == INK else value for name, value in STYLE.items()}
 
 
 def panels(columns: int, rows: int = 1, *, width: float = 1.0, height: float = 1.0, same_y: bool = True) -> Figure:

@@ -1,4 +1,4 @@
-"""What a campaign's suites come to: shares with exact intervals, and how far launches of unchanged code lie apart."""
+"""What suites come to: shares with exact intervals, and how far launches of unchanged code lie apart."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,8 +9,8 @@ from scipy import stats as scipy_stats
 
 from bench.harness.ab.decision import decide
 from bench.harness.ab.types import PairedLaunch
-from bench.harness.paired import PRIMARY
-from bench.harness.qualify.suites import Campaign, LaunchRatios, Suite
+from bench.harness.arms import PRIMARY
+from bench.harness.qualify.suites import LaunchRatios, Qualification, Suite
 from bench.harness.stats import Interval
 from bench.harness.verdict import Verdict, exit_code
 
@@ -84,9 +84,9 @@ class Spread(NamedTuple):
     detectable: float  # log ratio; median over suites of the smallest change that the judged launches could have shown
 
 
-def spreads(campaign: Campaign) -> list[Spread]:
+def spreads(qualification: Qualification) -> list[Spread]:
     """Return each scenario's spread over the first stages of all suites of unchanged code."""
-    unchanged = campaign.with_injected({})
+    unchanged = qualification.with_injected({})
     ratios: dict[str, list[float]] = {}
     for launch in (launch for suite in unchanged for launch in suite.stage_1 if PRIMARY in launch.arms):
         ratios.setdefault(launch.scenario, []).append(launch.arms[PRIMARY])

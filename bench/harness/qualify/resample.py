@@ -1,6 +1,6 @@
 """Suites drawn from recorded launches: other sizes of slowdown, and more suites than there is time to measure.
 
-A drawn suite has a campaign's own launches of unchanged code, none twice, whole: what a launch did to all its
+A drawn suite has measured launches of unchanged code, none twice, whole: what a launch did to all its
 scenarios at once stays together. A slowdown multiplies head's time of its arm.
 """
 
@@ -18,11 +18,12 @@ from bench.harness.ab.decision import (
     STAGE_2_LOOK,
     cleared,
     decide,
+    is_placebo,
     suspects,
 )
 from bench.harness.ab.types import PairedLaunch
 from bench.harness.qualify.rates import Share
-from bench.harness.qualify.suites import Campaign, LaunchRatios
+from bench.harness.qualify.suites import LaunchRatios, Qualification
 from bench.harness.verdict import Verdict
 
 NUM_SUITES = 200  # of each size: a share of 5 % is then known to 1.5 %
@@ -37,10 +38,10 @@ class Drawn(NamedTuple):
     certified: Share  # scenarios OK or IMPROVED
 
 
-def pool(campaign: Campaign) -> list[Launch]:
+def pool(qualification: Qualification) -> list[Launch]:
     """Return the whole launches of unchanged code: first stages, placebos among them, for both sides are the same."""
     whole = []
-    for suite in campaign.with_injected({}):
+    for suite in qualification.with_injected({}):
         by_number: dict[int, Launch] = {}
         counts: dict[str, int] = {}
         for launch in suite.stage_1:
@@ -116,11 +117,11 @@ def _stage(launches: Sequence[Launch], injected: Mapping[str, float], names: Col
     """Return launches of some scenarios, every PLACEBO_EVERY-th with base on both sides."""
     found = []
     for number, launch in enumerate(launches):
-        is_placebo = number % PLACEBO_EVERY == PLACEBO_EVERY - 1
-        factors = {} if is_placebo else injected
+        placebo = is_placebo(number)
+        factors = {} if placebo else injected
         for name in names:
             arms = {arm: ratio + math.log(factors.get(arm, 1.0)) for arm, ratio in launch[name].arms.items()}
-            found.append(LaunchRatios(scenario=name, is_placebo=is_placebo, arms=arms).launch())
+            found.append(LaunchRatios(scenario=name, is_placebo=placebo, arms=arms).launch())
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from bench.harness.ab.types import PairedLaunch
-from bench.harness.paired import ANCHOR, is_peer
+from bench.harness.arms import ANCHOR, is_peer
 
 MEAN_LIMIT = 1.05  # pytest-benchmark's --benchmark-compare-fail=mean:5%
 SIGNIFICANCE = 0.05

@@ -56,7 +56,7 @@ class Suite:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Campaign:
+class Qualification:
     """All suites of one machine over the same scenarios."""
 
     machine: Mapping[str, Any]
@@ -86,29 +86,29 @@ def condense(launches: Sequence[PairedLaunch]) -> list[LaunchRatios]:
     ]
 
 
-def write_campaign(path: Path, campaign: Campaign) -> None:
+def write_qualification(path: Path, qualification: Qualification) -> None:
     """Replace the file; one suite a line.
 
     Raises:
         RecordWriteError: if the file system refuses.
     """
-    head = {"schema_version": SCHEMA_VERSION, **{k: v for k, v in asdict(campaign).items() if k != "suites"}}
-    suites = ",\n".join(json.dumps(asdict(suite)) for suite in campaign.suites)
+    head = {"schema_version": SCHEMA_VERSION, **{k: v for k, v in asdict(qualification).items() if k != "suites"}}
+    suites = ",\n".join(json.dumps(asdict(suite)) for suite in qualification.suites)
     replace_text(path, f'{json.dumps(head)[:-1]}, "suites": [\n{suites}\n]}}\n')
 
 
-def read_campaign(path: Path) -> Campaign:
+def read_qualification(path: Path) -> Qualification:
     """Read the file.
 
     Raises:
         FileNotFoundError: if there is none.
-        CorruptRecord: if it is not what `write_campaign` leaves.
+        CorruptRecord: if it is not what `write_qualification` leaves.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document.pop("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}")
-        return Campaign(**{**document, "suites": [_suite(suite) for suite in document["suites"]]})
+        return Qualification(**{**document, "suites": [_suite(suite) for suite in document["suites"]]})
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{path} must hold suites, and is not there; leave --report out to measure some"

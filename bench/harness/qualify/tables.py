@@ -1,17 +1,17 @@
-"""A campaign as tables: how often the gate errs, what other rules say of the same launches, how exact scenarios are."""
+"""Suites as tables: how often the gate errs, what other rules say of the same launches, how exact scenarios are."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from bench.harness.paired import PRIMARY
+from bench.harness.arms import PRIMARY
+from bench.harness.markdown import markdown_table
 from bench.harness.qualify import rates
 from bench.harness.qualify.rates import Share
 from bench.harness.qualify.resample import NUM_SUITES, draw_suites, needed, pool
 from bench.harness.qualify.rules import INTERLEAVED, RULES
-from bench.harness.qualify.suites import Campaign, Suite
-from bench.harness.report import markdown_table
-from bench.harness.stats import percent
+from bench.harness.qualify.suites import Qualification, Suite
+from bench.harness.stats import Interval, percent
 from bench.harness.verdict import Verdict
 
 SIZES = (1.0, 1.01, 1.02, 1.03, 1.05, 1.10)  # of the slowdowns that are drawn, on the MoE
@@ -33,39 +33,39 @@ SPREAD_HEADERS = ("scenario", "launch sd", "launches", "smallest detectable chan
 CODE_OF = {"moe": "MoE", "dense": "dense"}  # arm -> how reports call what only it runs
 
 
-def report(campaign: Campaign, num_drawn: int = NUM_SUITES) -> str:
-    """Return the campaign as markdown.
+def report(qualification: Qualification, num_drawn: int = NUM_SUITES) -> str:
+    """Return all tables as markdown.
 
     Args:
-        campaign: with at least one suite.
+        qualification: with at least one suite.
         num_drawn: suites of each size that are resampled.
     """
     return "\n\n".join(
         [
-            _headline(campaign),
-            markdown_table(RATES_HEADERS, [_rates_row(campaign, kind) for kind in _kinds(campaign)]),
+            _headline(qualification),
+            markdown_table(RATES_HEADERS, [_rates_row(qualification, kind) for kind in _kinds(qualification)]),
             "The same launches judged by other rules:",
-            markdown_table((*RULE_HEADERS, *_power_headers(campaign)), _rule_rows(campaign)),
-            *_drawn(campaign, num_drawn),
+            markdown_table((*RULE_HEADERS, *_power_headers(qualification)), _rule_rows(qualification)),
+            *_drawn(qualification, num_drawn),
             "What a launch's log ratio of unchanged base and head spreads by (MoE):",
-            markdown_table(SPREAD_HEADERS, _spread_rows(campaign)),
+            markdown_table(SPREAD_HEADERS, _spread_rows(qualification)),
         ]
     )
 
 
-def _headline(campaign: Campaign) -> str:
-    machine, loads = campaign.machine, [load for suite in campaign.suites for load in suite.load]
+def _headline(qualification: Qualification) -> str:
+    machine, loads = qualification.machine, [load for suite in qualification.suites for load in suite.load]
     return (
-        f"{len(campaign.suites)} suites of {len(campaign.scenarios)} scenarios on {machine['cpu_model']}, "
+        f"{len(qualification.suites)} suites of {len(qualification.scenarios)} scenarios on {machine['cpu_model']}, "
         f"{machine['cpu_count']} CPUs, torch {machine['torch']}, transformers {machine['transformers']}; "
         f"load {min(loads):.1f} to {max(loads):.1f}; intervals are 95 %, exact."
     )
 
 
-def _kinds(campaign: Campaign) -> list[Mapping[str, float]]:
+def _kinds(qualification: Qualification) -> list[Mapping[str, float]]:
     """Return what was injected, unchanged code first."""
     found: list[Mapping[str, float]] = []
-    for suite in campaign.suites:
+    for suite in qualification.suites:
         if dict(suite.injected) not in found:
             found.append(dict(suite.injected))
     return sorted(found, key=len)
@@ -80,8 +80,8 @@ def name_of(injected: Mapping[str, float]) -> str:
     return ", ".join(f"{arm} {100 * (factor - 1):+g} %" for arm, factor in injected.items()) or "unchanged"
 
 
-def _rates_row(campaign: Campaign, injected: Mapping[str, float]) -> tuple[str, ...]:
-    suites = campaign.with_injected(injected)
+def _rates_row(qualification: Qualification, injected: Mapping[str, float]) -> tuple[str, ...]:
+    suites = qualification.with_injected(injected)
     certified = [rates.ended_as(suites, verdict) for verdict in (Verdict.OK, Verdict.IMPROVED)]
     rightly = rates.attributed(suites, _where(injected)) if injected else None
     return (
@@ -103,17 +103,17 @@ def _where(injected: Mapping[str, float]) -> str:
 def _share(share: Share) -> str:
     if share.of == 0:
         return ""
-    estimate, low, high = (100 * value for value in share.interval())
-    return f"{share.hits} of {share.of}: {estimate:.1f} % [{low:.1f}, {high:.1f}]"
+    shown = Interval(*(100 * value for value in share.interval())).text(".1f", " %")
+    return f"{share.hits} of {share.of}: {shown}"
 
 
-def _power_headers(campaign: Campaign) -> list[str]:
-    return [f"{name_of(kind)}: scenarios called slower" for kind in _kinds(campaign) if kind]
+def _power_headers(qualification: Qualification) -> list[str]:
+    return [f"{name_of(kind)}: scenarios called slower" for kind in _kinds(qualification) if kind]
 
 
-def _rule_rows(campaign: Campaign) -> Iterable[tuple[str, ...]]:
-    unchanged = campaign.with_injected({})
-    slowed = [campaign.with_injected(kind) for kind in _kinds(campaign) if kind]
+def _rule_rows(qualification: Qualification) -> Iterable[tuple[str, ...]]:
+    unchanged = qualification.with_injected({})
+    slowed = [qualification.with_injected(kind) for kind in _kinds(qualification) if kind]
     regressed = [_share(rates.ended_as(suites, Verdict.REGRESSED)) for suites in slowed]
     alarms = _share(rates.false_alarms(unchanged))
     yield (GATE, alarms, _share(rates.ended_as(unchanged, Verdict.REGRESSED)), *regressed)
@@ -125,9 +125,9 @@ def _rule_cells(rule: str, unchanged: Sequence[Suite]) -> tuple[str, str]:
     return _share(rates.flagged_suites(unchanged, rule)), _share(rates.flagged_scenarios(unchanged, rule))
 
 
-def _drawn(campaign: Campaign, num_drawn: int) -> list[str]:
+def _drawn(qualification: Qualification, num_drawn: int) -> list[str]:
     """Return the drawn suites' table; a sentence instead while there are too few launches to draw from."""
-    launches = pool(campaign)
+    launches = pool(qualification)
     if len(launches) < needed():
         return [f"Other sizes are resampled once {needed()} whole launches are there; {len(launches)} are."]
     rng = np.random.default_rng(SEED)
@@ -139,8 +139,8 @@ def _drawn(campaign: Campaign, num_drawn: int) -> list[str]:
     return [said, markdown_table(DRAWN_HEADERS, rows)]
 
 
-def _spread_rows(campaign: Campaign) -> list[tuple[str, ...]]:
+def _spread_rows(qualification: Qualification) -> list[tuple[str, ...]]:
     return [
         (one.scenario, f"{percent(one.launch_sd):.1f} %", str(one.num_launches), f"{percent(one.detectable):.1f} %")
-        for one in rates.spreads(campaign)
+        for one in rates.spreads(qualification)
     ]

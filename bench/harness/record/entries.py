@@ -7,8 +7,8 @@ from typing import Any
 
 from pytest_benchmark.stats import Stats
 
+from bench.harness.arms import ANCHOR
 from bench.harness.environment import differences
-from bench.harness.paired import ANCHOR
 from bench.harness.peaks import Cost
 from bench.harness.record.schema import KEY, Json, Record
 from bench.harness.record.storage import seal

@@ -114,6 +114,10 @@ class Record:
     promotion: Json | None
     scenarios: Mapping[str, Scenario]
 
+    def why_not_fitting(self) -> dict[str, str]:
+        """Return by scenario id why it was not measured: no memory for it, or skipped."""
+        return {str(entry["scenario"]): str(entry.get("reason", "skipped")) for entry in self.not_fitting}
+
     @classmethod
     def from_document(cls, document: object, path: Path | None = None) -> "Record":
         """Check a document against the schema and view it.

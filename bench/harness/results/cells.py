@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.harness.arms import ANCHOR, PRIMARY, is_peer
+from bench.harness.environment import describe
 from bench.harness.extrapolate import DEPTHS_NEEDED, WORST_CHECK_ERROR, Line, fit, full_depth_id, median_sample
 from bench.harness.metrics import METRICS
-from bench.harness.paired import ANCHOR, PRIMARY, is_peer
 from bench.harness.peaks import floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.stats import Interval, block_log_ratios, median_interval
@@ -89,18 +90,12 @@ def cells_of(records: Iterable[Record]) -> Found:
     for record in records:
         machines.setdefault(str(sorted(record.kind.items())), []).append(record)
     found = [
-        _cell(family, against, group[-1].peaks, machine_of(group[-1]))
+        _cell(family, against, group[-1].peaks, describe(group[-1].kind))
         for group in machines.values()
         for (_, against), family in _families(group).items()
     ]
     cells = [one for one in found if isinstance(one, Cell)]
     return Found(cells, [one for one in found if isinstance(one, Dropped)])
-
-
-def machine_of(record: Record) -> str:
-    """Name a record's machine in short."""
-    kind = record.kind
-    return f"{kind['device_model']}, {kind['dtype']}, {kind['num_threads']} threads"
 
 
 def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, Scenario]]:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
+from bench.harness.markdown import escape, markdown_table
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
-from bench.harness.report import escape, machine_line, markdown_table
+from bench.harness.report import machine_line
 from bench.harness.results.cells import Cell, Dropped, Found
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import SPEEDUP_HEADERS, WORKLOAD_HEADERS, speedup_rows, workload_rows

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bench.harness.results.cells import Cell
-from bench.harness.results.tables import PHASES, times
+from bench.harness.results.tables import PHASES
 
 WORTH = 1.1  # less is no gain that a user would notice
 
@@ -53,4 +53,4 @@ def _percent(cells: Sequence[Cell]) -> str:
 
 def _at(cell: Cell) -> str:
     floor = f", where the floors allow {cell.predicted:.2f}" if cell.predicted else ""
-    return f"{times(cell.speedup)} as fast at batch {cell.batch_size}{floor}"
+    return f"{cell.speedup.text('.2f', 'x')} as fast at batch {cell.batch_size}{floor}"

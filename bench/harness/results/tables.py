@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
+from bench.harness.arms import PRIMARY
 from bench.harness.metrics import METRICS
-from bench.harness.paired import PRIMARY
 from bench.harness.results.cells import Cell
-from bench.harness.stats import Interval
 
 PHASES = {"bench_decode": "decode", "bench_prefill": "prefill"}
 ANSWERS = "bench_generate"
@@ -22,7 +21,7 @@ def speedup_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
         (
             *(cell.scale, PHASES[cell.benchmark], cell.routing, cell.length, str(cell.batch_size), cell.against),
             *(_value(cell, arm) for arm in (PRIMARY, cell.against)),
-            times(cell.speedup),
+            cell.speedup.text(".2f", "x"),
             f"{cell.predicted:.2f}x" if cell.predicted else "",
             " / ".join(f"{100 * share:.0f} %" for share in cell.floor_share.values()),
             f"{cell.distinct_experts:.1f}" if cell.distinct_experts else "",
@@ -43,17 +42,12 @@ def workload_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
         (
             *(cell.scale, str(cell.params["workload"]), str(cell.batch_size), cell.against),
             *(cell.rate(arm) for arm in (PRIMARY, cell.against)),
-            times(cell.speedup),
+            cell.speedup.text(".2f", "x"),
             basis(cell),
         )
         for cell in cells
         if cell.benchmark == ANSWERS
     ]
-
-
-def times(speedup: Interval) -> str:
-    """Show a speed-up with its interval."""
-    return f"{speedup.estimate:.2f}x [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
 def basis(cell: Cell) -> str:

@@ -8,7 +8,6 @@ from functools import cache
 import torch
 
 from moevlm.kernels.cpu.build import load
-from moevlm.kernels.inference import is_swiglu_inference
 
 TIERS = ("generic", "dot", "tiles")  # as the kernels number them: any processor, AVX512-BF16, AMX
 HIDDEN_MULTIPLE, WIDTH_MULTIPLE = 64, 32  # columns and rows that the kernels take at a time
@@ -26,21 +25,14 @@ def tiers() -> tuple[str, ...]:
     return TIERS[: torch.ops.moevlm.best_tier() + 1]
 
 
-def takes(
-    gate_up_EWH: torch.Tensor,
-    down_EIH: torch.Tensor,
-    hidden_TH: torch.Tensor,
-    hidden_act: str,
-    weights_TK: torch.Tensor | None = None,
-) -> bool:
-    """Tell whether the kernels compute with these tensors: CPU, float32 or bfloat16, no gradient, known sizes.
+def takes(down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> bool:
+    """Tell whether the kernels compute with these tensors; `moevlm.kernels.inference` has been asked.
+
+    They are for a CPU, float32 or bfloat16, widths of whole multiples, and no more tokens than they may sum.
 
     Args:
-        gate_up_EWH: (E, 2I, H).
-        down_EIH: (E, I, H).
+        down_EIH: (E, I, H); gate and up have its sizes.
         hidden_TH: Hidden states.
-        hidden_act: Activation by transformers' name.
-        weights_TK: Expert weights, of an MoE.
     """
     _, width, hidden_size = down_EIH.shape
     return (
@@ -48,7 +40,6 @@ def takes(
         and hidden_TH.dtype in DTYPES
         and hidden_size % HIDDEN_MULTIPLE == 0
         and width % WIDTH_MULTIPLE == 0
-        and is_swiglu_inference(gate_up_EWH, down_EIH, hidden_TH, hidden_act, weights_TK)
         and torch.get_num_threads() * hidden_TH.numel() * torch.float32.itemsize <= MOST_SUM_BYTES
         and load() is None
     )

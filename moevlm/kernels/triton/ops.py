@@ -5,7 +5,8 @@ Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a t
 
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -45,23 +46,16 @@ def run_experts(
         return torch.zeros_like(hidden_TH)
     row_bytes = ids_TK.shape[1] * hidden_TH.shape[1] * hidden_TH.dtype.itemsize
     parts = zip(*(tensor.split(max(1, MOST_ROW_BYTES // row_bytes)) for tensor in tensors), strict=True)
-    outputs = [_run_part(plan, gate_up_EWH, down_EIH, *part) for part in parts]
+    run = _kernel(plan)
+    outputs = [run(gate_up_EWH, down_EIH, *part) for part in parts]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
-def _run_part(
-    plan: Plan,
-    gate_up_EWH: torch.Tensor,
-    down_EIH: torch.Tensor,
-    hidden_TH: torch.Tensor,
-    ids_TK: torch.Tensor,
-    weights_TK: torch.Tensor,
-) -> torch.Tensor:
-    tensors = gate_up_EWH, down_EIH, hidden_TH, ids_TK, weights_TK
+def _kernel(plan: Plan) -> Callable[..., torch.Tensor]:
+    """Return what takes a part's tensors, in the order of `run_experts`."""
     if plan.way == "grouped_mm":
-        output: torch.Tensor = compiled()(*tensors)
-        return output
-    return {"few": few_experts, "many": many_experts}[plan.way](*tensors, plan.tiles)
+        return compiled()
+    return partial({"few": few_experts, "many": many_experts}[plan.way], tiles=plan.tiles)
 
 
 def run_dense(plan: Plan, gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> torch.Tensor:

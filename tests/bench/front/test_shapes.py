@@ -50,7 +50,7 @@ def test_the_floor_of_a_dense_prefill_is_its_products_over_the_peak() -> None:
     flops = 2 * BATCH_SIZE * (tokens * weights + scores + hidden * sizes["vocab_size"])
     load = Load(prompt_tokens=tokens, output_tokens=1, num_tiles=0)
     rates = predicted_throughput(shape_config(SHAPES["qwen3-8b"]), load)
-    assert rates["req_per_s"]["estimate"] == pytest.approx(BATCH_SIZE * PEAKS["flop_per_s"] / flops, rel=0.01)
+    assert rates["req_per_s"]["estimate"] == pytest.approx(BATCH_SIZE * PEAKS["matmul_flop_per_s"] / flops, rel=0.01)
     assert rates["prefill_tok_per_s"]["estimate"] == pytest.approx(tokens * rates["req_per_s"]["estimate"])
     assert rates["req_per_s"]["low"] == pytest.approx(LEAST_OF_FLOOR * rates["req_per_s"]["high"])
 
@@ -63,7 +63,7 @@ def test_a_further_output_token_costs_at_least_the_weights_once() -> None:
         for n in (1, 2)
     )
     embedding = 151936 * 5120  # rows are looked up, not read whole
-    assert two - one > 2 * (parameter_counts(config).text - embedding) / PEAKS["byte_per_s"]
+    assert two - one > 2 * (parameter_counts(config).text - embedding) / PEAKS["copy_byte_per_s"]
 
 
 @pytest.mark.parametrize("task", LLAVA_NEXT_TOKENS)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from bench.front.trained.document import _kin
 from bench.front.trained.exam import Scored
 from bench.front.trained.ship import ship
 from bench.front.trained.throughput import measure_throughput
+from fixtures.tasks.easy_vqa import load_easy_vqa
 from fixtures.tasks.procedural import TASKS
 from fixtures.training import shipped
 from fixtures.training.__main__ import main as train
@@ -19,6 +21,7 @@ from fixtures.training.recipes import SIZES
 from fixtures.training.runs import Choice, load_model
 from fixtures.training.tokens import Lexicon
 from fixtures.training.variants import build
+from tests.fixtures.easy_vqa_stand_in import stand_in
 
 DOCUMENTS = TASKS["documents"]
 CPU = torch.device("cpu")
@@ -118,6 +121,41 @@ def test_without_shifted_pictures_styles_are_left_out(folder, tmp_path):
     path = tmp_path / "front.json"
     main(["score", str(folder), "--pictures", "2", "--shifted-pictures", "0", "--out", str(path)])
     assert [twin["styles"] for twin in json.loads(path.read_text())["twins"]] == [{}, {}]
+
+
+@pytest.fixture
+def easy_vqa(tmp_path, monkeypatch):
+    load_easy_vqa.cache_clear()
+    monkeypatch.setitem(sys.modules, "easy_vqa", stand_in(tmp_path, train=range(1, 8), test=range(4)))
+    yield
+    load_easy_vqa.cache_clear()
+
+
+@pytest.mark.usefixtures("easy_vqa")
+def test_a_data_set_is_trained_on_and_scored_like_the_tasks_that_are_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("bench.front.trained.document.TRAIN_PICTURES", 7)
+    out, path = tmp_path / "twins", tmp_path / "front.json"
+    chosen = ["--tasks", "easy-vqa", "--variants", "dense,plain", "--seeds", "0"]
+    train(["--recipe", "seconds", *chosen, "--out", str(out)])
+    main(["score", str(out), "--pictures", "4", "--out", str(path)])
+    twins = json.loads(path.read_text())["twins"]
+    assert [(twin["task"], twin["variant"], twin["styles"]) for twin in twins] == [
+        ("easy-vqa", "dense", {}),
+        ("easy-vqa", "plain", {}),
+    ]
+    for twin in twins:
+        counted = {group: table["num_samples"] for group, table in twin["accuracy"].items()}
+        assert counted == {"all": 12, "main split": 12, "shape": 4, "yes or no": 4, "colour": 4}
+        assert twin["blind"]["all"]["estimate"] == 0.5  # four of the seven are blue, two of these four
+        assert twin["throughput"]["req_per_s"]["estimate"] > 0
+    with pytest.raises(SystemExit, match="4"):
+        main(["score", str(out), "--pictures", "5"])
+    assert "index must be below 4, easy-vqa's pictures of the split test, got 4" in capsys.readouterr().err
+    load_easy_vqa.cache_clear()
+    monkeypatch.setitem(sys.modules, "easy_vqa", None)
+    with pytest.raises(SystemExit, match="4"):
+        main(["score", str(out), "--pictures", "4"])
+    assert "reading easy-VQA needs its package: pip install easy-vqa" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from bench.bench_layers import check_parts
+from bench.bench_layers import GIVEN, check_parts
+from bench.floors import work_of
 from bench.layers.parts import dispatch, part_costs, parts_of
 from bench.layers.passes import PHASES, Pass, recorded_layers
 from bench.layers.routing_facts import routing_facts
@@ -44,15 +45,15 @@ def taken(request: pytest.FixtureRequest, twins: Twins, inputs: Mapping[str, tor
 def test_each_part_gives_what_it_gave_in_the_pass_however_often_it_runs(taken: dict[str, Pass], arm: str) -> None:
     parts = parts_of(taken[arm])
     for _ in range(2):
-        check_parts(taken[arm], {name: run() for name, run in parts.items()})
+        outputs = {name: run() for name, run in parts.items()}
+        check_parts(taken[arm], {name: output for name, output in outputs.items() if name in GIVEN})
 
 
 @torch.inference_mode()
 def test_a_part_that_gives_something_else_is_found(taken: dict[str, Pass]) -> None:
-    outputs = {name: run() for name, run in parts_of(taken["moe"]).items()}
-    outputs["norms"] = [tensor * 1.001 for tensor in outputs["norms"]]
+    norms = [tensor * 1.001 for tensor in parts_of(taken["moe"])["norms"]()]
     with pytest.raises(AssertionError, match=r"norms, layer 0: relative error 1\.0e-03"):
-        check_parts(taken["moe"], outputs)
+        check_parts(taken["moe"], {"norms": norms})
 
 
 @torch.inference_mode()
@@ -102,13 +103,16 @@ def test_a_module_that_the_pass_did_not_call_is_named(twins: Twins) -> None:
 
 def test_costs_of_the_parts_add_up_to_the_pass(taken: dict[str, Pass]) -> None:
     for arm, ffn in (("moe", ("router", "experts")), ("dense", ("ffn",))):
-        distinct = 5.0 if arm == "moe" else None
-        costs = part_costs(taken[arm], batch_size=BATCH_SIZE, seq_len=SEQ_LEN, distinct=distinct)
+        hit = [len({int(expert) for expert in ids_TK.flatten()}) for ids_TK in taken[arm].step_ids]
+        distinct = sum(hit) / len(hit) if hit else None
+        costs = part_costs(taken[arm], batch_size=BATCH_SIZE, seq_len=SEQ_LEN)
         whole = phase_cost(
             taken[arm].model.config, taken[arm].phase, batch_size=BATCH_SIZE, seq_len=SEQ_LEN, dtype_bytes=8,
             distinct_experts=distinct,
         )  # fmt: skip
-        assert costs[""] == {"flops": whole.flops, "bytes": whole.bytes}
+        assert costs[""] == work_of([whole])
+        assert costs["attention"]["parts"] == costs[""]["parts"][:2]
+        assert costs["layers"]["parts"] == costs[""]["parts"][:-1]
         for unit in ("flops", "bytes"):
             layer = sum(costs[part][unit] for part in ("attention", *ffn))
             assert costs["layers"][unit] == pytest.approx(layer)

@@ -23,7 +23,18 @@ def test_a_cpus_kernels_compute_what_plain_products_do():
 
 def test_no_kernel_takes_what_it_cannot_compute():
     assert fast.fast_dense(GATE_UP.double(), DOWN.double(), HIDDEN.double(), "silu") is None
-    assert fast.fast_experts(GATE_UP, DOWN, HIDDEN, IDS, WEIGHTS.clone().requires_grad_(), "silu") is None
+    assert fast.fast_dense(GATE_UP, DOWN, HIDDEN, "gelu") is None
+    assert fast.fast_experts(GATE_UP, DOWN, HIDDEN, IDS, WEIGHTS, "gelu") is None
+    assert fast.fast_experts(GATE_UP, DOWN, HIDDEN.bfloat16(), IDS, WEIGHTS, "silu") is None
+
+
+def test_gradients_are_left_to_torch():
+    wanted = [DOWN.clone().requires_grad_(), WEIGHTS.clone().requires_grad_()]
+    assert fast.fast_dense(GATE_UP, wanted[0], HIDDEN, "silu") is None
+    assert fast.fast_experts(GATE_UP, DOWN, HIDDEN, IDS, wanted[1], "silu") is None
+    with torch.no_grad():
+        assert fast.fast_dense(GATE_UP, wanted[0], HIDDEN, "silu") is not None
+        assert fast.fast_experts(GATE_UP, DOWN, HIDDEN, IDS, wanted[1], "silu") is not None
 
 
 @pytest.mark.parametrize(

@@ -163,31 +163,20 @@ def test_torch_knows_the_operators_schema_and_shape():
 
 
 def test_kernels_take_only_what_they_compute():
-    weights, hidden = make_weights(4, 32, 64, torch.float32), make_tokens(3, 64, torch.float32)
-    gate_up, down = weights
-    assert ops.takes(gate_up, down, hidden, "silu")
-    assert not ops.takes(gate_up, down, hidden, "gelu")
-    assert not ops.takes(gate_up.double(), down.double(), hidden.double(), "silu")
-    assert not ops.takes(gate_up, down, hidden.bfloat16(), "silu")
-    assert not ops.takes(gate_up[:, :, :32].contiguous(), down[:, :, :32].contiguous(), hidden[:, :32], "silu")
-    assert not ops.takes(gate_up[:, :48].contiguous(), down[:, :24].contiguous(), hidden, "silu")
-    assert not ops.takes(gate_up.mT.contiguous().mT, down, hidden, "silu")
+    (_, down), hidden = make_weights(4, 32, 64, torch.float32), make_tokens(3, 64, torch.float32)
+    assert ops.takes(down, hidden)
+    assert not ops.takes(down.double(), hidden.double())
+    assert not ops.takes(down.half(), hidden.half())
+    assert not ops.takes(down[:, :, :32], hidden[:, :32])
+    assert not ops.takes(down[:, :24], hidden)
+    assert not ops.takes(down.to("meta"), hidden.to("meta"))
 
 
 def test_more_tokens_than_threads_may_sum_are_left_to_torch():
-    (gate_up, down), one = make_weights(4, 32, 64, torch.float32), torch.zeros(1, 64)
+    (_, down), one = make_weights(4, 32, 64, torch.float32), torch.zeros(1, 64)
     most = 2**29 // (4 * 64 * torch.get_num_threads())
-    assert ops.takes(gate_up, down, one.expand(most, 64), "silu")
-    assert not ops.takes(gate_up, down, one.expand(most + 1, 64), "silu")
-
-
-def test_kernels_leave_gradients_to_torch():
-    (gate_up, down), hidden = make_weights(4, 32, 64, torch.float32), make_tokens(3, 64, torch.float32)
-    by = torch.ones(3, 2, requires_grad=True)
-    assert not ops.takes(gate_up, down.requires_grad_(), hidden, "silu")
-    with torch.no_grad():
-        assert ops.takes(gate_up, down, hidden, "silu")
-    assert not ops.takes(gate_up, down.detach(), hidden, "silu", by)
+    assert ops.takes(down, one.expand(most, 64))
+    assert not ops.takes(down, one.expand(most + 1, 64))
 
 
 def test_float32_of_many_tokens_an_expert_is_left_to_torch():

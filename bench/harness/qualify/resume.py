@@ -14,7 +14,7 @@ from bench.harness.environment import load_average
 from bench.harness.measuring import scenario_of
 from bench.harness.options import inject_option
 from bench.harness.qualify.rules import flagged
-from bench.harness.qualify.suites import REMEDY, Campaign, Suite, condense, read_campaign, write_campaign
+from bench.harness.qualify.suites import REMEDY, Qualification, Suite, condense, read_qualification, write_qualification
 
 SAME_MACHINE = ("device", "device_model", "device_count", "cpu_model", "cpu_count", "torch", "transformers")
 
@@ -27,32 +27,32 @@ class Wanted:
     count: int
 
 
-def missing(wanted: Sequence[Wanted], campaign: Campaign) -> list[Mapping[str, float]]:
-    """List the suites still to run, kinds mixed in proportion, so that an interrupted campaign has some of each.
+def missing(wanted: Sequence[Wanted], qualification: Qualification) -> list[Mapping[str, float]]:
+    """List the suites still to run, kinds mixed in proportion, so that an interrupted call leaves some of each.
 
     >>> wanted = [Wanted(injected={}, count=4), Wanted(injected={"moe": 1.05}, count=2)]
-    >>> [len(kind) for kind in missing(wanted, Campaign(machine={}, scenarios=(), arguments=()))]
+    >>> [len(kind) for kind in missing(wanted, Qualification(machine={}, scenarios=(), arguments=()))]
     [0, 0, 1, 0, 0, 1]
     """
     left = [
         ((number + 1) / one.count, one.injected)
         for one in wanted
-        for number in range(len(campaign.with_injected(one.injected)), one.count)
+        for number in range(len(qualification.with_injected(one.injected)), one.count)
     ]
     return [injected for _, injected in sorted(left, key=lambda item: item[0])]
 
 
-def open_campaign(path: Path, request: Request, machine: Mapping[str, Any]) -> Campaign:
+def open_qualification(path: Path, request: Request, machine: Mapping[str, Any]) -> Qualification:
     """Read what earlier calls have left, or begin.
 
     Raises:
         ValueError: it was measured on another machine, with other software or other scenarios.
     """
     scenarios = [scenario_of(node_id) for node_id in collect(request)]
-    fresh = Campaign(machine=machine, scenarios=scenarios, arguments=list(request.arguments))
+    fresh = Qualification(machine=machine, scenarios=scenarios, arguments=list(request.arguments))
     if not path.exists():
         return fresh
-    found = read_campaign(path)
+    found = read_qualification(path)
     changed = [field for field in SAME_MACHINE if found.machine.get(field) != machine.get(field)]
     if changed or list(found.scenarios) != scenarios:
         what = ", ".join(changed) or "scenarios"
@@ -61,27 +61,31 @@ def open_campaign(path: Path, request: Request, machine: Mapping[str, Any]) -> C
 
 
 def run_suites(
-    path: Path, request: Request, campaign: Campaign, kinds: Sequence[Mapping[str, float]], note: Callable[[str], None]
-) -> Campaign:
+    path: Path,
+    request: Request,
+    qualification: Qualification,
+    kinds: Sequence[Mapping[str, float]],
+    note: Callable[[str], None],
+) -> Qualification:
     """Run the suites; each is on disk before the next one starts.
 
     Args:
-        path: of the campaign's file.
+        path: of the file.
         request: what one suite is, base and head the same revision.
-        campaign: what is there already.
+        qualification: what is there already.
         kinds: what is injected into each suite.
         note: tells the user what happens.
 
     Returns:
-        The campaign with the new suites.
+        What is there, with the new suites.
     """
     for number, injected in enumerate(kinds, start=1):
         what = ", ".join(f"{arm} x {factor:g}" for arm, factor in injected.items()) or "unchanged code"
         note(f"suite {number} of {len(kinds)}: {what}")
-        suite = _run(replace(request, seed=len(campaign.suites)), injected, note)
-        campaign = replace(campaign, suites=[*campaign.suites, suite])
-        write_campaign(path, campaign)
-    return campaign
+        suite = _run(replace(request, seed=len(qualification.suites)), injected, note)
+        qualification = replace(qualification, suites=[*qualification.suites, suite])
+        write_qualification(path, qualification)
+    return qualification
 
 
 def _run(request: Request, injected: Mapping[str, float], note: Callable[[str], None]) -> Suite:

@@ -1,118 +1,23 @@
-"""Train a model in LLaVA's two stages, the projector alone and then everything; an interrupted run resumes exactly.
-
-Batches are a function of the step, so twins see the same data in the same order and resuming needs no state of data.
-
-Shapes: B samples, S positions, H hidden size, P probed hidden states, C classes of visual labels.
-"""
+"""One run of training: steps over the plan's stages, a checkpoint now and then, exact resumption."""
 
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from moevlm.training.plan import Plan
+from moevlm.training.probe import VISUAL_LABELS, VisualProbe
 from moevlm.vision_language import MoEVLM
 
 ADAM_BETAS = (0.9, 0.98)  # the second moment forgets in 50 steps: runs here are short
-IGNORED = -100  # label of what is not scored, as in transformers
-VISUAL_LABELS = "visual_labels_PBS"  # key of a batch that the probe takes, not the model
 PROJECTOR_PATH = "multi_modal_projector"
 CHECKPOINT, LOG, MODEL = "checkpoint.pt", "log.jsonl", "model"  # what a run leaves in its folder
 
 Batches = Callable[[int], Mapping[str, torch.Tensor]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One stage: how many steps, at which peak learning rate, and whether only the projector learns."""
-
-    num_steps: int
-    learning_rate: float
-    projector_only: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How a model is trained.
-
-    Args:
-        stages: In their order; LLaVA's are the projector alone, then everything.
-        warmup_share: Part of a stage's steps in which the learning rate rises; it falls as a cosine after.
-        weight_decay: AdamW's, on matrices only.
-        max_grad_norm: Gradients are clipped to this norm.
-        probe_coef: Weight of the auxiliary loss of visual tokens.
-        checkpoint_steps: A checkpoint is written each time that so many steps are done.
-        log_steps: A line of the log is written as often.
-    """
-
-    stages: tuple[Stage, ...]
-    warmup_share: float = 0.03
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    probe_coef: float = 0.0
-    checkpoint_steps: int = 200
-    log_steps: int = 20
-
-    def __post_init__(self) -> None:
-        for name in ("checkpoint_steps", "log_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}; raise it")
-        if not self.stages or any(stage.num_steps < 1 for stage in self.stages):
-            raise ValueError(f"stages must each have at least one step, got {self.stages}; add steps")
-
-    @property
-    def num_steps(self) -> int:
-        """Count the steps of all stages."""
-        return sum(stage.num_steps for stage in self.stages)
-
-    def locate(self, step: int) -> tuple[int, int]:
-        """Return the number of a step's stage, and the step's number within it."""
-        for number, stage in enumerate(self.stages):
-            if step < stage.num_steps:
-                return number, step
-            step -= stage.num_steps
-        raise ValueError(f"step must be below num_steps={self.num_steps}, got one {step} beyond; choose a smaller one")
-
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step: linear warm-up, then half a cosine down to 0."""
-        number, done = self.locate(step)
-        stage = self.stages[number]
-        warmup = max(1, round(self.warmup_share * stage.num_steps))
-        if done < warmup:
-            return stage.learning_rate * (done + 1) / warmup
-        return stage.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - warmup) / max(1, stage.num_steps - warmup)))
-
-
-class VisualProbe(nn.Module):
-    """Read free labels off visual tokens at some hidden states: what makes a small model learn to see at all.
-
-    Args:
-        hidden_size: H.
-        num_classes: C.
-        hidden_states: P indices into the decoder's hidden states; 0 is its input.
-    """
-
-    def __init__(self, hidden_size: int, num_classes: int, *, hidden_states: tuple[int, ...] = (0,)) -> None:
-        super().__init__()
-        self.hidden_states = hidden_states
-        self.heads = nn.ModuleList(nn.Linear(hidden_size, num_classes) for _ in hidden_states)
-
-    def forward(self, hidden_states: tuple[torch.Tensor, ...], labels_PBS: torch.Tensor) -> torch.Tensor:
-        """Return the cross-entropy over the labelled tokens, summed over the probed states; a scalar.
-
-        Args:
-            hidden_states: The decoder's, each (B, S, H).
-            labels_PBS: Class of each visual token at each probed state, int64; -100 = not labelled.
-        """
-        losses = [
-            F.cross_entropy(head(hidden_states[state]).flatten(0, 1).float(), labels_BS.flatten(), ignore_index=IGNORED)
-            for head, state, labels_BS in zip(self.heads, self.hidden_states, labels_PBS, strict=True)
-        ]
-        return torch.stack(losses).sum()
 
 
 def train(

@@ -1,0 +1,161 @@
+"""Blocks: every arm once, in random balanced order.
+
+A block takes a few milliseconds, so that what disturbs the machine disturbs all of its arms alike.
+"""
+
+import functools
+import itertools
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+
+from bench.harness.arms import ANCHOR, DENSE, PRIMARY, is_peer
+from bench.harness.clock import Clock, Timed, slowed
+from bench.harness.peaks import make_anchor
+
+R = TypeVar("R")
+
+WARMUP_BLOCKS = 2  # the first pays for allocation, the second sizes the run; one, where a block exceeds the budget
+MIN_BLOCKS = 6  # the fewest whose median has a 95 % interval (2 * 0.5**6 < 0.05)
+MAX_BLOCKS = 200  # more do not help: launches differ by more than this many blocks resolve
+
+
+class UnknownArm(ValueError):  # noqa: N818  # what it is about
+    """A slowdown is to be rehearsed on an arm that there is not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and in which order a scenario is measured."""
+
+    device: torch.device
+    dtype: torch.dtype
+    budget_s: float  # clock time to spend on the blocks of one scenario
+    seed: int  # of the arms' order
+    min_blocks: int = MIN_BLOCKS
+    slowdowns: Mapping[str, float] = field(default_factory=dict)  # arm -> factor, to rehearse a regression
+
+
+def balanced_orders(arms: Sequence[str], num_blocks: int, rng: random.Random) -> list[list[str]]:
+    """Draw the order of the arms for each block, so that every arm stands in every place equally often.
+
+    Args:
+        arms: names of the arms.
+        num_blocks: how many orders are wanted.
+        rng: source of randomness.
+
+    Returns:
+        One permutation of `arms` a block: rotations of a freshly shuffled list, in random order, until they suffice.
+    """
+    orders: list[list[str]] = []
+    while len(orders) < num_blocks:
+        base = rng.sample(list(arms), len(arms))
+        rotations = [base[i:] + base[:i] for i in range(len(base))]
+        orders += rng.sample(rotations, len(rotations))
+    return orders[:num_blocks]
+
+
+def count_blocks(budget_s: float, block_s: float, min_blocks: int) -> int:
+    """Return how many blocks a budget pays for, at least so many and at most MAX_BLOCKS.
+
+    >>> count_blocks(0.4, 0.01, 6), count_blocks(0.4, 1.0, 6)
+    (40, 6)
+    """
+    return min(MAX_BLOCKS, max(min_blocks, int(budget_s / block_s)))
+
+
+class Blocks(Generic[R]):
+    """State of one interleaved measurement: which block runs, what each arm took, what it returned last."""
+
+    def __init__(self, calls: Mapping[str, Callable[[], R]], clock: Clock, rng: random.Random) -> None:
+        self.calls, self.clock, self.rng = calls, clock, rng
+        self.samples: dict[str, list[float]] = {arm: [] for arm in calls}
+        self.repeats = dict.fromkeys(calls, 1)
+        self.results: dict[str, R] = {}
+        self.valid: list[bool] = []
+        self._orders: Iterable[list[str]] = iter(())
+        self._order: list[str] = []
+
+    def run(self, arm: str) -> None:
+        """Run one arm once, the anchor as often as it takes to last as long, and keep its seconds."""
+        call, repeats = self.calls[arm], self.repeats[arm]
+        timed: Timed = self.clock.measure(call if repeats == 1 else lambda: [call() for _ in range(repeats)][-1])
+        self.samples[arm].append(timed.seconds / repeats)
+        self.results[arm] = timed.result  # type: ignore[assignment]  # the clock hands back what the call returned
+
+    def warm_up(self, budget_s: float) -> float:
+        """Pay for allocation, match the anchor's duration to the arms'; return the seconds of a block.
+
+        On a busy machine a call of a tenth of a millisecond slips between two time slices that a long one must share,
+        so an anchor much shorter than the arms would not feel what slows them.
+        """
+        for _ in range(WARMUP_BLOCKS):
+            for arm in self.calls:
+                self.run(arm)
+            seconds = {arm: samples[-1] for arm, samples in self.samples.items()}
+            if sum(seconds.values()) > budget_s:
+                break
+        shortest_s = min(value for arm, value in seconds.items() if arm != ANCHOR)
+        self.repeats[ANCHOR] = max(1, round(shortest_s / seconds[ANCHOR]))
+        self.samples = {arm: [] for arm in self.calls}
+        return sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
+
+    def plan(self, num_blocks: int) -> None:
+        """Draw the orders of that many blocks."""
+        self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
+
+    def before_primary(self) -> None:
+        """Begin a block: run the arms that stand before the primary one."""
+        self._order = next(iter(self._orders))
+        for arm in self._order[: self._order.index(PRIMARY)]:
+            self.run(arm)
+
+    def after_primary(self) -> None:
+        """End a block: run the arms that stand after the primary one, note whether the device was throttled."""
+        for arm in self._order[self._order.index(PRIMARY) + 1 :]:
+            self.run(arm)
+        self.valid.append(not self.clock.throttled())
+
+    def kept(self) -> dict[str, list[float]]:
+        """Return the samples of the blocks in which the device was not throttled; all of them if it always was."""
+        valid = self.valid if any(self.valid) else [True] * len(self.valid)
+        return {arm: list(itertools.compress(values, valid)) for arm, values in self.samples.items()}
+
+    def returned(self) -> dict[str, R]:
+        """Return what each arm's last call returned; the anchor's result is nobody's."""
+        return {arm: result for arm, result in self.results.items() if arm != ANCHOR}
+
+
+def make_calls(call: Callable[[str], R], arms: Iterable[str], anchor: str, plan: Plan) -> dict[str, Callable[[], R]]:
+    """Return what a block runs: the call bound to each arm, slowed where the plan says so, and the anchor.
+
+    Args:
+        call: runs one arm once.
+        arms: names of the arms.
+        anchor: name of the anchor's kind.
+        plan: device, dtype and slowdowns.
+
+    Raises:
+        UnknownArm: the plan slows an arm that there is not.
+        ValueError: the anchor's kind is unknown.
+    """
+    calls: dict[str, Callable[[], R]] = {arm: functools.partial(call, arm) for arm in arms}
+    calls[ANCHOR] = make_anchor(anchor, plan.device, plan.dtype)  # type: ignore[assignment]  # its result is dropped
+    _check_slowdowns(plan.slowdowns, calls)
+    for arm, factor in plan.slowdowns.items():
+        if arm in calls:
+            calls[arm] = slowed(calls[arm], factor, plan.device)  # type: ignore[assignment]  # returns what it does
+    return calls
+
+
+def _check_slowdowns(slowdowns: Iterable[str], arms: Iterable[str]) -> None:
+    """Refuse to slow what is no arm of this scenario, nor a model or a peer that another one of the run may have."""
+    known = [*arms, PRIMARY, *DENSE]
+    if unknown := [arm for arm in slowdowns if arm not in known and not is_peer(arm)]:
+        raise UnknownArm(
+            f"--inject must name arms of the scenario, {', '.join(arms)}, got {', '.join(unknown)}; correct the name, "
+            "or select the scenarios that have it"
+        )

@@ -1,0 +1,83 @@
+"""The page about decoder layers: a template whose tables and results come from records, the same each time."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+
+from bench.harness.layers.cells import Cell, read_cells
+from bench.harness.layers.devices import DEVICE_HEADERS, device_rows
+from bench.harness.layers.routing import routing_table
+from bench.harness.layers.sentences import changes, crossings, fusing, predictions, sums
+from bench.harness.layers.tables import (
+    APART_HEADERS,
+    ARM_HEADERS,
+    CROSSING_HEADERS,
+    FLOOR_HEADERS,
+    PART_HEADERS,
+    apart_rows,
+    arm_rows,
+    crossing_rows,
+    floor_rows,
+    part_rows,
+)
+from bench.harness.markdown import escape, folded, markdown_table
+from bench.harness.record import Record
+from bench.harness.report import machine_line
+
+TEMPLATE = Path(__file__).with_name("template.md")
+ABSENT = "Nothing of this is in the records."
+NO_GPU = (
+    "A GPU, and full depth. On a GPU decode is bound by the same bytes, so the relative gain should be of this size "
+    "once the step is captured; that is a prediction. Prefill is bound by other things there."
+)
+GPU_RUN = "Other GPUs: another one has other peaks, and with them another place where reading stops to rule."
+
+
+def page(records: Mapping[Path, Record], command: str) -> str:
+    """Fill the template.
+
+    Args:
+        records: Of bench_layers and of bench.distributed.parallel, by their paths.
+        command: That writes the page.
+
+    Raises:
+        ValueError: As `read_cells`.
+    """
+    cells = read_cells(records.values())
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        command=command,
+        scales="; ".join(dict.fromkeys(f"{cell.scale}, {cell.phase}" for cell in cells)),
+        changes=_list(changes(cells)),
+        crossings=_list(crossings(cells)),
+        routing=_table(*routing_table(_at_longest(cells))),
+        other_lengths=_folded("All lengths", *routing_table(cells)),
+        parts=_folded("All parts, with intervals and sums", PART_HEADERS, part_rows(cells)),
+        floors=_folded("What share of each part's time its floor is", FLOOR_HEADERS, floor_rows(cells)),
+        sums=_list(sums(cells)),
+        fusing=_list(fusing(cells)),
+        apart=_folded("The experts' work run apart", APART_HEADERS, apart_rows(cells)),
+        predictions=_list(predictions(cells)),
+        arms=_table(ARM_HEADERS, arm_rows(cells)),
+        crossing=_table(CROSSING_HEADERS, crossing_rows(cells)),
+        devices=_table(DEVICE_HEADERS, device_rows(records.values())),
+        gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
+        records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
+    )
+
+
+def _at_longest(cells: Sequence[Cell]) -> list[Cell]:
+    """Keep the longest prompts of each scale and phase."""
+    longest = {(cell.scale, cell.phase): cell.length for cell in cells}  # they come in the order of lengths a batch
+    return [cell for cell in cells if cell.length == longest[cell.scale, cell.phase]]
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(sentence)}" for sentence in sentences) or ABSENT
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown_table(headers, rows) if rows else ABSENT
+
+
+def _folded(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return folded(title, _table(headers, rows))

@@ -1,0 +1,41 @@
+"""The same layers under uniform routing: what runs beside steered ones, so that the difference is of one measurement.
+
+Whatever else moves between two launches, a scenario of another profile has this arm in each of its own blocks.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from bench.layers.parts import parts_of
+from bench.layers.passes import Pass
+from moevlm import MoEVLM, RoutingProfile, apply_profile
+
+UNIFORM = "uniform"
+COMPARED = ("layers", "experts")  # parts; what routing does not touch is left out
+
+
+def uniform_twin(model: MoEVLM) -> MoEVLM:
+    """Return a model of the same tensors, not copies of them, whose routers choose uniformly.
+
+    Args:
+        model: An MoE that a profile steers; the noise is the profile's.
+    """
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    twin: MoEVLM = copy.deepcopy(model, shared)
+    seed = model.model.language_model.routing_profile.seed
+    apply_profile(twin, RoutingProfile(name=UNIFORM, seed=seed))
+    return twin
+
+
+def uniform_parts(taken: Pass) -> tuple[Pass, dict[str, Callable[[], Any]]]:
+    """Take the same pass under uniform routing apart.
+
+    Args:
+        taken: The steered pass of an MoE.
+
+    Returns:
+        That pass, and what runs the parts in COMPARED.
+    """
+    beside = taken.of(uniform_twin(taken.model))
+    return beside, {name: call for name, call in parts_of(beside).items() if name in COMPARED}

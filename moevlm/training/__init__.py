@@ -1,0 +1,10 @@
+"""Train a model in LLaVA's two stages, the projector alone and then everything; an interrupted run resumes exactly.
+
+Batches are a function of the step, so twins see the same data in the same order and resuming needs no state of data.
+"""
+
+from moevlm.training.plan import Plan, Stage
+from moevlm.training.probe import IGNORED, VISUAL_LABELS, VisualProbe
+from moevlm.training.run import CHECKPOINT, LOG, MODEL, train
+
+__all__ = ["CHECKPOINT", "IGNORED", "LOG", "MODEL", "VISUAL_LABELS", "Plan", "Stage", "VisualProbe", "train"]

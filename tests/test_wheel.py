@@ -1,0 +1,106 @@
+"""The wheel alone: it holds the model and nothing of the suite, and works where the suite is not."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = (
+    "moevlm",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)  # a copy of these is built: setuptools leaves build/ behind
+USE = """
+import importlib.util, sys, tempfile, warnings
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+warnings.simplefilter("error")  # kernels that do not compile warn and are replaced
+from moevlm import MoEVLM, decode_steps, prefill
+from moevlm.presets import preset_config
+from moevlm.processing import build_processor
+
+assert not any(map(importlib.util.find_spec, ("bench", "fixtures", "tests")))
+config = preset_config("tiny")
+with tempfile.TemporaryDirectory() as folder:
+    MoEVLM(config).save_pretrained(folder)
+    build_processor(config).save_pretrained(folder)
+    model, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+model.set_experts_implementation("moevlm")
+inputs = processor(images=[Image.new("RGB", (90, 60))], text=["<image>What is it?"], return_tensors="pt")
+generated = model.eval().generate(**inputs, max_new_tokens=4, do_sample=False)[0, -4:].tolist()
+state = prefill(model, inputs, max_new_tokens=4)
+assert generated == [*state.next_token_B1[0].tolist(), *decode_steps(model, state, num_steps=3).tokens_BN[0].tolist()]
+assert torch.ops.moevlm.swiglu_experts
+print(sys.modules["moevlm"].__file__)
+"""
+
+pytestmark = pytest.mark.long  # builds, installs and compiles
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source, out = (tmp_path_factory.mktemp(name) for name in ("source", "wheel"))
+    for name in SOURCES:
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, source)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", str(out), str(source)], check=True)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel alone beside this environment's packages, without what is installed here as editable."""
+    environment = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    interpreter = environment / "bin" / "python"
+    asked = [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    own = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
+    (own / "packages.pth").write_text(sysconfig.get_path("purelib"))  # an editable's own .pth is not read from there
+    with zipfile.ZipFile(wheel) as archive:  # which is what pip does with a wheel of Python files
+        archive.extractall(own)
+    return interpreter
+
+
+def run(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    own = {"HOME": str(folder), "TORCH_EXTENSIONS_DIR": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+    environment = {**os.environ, **own}
+    return subprocess.run([str(python), *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_it_holds_the_model_and_its_version_and_nothing_of_the_suite(wheel: Path) -> None:
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert version
+    with zipfile.ZipFile(wheel) as archive:
+        assert {name.split("/")[0] for name in archive.namelist()} == {"moevlm", f"moevlm-{version[1]}.dist-info"}
+
+
+def test_every_file_of_the_package_is_in_it(wheel: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "moevlm"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    with zipfile.ZipFile(wheel) as archive:
+        assert {name for name in listed.splitlines() if (ROOT / name).exists()} <= set(archive.namelist())
+
+
+def test_a_saved_model_loads_by_its_auto_class_and_generates_on_compiled_kernels(python: Path, tmp_path: Path) -> None:
+    done = run(python, tmp_path, "-c", USE)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(python.parents[1])
+    assert list(tmp_path.glob("moevlm/cpu-*.so"))
+
+
+def test_the_presets_are_printed_and_the_suite_is_not_there(python: Path, tmp_path: Path) -> None:
+    assert "dense_active" in run(python, tmp_path, "-m", "moevlm.presets", "tiny").stdout
+    assert "No module named bench" in run(python, tmp_path, "-m", "bench").stderr
