@@ -75,8 +75,12 @@ def test_olmoe_differs_from_its_published_count_by_the_norms_alone() -> None:
 
 @pytest.mark.parametrize(("name", "variant"), EVERY_VARIANT)
 def test_the_vision_tower_is_the_same_in_every_variant(name: str, variant: str) -> None:
-    expected = CLIP_LARGE_336 if name not in ("tiny", "proxy") else counts(name).vision
-    assert counts(name, variant).vision == expected
+    assert counts(name, variant).vision == counts(name, preset_variants(name)[0]).vision
+
+
+@pytest.mark.parametrize("name", ["7b", "34b"])
+def test_the_large_presets_see_with_clip(name: str) -> None:
+    assert counts(name).vision == CLIP_LARGE_336
 
 
 @pytest.mark.parametrize("name", SCALES)
