@@ -20,8 +20,9 @@ def captured(
 ) -> Callable[[], T]:
     """Capture a call as a CUDA graph and return what replays it; the result is the same tensors every time.
 
-    Warm-up and capture share a stream that is not the device's default one, as `torch.cuda.make_graphed_callables`
-    does it: libraries keep a handle and a workspace for each stream, and must have made them before.
+    Warm-up and capture share a stream that is not the device's default one: libraries keep a handle and a workspace for
+    each stream, and must have made them before. What clears those workspaces (torch.compile's own graphs do) must not
+    run while a captured graph is in use.
 
     Args:
         call: The work; it runs WARMUP_CALLS times, then once to be captured, which computes nothing.

@@ -1,6 +1,8 @@
 """The command line of a measurement on several devices."""
 
 import argparse
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch.distributed as dist
@@ -10,7 +12,7 @@ from fixtures.workload import WORKLOADS
 from moevlm import RoutingProfile
 from moevlm.parallel import PARTS, PacedLink
 from moevlm.parallel.group import Link, all_to_all
-from moevlm.presets import PRESETS
+from moevlm.presets import PRESETS, preset_variants
 
 BITS = 8
 ASKED = ("preset", "depth", "workload", "batch_size", "seq_len", "routing", "home")  # options that all arms share
@@ -31,13 +33,22 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
+def _above_zero(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text!r}; leave it out for the link as it is")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the parser of `torchrun -m bench.distributed.parallel`."""
     command = argparse.ArgumentParser(
         prog="torchrun --nproc-per-node 2 -m bench.distributed.parallel",
         description="Measure expert parallelism: four arms of the same weights and inputs, by routing and placement.",
     )
-    command.add_argument("--preset", choices=sorted(PRESETS), default="tiny")
+    command.add_argument(
+        "--preset", choices=sorted(name for name in PRESETS if "moe" in preset_variants(name)), default="tiny"
+    )
     command.add_argument("--depth", type=_at_least_one, help="decoder layers (default: all)")
     command.add_argument("--workload", choices=sorted(WORKLOADS), default="mmmu")
     command.add_argument("--batch-size", type=_at_least_one, default=4, help="of all devices together")
@@ -45,13 +56,22 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--routing", type=_routing, default="specialized:4", help="of all arms but uniform")
     command.add_argument("--home", choices=sorted(PARTS), default="modality")
     command.add_argument("--device", default="cpu", help="cpu or cuda")
-    command.add_argument("--gigabit", type=float, help="pace the link to so many Gb/s each way (default: as it is)")
+    command.add_argument("--gigabit", type=_above_zero, help="pace the link to so many Gb/s (default: as it is)")
     command.add_argument("--latency-us", type=float, default=0.0, help="added to every exchange of a paced link")
     command.add_argument("--rounds", type=_at_least_one, default=20)
     command.add_argument(
         "--record", type=Path, metavar="FILE", help="where the record goes (default: records/, by date)"
     )
     return command
+
+
+def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; what it cannot mean ends with a usage error."""
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.latency_us and not options.gigabit:
+        command.error(f"--latency-us must come with --gigabit, got {options.latency_us:g} alone; say both or neither")
+    return options
 
 
 def asked(options: argparse.Namespace) -> Asked:

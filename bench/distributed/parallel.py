@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread
-from bench.distributed.options import asked, link_name, link_of, parser
+from bench.distributed.options import asked, link_name, link_of, read_options
 from bench.distributed.record import Measured, document_of
 from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
 from bench.harness.arms import ANCHOR
@@ -39,12 +39,16 @@ METRICS = {"prefill": TTFT, "decode": TPOT}
 ANCHORS = {"prefill": "matmul", "decode": "stream"}  # of each phase's kind, on every device at once
 
 
-def run_anchors(calls: Mapping[str, Callable[[], object]], times_s: Mapping[str, list[float]]) -> None:
+def run_anchors(
+    calls: Mapping[str, Callable[[], object]], times_s: Mapping[str, list[float]], device: torch.device
+) -> None:
     """Run each phase's anchor on all devices at once, and keep its time here."""
     for phase, call in calls.items():
         dist.barrier()
         start_s = time.perf_counter()
         call()
+        if device.type == "cuda":  # the call has only queued its work
+            torch.cuda.synchronize(device)
         times_s[phase].append(time.perf_counter() - start_s)
 
 
@@ -102,7 +106,7 @@ def scenario_of(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all arms on the devices that torchrun started; device 0 prints and writes the record."""
-    options = parser().parse_args(arguments)
+    options = read_options(arguments)
     launched, load_before = launched_now(), load_average()
     with joined(options.device) as device:
         if device.type == "cpu":
@@ -133,7 +137,7 @@ def measure(
     for _ in range(num_rounds):
         for name in order.sample([*arms, ANCHOR], len(arms) + 1):
             if name == ANCHOR:
-                run_anchors(anchors, anchors_s)
+                run_anchors(anchors, anchors_s, device)
             else:
                 run_phases(arms[name], group, device)
     return anchors_s

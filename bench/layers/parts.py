@@ -49,24 +49,25 @@ def parts_of(taken: Pass) -> dict[str, Callable[[], Any]]:
     """
     layers = taken.layers
     parts: dict[str, Callable[[], Any]] = {
-        "layers": partial(_again, taken, "layer"),
-        "attention": partial(_again, taken, "attention"),
+        "layers": partial(again, taken, "layer"),
+        "attention": partial(again, taken, "attention"),
         "norms": lambda: [normalise_and_add(calls) for calls in layers],
     }
     if taken.model.config.text_config.num_experts:
         rows = [dispatch(calls["experts"]) for calls in layers]
         transformed = [gemms(*pair) for pair in zip(layers, rows, strict=True)]
-        parts["router"] = partial(_again, taken, "router")
-        parts["experts"] = partial(_again, taken, "experts")
+        parts["router"] = partial(again, taken, "router")
+        parts["experts"] = partial(again, taken, "experts")
         parts["dispatch"] = lambda: [dispatch(calls["experts"]) for calls in layers]
         parts["gemms"] = lambda: [gemms(*pair) for pair in zip(layers, rows, strict=True)]
         parts["combine"] = lambda: [combine(*each) for each in zip(layers, rows, transformed, strict=True)]
     else:
-        parts["ffn"] = partial(_again, taken, "ffn")
+        parts["ffn"] = partial(again, taken, "ffn")
     return {**parts, "ends": partial(_without_layers, taken)}
 
 
-def _again(taken: Pass, name: str) -> list[Any]:
+def again(taken: Pass, name: str) -> list[Any]:
+    """Run one module of every layer on what it was given in the pass; returns what each returned."""
     if name in CACHED:
         taken.rewind()
     return [calls[name].again() for calls in taken.layers]

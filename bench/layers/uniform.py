@@ -5,14 +5,15 @@ Whatever else moves between two launches, a scenario of another profile has this
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from bench.layers.parts import parts_of
+from bench.layers.parts import again
 from bench.layers.passes import Pass
 from moevlm import MoEVLM, RoutingProfile, apply_profile
 
 UNIFORM = "uniform"
-COMPARED = ("layers", "experts")  # parts; what routing does not touch is left out
+COMPARED = {"layers": "layer", "experts": "experts"}  # part -> module; what routing does not touch is left out
 
 
 def uniform_twin(model: MoEVLM) -> MoEVLM:
@@ -38,4 +39,4 @@ def uniform_parts(taken: Pass) -> tuple[Pass, dict[str, Callable[[], Any]]]:
         That pass, and what runs the parts in COMPARED.
     """
     beside = taken.of(uniform_twin(taken.model))
-    return beside, {name: call for name, call in parts_of(beside).items() if name in COMPARED}
+    return beside, {name: partial(again, beside, module) for name, module in COMPARED.items()}

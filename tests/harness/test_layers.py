@@ -126,12 +126,15 @@ def test_every_figure_is_drawn_and_arms_beside_each_other_are_of_one_scenario(re
     assert all(f"{arm}, batch 8" in drawn[1].read_text() for arm in ("moe", "dense"))
 
 
-def test_an_arm_is_held_against_the_moe_of_its_own_record(record: Record) -> None:
-    """Another session, three times as slow throughout: dense is twice the MoE in both."""
-    slow = record_of(layers_scenario(slowdown=3.0))
-    rows = [dict(zip(ARM_HEADERS, row, strict=True)) for row in arm_rows(read_cells([record, slow]))]
-    assert [row["arm"] for row in rows] == ["moe", "dense"] * 2
-    assert [row["arm / MoE [95 %]"] for row in rows] == ["", "2.00x [2.00, 2.00]"] * 2
+def test_the_same_scenario_in_two_records_is_refused(record: Record) -> None:
+    with pytest.raises(ValueError, match=r"must be in one record alone, got bench_layers\[.*\] dense in several"):
+        read_cells([record, record_of(layers_scenario(slowdown=3.0))])
+
+
+def test_records_of_two_kinds_of_machine_are_refused(record: Record) -> None:
+    other = record_of(layers_scenario(seq_len=1024), kind={**record.kind, "device_model": "Acme X1"})
+    with pytest.raises(ValueError, match=r"must be of one kind of machine, got .*Acme X1"):
+        read_cells([record, other])
 
 
 def test_blocks_of_all_launches_count() -> None:

@@ -81,7 +81,7 @@ def test_measured_is_held_against_predicted() -> None:
 
 
 def test_sums_count_passes_and_name_those_that_do_not_add_up() -> None:
-    said = sums(cells(steered(), layers_scenario()))  # the dense arm's parts add up, an MoE's make 0.85
+    said = sums(cells(steered(), layers_scenario(seq_len=1024)))  # the dense arm's parts add up, an MoE's make 0.85
     assert said[0] == (
         "Of 3 passes (arms and scenarios), the parts to their layer sum to 0.85 to 1.00; "
         "1 lies within the interval in 1."

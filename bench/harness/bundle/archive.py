@@ -6,6 +6,7 @@ import io
 import json
 import re
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def unpack(path: Path) -> Bundle:
         raise
     except tarfile.ReadError as error:  # its own words are a line for each way of compressing
         raise ValueError(f"{path} must be an archive that `bundle` wrote, got another file; {REMEDY}") from error
-    except (OSError, EOFError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error, KeyError, ValueError, TypeError) as error:
         raise CorruptRecord(f"{path} must be a bundle, got {type(error).__name__}: {error}; {REMEDY}") from error
     if changed or manifest.get("schema_version") != SCHEMA_VERSION:
         what = f"another {', '.join(changed)}" if changed else f"schema {manifest.get('schema_version')!r}"

@@ -3,10 +3,12 @@
 All times are of one layer: those of a pass through all layers over their number.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.harness.arms import ANCHOR, PRIMARY
+from bench.harness.environment import describe
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.stats import Interval, median_interval
@@ -24,7 +26,6 @@ class Cell:
     """One arm of one scenario: seconds of a layer and of its parts, by block.
 
     Args:
-        record: Its place among those that were read: the same scenario of two records is two measurements.
         scenario: Its id.
         arm: The model.
         params: Axes of the scenario.
@@ -35,7 +36,6 @@ class Cell:
         peaks: Of the machine, in the same run.
     """
 
-    record: int
     scenario: str
     arm: str
     params: Mapping[str, object]
@@ -139,11 +139,14 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
     """Return the arms of every bench_layers scenario, in the order of scale, phase, batch, length and specialization.
 
     Raises:
-        ValueError: The records have none, or one lacks the cost or the peaks that a prediction takes.
+        ValueError: The records have none, two have the same, they are of several kinds of machine, or one lacks the
+            cost or the peaks that a prediction takes.
     """
+    found = [record for record in records if any(name.startswith(BENCHMARK) for name in record.scenarios)]
+    _check_comparable(found)
     cells = [
-        _cell(number, scenario, arm, record.peaks)
-        for number, record in enumerate(records)
+        _cell(scenario, arm, record.peaks)
+        for record in found
         for scenario in record.scenarios.values()
         if scenario.id.startswith(BENCHMARK)
         for arm in scenario.arms
@@ -154,7 +157,22 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
     return sorted(cells, key=_order)
 
 
-def _cell(record: int, scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
+def _check_comparable(records: Sequence[Record]) -> None:
+    """Refuse cells that a page would lay over each other, or divide across machines."""
+    kinds = {describe(record.kind) for record in records}
+    if len(kinds) > 1:
+        raise ValueError(f"a page must be of one kind of machine, got {'; '.join(sorted(kinds))}; write one for each")
+    held = Counter(
+        (scenario.id, arm) for record in records for scenario in record.scenarios.values() for arm in scenario.arms
+        if scenario.id.startswith(BENCHMARK) and arm != ANCHOR and "/" not in arm
+    )  # fmt: skip
+    if twice := sorted(f"{name} {arm}" for (name, arm), number in held.items() if number > 1):
+        raise ValueError(
+            f"each scenario must be in one record alone, got {twice[0]} in several; name the one that is to count"
+        )
+
+
+def _cell(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
     series = {"": scenario.arms[arm], **_parts_of(arm, scenario)}
     beside = _parts_of(UNIFORM, scenario) if arm == PRIMARY else {}
     costs = {name: part.cost for name, part in series.items() if part.cost}
@@ -167,7 +185,6 @@ def _cell(record: int, scenario: Scenario, arm: str, peaks: Mapping[str, float])
                 "measure it again with pytest bench/bench_layers.py"
             )
     return Cell(
-        record=record,
         scenario=scenario.id,
         arm=arm,
         params=whole.params,
@@ -192,4 +209,4 @@ def _samples(series: ArmSeries) -> list[float]:
 
 def _order(cell: Cell) -> tuple[object, ...]:
     place = (len(cell.scale), cell.scale, cell.phase, cell.batch_size, len(cell.length), cell.length)
-    return (*place, cell.facts["msi"], cell.scenario, cell.record, not cell.is_moe, cell.arm)
+    return (*place, cell.facts["msi"], cell.scenario, not cell.is_moe, cell.arm)

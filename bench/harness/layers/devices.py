@@ -63,7 +63,7 @@ def _ratio(base: ArmSeries, series: ArmSeries) -> Interval:
 
 
 def _exchanging_s(scenario: Scenario, arm: str) -> float:
-    """Return the seconds of a pass in all exchanges, of each leg's busiest device."""
+    """Return the seconds of a pass in all exchanges, of the device that spends most in them."""
     legs: Mapping[str, Sequence[float]] = {
         name: _samples(series) for name, series in scenario.arms.items() if name.startswith(f"{arm}/")
     }

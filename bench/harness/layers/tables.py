@@ -54,9 +54,9 @@ def _part_row(cell: Cell) -> tuple[str, ...]:
 
 def arm_rows(cells: Sequence[Cell]) -> list[tuple[str, ...]]:
     """Return a row for each arm of the scenarios that have dense ones, in the order of ARM_HEADERS."""
-    moes = {(cell.record, cell.scenario): cell for cell in cells if cell.is_moe}
-    compared = {(cell.record, cell.scenario) for cell in cells if not cell.is_moe}
-    return [_arm_row(cell, moes[key]) for cell in cells if (key := (cell.record, cell.scenario)) in compared]
+    moes = {cell.scenario: cell for cell in cells if cell.is_moe}
+    compared = {cell.scenario for cell in cells if not cell.is_moe}
+    return [_arm_row(cell, moes[cell.scenario]) for cell in cells if cell.scenario in compared]
 
 
 def _arm_row(cell: Cell, moe: Cell) -> tuple[str, ...]:
