@@ -104,6 +104,16 @@ def test_the_floors_ratio_and_share_are_of_the_slower_resource() -> None:
     assert cell.floor_share == pytest.approx({"moe": 0.5, "dense": 0.8})
 
 
+def test_a_floor_is_that_of_the_peaks_of_its_own_run() -> None:
+    cost = {"flops": 0.0, "bytes": 10.0}  # 1 s at PEAKS
+    fast = {name: 2 * value for name, value in PEAKS.items()}
+    records = [
+        record_of(scenario(2.0, 5.0, batch=1, cost=cost), peaks=PEAKS),
+        record_of(scenario(2.0, 5.0, batch=8, cost=cost), peaks=fast),
+    ]
+    assert [cell.floor_share["moe"] for cell in cells_of(records).cells] == pytest.approx([0.5, 0.25])
+
+
 def test_the_floor_adds_up_parts_whose_work_grows_with_the_depth() -> None:
     def slice_of(depth: int) -> Scenario:
         parts = [[50.0, 1.0], [10.0 * depth, 5.0 * depth]]  # 0.5 s of FLOPs; depth times 0.5 s of bytes

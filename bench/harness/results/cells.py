@@ -90,7 +90,7 @@ def cells_of(records: Iterable[Record]) -> Found:
     for record in records:
         machines.setdefault(str(sorted(record.kind.items())), []).append(record)
     found = [
-        _cell(family, against, group[-1].peaks, describe(group[-1].kind))
+        _cell(family, against, describe(group[-1].kind))
         for group in machines.values()
         for (_, against), family in _families(group).items()
     ]
@@ -98,15 +98,23 @@ def cells_of(records: Iterable[Record]) -> Found:
     return Found(cells, [one for one in found if isinstance(one, Dropped)])
 
 
-def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, Scenario]]:
+class _Seen(NamedTuple):
+    """A scenario, and the peaks that its own run measured."""
+
+    scenario: Scenario
+    peaks: Mapping[str, float]
+
+
+def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, _Seen]]:
     """Group the scenarios of one machine by full-depth id and rival: depth -> scenario; 0 for the whole model."""
-    families: dict[tuple[str, str], dict[int, Scenario]] = {}
-    for scenario in (scenario for record in records for scenario in record.scenarios.values()):
+    families: dict[tuple[str, str], dict[int, _Seen]] = {}
+    for seen in (_Seen(one, record.peaks) for record in records for one in record.scenarios.values()):
+        scenario = seen.scenario
         if ANCHOR not in scenario.arms or not {"scale", "batch_size"} <= set(scenario.arms[PRIMARY].params):
             continue
         for arm in scenario.arms:
             if arm not in (PRIMARY, ANCHOR) and not is_peer(arm):
-                families.setdefault((full_depth_id(scenario.id), arm), {})[_depth(scenario)] = scenario
+                families.setdefault((full_depth_id(scenario.id), arm), {})[_depth(scenario)] = seen
     return families
 
 
@@ -117,11 +125,12 @@ def _depth(scenario: Scenario) -> int:
     return 0 if depth == facts.get(f"full_depth_{PRIMARY}") else depth
 
 
-def _cell(by_depth: Mapping[int, Scenario], against: str, peaks: Mapping[str, float], machine: str) -> Cell | Dropped:
+def _cell(by_depth: Mapping[int, _Seen], against: str, machine: str) -> Cell | Dropped:
     """Join the depths of one scenario; say why where they are too few, or lie on no line."""
     whole = by_depth.get(0)
     depths = () if whole else tuple(sorted(by_depth))
-    used = [whole] if whole else [by_depth[depth] for depth in depths]
+    seen = [whole] if whole else [by_depth[depth] for depth in depths]
+    used, peaks = [one.scenario for one in seen], seen[-1].peaks  # of the deepest, where depths were measured apart
     moe = used[0].arms[PRIMARY]
     name = full_depth_id(used[0].id)
     if depths and len(depths) < DEPTHS_NEEDED:
