@@ -8,8 +8,10 @@ import pytest
 from bench.harness import __main__ as commands
 from bench.harness.record import ArmSeries, Launch, Scenario
 from bench.harness.results.cells import Cell, cells_of
+from bench.harness.results.page import page
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import speedup_rows, workload_rows
+from tests.harness.sample_layers import layers_scenario
 from tests.harness.sample_records import record_of
 
 PEAKS = {"matmul_flop_per_s": 100.0, "copy_byte_per_s": 10.0}
@@ -88,6 +90,15 @@ def test_of_a_scenario_in_several_records_the_last_counts() -> None:
     old, new = (record_of(scenario(1.0, dense), peaks=PEAKS) for dense in (2.0, 3.0))
     (cell,) = cells_of([old, new]).cells
     assert cell.speedup.estimate == pytest.approx(3.0)
+
+
+def test_single_layers_are_told_apart_from_whole_passes() -> None:
+    uniform = {"layers": 0.080, "experts": 0.060}
+    record = record_of(layers_scenario(routing="specialized:16", uniform=uniform))
+    found = cells_of([record])
+    assert (found.cells, found.dropped) == ([], [])
+    said = page({Path("layers.json"): record}, found, {}, [Path("x.svg")], "the command")
+    assert "640 tokens, specialized:16: 0.50x [0.50, 0.50] at batch 8" in said.replace("\\", "")
 
 
 def test_the_floors_ratio_and_share_are_of_the_slower_resource() -> None:

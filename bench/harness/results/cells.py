@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.harness.arms import ANCHOR, PRIMARY, is_peer
 from bench.harness.environment import describe
 from bench.harness.extrapolate import DEPTHS_NEEDED, WORST_CHECK_ERROR, Line, fit, full_depth_id, median_sample
+from bench.harness.layers.cells import BENCHMARK as LAYERS
 from bench.harness.metrics import METRICS
 from bench.harness.peaks import floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
@@ -80,7 +81,7 @@ class Found(NamedTuple):
 
 
 def cells_of(records: Iterable[Record]) -> Found:
-    """Return the cells of all records; peers and counted scenarios have none.
+    """Return the cells of all records; peers, counted scenarios and single layers have none.
 
     Args:
         records: of one machine or several; depths of a scenario may lie in different records of one kind of machine,
@@ -110,6 +111,8 @@ def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, _See
     families: dict[tuple[str, str], dict[int, _Seen]] = {}
     for seen in (_Seen(one, record.peaks) for record in records for one in record.scenarios.values()):
         scenario = seen.scenario
+        if scenario.id.startswith(LAYERS):
+            continue
         if ANCHOR not in scenario.arms or not {"scale", "batch_size"} <= set(scenario.arms[PRIMARY].params):
             continue
         for arm in scenario.arms:

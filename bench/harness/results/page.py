@@ -4,6 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
+from bench.harness.environment import describe
+from bench.harness.layers.cells import BENCHMARK as LAYERS
+from bench.harness.layers.cells import read_cells
+from bench.harness.layers.sentences import changes
 from bench.harness.markdown import escape, markdown_table
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.page import in_short
@@ -40,6 +44,7 @@ def page(
         command=command,
         throughput=_list(trends(cells)),
         front="\n".join(in_short(fronts)) or ABSENT,
+        layers=_list(_layers(records.values())),
         figure=f"![Speed-up over batch size]({shown.as_posix()})",
         speedups=_table(SPEEDUP_HEADERS, speedup_rows(cells)),
         workloads=_table(WORKLOAD_HEADERS, workload_rows(cells)),
@@ -48,6 +53,15 @@ def page(
         scales=_scales(cells),
         gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
     )
+
+
+def _layers(records: Iterable[Record]) -> list[str]:
+    """Say what specialization does to a layer, where records tell: of each kind of machine apart."""
+    kinds: dict[str, list[Record]] = {}
+    for record in records:
+        if any(name.startswith(LAYERS) for name in record.scenarios):
+            kinds.setdefault(describe(record.kind), []).append(record)
+    return [said for of_kind in kinds.values() for said in changes(read_cells(of_kind))]
 
 
 def _list(sentences: Iterable[str]) -> str:
