@@ -117,8 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         anchors_s = measure(arms, group, device, dtype, num_rounds=WARMUP_ROUNDS + options.rounds)
         scenarios = _joined_scenarios(arms, anchors_s, options, group)
         if group.device == 0:
+            chosen = {
+                name: value for name, value in vars(options).items() if name != "record"
+            }  # where it goes is no fact
             document = document_of(
-                scenarios, launched=launched, device=device, dtype=dtype, load_before=load_before, options=vars(options)
+                scenarios, launched=launched, device=device, dtype=dtype, load_before=load_before, options=chosen
             )
             path = options.record or RECORDS / f"{launched.started:%Y%m%dT%H%M%S}-{launched.id}.json"
             write(path, document)
