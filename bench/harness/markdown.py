@@ -11,6 +11,16 @@ def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str
     return github_table([escape(h) for h in headers], [[escape(cell) for cell in row] for row in rows])
 
 
+def table_or(absent: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out as `markdown_table` does, or say why there are none."""
+    return markdown_table(headers, rows) if rows else absent
+
+
+def bullets_or(absent: str, sentences: Iterable[str]) -> str:
+    """List sentences, escaped, or say why there are none."""
+    return "\n".join(f"- {escape(sentence)}" for sentence in sentences) or absent
+
+
 def github_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay rows out as a GitHub table; cells are markdown already."""
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)

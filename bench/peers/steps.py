@@ -27,9 +27,9 @@ class ContinuedGenerate:
         prompt_BS = inputs.tensors["input_ids"]
         self.num_prompt_tokens = prompt_BS.shape[1]
         self.mask_BS = inputs.tensors.get("attention_mask", torch.ones_like(prompt_BS))
-        # the loop's own first token is in none of the two: it asks for room for N more, and one that it never stores
-        sizes = {"config": model.config.text_config, "max_cache_len": self.num_prompt_tokens + num_steps + 1}
-        self.cache: Any = StaticCache(**sizes) if CACHES[cache] is StaticCache else DynamicCache()
+        room = self.num_prompt_tokens + 1 + num_steps  # the prompt, the first token, and those of a run
+        fixed = {"config": model.config.text_config, "max_cache_len": room} if cache == "static" else {}
+        self.cache: Any = CACHES[cache](**fixed)
         self.first_BT = self._run({**inputs.tensors, "attention_mask": self.mask_BS}, 1)
         self.wind_back = self._rewinding()
 

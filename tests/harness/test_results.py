@@ -98,7 +98,7 @@ def test_single_layers_are_told_apart_from_whole_passes() -> None:
     found = cells_of([record])
     assert (found.cells, found.dropped) == ([], [])
     said = page({Path("layers.json"): record}, found, {}, [Path("x.svg")], "the command")
-    assert "640 tokens, specialized:16: 0.50x [0.50, 0.50] at batch 8" in said.replace("\\", "")
+    assert "640 tokens, specialized:16: 0.50x [0.50, 0.50] at batch 8" in said
 
 
 def test_the_floors_ratio_and_share_are_of_the_slower_resource() -> None:

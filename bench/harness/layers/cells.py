@@ -135,6 +135,11 @@ class Cell:
         return None if floor is None else floor / self.facts["depth"]
 
 
+def holds_layers(record: Record) -> bool:
+    """Tell whether a record has a scenario of bench_layers."""
+    return any(name.startswith(BENCHMARK) for name in record.scenarios)
+
+
 def read_cells(records: Iterable[Record]) -> list[Cell]:
     """Return the arms of every bench_layers scenario, in the order of scale, phase, batch, length and specialization.
 
@@ -142,8 +147,7 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
         ValueError: The records have none, two have the same, they are of several kinds of machine, or one lacks the
             cost or the peaks that a prediction takes.
     """
-    found = [record for record in records if any(name.startswith(BENCHMARK) for name in record.scenarios)]
-    _check_comparable(found)
+    found = [record for record in records if holds_layers(record)]
     cells = [
         _cell(scenario, arm, record.peaks)
         for record in found
@@ -154,19 +158,17 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
     ]
     if not cells:
         raise ValueError(f"records must hold scenarios of {BENCHMARK[:-1]}, got none; run pytest bench/bench_layers.py")
+    _check_comparable(found, cells)
     return sorted(cells, key=_order)
 
 
-def _check_comparable(records: Sequence[Record]) -> None:
+def _check_comparable(records: Sequence[Record], cells: Sequence[Cell]) -> None:
     """Refuse cells that a page would lay over each other, or divide across machines."""
     kinds = {describe(record.kind) for record in records}
     if len(kinds) > 1:
         raise ValueError(f"a page must be of one kind of machine, got {'; '.join(sorted(kinds))}; write one for each")
-    held = Counter(
-        (scenario.id, arm) for record in records for scenario in record.scenarios.values() for arm in scenario.arms
-        if scenario.id.startswith(BENCHMARK) and arm != ANCHOR and "/" not in arm
-    )  # fmt: skip
-    if twice := sorted(f"{name} {arm}" for (name, arm), number in held.items() if number > 1):
+    held = Counter(f"{cell.scenario} {cell.arm}" for cell in cells)
+    if twice := sorted(name for name, number in held.items() if number > 1):
         raise ValueError(
             f"each scenario must be in one record alone, got {twice[0]} in several; name the one that is to count"
         )

@@ -1,6 +1,6 @@
 """The page about decoder layers: a template whose tables and results come from records, the same each time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
@@ -20,7 +20,7 @@ from bench.harness.layers.tables import (
     floor_rows,
     part_rows,
 )
-from bench.harness.markdown import escape, folded, markdown_table
+from bench.harness.markdown import bullets_or, folded, table_or
 from bench.harness.record import Record
 from bench.harness.report import machine_line
 
@@ -47,19 +47,19 @@ def page(records: Mapping[Path, Record], command: str) -> str:
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         command=command,
         scales="; ".join(dict.fromkeys(f"{cell.scale}, {cell.phase}" for cell in cells)),
-        changes=_list(changes(cells)),
-        crossings=_list(crossings(cells)),
-        routing=_table(*routing_table(_at_longest(cells))),
+        changes=bullets_or(ABSENT, changes(cells)),
+        crossings=bullets_or(ABSENT, crossings(cells)),
+        routing=table_or(ABSENT, *routing_table(_at_longest(cells))),
         other_lengths=_folded("All lengths", *routing_table(cells)),
         parts=_folded("All parts, with intervals and sums", PART_HEADERS, part_rows(cells)),
         floors=_folded("What share of each part's time its floor is", FLOOR_HEADERS, floor_rows(cells)),
-        sums=_list(sums(cells)),
-        fusing=_list(fusing(cells)),
+        sums=bullets_or(ABSENT, sums(cells)),
+        fusing=bullets_or(ABSENT, fusing(cells)),
         apart=_folded("The experts' work run apart", APART_HEADERS, apart_rows(cells)),
-        predictions=_list(predictions(cells)),
-        arms=_table(ARM_HEADERS, arm_rows(cells)),
-        crossing=_table(CROSSING_HEADERS, crossing_rows(cells)),
-        devices=_table(DEVICE_HEADERS, device_rows(records.values())),
+        predictions=bullets_or(ABSENT, predictions(cells)),
+        arms=table_or(ABSENT, ARM_HEADERS, arm_rows(cells)),
+        crossing=table_or(ABSENT, CROSSING_HEADERS, crossing_rows(cells)),
+        devices=table_or(ABSENT, DEVICE_HEADERS, device_rows(records.values())),
         gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
         records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
     )
@@ -71,13 +71,5 @@ def _at_longest(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.length == longest[cell.scale, cell.phase]]
 
 
-def _list(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {escape(sentence)}" for sentence in sentences) or ABSENT
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return markdown_table(headers, rows) if rows else ABSENT
-
-
 def _folded(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return folded(title, _table(headers, rows))
+    return folded(title, table_or(ABSENT, headers, rows))

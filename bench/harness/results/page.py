@@ -5,10 +5,9 @@ from pathlib import Path
 from string import Template
 
 from bench.harness.environment import describe
-from bench.harness.layers.cells import BENCHMARK as LAYERS
-from bench.harness.layers.cells import read_cells
+from bench.harness.layers.cells import holds_layers, read_cells
 from bench.harness.layers.sentences import changes
-from bench.harness.markdown import escape, markdown_table
+from bench.harness.markdown import bullets_or, escape, table_or
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
@@ -42,12 +41,12 @@ def page(
     shown, *_ = figures
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         command=command,
-        throughput=_list(trends(cells)),
+        throughput=bullets_or(ABSENT, trends(cells)),
         front="\n".join(in_short(fronts)) or ABSENT,
-        layers=_list(_layers(records.values())),
+        layers=bullets_or(ABSENT, _layers(records.values())),
         figure=f"![Speed-up over batch size]({shown.as_posix()})",
-        speedups=_table(SPEEDUP_HEADERS, speedup_rows(cells)),
-        workloads=_table(WORKLOAD_HEADERS, workload_rows(cells)),
+        speedups=table_or(ABSENT, SPEEDUP_HEADERS, speedup_rows(cells)),
+        workloads=table_or(ABSENT, WORKLOAD_HEADERS, workload_rows(cells)),
         records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
         dropped=_left_out(dropped),
         scales=_scales(cells),
@@ -59,17 +58,9 @@ def _layers(records: Iterable[Record]) -> list[str]:
     """Say what specialization does to a layer, where records tell: of each kind of machine apart."""
     kinds: dict[str, list[Record]] = {}
     for record in records:
-        if any(name.startswith(LAYERS) for name in record.scenarios):
+        if holds_layers(record):
             kinds.setdefault(describe(record.kind), []).append(record)
     return [said for of_kind in kinds.values() for said in changes(read_cells(of_kind))]
-
-
-def _list(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {escape(sentence)}" for sentence in sentences) or ABSENT
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return markdown_table(headers, rows) if rows else ABSENT
 
 
 def _left_out(dropped: Iterable[Dropped]) -> str:
