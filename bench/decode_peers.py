@@ -17,7 +17,7 @@ from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from moevlm import decode_steps, prefill
 
-NUM_DECODE_STEPS = 32  # generate() prepares for some 3 ms a call: a tenth of a millisecond each
+NUM_DECODE_STEPS = 32  # a run long enough that what generate() does before its first step hardly shows
 PEERS = (("grouped_mm", "dynamic"), ("eager", "dynamic"), ("grouped_mm", "static"), ("batched_mm", "dynamic"))
 
 
