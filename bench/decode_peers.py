@@ -8,6 +8,7 @@ A run is one call of either loop, with whatever it does before its first step; N
 import pytest
 import torch
 
+from bench.decoding import Decoding
 from bench.floors import costs_of, depth_facts, mean_distinct_experts
 from bench.harness.metrics import TPOT
 from bench.harness.paired import Paired
@@ -15,7 +16,6 @@ from bench.peers.generate import transformers_model
 from bench.peers.steps import ContinuedGenerate
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
-from moevlm import decode_steps, prefill
 
 NUM_DECODE_STEPS = 32  # a run long enough that what generate() does before its first step hardly shows
 PEERS = (("grouped_mm", "dynamic"), ("eager", "dynamic"), ("grouped_mm", "static"), ("batched_mm", "dynamic"))
@@ -33,7 +33,7 @@ def bench_decode_peers(
     seq_len: int | str,
 ) -> None:
     """Decode greedily from the same cache length; transformers' arms are a yardstick that is never judged."""
-    states = {arm: prefill(model, inputs.tensors, max_new_tokens=NUM_DECODE_STEPS) for arm, model in twins.items()}
+    ours = Decoding(twins, inputs, num_steps=NUM_DECODE_STEPS)
     peers = {
         f"transformers/{backend}-{cache}": ContinuedGenerate(
             transformers_model(twins["moe"], backend), inputs, cache=cache, num_steps=NUM_DECODE_STEPS
@@ -42,11 +42,9 @@ def bench_decode_peers(
     }
 
     def decode(arm: str) -> torch.Tensor:
-        if arm in peers:
-            return peers[arm]()
-        return decode_steps(twins[arm], states[arm], num_steps=NUM_DECODE_STEPS).tokens_BN
+        return peers[arm]() if arm in peers else ours(arm).tokens_BN
 
-    distinct = mean_distinct_experts(twins["moe"], lambda: decode("moe"))
+    distinct = mean_distinct_experts(twins["moe"], lambda: ours.plainly("moe"))
     costs = costs_of(twins, "decode", batch_size=batch_size, seq_len=inputs.mean_prompt_tokens, distinct=distinct)
     tokens = paired.measure(
         decode,

@@ -1,0 +1,45 @@
+"""Greedy decode of several models, each from its own KV cache, as the device runs it fastest.
+
+On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs it as it stands.
+"""
+
+from collections.abc import Mapping
+
+from fixtures.inputs import Inputs
+from moevlm import DecodeState, MoEVLM, StaticDecoder, decode_steps, prefill
+
+
+class Decoding:
+    """Answer on from prompts that were read once; every call starts from the same cache length."""
+
+    def __init__(self, models: Mapping[str, MoEVLM], inputs: Inputs, *, num_steps: int) -> None:
+        """Read the prompts.
+
+        Args:
+            models: By arm.
+            inputs: B prompts.
+            num_steps: Tokens of each call, N.
+        """
+        self.models, self.num_steps = models, num_steps
+        self.decoders = {arm: _captured(model, inputs, num_steps) for arm, model in models.items()}
+        self.states = {
+            arm: prefill(model, inputs.tensors, max_new_tokens=num_steps, memory=decoder.memory if decoder else None)
+            for (arm, model), decoder in zip(models.items(), self.decoders.values(), strict=True)
+        }
+
+    def __call__(self, arm: str) -> DecodeState:
+        """Return an arm's state after N steps; its tokens are (B, N)."""
+        decoder = self.decoders[arm]
+        return decoder.decode_steps(self.states[arm], num_steps=self.num_steps) if decoder else self.plainly(arm)
+
+    def plainly(self, arm: str) -> DecodeState:
+        """Do the same without a graph, which calls no hooks."""
+        return decode_steps(self.models[arm], self.states[arm], num_steps=self.num_steps)
+
+
+def _captured(model: MoEVLM, inputs: Inputs, num_steps: int) -> StaticDecoder | None:
+    """Capture the step for this batch and length where there are CUDA graphs."""
+    if model.device.type != "cuda":
+        return None
+    batch_size, prompt_length = inputs.tensors["input_ids"].shape
+    return StaticDecoder(model, batch_size=batch_size, max_length=prompt_length + num_steps)
