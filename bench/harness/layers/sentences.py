@@ -3,27 +3,43 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from bench.harness.layers.cells import LAYER, UNIFORM, Cell
-from bench.harness.layers.routing import multiple, profiles
+from bench.harness.layers.routing import Multiple, multiple, profiles
 from bench.harness.layers.tables import APART, crossing_rows, that_do_not_add_up
 from bench.harness.stats import Interval
 
 Key = tuple[str, ...]
 
 
+def most_specialized(cells: Iterable[Cell]) -> list[tuple[Cell, Multiple | None]]:
+    """Return the MoE's passes under the most specialized profile of their scale, phase and length.
+
+    Returns:
+        Each with its layer's time over uniform routing's; None where that was not measured.
+    """
+    return [pair for group in _steered(cells) for pair in _multiples(group)]
+
+
 def changes(cells: Iterable[Cell]) -> list[str]:
     """Say for each scale, phase and length what the most specialized profile does to a layer at each batch."""
-    moes = [cell for cell in cells if cell.is_moe]
-    groups = _grouped(moes, lambda cell: (cell.scale, cell.phase, cell.length))
-    return [_change(group) for group in groups if any(cell.routing != UNIFORM for cell in group)]
+    return [_change(_multiples(group)) for group in _steered(cells)]
 
 
-def _change(cells: Sequence[Cell]) -> str:
-    first, most = cells[0], profiles(cells)[-1]
+def _steered(cells: Iterable[Cell]) -> list[list[Cell]]:
+    groups = _grouped([cell for cell in cells if cell.is_moe], lambda cell: (cell.scale, cell.phase, cell.length))
+    return [group for group in groups if any(cell.routing != UNIFORM for cell in group)]
+
+
+def _multiples(cells: Sequence[Cell]) -> list[tuple[Cell, Multiple | None]]:
+    most = profiles(cells)[-1]
     uniform = {cell.batch_size: cell for cell in cells if cell.routing == UNIFORM}
     steered = {cell.batch_size: cell for cell in cells if cell.routing == most}
-    found = {batch: multiple(cell, uniform.get(batch), LAYER) for batch, cell in steered.items()}
-    known = {batch: one for batch, one in found.items() if one}
-    what = f"**{first.scale}, {first.phase}**, {first.length} tokens, {most}"
+    return [(cell, multiple(cell, uniform.get(batch), LAYER)) for batch, cell in steered.items()]
+
+
+def _change(found: Sequence[tuple[Cell, Multiple | None]]) -> str:
+    first, _ = found[0]
+    known = {cell.batch_size: one for cell, one in found if one}
+    what = f"**{first.scale}, {first.phase}**, {first.length} tokens, {first.routing}"
     if not known:
         return f"{what}: not measured beside uniform routing."
     said = ", ".join(f"{one} at batch {batch}" for batch, one in known.items())

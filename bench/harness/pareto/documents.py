@@ -125,9 +125,12 @@ def describe_workload(document: Json) -> str:
     """Write what a document's models were asked in a line.
 
     >>> describe_workload({"test": {"batch_size": 8, "num_pictures": 150, "difficulty": "easy"}})
-    'batches of 8 requests; accuracy over 150 easy pictures of the test split'
+    'batches of 8 requests; accuracy over 150 pictures of the test split, easy ones where difficulties differ'
     """
     if "test" not in document:
         return str(document.get("workload", ""))
-    said = "batches of {batch_size} requests; accuracy over {num_pictures} {difficulty} pictures of the test split"
+    said = (
+        "batches of {batch_size} requests; accuracy over {num_pictures} pictures of the test split, "
+        "{difficulty} ones where difficulties differ"
+    )
     return said.format(**document["test"])

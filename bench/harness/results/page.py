@@ -5,13 +5,15 @@ from pathlib import Path
 from string import Template
 
 from bench.harness.environment import describe
+from bench.harness.layers.cells import Cell as LayerCell
 from bench.harness.layers.cells import holds_layers, read_cells
 from bench.harness.layers.sentences import changes
-from bench.harness.markdown import bullets_or, escape, table_or
+from bench.harness.markdown import bullets_or, escape, folded, table_or
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
 from bench.harness.report import machine_line
+from bench.harness.results import answers
 from bench.harness.results.cells import Cell, Dropped, Found
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import SPEEDUP_HEADERS, WORKLOAD_HEADERS, speedup_rows, workload_rows
@@ -39,28 +41,33 @@ def page(
     """
     cells, dropped = found
     shown, *_ = figures
+    layers = _layers(records.values())
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         command=command,
-        throughput=bullets_or(ABSENT, trends(cells)),
-        front="\n".join(in_short(fronts)) or ABSENT,
-        layers=bullets_or(ABSENT, _layers(records.values())),
+        throughput=answers.throughput(cells) or ABSENT,
+        trends=folded("By length, batch and rival, with intervals", bullets_or(ABSENT, trends(cells))),
+        front=answers.front(fronts) or ABSENT,
+        picks="\n".join(in_short(fronts)) or ABSENT,
+        latency=" ".join(filter(None, map(answers.latency, layers))) or ABSENT,
+        layers=bullets_or(ABSENT, (said for of_kind in layers for said in changes(of_kind))),
         figure=f"![Speed-up over batch size]({shown.as_posix()})",
         speedups=table_or(ABSENT, SPEEDUP_HEADERS, speedup_rows(cells)),
         workloads=table_or(ABSENT, WORKLOAD_HEADERS, workload_rows(cells)),
         records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
         dropped=_left_out(dropped),
         scales=_scales(cells),
+        machines="; ".join(dict.fromkeys(describe(record.kind) for record in records.values())),
         gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
     )
 
 
-def _layers(records: Iterable[Record]) -> list[str]:
-    """Say what specialization does to a layer, where records tell: of each kind of machine apart."""
+def _layers(records: Iterable[Record]) -> list[list[LayerCell]]:
+    """Return the decoder layers that records tell of, those of each kind of machine apart."""
     kinds: dict[str, list[Record]] = {}
     for record in records:
         if holds_layers(record):
             kinds.setdefault(describe(record.kind), []).append(record)
-    return [said for of_kind in kinds.values() for said in changes(read_cells(of_kind))]
+    return [read_cells(of_kind) for of_kind in kinds.values()]
 
 
 def _left_out(dropped: Iterable[Dropped]) -> str:

@@ -1,0 +1,81 @@
+"""Tests of the answers' paragraphs: factors, counts and places that a reader can find again in the tables."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.harness.layers.cells import read_cells
+from bench.harness.pareto.documents import read_tiers
+from bench.harness.results import answers
+from tests.harness.sample_layers import layers_scenario
+from tests.harness.sample_records import record_of
+from tests.harness.sample_twins import document, entry
+from tests.harness.test_results import cells, scenario, sliced
+
+
+def test_a_scale_is_answered_with_its_least_and_greatest_factor_and_where_they_are() -> None:
+    found = cells(
+        scenario(1.0, 6.0),
+        scenario(1.0, 1.5, batch=8),
+        scenario(1.0, 3.0, batch=2),
+        scenario(2.0, 7.0, name="bench_generate[7b-b1]"),
+    )
+    assert answers.throughput(found) == (
+        "At **7b**, measured with all layers, the MoE decodes 1.50 (1024 tokens, batch 8) to 6.00 (1024 tokens, "
+        "batch 1) and answers whole requests 3.50 times as fast as a dense model of equal total parameters."
+    )
+
+
+def test_what_is_extrapolated_says_so() -> None:
+    assert "At **7b**, extrapolated from a few layers of true width, the MoE decodes 3.67 times" in answers.throughput(
+        cells(*sliced(1.0, (0.5, 2.0)))
+    )
+
+
+def test_machines_are_named_where_a_scale_was_measured_on_two() -> None:
+    (one,), (two,) = cells(scenario(1.0, 6.0)), cells(scenario(1.0, 2.0))
+    assert one.machine not in answers.throughput([one])
+    said = answers.throughput([one, replace(two, machine="another")])
+    assert "At **7b** on another, measured with all layers, the MoE decodes 2.00 times" in said
+
+
+def test_nothing_measured_is_no_answer() -> None:
+    assert answers.throughput([]) == answers.front({}) == answers.latency([]) == ""
+
+
+def twins_of(tmp_path: Path, *entries: dict[str, Any]) -> str:
+    return answers.front(read_tiers([document(tmp_path, entries)]))
+
+
+def test_outcomes_are_counted_over_sizes_against_dense_of_equal_total_parameters(tmp_path: Path) -> None:
+    said = twins_of(
+        tmp_path,
+        entry("dense", 0, 0.50),
+        entry("dense_active", 0, 0.10, num_parameters=400),  # wins against this one do not count
+        entry("smoes-attention", 0, 0.60, 50.0),
+        entry("dense", 0, 0.50, size="medium"),
+        entry("smoes-attention", 0, 0.51, 80.0, size="medium"),
+    )
+    assert said == (
+        "Measured: SMoES against dense models of about equal total parameters are more accurate in 1 of 2 "
+        "comparisons, less accurate in 0 and not told apart in 1, at 0.50 to 0.80 times the requests/s (measured)."
+    )
+
+
+def test_plain_moes_are_counted_apart(tmp_path: Path) -> None:
+    said = twins_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), entry("smoes-gaussian", 0, 0.50))
+    assert "plain MoEs against dense models of about equal total parameters are more accurate in 0 of 1" in said
+    assert "less accurate in 1" in said
+
+
+def test_a_layers_answer_names_the_least_and_the_greatest_multiple() -> None:
+    records = [
+        record_of(
+            layers_scenario(routing="specialized:16", batch_size=batch, uniform={"layers": layer_s, "experts": 1})
+        )
+        for batch, layer_s in ((1, 0.040), (16, 0.080))  # the pass under the profile takes 0.040 s
+    ]
+    assert answers.latency(read_cells(records)) == (
+        "Where its experts are the most specialized, a decoder layer's time under uniform routing is multiplied by "
+        "0.50 (7b, 2 of 16 layers, 640 tokens, batch 16) to 1.00 (7b, 2 of 16 layers, 640 tokens, batch 1) in decode."
+    )
