@@ -12,6 +12,7 @@ from bench.harness.commands import (
     history,
     layers,
     pareto,
+    performance,
     promote,
     qualify,
     report,
@@ -23,7 +24,21 @@ from bench.harness.commands.parsing import USAGE_ERROR, Parser, split
 from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
 
-COMMANDS = (ab, qualify, campaign, promote, compare, history, report, bundle, results, layers, twins, pareto)
+COMMANDS = (
+    ab,
+    qualify,
+    campaign,
+    promote,
+    compare,
+    history,
+    report,
+    bundle,
+    results,
+    layers,
+    performance,
+    twins,
+    pareto,
+)
 INTERRUPTED = 130  # as shells say it of Ctrl-C: 128 + SIGINT
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
