@@ -143,14 +143,22 @@ def same_pairs(tier: Tier) -> list[list[Pair]]:
 
 
 def against_blind(of_task: Sequence[Point]) -> str:
-    """Say which models beat the best guess without sight: those whose interval lies above it."""
+    """Say which models beat the best guess without sight: those whose interval lies above it, of each seed."""
     known = [(point, point.blind) for point in of_task if point.blind is not None]
     if not known:
         return ""
-    failed = [point.name for point, blind in known if point.accuracy.low <= blind]
+    failed = [name for point, blind in known for name in _sightless(point, blind)]
     if not failed:
-        return "Every model beats the best guess without sight: the intervals lie above it."
+        return "Every model, and of several seeds each, beats the best guess without sight: the intervals lie above it."
     return f"Not above the best guess without sight, by the interval: {listed(failed)}. These have not learned to look."
+
+
+def _sightless(point: Point, blind: float) -> list[str]:
+    """Name the seeds of a model whose interval does not lie above the guess."""
+    seeds = [seed for seed, accuracy in point.accuracy_by_seed.items() if accuracy.low <= blind]
+    if not seeds:
+        return []
+    return [f"{point.name} (seed {listed(map(str, seeds))})" if len(point.accuracy_by_seed) > 1 else point.name]
 
 
 def sources(tier: Tier) -> list[str]:
