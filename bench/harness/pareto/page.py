@@ -101,7 +101,7 @@ def _choices(placed: Sequence[Placed]) -> list[str]:
 def _task(of_task: Sequence[Point], task: str) -> str:
     placed = place(of_task, AXES[0])
     found = pairs(of_task, AXES[0])
-    said = [sentences.against_blind(of_task), *_against(found, "MoEs")]
+    said = [sentences.against_blind(of_task), sentences.spread(of_task), *_against(found, "MoEs")]
     parts = [
         f"### {TITLES.get(task, task)}",
         *_choices(placed),

@@ -161,6 +161,28 @@ def _sightless(point: Point, blind: float) -> list[str]:
     return [f"{point.name} (seed {listed(map(str, seeds))})" if len(point.accuracy_by_seed) > 1 else point.name]
 
 
+def spread(of_task: Sequence[Point]) -> str:
+    """Say how far seeds of one model lie apart, beside how far models of one size do: whether order is more than luck."""
+    several = [point for point in of_task if len(point.accuracy_by_seed) > 1]
+    if not several:
+        return ""
+    by_seed = {point.name: _reach([one.estimate for one in point.accuracy_by_seed.values()]) for point in several}
+    widest = max(by_seed, key=by_seed.__getitem__)
+    of_size = {
+        size: [point.accuracy.estimate for point in several if point.size == size]
+        for size in dict.fromkeys(point.size for point in several)
+    }
+    apart = max(map(_reach, of_size.values()))
+    return (
+        f"Seeds of one model lie up to {100 * by_seed[widest]:.1f} points apart ({widest}); the means of models of one "
+        f"size, where several seeds were trained, up to {100 * apart:.1f}."
+    )
+
+
+def _reach(values: Sequence[float]) -> float:
+    return max(values) - min(values)
+
+
 def sources(tier: Tier) -> list[str]:
     """Say who reported the accuracy of which models."""
     by_source: dict[str, list[str]] = {}
