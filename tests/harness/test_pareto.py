@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.harness.pareto.documents import read_tiers
-from bench.harness.pareto.front import Standing, by_basis, choices, place
+from bench.harness.pareto.front import Standing, by_basis, picks, place
 from bench.harness.pareto.pairs import pairs
 from bench.harness.pareto.points import AXES, Point, joined, joined_rate, joined_share
 from bench.harness.pareto.sentences import compared
@@ -100,7 +100,7 @@ def several_points(draw: st.DrawFn) -> list[Point]:
 
 @settings(max_examples=150, deadline=None)
 @given(several_points(), st.floats(0.5, 25))
-def test_standings_and_choices_are_what_their_definitions_say(points: list[Point], needed: float) -> None:
+def test_standings_and_picks_are_what_their_definitions_say(points: list[Point], needed: float) -> None:
     placed = place(points, AXIS)
     pairs_of = [(p.accuracy.estimate, p.throughput[AXIS].estimate) for p in points]
     for (mine, speed), one in zip(pairs_of, placed, strict=True):
@@ -110,16 +110,16 @@ def test_standings_and_choices_are_what_their_definitions_say(points: list[Point
                  and p.throughput[AXIS].low > one.point.throughput[AXIS].high]  # fmt: skip
         assert (one.standing is Standing.DOMINATED) == bool(apart)
     fast_enough = [accuracy for accuracy, speed in pairs_of if speed >= needed]
-    chosen = next((choice for choice in choices(placed, AXIS) if choice.up_to >= needed), None)
-    assert (chosen.pick.accuracy.estimate if chosen else None) == (max(fast_enough) if fast_enough else None)
+    chosen = next((pick for pick in picks(placed, AXIS) if pick.up_to >= needed), None)
+    assert (chosen.point.accuracy.estimate if chosen else None) == (max(fast_enough) if fast_enough else None)
 
 
 def test_ties_are_as_fast_and_overlap_in_accuracy_fastest_first() -> None:
     slow = point("slow", around(0.8, 0.05), around(10, 1))
     near, nearer = (point(name, around(0.75, 0.02), around(rate, 1)) for name, rate in (("near", 20), ("nearer", 30)))
     worse = point("worse", around(0.5, 0.02), around(40, 1))
-    first = choices(place([slow, near, nearer, worse], AXIS), AXIS)[0]
-    assert (first.up_to, first.pick) == (10, slow)
+    first = picks(place([slow, near, nearer, worse], AXIS), AXIS)[0]
+    assert (first.up_to, first.point) == (10, slow)
     assert first.ties == (nearer, near)
 
 
@@ -132,7 +132,7 @@ def test_measured_and_predicted_throughputs_have_a_front_each() -> None:
     placed = place([measured, bound, slower], AXIS)
     assert [one.standing for one in placed] == [Standing.FRONT, Standing.FRONT, Standing.OPEN]
     parts = by_basis(placed)
-    assert {basis: [c.pick for c in choices(part, AXIS)] for basis, part in parts.items()} == {
+    assert {basis: [c.point for c in picks(part, AXIS)] for basis, part in parts.items()} == {
         "measured": [measured], "predicted": [bound],
     }  # fmt: skip
 

@@ -26,11 +26,11 @@ class Placed(NamedTuple):
     rival: Point | None
 
 
-class Choice(NamedTuple):
+class Pick(NamedTuple):
     """What to pick where at most so much throughput is needed, and what is as good within the intervals and as fast."""
 
     up_to: float
-    pick: Point
+    point: Point
     ties: tuple[Point, ...]
 
 
@@ -81,7 +81,7 @@ def by_basis(placed: Sequence[Placed]) -> dict[str, list[Placed]]:
     return parts
 
 
-def choices(placed: Sequence[Placed], axis: str) -> list[Choice]:
+def picks(placed: Sequence[Placed], axis: str) -> list[Pick]:
     """Return what to pick at which throughput, from the least on: the most accurate model that is fast enough.
 
     Args:
@@ -90,7 +90,7 @@ def choices(placed: Sequence[Placed], axis: str) -> list[Choice]:
     """
     points = [one.point for one in placed]
     front = {point.throughput[axis].estimate: point for point, standing, _ in placed if standing is Standing.FRONT}
-    return [Choice(rate, front[rate], _ties(front[rate], points, axis)) for rate in sorted(front)]
+    return [Pick(rate, front[rate], _ties(front[rate], points, axis)) for rate in sorted(front)]
 
 
 def _ties(pick: Point, points: Sequence[Point], axis: str) -> tuple[Point, ...]:

@@ -8,16 +8,16 @@ from bench.harness.markdown import escape, markdown_table
 from bench.harness.metrics import METRICS
 from bench.harness.pareto import sentences
 from bench.harness.pareto.documents import TIERS, Tier
-from bench.harness.pareto.front import Placed, by_basis, choices, place
+from bench.harness.pareto.front import Placed, by_basis, picks, place
 from bench.harness.pareto.pairs import REFERENCES, Pair, pairs
 from bench.harness.pareto.points import AXES, Point
 from bench.harness.pareto.tables import (
-    CHOICE_HEADERS,
     PAIR_HEADERS,
+    PICK_HEADERS,
     POINT_HEADERS,
     TITLES,
-    choice_rows,
     pair_rows,
+    pick_rows,
     point_rows,
     without_empty_columns,
 )
@@ -65,7 +65,7 @@ def _picks(task: str, placed: Sequence[Placed]) -> list[str]:
     parts = by_basis(placed)
     title = sentences.title(task)
     names = {basis: title if len(parts) == 1 else f"{title}, throughput {basis}" for basis in parts}
-    return [sentences.picks(names[basis], choices(part, AXES[0])) for basis, part in parts.items()]
+    return [sentences.picks(names[basis], picks(part, AXES[0])) for basis, part in parts.items()]
 
 
 def _smoes(of_task: Sequence[Point], placed: Sequence[Placed]) -> list[str]:
@@ -90,10 +90,10 @@ def _tier(tier: Tier, figures: Figures) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _choices(placed: Sequence[Placed]) -> list[str]:
+def _pick_tables(placed: Sequence[Placed]) -> list[str]:
     """Return the table of what to pick, one for each basis, named where there are two."""
     parts = by_basis(placed)
-    tables = {basis: markdown_table(CHOICE_HEADERS, choice_rows(choices(part, AXES[0]), AXES[0]))
+    tables = {basis: markdown_table(PICK_HEADERS, pick_rows(picks(part, AXES[0]), AXES[0]))
               for basis, part in parts.items()}  # fmt: skip
     return [f"Throughput {basis}:\n\n{table}" if len(parts) > 1 else table for basis, table in tables.items()]
 
@@ -104,7 +104,7 @@ def _task(of_task: Sequence[Point], task: str) -> str:
     said = [sentences.against_blind(of_task), sentences.spread(of_task), *_against(found, "MoEs")]
     parts = [
         f"### {TITLES.get(task, task)}",
-        *_choices(placed),
+        *_pick_tables(placed),
         markdown_table(*without_empty_columns(POINT_HEADERS, point_rows(placed))),
         "\n".join(f"- {escape(sentence)}" for sentence in said if sentence),
         markdown_table(*without_empty_columns(PAIR_HEADERS, pair_rows(found))) if found else "",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.harness.metrics import METRICS
 from bench.harness.pareto.documents import Tier
-from bench.harness.pareto.front import Choice, Placed, Standing
+from bench.harness.pareto.front import Pick, Placed, Standing
 from bench.harness.pareto.pairs import Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED, PREDICTED, Point
 from bench.harness.pareto.tables import MIXED, TITLES, count, points
@@ -18,18 +18,18 @@ ALLOWED = {  # basis -> what a ratio of throughputs means
 }
 
 
-def picks(name: str, found: Sequence[Choice]) -> str:
+def picks(name: str, found: Sequence[Pick]) -> str:
     """Say what to pick: the most accurate model, the fastest that cannot be told from it, and the fastest of all.
 
     Args:
         name: Of the task, and of the basis where a task has two.
-        found: Choices from the least throughput on.
+        found: Picks from the least throughput on.
     """
-    most_accurate, fastest = found[0], found[-1].pick
-    said = [f"the most accurate is {_at(most_accurate.pick)}"]
+    most_accurate, fastest = found[0], found[-1].point
+    said = [f"the most accurate is {_at(most_accurate.point)}"]
     if most_accurate.ties:
         said.append(f"the fastest that cannot be told from it is {_at(most_accurate.ties[0])}")
-    if fastest not in (most_accurate.pick, *most_accurate.ties[:1]):
+    if fastest not in (most_accurate.point, *most_accurate.ties[:1]):
         said.append(f"the fastest of all is {_at(fastest)}")
     return f"{name}: {'; '.join(said)}."
 
@@ -162,7 +162,7 @@ def _sightless(point: Point, blind: float) -> list[str]:
 
 
 def spread(of_task: Sequence[Point]) -> str:
-    """Say how far seeds of one model lie apart, beside how far models of one size do: whether order is more than luck."""
+    """Say how far seeds of one model lie apart, beside how far models of one size do: whether an order may be luck."""
     several = [point for point in of_task if len(point.accuracy_by_seed) > 1]
     if not several:
         return ""

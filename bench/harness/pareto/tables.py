@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.harness.metrics import METRICS
-from bench.harness.pareto.front import Choice, Placed, Standing
+from bench.harness.pareto.front import Pick, Placed, Standing
 from bench.harness.pareto.pairs import Pair
 from bench.harness.pareto.points import AXES, PREDICTED, Point
 from bench.harness.stats import Interval
@@ -16,7 +16,7 @@ POINT_HEADERS = (
     *(METRICS[axis].label for axis in AXES),
     "standing",
 )
-CHOICE_HEADERS = ("throughput needed", "pick", "accuracy, %", "as accurate within the intervals, and at least as fast")
+PICK_HEADERS = ("throughput needed", "pick", "accuracy, %", "as accurate within the intervals, and at least as fast")
 PAIR_HEADERS = ("model", "against", "accuracy, points", "seeds", "request throughput", "in accuracy")
 NOBODY = "none"
 MIXED = "one measured, one predicted: not compared"  # of two throughputs
@@ -44,16 +44,16 @@ def _point_row(point: Point, standing: Standing, rival: Point | None) -> tuple[s
     )
 
 
-def choice_rows(choices: Sequence[Choice], axis: str) -> list[tuple[str, ...]]:
-    """Return a row a choice under CHOICE_HEADERS, from the least throughput on."""
+def pick_rows(picks: Sequence[Pick], axis: str) -> list[tuple[str, ...]]:
+    """Return a row a pick under PICK_HEADERS, from the least throughput on."""
     return [
         (
-            f"up to {METRICS[axis].display(choice.up_to)}",
-            choice.pick.name,
-            percent(choice.pick.accuracy),
-            _named(choice.ties),
+            f"up to {METRICS[axis].display(pick.up_to)}",
+            pick.point.name,
+            percent(pick.point.accuracy),
+            _named(pick.ties),
         )
-        for choice in choices
+        for pick in picks
     ]
 
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from bench.harness.metrics import METRICS
 from bench.harness.pareto.documents import Tier
-from bench.harness.pareto.front import Placed, Standing, by_basis, choices, place
+from bench.harness.pareto.front import Placed, Standing, by_basis, picks, place
 from bench.harness.pareto.points import Point
 from bench.harness.pareto.tables import KINDS, TITLES, unit_of
 from bench.harness.plot.labels import Label, Line, place_labels
@@ -88,7 +88,7 @@ def _staircase(placed: Sequence[Placed], axis: str, left: float) -> list[Line]:
 
 
 def _stairs(placed: Sequence[Placed], axis: str, left: float) -> list[Line]:
-    steps = [(choice.up_to, 100 * choice.pick.accuracy.estimate) for choice in choices(placed, axis)]
+    steps = [(pick.up_to, 100 * pick.point.accuracy.estimate) for pick in picks(placed, axis)]
     starts = [left, *(x for x, _ in steps)]
     across = [(start, y, x, y) for start, (x, y) in zip(starts, steps, strict=False)]
     down = [(x, y, x, below) for (x, y), (_, below) in itertools.pairwise(steps)]
