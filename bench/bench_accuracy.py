@@ -11,11 +11,10 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from bench.front.accuracy import score_pictures
-from bench.front.blind import ALL
+from bench.accuracy import ALL, score_pictures
 from bench.harness.metrics import METRICS, TTFT
 from bench.harness.paired import Paired
-from fixtures.options import Choice
+from fixtures.options import ScenarioOptions
 from fixtures.tasks.procedural import TASKS, Task
 from fixtures.training.answers import answers, held_out_pictures, prompt_batch, requests_of
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS, load_shipped, read_card
@@ -36,10 +35,11 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 
 @pytest.fixture
-def trained(task: Task, choice: Choice) -> Mapping[str, MoEVLM]:
+def trained(task: Task, options: ScenarioOptions) -> Mapping[str, MoEVLM]:
     """Return the shipped twins of the task by arm."""
     return {
-        arm: load_shipped(task.name, variant, device=choice.device, dtype=choice.dtype) for arm, variant in ARMS.items()
+        arm: load_shipped(task.name, variant, device=options.device, dtype=options.dtype)
+        for arm, variant in ARMS.items()
     }
 
 

@@ -49,11 +49,7 @@ def bench_experts(
         pairs = zip(experts[arm], routings, strict=True)
         return torch.stack([layer(hidden_TH, routing.ids_TK, routing.weights_TK) for layer, routing in pairs])
 
-    calls: dict[str, Callable[[], torch.Tensor]] = {arm: partial(feed_forward, arm) for arm in (*twins, *peers)}
-    for arm, call in calls.items():
-        call()  # kernels compile, and some tune themselves, at their first call
-        if moe.device.type == "cuda" and not asks_the_device(arm, backend, moe.dtype):
-            calls[arm] = captured(call, moe.device)
+    calls = {arm: as_timed(partial(feed_forward, arm), arm, backend, hidden_TH) for arm in (*twins, *peers)}
     distinct = sum(distinct_experts(routing.ids_TK) for routing in routings) / len(routings)
     costs = costs_of(twins, "experts", seq_len=num_tokens, distinct=distinct)
     outputs = paired.measure(
@@ -73,14 +69,23 @@ def bench_experts(
         assert error < ERROR_BOUNDS[moe.dtype], arm
 
 
+def as_timed(
+    call: Callable[[], torch.Tensor], arm: str, backend: str, hidden_TH: torch.Tensor
+) -> Callable[[], torch.Tensor]:
+    """Return a call as it is timed: on a GPU a captured graph, unless the arm asks the device for a value."""
+    call()  # kernels compile, and some tune themselves, at their first call
+    is_captured = hidden_TH.device.type == "cuda" and not asks_the_device(arm, backend, hidden_TH.dtype)
+    return captured(call, hidden_TH.device) if is_captured else call
+
+
 def kernel_facts(experts: MoEVLMExperts, routing: Routing, hidden_TH: torch.Tensor) -> dict[str, float]:
     """Return how many sets of instructions the CPU's kernels can use, or whether the GPU's were chosen by measuring."""
     if hidden_TH.device.type != "cuda":
         return {"cpu_kernel_tiers": len(tiers())}
     if not has_gpu_kernels(hidden_TH.dtype):
         return {}
-    from moevlm.kernels.triton.ops import plan_of
+    from moevlm.kernels.triton.ops import tiling_of
 
     top_k, index = routing.ids_TK.shape[1], hidden_TH.device.index
-    plan = plan_of(index, hidden_TH.dtype, top_k, *experts.down.shape, len(hidden_TH))
-    return {"gpu_kernels_measured": float(plan.is_measured)}
+    tiling = tiling_of(index, hidden_TH.dtype, top_k, *experts.down.shape, len(hidden_TH))
+    return {"gpu_kernels_measured": float(tiling.is_measured)}

@@ -16,7 +16,7 @@ from bench.harness.paired import Paired
 from bench.peers.generate import transformers_model
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
-from moevlm import decode_steps, prefill
+from moevlm.generation import answer
 
 PEER = "transformers/generate"
 PEER_BACKEND = "grouped_mm"  # their fastest for whole answers (measured: docs/performance.md)
@@ -38,20 +38,16 @@ def bench_generate(
     has_backend = twins["moe"].dtype is not torch.float64  # grouped_mm has none
     peers = {PEER: transformers_model(twins["moe"], PEER_BACKEND)} if has_backend else {}
 
-    def answer(arm: str) -> torch.Tensor:
+    def answered(arm: str) -> torch.Tensor:
         if arm in peers:
             return generated(peers[arm], inputs)
-        state = prefill(twins[arm], inputs.tensors, max_new_tokens=num_output_tokens)
-        if num_output_tokens == 1:
-            return state.next_token_B1
-        last = decode_steps(twins[arm], state, num_steps=num_output_tokens - 1)
-        return torch.cat([state.next_token_B1, last.tokens_BN], dim=1)
+        return answer(twins[arm], inputs.tensors, max_new_tokens=num_output_tokens)
 
     num_text_tokens = inputs.num_prompt_tokens - inputs.num_image_tokens
     output_tokens = batch_size * num_output_tokens
     costs = answer_costs(twins, inputs)
     answers = paired.measure(
-        answer,
+        answered,
         arms=[*twins, *peers],
         metric=E2E,
         anchor=prefill_anchor,

@@ -8,6 +8,7 @@ import torch
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from moevlm.costs import Cost, phase_cost
+from moevlm.generation import decode_steps, prefill
 from moevlm.presets import preset_config
 from moevlm.specialization import distinct_experts, recorded_routing
 
@@ -73,11 +74,20 @@ def costs_of(
 
 
 def answer_costs(twins: Twins, inputs: Inputs) -> dict[str, Work]:
-    """Return the work of a prefill and its decode steps by arm; experts as uniform routing hits them."""
+    """Return the work of a prefill and its decode steps by arm; the MoE answers once to show the experts that it hits.
+
+    Args:
+        twins: The arms.
+        inputs: B prompts.
+    """
+    moe, tensors, num_steps = twins["moe"], inputs.tensors, inputs.num_output_tokens - 1
     load = {"batch_size": len(inputs.prompt_tokens), "seq_len": inputs.mean_prompt_tokens}
-    phases = [costs_of(twins, "prefill", **load, num_tiles=inputs.num_tiles)]
-    if num_steps := inputs.num_output_tokens - 1:
-        phases.append(costs_of(twins, "decode", **load, num_steps=num_steps))
+    with recorded_routing(moe) as ids:
+        state = prefill(moe, tensors, max_new_tokens=inputs.num_output_tokens)
+    phases = [costs_of(twins, "prefill", **load, num_tiles=inputs.num_tiles, distinct=_mean_distinct(ids))]
+    if num_steps:
+        hit = mean_distinct_experts(moe, lambda: decode_steps(moe, state, num_steps=num_steps))
+        phases.append(costs_of(twins, "decode", **load, distinct=hit, num_steps=num_steps))
     return {arm: joined([works[arm] for works in phases]) for arm in twins}
 
 
@@ -85,6 +95,10 @@ def mean_distinct_experts(model: torch.nn.Module, run: Callable[[], object]) -> 
     """Return how many distinct experts a layer reads in one pass, the mean over layers and passes; off the clock."""
     with recorded_routing(model) as ids:
         run()
+    return _mean_distinct(ids)
+
+
+def _mean_distinct(ids: Sequence[torch.Tensor]) -> float:
     return sum(map(distinct_experts, ids)) / len(ids)
 
 

@@ -11,20 +11,6 @@ MAX_STRENGTH = 64.0  # log-odds: e^64 leaves no other expert a chance in float64
 STRENGTH_TOLERANCE = 1e-10  # log-odds: far below what a table in float32 can show
 
 
-def uniform_cross_device_rate(num_experts: int, top_k: int, num_devices: int) -> float:
-    """Return the cross-device rate of uniform routing, E / N experts on each device: 1 - C(E/N, K) / C(E, K).
-
-    >>> round(uniform_cross_device_rate(64, 8, 2), 4)
-    0.9976
-    """
-    return 1 - math.comb(experts_a_device(num_experts, num_devices), top_k) / math.comb(num_experts, top_k)
-
-
-def uniform_remote_share(num_devices: int) -> float:
-    """Return the remote share of uniform routing with as many experts on each device: 1 - 1/N."""
-    return 1 - 1 / num_devices
-
-
 def uniform_remote_devices(num_experts: int, top_k: int, num_devices: int) -> float:
     """Return the remote devices a token of uniform routing: (N - 1) (1 - C(E - E/N, K) / C(E, K)).
 
@@ -133,23 +119,3 @@ def strength_for_rate(rate: float, num_experts: int, top_k: int) -> float:
         above = specialized_cross_device_rate(middle, num_experts, top_k) > rate
         low, high = (middle, high) if above else (low, middle)
     return (low + high) / 2
-
-
-def uniform_specialization_index(num_experts: int, top_k: int, num_text: int, num_vision: int) -> float:
-    """Return the index that chance alone gives: its mean under uniform routing of this many tokens, to first order.
-
-    An expert's count in n tokens has the relative variance (1 - q) / (n q), q = K / E. So the difference of the two
-    modalities' parts is nearly normal, and half its mean absolute value is what the index shows.
-
-    Args:
-        num_experts: E.
-        top_k: K.
-        num_text: Text tokens.
-        num_vision: Vision tokens.
-
-    >>> round(uniform_specialization_index(64, 8, 200, 576), 3)
-    0.087
-    """
-    chosen = top_k / num_experts
-    variance = (1 - chosen) / chosen * (1 / num_text + 1 / num_vision)
-    return math.sqrt(variance / (2 * math.pi))

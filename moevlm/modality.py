@@ -4,7 +4,7 @@ A token enters as what it is (hard label). The attention estimator lets scores f
 the gaussian estimator asks which modality's hidden states a token resembles. Scores of two modalities sum to 1, so a
 single number is carried: the share of text.
 
-Shapes: B samples, S positions, T tokens, H attention heads, D hidden size, M modalities in the order of MODALITIES.
+Shapes: B samples, S positions, T tokens, D hidden size, M modalities in the order of MODALITIES.
 """
 
 import torch
@@ -28,24 +28,6 @@ def as_modalities(text_share: torch.Tensor) -> torch.Tensor:
     return torch.stack([text_share, 1.0 - text_share], dim=-1)
 
 
-def attention_modality_scores(
-    scores_T: torch.Tensor, attention_probs_HTT: torch.Tensor, attn_output_TD: torch.Tensor, residual_TD: torch.Tensor
-) -> torch.Tensor:
-    """Move scores through one attention block: the plain formula, for one sample and one layer.
-
-    Args:
-        scores_T: Shares of text before the block.
-        attention_probs_HTT: Attention probabilities, rows sum to 1.
-        attn_output_TD: What the block adds to the residual stream.
-        residual_TD: The residual stream that enters the block.
-
-    Returns:
-        Shares of text after the block; SMoES section 3, with the probabilities averaged over the heads.
-    """
-    gathered_T = attention_probs_HTT.mean(dim=0).to(scores_T.dtype) @ scores_T
-    return mix_scores(scores_T, gathered_T, attn_output_TD, residual_TD)
-
-
 def mix_scores(
     scores: torch.Tensor, gathered: torch.Tensor, attn_output: torch.Tensor, residual: torch.Tensor
 ) -> torch.Tensor:
@@ -53,9 +35,12 @@ def mix_scores(
 
     Args:
         scores: Shares of text before the block, any shape.
-        gathered: Shares averaged over what each token attends to, the same shape.
+        gathered: Shares averaged over what each token attends to, in the mean of the heads, the same shape.
         attn_output: What the block adds to the residual stream, one more dimension (D).
         residual: The residual stream that enters the block, the same.
+
+    Returns:
+        Shares of text after the block; SMoES section 3.
     """
     added, kept = (torch.linalg.vector_norm(x, dim=-1, dtype=scores.dtype) for x in (attn_output, residual))
     total = added + kept

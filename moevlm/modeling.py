@@ -9,6 +9,7 @@ Shapes: B samples, S positions, H hidden size, T = B * S tokens.
 # transformers' methods and decorators carry no annotations.
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -29,7 +30,7 @@ from moevlm.decoder_layer import MoEVLMDecoderLayer
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
 from moevlm.modality import GaussianModality, hard_scores
 from moevlm.norms import MoEVLMRMSNorm
-from moevlm.observation import LayerRouting, check_is_output, describe_tokens
+from moevlm.observation import LayerRouting, Tokens, check_is_output, describe_tokens
 from moevlm.projections import lay_side_by_side
 from moevlm.router import MoEVLMRouter
 from moevlm.routing_profiles import RoutingProfile, bias_rows
@@ -140,20 +141,34 @@ class MoEVLMTextModel(PreTrainedModel):
             **self._router_inputs(position_ids.expand(hidden_BSH.shape[:2]), vision_mask_BS),
             **kwargs,
         }
-        tokens = None
-        if routing_record is not None:
+        if routing_record is None:
+            for layer in self.layers:
+                seen = layer(hidden_BSH, **layer_inputs)
+                check_is_output(seen)
+                hidden_BSH = seen.hidden_BSH
+        else:
             tokens = describe_tokens(hidden_BSH, vision_mask_BS, attention_mask)
-        scores_BS = hard_scores(tokens.is_vision_BS) if tokens else None
+            hidden_BSH = self._recorded(hidden_BSH, layer_inputs, tokens, routing_record, is_scored=is_scored)
+        return MoeModelOutputWithPast(last_hidden_state=self.norm(hidden_BSH), past_key_values=past_key_values)
+
+    def _recorded(
+        self,
+        hidden_BSH: torch.Tensor,
+        layer_inputs: Mapping[str, Any],
+        tokens: Tokens,
+        record: list[LayerRouting],
+        *,
+        is_scored: bool,
+    ) -> torch.Tensor:
+        """Run the layers and record how each routed; where attention moves modality scores, they follow."""
+        scores_BS = hard_scores(tokens.is_vision_BS)
         for layer in self.layers:
-            seen = layer(
-                hidden_BSH, **layer_inputs, scores_BS=scores_BS if is_scored else None, is_recorded=tokens is not None
-            )
+            seen = layer(hidden_BSH, **layer_inputs, scores_BS=scores_BS if is_scored else None, is_recorded=True)
             check_is_output(seen)
             hidden_BSH = seen.hidden_BSH
-            if tokens and routing_record is not None and scores_BS is not None:
-                routing_record.append(cast(MoEVLMSparseMLP, layer.mlp).observe(seen, scores_BS, tokens))
-                scores_BS = scores_BS if seen.scores_BS is None else seen.scores_BS
-        return MoeModelOutputWithPast(last_hidden_state=self.norm(hidden_BSH), past_key_values=past_key_values)
+            record.append(cast(MoEVLMSparseMLP, layer.mlp).observe(seen, scores_BS, tokens))
+            scores_BS = scores_BS if seen.scores_BS is None else seen.scores_BS
+        return hidden_BSH
 
     def _router_inputs(
         self, position_BS: torch.Tensor, vision_mask_BS: torch.Tensor | None

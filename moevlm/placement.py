@@ -134,52 +134,10 @@ def cross_device_rate(
     >>> cross_device_rate(torch.tensor([[0, 1], [1, 2]]), torch.tensor([0, 0, 1]), torch.tensor([0, 0]))
     0.5
     """
-    return float(_is_remote(expert_ids_TK, device_of_expert_E, home_of_token_T).any(dim=1).double().mean())
-
-
-def mean_remote_share(
-    expert_ids_TK: torch.Tensor, device_of_expert_E: torch.Tensor, home_of_token_T: torch.Tensor
-) -> float:
-    """Return the share of a token's chosen experts that are on other devices, its mean; as `cross_device_rate`."""
-    return float(_is_remote(expert_ids_TK, device_of_expert_E, home_of_token_T).double().mean())
-
-
-def mean_remote_devices(
-    expert_ids_TK: torch.Tensor, device_of_expert_E: torch.Tensor, home_of_token_T: torch.Tensor
-) -> float:
-    """Return to how many other devices a token is sent if once to each, its mean; as `cross_device_rate`."""
-    is_remote_TK = _is_remote(expert_ids_TK, device_of_expert_E, home_of_token_T)
-    num_devices = int(device_of_expert_E.max()) + 1
-    sent_TN = is_remote_TK.new_zeros(len(is_remote_TK), num_devices)
-    token_TK = torch.arange(len(sent_TN), device=sent_TN.device)[:, None].expand_as(is_remote_TK)
-    sent_TN[token_TK[is_remote_TK], device_of_expert_E[expert_ids_TK][is_remote_TK]] = True
-    return float(sent_TN.sum(dim=1).double().mean())
-
-
-def device_load(load_E: torch.Tensor, device_of_expert_E: torch.Tensor, num_devices: int) -> torch.Tensor:
-    """Sum the load of each device's experts: a token counts once for each of its experts there.
-
-    Args:
-        load_E: Tokens of each expert (`moevlm.specialization.expert_load`).
-        device_of_expert_E: Device of each expert, int64.
-        num_devices: N.
-
-    Returns:
-        (N,), in the dtype of `load_E`.
-
-    >>> device_load(torch.tensor([3, 1, 2]), torch.tensor([0, 1, 0]), 2).tolist()
-    [5, 1]
-    """
-    return load_E.new_zeros(num_devices).index_add(0, device_of_expert_E, load_E)
-
-
-def _is_remote(
-    expert_ids_TK: torch.Tensor, device_of_expert_E: torch.Tensor, home_of_token_T: torch.Tensor
-) -> torch.Tensor:
-    """Tell of each choice whether its expert is on another device than its token."""
     if home_of_token_T.shape != expert_ids_TK.shape[:1] or not len(home_of_token_T):
         raise ValueError(
             f"each token, at least 1, must have one home, got homes {tuple(home_of_token_T.shape)} and expert ids "
             f"{tuple(expert_ids_TK.shape)}; pass (T,) and (T, K)"
         )
-    return device_of_expert_E[expert_ids_TK] != home_of_token_T[:, None]
+    is_remote_TK = device_of_expert_E[expert_ids_TK] != home_of_token_T[:, None]
+    return float(is_remote_TK.any(dim=1).double().mean())

@@ -65,11 +65,6 @@ def bias_tables(profile: RoutingProfile, shape: RoutersShape) -> list[torch.Tens
     return list(TABLES[profile.name](profile, shape))
 
 
-def expert_homes(seed: int, layer: int, num_experts: int) -> torch.Tensor:
-    """Return the modality, as index in MODALITIES, whose home each expert of a layer is; int64, (E,)."""
-    return _noise_and_homes(seed, layer, num_experts)[1]
-
-
 def apply_profile(model: nn.Module, profile: RoutingProfile) -> None:
     """Install a routing profile in every MoE layer of a model; a dense model is left as it is.
 

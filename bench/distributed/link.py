@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 import torch.distributed as dist
 
+from bench.distributed.options import DEVICE, MOE_PRESETS, check_device
 from bench.harness.markdown import markdown_table
+from fixtures.reading import at_least
 from moevlm.expected_routing import uniform_remote_devices
 from moevlm.parallel import Exchange, Group, joined, recorded_traffic
 from moevlm.parallel.dispatch import row_bytes
@@ -48,7 +50,7 @@ def measured_exchanges(group: Group, device: torch.device) -> Iterator[Exchange]
 
 def predicted_rows(link: LinkModel, options: argparse.Namespace) -> list[tuple[str, ...]]:
     """Predict what a prefill and a decode step of a preset spend in exchanges, by link and number of devices."""
-    config = preset_config(options.preset).text_config
+    config = preset_config(options.scale).text_config
     experts, top_k = config.num_experts, config.num_experts_per_tok
     tokens = {"prefill": options.batch_size * options.seq_len, "decode": options.batch_size}
     rows = []
@@ -74,17 +76,38 @@ def _devices(num_experts: int) -> list[int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="torchrun --nproc-per-node 2 -m bench.distributed.link", description=__doc__)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--preset", default="7b", help="whose exchanges to predict")
-    parser.add_argument("--batch-size", type=int, default=1, help="samples on each device")
-    parser.add_argument("--seq-len", type=int, default=1024)
+    parser = argparse.ArgumentParser(
+        prog="torchrun --nproc-per-node 2 -m bench.distributed.link", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--device", **DEVICE)
+    parser.add_argument(
+        "--scale", choices=MOE_PRESETS, default="7b", help="preset whose exchanges to predict (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="predicted: requests on each device (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seq-len", type=at_least(1), default=1024, metavar="N", help="predicted: prompt tokens (default: %(default)s)"
+    )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the link, fit it and predict; device 0 prints."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    check_device(parser, options.device)
+    try:
+        _run(options)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _run(options: argparse.Namespace) -> None:
     with joined(options.device) as device:
         group = Group()
         own = list(measured_exchanges(group, device))
@@ -105,13 +128,13 @@ def _report(own: Sequence[Exchange], times_s: Sequence[Mapping[int, float]], opt
         )
         for count in times_s[0]
     ]
-    num_experts = preset_config(options.preset).text_config.num_experts
+    num_experts = preset_config(options.scale).text_config.num_experts
     devices = [f"{number} devices" for number in _devices(num_experts)]
     tables = (
         f"Measured on {num_devices} devices, and the fit: {1e6 * link.latency_s:.0f} us a device and "
         f"{link.bytes_per_s / 1e9:.2f} GB/s",
         markdown_table(("bytes sent", "measured, ms", "fitted, ms"), measured),
-        f"Predicted, {options.preset}, uniform routing, bfloat16, batch {options.batch_size} on each device, length "
+        f"Predicted, {options.scale}, uniform routing, bfloat16, batch {options.batch_size} on each device, length "
         f"{options.seq_len}: ms in exchanges",
         markdown_table(("phase", "link", *devices), predicted_rows(link, options)),
     )

@@ -1,43 +1,76 @@
 """The command line of a measurement on several devices."""
 
 import argparse
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 import torch.distributed as dist
 
 from bench.distributed.arms import Asked
+from fixtures.reading import above_zero, at_least, not_negative, routing_profile
 from fixtures.workload import WORKLOADS
-from moevlm import RoutingProfile
 from moevlm.parallel import PARTS, PacedLink
-from moevlm.parallel.group import Link, all_to_all
+from moevlm.parallel.group import BACKENDS, Link, all_to_all
 from moevlm.presets import PRESETS, preset_variants
 
 BITS = 8
-ASKED = ("preset", "depth", "workload", "batch_size", "seq_len", "routing", "home")  # options that all arms share
+MOE_PRESETS = tuple(name for name in PRESETS if "moe" in preset_variants(name))  # the others have nothing to spread
+DEVICE: Mapping[str, Any] = {
+    "choices": tuple(BACKENDS),
+    "default": "cpu",
+    "help": "of every process (default: %(default)s)",
+}
+ASKED = ("depth", "workload", "batch_size", "seq_len", "routing", "home")  # options that all arms share, with --scale
 
 
-def _routing(text: str) -> str:
-    """Check a routing profile; argparse shows why it cannot be one."""
-    try:
-        RoutingProfile.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return text
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return int(text)
-
-
-def _above_zero(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be above 0, got {text!r}; leave it out for the link as it is")
-    return value
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--scale": {"choices": MOE_PRESETS, "default": "tiny", "help": "preset with experts (default: %(default)s)"},
+    "--depth": {"type": at_least(1), "metavar": "N", "help": "decoder layers (default: all)"},
+    "--workload": {"choices": WORKLOADS, "default": "mmmu", "help": "whose samples (default: %(default)s)"},
+    "--batch-size": {
+        "type": at_least(1),
+        "default": 4,
+        "metavar": "N",
+        "help": "requests of all devices together (default: %(default)s)",
+    },
+    "--seq-len": {
+        "type": at_least(1),
+        "default": 256,
+        "metavar": "N",
+        "help": "prompt tokens with image tokens (default: %(default)s)",
+    },
+    "--routing": {
+        "type": routing_profile,
+        "default": "specialized:4",
+        "help": "profile of all arms but uniform (default: %(default)s)",
+    },
+    "--home": {
+        "choices": sorted(PARTS),
+        "default": "modality",
+        "help": "where a token's attention runs: on its sample's device or its modality's (default: %(default)s)",
+    },
+    "--device": DEVICE,
+    "--gigabit": {
+        "type": above_zero,
+        "metavar": "GBIT_PER_S",
+        "help": "pace the link to so many Gb/s (default: as it is)",
+    },
+    "--latency-us": {
+        "type": not_negative,
+        "default": 0.0,
+        "metavar": "MICROSECONDS",
+        "help": "added to every exchange of a paced link (default: %(default)s)",
+    },
+    "--rounds": {
+        "type": at_least(1),
+        "default": 20,
+        "metavar": "N",
+        "help": "each runs every arm once (default: %(default)s)",
+    },
+    "--record": {"type": Path, "metavar": "FILE", "help": "where the record goes (default: records/, by date)"},
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,22 +79,8 @@ def parser() -> argparse.ArgumentParser:
         prog="torchrun --nproc-per-node 2 -m bench.distributed.parallel",
         description="Measure expert parallelism: four arms of the same weights and inputs, by routing and placement.",
     )
-    command.add_argument(
-        "--preset", choices=sorted(name for name in PRESETS if "moe" in preset_variants(name)), default="tiny"
-    )
-    command.add_argument("--depth", type=_at_least_one, help="decoder layers (default: all)")
-    command.add_argument("--workload", choices=sorted(WORKLOADS), default="mmmu")
-    command.add_argument("--batch-size", type=_at_least_one, default=4, help="of all devices together")
-    command.add_argument("--seq-len", type=_at_least_one, default=256)
-    command.add_argument("--routing", type=_routing, default="specialized:4", help="of all arms but uniform")
-    command.add_argument("--home", choices=sorted(PARTS), default="modality")
-    command.add_argument("--device", default="cpu", help="cpu or cuda")
-    command.add_argument("--gigabit", type=_above_zero, help="pace the link to so many Gb/s (default: as it is)")
-    command.add_argument("--latency-us", type=float, default=0.0, help="added to every exchange of a paced link")
-    command.add_argument("--rounds", type=_at_least_one, default=20)
-    command.add_argument(
-        "--record", type=Path, metavar="FILE", help="where the record goes (default: records/, by date)"
-    )
+    for name, about in OPTIONS.items():
+        command.add_argument(name, **about)
     return command
 
 
@@ -71,12 +90,21 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = command.parse_args(arguments)
     if options.latency_us and not options.gigabit:
         command.error(f"--latency-us must come with --gigabit, got {options.latency_us:g} alone; say both or neither")
+    check_device(command, options.device)
     return options
+
+
+def check_device(command: argparse.ArgumentParser, device: str) -> None:
+    """End with a usage error where the machine has no such device."""
+    if device == "cuda" and not torch.cuda.is_available():
+        command.error(
+            "--device must be there, got cuda on a machine without a GPU; say cpu, or run it where there is one"
+        )
 
 
 def asked(options: argparse.Namespace) -> Asked:
     """Return what all arms are to run."""
-    return Asked(**{name: getattr(options, name) for name in ASKED})
+    return Asked(preset=options.scale, **{name: getattr(options, name) for name in ASKED})
 
 
 def link_of(options: argparse.Namespace) -> Link:

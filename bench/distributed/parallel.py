@@ -4,8 +4,8 @@ Several processes take part, so pytest does not run this: `torchrun --nproc-per-
 The record is one of the harness all the same: `python -m bench.harness compare`, `promote` and `layers` read it.
 
 Every arm has the same weights and inputs. A pass lasts from a barrier until the slowest device is done; arms take turns
-in an order drawn anew each round, the same on all devices. The clock is the wall's: what one process waits for the
-machine, all others wait for it.
+in random balanced order, the same on all devices. The clock is the wall's: what one process waits for the machine, all
+others wait for it.
 """
 
 import argparse
@@ -20,10 +20,11 @@ import torch
 import torch.distributed as dist
 
 from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread
-from bench.distributed.options import asked, link_name, link_of, read_options
+from bench.distributed.options import asked, link_name, link_of, parser, read_options
 from bench.distributed.record import Measured, document_of
 from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
 from bench.harness.arms import ANCHOR
+from bench.harness.blocks import balanced_orders
 from bench.harness.environment import load_average
 from bench.harness.layers.devices import DEVICE_HEADERS, device_rows
 from bench.harness.markdown import markdown_table
@@ -107,6 +108,13 @@ def scenario_of(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all arms on the devices that torchrun started; device 0 prints and writes the record."""
     options = read_options(arguments)
+    try:
+        _run(options)
+    except ValueError as error:  # too few positions, experts that do not divide, no torchrun: it says what and how
+        parser().error(str(error))
+
+
+def _run(options: argparse.Namespace) -> None:
     launched, load_before = launched_now(), load_average()
     with joined(options.device) as device:
         if device.type == "cpu":
@@ -136,9 +144,8 @@ def measure(
     """Let all arms and the anchors take turns; return the anchors' seconds by phase, the arms keep their own."""
     anchors = {phase: make_anchor(name, device, dtype) for phase, name in ANCHORS.items()}
     anchors_s: dict[str, list[float]] = {phase: [] for phase in STEPS}
-    order = random.Random(0)
-    for _ in range(num_rounds):
-        for name in order.sample([*arms, ANCHOR], len(arms) + 1):
+    for order in balanced_orders([*arms, ANCHOR], num_rounds, random.Random(0)):  # the same on all devices
+        for name in order:
             if name == ANCHOR:
                 run_anchors(anchors, anchors_s, device)
             else:

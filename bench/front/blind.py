@@ -11,25 +11,12 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from bench.harness.scoring import Reference, score
-from fixtures.tasks.procedural import TASKS, Choice, Question, Task
+from bench.accuracy import ALL, score_answer
+from fixtures.tasks.procedural import TASKS, Question, Subset, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.tasks import TRAINED_TASKS, check_available
 
 TRAIN_PICTURES, TEST_PICTURES = 3000, 1000  # about ten questions each
-ALL = "all"
-
-
-def score_answer(task: Task, question: Question, answer: str) -> float:
-    """Score an answer to a question of a task; one that is no option counts 0."""
-    known = Reference(
-        answers=question.answers,
-        question_type=question.question_type,
-        options=question.options,
-        answer_type=question.answer_type,
-        precision=question.precision,
-    )
-    return score(task.scorer, answer, known) or 0.0
 
 
 def score_blind(
@@ -58,7 +45,7 @@ def score_blind(
 def questions_of(task: Task, split: str, difficulty: str, num_pictures: int) -> Iterator[Question]:
     """Yield the questions of the first pictures of a split, none of them drawn."""
     for index in range(num_pictures):
-        yield from task.questions(index, Choice(split, difficulty))
+        yield from task.questions(index, Subset(split, difficulty))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

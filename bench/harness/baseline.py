@@ -9,7 +9,7 @@ from bench.harness.environment import differences, kind_slug
 from bench.harness.record import KEY, CorruptRecord, Record, load, merge, read, write
 
 FOLDER = Path("baselines")
-MIN_LAUNCHES = 8  # fewer tell a spread between launches only to a factor of more than two
+LAUNCHES_TO_PROMOTE = 8  # fewer tell a spread between launches only to a factor of more than two
 
 
 class PromotionRefused(ValueError):  # noqa: N818  # a refusal is an answer, not a malfunction
@@ -43,7 +43,7 @@ def promote(
     commit: str,
     date: str,
     release: str = "",
-    min_launches: int = MIN_LAUNCHES,
+    min_launches: int = LAUNCHES_TO_PROMOTE,
 ) -> Path:
     """Make records the baseline for their kind of machine, and enter what became slower into the ledger.
 

@@ -1,6 +1,7 @@
 """Blocks: every arm once, in random balanced order.
 
-A block takes a few milliseconds, so that what disturbs the machine disturbs all of its arms alike.
+A block is as short as its arms allow, so that what disturbs the machine disturbs all of its arms alike: from a
+millisecond (one layer of tiny) to half a minute (four layers of 34b), where less is alike.
 """
 
 import functools
@@ -28,8 +29,8 @@ class UnknownArm(ValueError):  # noqa: N818  # what it is about
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long and in which order a scenario is measured."""
+class Terms:
+    """On which terms a scenario is measured: where, how long, in which order, and what is slowed."""
 
     device: torch.device
     dtype: torch.dtype
@@ -103,7 +104,7 @@ class Blocks(Generic[R]):
         self.samples = {arm: [] for arm in self.calls}
         return sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
 
-    def plan(self, num_blocks: int) -> None:
+    def draw_orders(self, num_blocks: int) -> None:
         """Draw the orders of that many blocks."""
         self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
 
@@ -129,25 +130,25 @@ class Blocks(Generic[R]):
         return {arm: result for arm, result in self.results.items() if arm != ANCHOR}
 
 
-def make_calls(call: Callable[[str], R], arms: Iterable[str], anchor: str, plan: Plan) -> dict[str, Callable[[], R]]:
-    """Return what a block runs: the call bound to each arm, slowed where the plan says so, and the anchor.
+def make_calls(call: Callable[[str], R], arms: Iterable[str], anchor: str, terms: Terms) -> dict[str, Callable[[], R]]:
+    """Return what a block runs: the call bound to each arm, slowed where the terms say so, and the anchor.
 
     Args:
         call: runs one arm once.
         arms: names of the arms.
         anchor: name of the anchor's kind.
-        plan: device, dtype and slowdowns.
+        terms: device, dtype and slowdowns.
 
     Raises:
-        UnknownArm: the plan slows an arm that there is not.
+        UnknownArm: the terms slow an arm that there is not.
         ValueError: the anchor's kind is unknown.
     """
     calls: dict[str, Callable[[], R]] = {arm: functools.partial(call, arm) for arm in arms}
-    calls[ANCHOR] = make_anchor(anchor, plan.device, plan.dtype)  # type: ignore[assignment]  # its result is dropped
-    _check_slowdowns(plan.slowdowns, calls)
-    for arm, factor in plan.slowdowns.items():
+    calls[ANCHOR] = make_anchor(anchor, terms.device, terms.dtype)  # type: ignore[assignment]  # its result is dropped
+    _check_slowdowns(terms.slowdowns, calls)
+    for arm, factor in terms.slowdowns.items():
         if arm in calls:
-            calls[arm] = slowed(calls[arm], factor, plan.device)  # type: ignore[assignment]  # returns what it does
+            calls[arm] = slowed(calls[arm], factor, terms.device)  # type: ignore[assignment]  # returns what it does
     return calls
 
 

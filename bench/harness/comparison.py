@@ -34,7 +34,7 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
+class OpenBaseline:
     """The baseline a run is compared with, or why there is none."""
 
     path: Path | None
@@ -46,9 +46,9 @@ class Reference:
     unrest: Mapping[str, float] = field(default_factory=dict)  # of the run that is compared; see unrest.py
 
 
-def open_reference(
+def open_baseline(
     directory: Path, explicit: Path | None, kind: Mapping[str, object], fingerprint: Mapping[str, object]
-) -> Reference:
+) -> OpenBaseline:
     """Find and read the baseline for this kind of machine.
 
     Args:
@@ -62,25 +62,25 @@ def open_reference(
     """
     path = explicit or baseline.find(directory, kind)
     if path is None:
-        remedy = "promote one: python -m bench.harness promote RECORD... --reason TEXT (8 launches)"
-        why = f"no baseline in {directory}/ for this kind of machine; {remedy}"
-        return Reference(path=None, verdict=Verdict.MISSING, why=why)
+        how = f"python -m bench.harness promote RECORD... --reason TEXT ({baseline.LAUNCHES_TO_PROMOTE} launches)"
+        why = f"no baseline in {directory}/ for this kind of machine; promote one: {how}"
+        return OpenBaseline(path=None, verdict=Verdict.MISSING, why=why)
     try:
         record = load(path)
     except FileNotFoundError:
-        return Reference(path=path, verdict=Verdict.MISSING, why=f"{path} does not exist; give --baseline a record")
+        return OpenBaseline(path=path, verdict=Verdict.MISSING, why=f"{path} does not exist; give --baseline a record")
     except CorruptRecord as error:
-        return Reference(path=path, verdict=Verdict.CORRUPT, why=str(error))
+        return OpenBaseline(path=path, verdict=Verdict.CORRUPT, why=str(error))
     differing = differences(record.kind, kind)
     if differing:
         what = f"{path} comes from another kind of machine: {'; '.join(differing)}"
         why = f"{what}; leave --baseline out, or promote a baseline of this one"
-        return Reference(path=path, verdict=Verdict.NOT_COMPARABLE, why=why)
+        return OpenBaseline(path=path, verdict=Verdict.NOT_COMPARABLE, why=why)
     pooled = pooled_variances(record.scenarios.values())
     if any(map(math.isnan, pooled.values())):
         why = f"{path} must hold two launches or more, whose spread gives the tolerance, got one; promote a baseline"
-        return Reference(path=path, verdict=Verdict.MISSING, why=why)
-    return Reference(
+        return OpenBaseline(path=path, verdict=Verdict.MISSING, why=why)
+    return OpenBaseline(
         path=path,
         record=record,
         same_fingerprint=not differences(record.fingerprint, fingerprint),
@@ -88,49 +88,49 @@ def open_reference(
     )
 
 
-def judge_one(scenario_id: str, new: Scenario, reference: Reference, *, confirmed: bool = False) -> ScenarioVerdict:
+def judge_one(scenario_id: str, new: Scenario, opened: OpenBaseline, *, confirmed: bool = False) -> ScenarioVerdict:
     """Judge one measured scenario against its counterpart; NEW if the baseline has none."""
-    if reference.record is None:
+    if opened.record is None:
         return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NEW)
-    base = reference.record.scenarios.get(scenario_id)
+    base = opened.record.scenarios.get(scenario_id)
     if base is None:
         return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.NEW, why="the baseline does not have it")
     return judge_scenario(
         scenario_id,
         new,
         base,
-        reference.pooled,
+        opened.pooled,
         sign=metric(new.arms[PRIMARY].metric).sign,
         confirmed=confirmed,
-        same_fingerprint=reference.same_fingerprint,
-        unrest=lambda control: reference.unrest.get(kind_of(control), 1.0),
+        same_fingerprint=opened.same_fingerprint,
+        unrest=lambda control: opened.unrest.get(kind_of(control), 1.0),
     )
 
 
 def judge_all(
-    scenarios: Mapping[str, Scenario], reference: Reference, *, confirmed: bool = False
-) -> tuple[dict[str, ScenarioVerdict], Reference]:
+    scenarios: Mapping[str, Scenario], opened: OpenBaseline, *, confirmed: bool = False
+) -> tuple[dict[str, ScenarioVerdict], OpenBaseline]:
     """Judge all scenarios of a run.
 
     Args:
         scenarios: by id.
-        reference: the baseline.
+        opened: the baseline.
         confirmed: whether a slowdown may end as REGRESSED; see `judge_control`.
 
     Returns:
-        The verdicts, and the reference with the run's unrest, by which tolerances are wider.
+        The verdicts, and the baseline with the run's unrest, by which tolerances are wider.
     """
-    verdicts = {name: judge_one(name, scenario, reference, confirmed=confirmed) for name, scenario in scenarios.items()}
+    verdicts = {name: judge_one(name, scenario, opened, confirmed=confirmed) for name, scenario in scenarios.items()}
     unrest = unrest_of(verdicts.values())
     if widest(unrest) == 1:
-        return verdicts, reference
-    reference = replace(reference, unrest=unrest)
-    return {name: judge_one(name, new, reference, confirmed=confirmed) for name, new in scenarios.items()}, reference
+        return verdicts, opened
+    opened = replace(opened, unrest=unrest)
+    return {name: judge_one(name, new, opened, confirmed=confirmed) for name, new in scenarios.items()}, opened
 
 
-def missing_scenarios(reference: Reference, selection: Selection) -> list[ScenarioVerdict]:
+def missing_scenarios(opened: OpenBaseline, selection: Selection) -> list[ScenarioVerdict]:
     """List the scenarios of the baseline that this run should have measured and did not collect: renamed or removed."""
-    if reference.record is None:
+    if opened.record is None:
         return []
     return [
         ScenarioVerdict(
@@ -138,6 +138,6 @@ def missing_scenarios(reference: Reference, selection: Selection) -> list[Scenar
             verdict=Verdict.MISSING,
             why="in the baseline, but not collected: renamed or removed? promote a new baseline if that was meant",
         )
-        for scenario_id, scenario in reference.record.scenarios.items()
+        for scenario_id, scenario in opened.record.scenarios.items()
         if selection.expects(scenario_id, scenario.arms[PRIMARY].params)
     ]

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from bench.harness.counting import counted
+
 # Widest first: what a virtual machine calls "Intel(R) Xeon(R) Processor" may be any of several generations.
 INSTRUCTION_SETS = (
     "amx_tile",
@@ -59,7 +61,7 @@ def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
     """
     kind = device.partition(":")[0]
     if kind not in DEVICES:
-        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {device!r}; choose one of them")
     return {
         "device": kind,
         **DEVICES[kind](device),
@@ -113,9 +115,9 @@ def describe(kind: Mapping[str, Any]) -> str:
     """Name a kind of machine in a line.
 
     >>> describe({"device_model": "Acme", "dtype": "float32", "num_threads": 1})
-    'Acme, float32, 1 threads'
+    'Acme, float32, 1 thread'
     """
-    return f"{kind['device_model']}, {kind['dtype']}, {kind['num_threads']} threads"
+    return f"{kind['device_model']}, {kind['dtype']}, {counted(kind['num_threads'], 'thread')}"
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

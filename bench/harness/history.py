@@ -39,7 +39,7 @@ class History(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class Move:
     """One scenario in one promotion."""
 
     promotion: Promotion
@@ -100,7 +100,7 @@ def _promotion(record: Record, commit: str) -> Promotion:
     return Promotion(commit=commit, record=record, **said)
 
 
-def points(history: Sequence[Promotion], entries: Iterable[Slowdown], *, baseline: str) -> dict[str, list[Point]]:
+def follow(history: Sequence[Promotion], entries: Iterable[Slowdown], *, baseline: str) -> dict[str, list[Move]]:
     """Follow every scenario through the promotions that have it.
 
     Args:
@@ -114,12 +114,12 @@ def points(history: Sequence[Promotion], entries: Iterable[Slowdown], *, baselin
     entries = list(entries)
     accepted = [_accepted(promotion, entries, baseline) for promotion in history]
     ids = dict.fromkeys(name for promotion in reversed(history) for name in promotion.record.scenarios)
-    found: dict[str, list[Point]] = {}
+    found: dict[str, list[Move]] = {}
     for name in ids:
         before: Scenario | None = None
         for promotion, slower in zip(history, accepted, strict=True):
             if scenario := promotion.record.scenarios.get(name):
-                found.setdefault(name, []).append(_point(promotion, scenario, before, slower.get(name)))
+                found.setdefault(name, []).append(_move(promotion, scenario, before, slower.get(name)))
                 before = scenario
     return found
 
@@ -130,12 +130,12 @@ def _accepted(promotion: Promotion, entries: Iterable[Slowdown], baseline: str) 
     return ledger.accepted_since(earlier, baseline=baseline, release=promotion.release)
 
 
-def _point(promotion: Promotion, scenario: Scenario, before: Scenario | None, accepted: float | None) -> Point:
+def _move(promotion: Promotion, scenario: Scenario, before: Scenario | None, accepted: float | None) -> Move:
     logs, change = _log_ratio(scenario), None
     earlier = _log_ratio(before) if before and not hash_mismatch(scenario, before) else None
     if logs and earlier:
         change = METRICS[scenario.arms[NUMERATOR].metric].sign * (logs.estimate - earlier.estimate)
-    return Point(
+    return Move(
         promotion=promotion,
         moe=_value(scenario, NUMERATOR),
         dense=_value(scenario, DENOMINATOR) if DENOMINATOR in scenario.arms else "",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tabulate import tabulate
 
@@ -52,6 +53,21 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     room = " " if len(fence) > 1 else ""
     return f"{fence}{room}{line}{room}{fence}".replace("|", "\\|")
+
+
+def picture(title: str, shown: Path, *others: Path) -> str:
+    """Show a figure, and link its other formats below it.
+
+    Args:
+        title: ours, no name.
+        shown: the figure, relative to the page.
+        others: the same in other formats.
+
+    >>> picture("Time", Path("a.svg"), Path("a.png"))
+    '![Time](a.svg)\\n\\n[PNG](a.png)'
+    """
+    links = ", ".join(f"[{path.suffix[1:].upper()}]({path.as_posix()})" for path in others)
+    return "\n\n".join(filter(None, [f"![{title}]({shown.as_posix()})", links]))
 
 
 def folded(title: str, body: str) -> str:

@@ -52,7 +52,7 @@ class Metric:
     unit: str  # a key of DISPLAYS; values are always kept in this unit
     better: Literal["lower", "higher"]
     label: str
-    formula: str
+    formula: str  # what the legend of a report says of it
 
     @property
     def sign(self) -> float:
@@ -198,7 +198,7 @@ def metric(name: str) -> Metric:
         ValueError: if there is none; the message lists the known ones.
     """
     if name not in METRICS:
-        raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {name!r}")
+        raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {name!r}; choose one of them")
     return METRICS[name]
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from bench.harness.arms import ANCHOR
-from bench.harness.comparison import Reference, Selection, judge_all, missing_scenarios, open_reference
+from bench.harness.comparison import OpenBaseline, Selection, judge_all, missing_scenarios, open_baseline
+from bench.harness.counting import counted
 from bench.harness.launch import Launcher
-from bench.harness.options import inject_option
+from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
 from bench.harness.retest import Suspect, retest
 from bench.harness.run import Finished, ScenarioTest
@@ -56,20 +57,20 @@ def conclude(run: Finished, selection: Selection, note: Callable[[str], None]) -
 
 
 def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
-    reference = open_reference(run.options.baselines, run.options.baseline, run.record.kind, run.record.fingerprint)
-    if reference.verdict:
-        return Outcome(run_verdict=reference.verdict, why=reference.why)
-    verdicts, reference = judge_all(run.record.scenarios, reference)
-    if (factor := widest(reference.unrest)) > 1:
+    opened = open_baseline(run.options.baselines, run.options.baseline, run.record.kind, run.record.fingerprint)
+    if opened.verdict:
+        return Outcome(run_verdict=opened.verdict, why=opened.why)
+    verdicts, opened = judge_all(run.record.scenarios, opened)
+    if (factor := widest(opened.unrest)) > 1:
         note(f"scenarios spread {factor:.1f} times as far as in the baseline: tolerances are wider by as much")
     ranked = sorted(verdicts, key=lambda name: suspicion(verdicts[name]), reverse=True)
-    suspects = [name for name in ranked if is_suspect(verdicts[name], reference)]
+    suspects = [name for name in ranked if is_suspect(verdicts[name], opened)]
     if suspects:
         release_memory()
-        confirmed, fresh = _confirm(run, suspects, reference, note)
+        confirmed, fresh = _confirm(run, suspects, opened, note)
         unfit = {name for name in suspects if name not in fresh and verdicts[name].verdict is Verdict.UNFIT}
         verdicts.update({name: verdict for name, verdict in confirmed.items() if name not in unfit})
-    everything = [*verdicts.values(), *_left_out(run, reference), *missing_scenarios(reference, selection)]
+    everything = [*verdicts.values(), *_left_out(run, opened), *missing_scenarios(opened, selection)]
     if not everything:
         return Outcome(
             run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
@@ -84,9 +85,9 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _left_out(run: Finished, reference: Reference) -> list[ScenarioVerdict]:
+def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
     """List the baseline's scenarios that had no memory this time: the machine is not fit for them now."""
-    known = reference.record.scenarios if reference.record else {}
+    known = opened.record.scenarios if opened.record else {}
     return [
         ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=why)
         for name, why in run.record.why_not_fitting().items()
@@ -94,11 +95,11 @@ def _left_out(run: Finished, reference: Reference) -> list[ScenarioVerdict]:
     ]
 
 
-def is_suspect(verdict: ScenarioVerdict, reference: Reference) -> bool:
+def is_suspect(verdict: ScenarioVerdict, opened: OpenBaseline) -> bool:
     """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge."""
     if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE):
         return False
-    judged = [c for c in verdict.changes if reference.same_fingerprint or c.control.against != ANCHOR]
+    judged = [c for c in verdict.changes if opened.same_fingerprint or c.control.against != ANCHOR]
     return verdict.verdict is Verdict.UNFIT or any(change.suspect for change in judged)
 
 
@@ -108,18 +109,19 @@ def suspicion(verdict: ScenarioVerdict) -> float:
 
 
 def _confirm(
-    run: Finished, suspects: Sequence[str], reference: Reference, note: Callable[[str], None]
+    run: Finished, suspects: Sequence[str], opened: OpenBaseline, note: Callable[[str], None]
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
     options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
-    options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s}"]
+    options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s:.9f}"]
     options += inject_option(run.options.slowdowns)
     return retest(
         {name: _suspect(run.tests[name]) for name in suspects},
-        reference,
+        opened,
         Launcher(root=run.root, options=options),
         deadline=run.deadline,
         on_launch=lambda number, count: note(
-            f"measuring {count} suspects again in fresh process {number}, {run.deadline - time.monotonic():.0f} s left"
+            f"measuring {counted(count, 'suspect')} again in fresh process {number}, "
+            f"{run.deadline - time.monotonic():.0f} s left"
         ),
     )
 

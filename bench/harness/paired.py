@@ -13,7 +13,7 @@ from typing import TypeVar
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.arms import ANCHOR, PRIMARY
-from bench.harness.blocks import Blocks, Plan, count_blocks, make_calls
+from bench.harness.blocks import Blocks, Terms, count_blocks, make_calls
 from bench.harness.clock import Clock
 from bench.harness.metrics import Metric
 from bench.harness.peaks import Cost
@@ -39,8 +39,8 @@ class Measurement:
 class Paired:
     """Measure the arms of one scenario; the fixture `paired` makes one for each test."""
 
-    def __init__(self, benchmark: BenchmarkFixture, clock: Clock, plan: Plan) -> None:
-        self.benchmark, self.clock, self.plan = benchmark, clock, plan
+    def __init__(self, benchmark: BenchmarkFixture, clock: Clock, terms: Terms) -> None:
+        self.benchmark, self.clock, self.terms = benchmark, clock, terms
         self.measurement: Measurement | None = None
 
     def measure(
@@ -56,7 +56,7 @@ class Paired:
         hashes: Mapping[str, str] | None = None,
         facts: Mapping[str, float] | None = None,
     ) -> dict[str, R]:
-        """Time `call(arm)` for each arm and the anchor, interleaved, until the plan's budget is spent.
+        """Time `call(arm)` for each arm and the anchor, interleaved, until the terms' budget is spent.
 
         Args:
             call: runs one arm once; must leave nothing behind that changes the next run.
@@ -78,8 +78,8 @@ class Paired:
         """
         if not self.benchmark.enabled:
             return {arm: call(arm) for arm in arms}
-        calls = make_calls(call, arms, anchor, self.plan)
-        blocks = Blocks(calls, self.clock, random.Random(self.plan.seed))
+        calls = make_calls(call, arms, anchor, self.terms)
+        blocks = Blocks(calls, self.clock, random.Random(self.terms.seed))
         self._run(blocks)
         self.measurement = Measurement(
             metric=metric,
@@ -102,9 +102,9 @@ class Paired:
         gc.collect()
         gc.disable()
         try:
-            block_s = blocks.warm_up(self.plan.budget_s)
-            num_blocks = count_blocks(self.plan.budget_s, block_s, self.plan.min_blocks)
-            blocks.plan(num_blocks)
+            block_s = blocks.warm_up(self.terms.budget_s)
+            num_blocks = count_blocks(self.terms.budget_s, block_s, self.terms.min_blocks)
+            blocks.draw_orders(num_blocks)
             self.benchmark.pedantic(
                 lambda: blocks.run(PRIMARY),
                 setup=blocks.before_primary,

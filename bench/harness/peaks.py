@@ -137,7 +137,7 @@ def make_anchor(name: str, device: torch.device, dtype: torch.dtype) -> Callable
         ValueError: if the name is unknown.
     """
     if name not in ANCHORS:
-        raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {name!r}")
+        raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {name!r}; choose one of them")
     return _built_anchor(name, device, dtype)
 
 

@@ -111,10 +111,13 @@ class HarnessSession:
             axes={axis: [str(value) for value in values] for axis, values in finished.setup["axes"].items()},
             whole=not names_scenarios(self.config),
         )
-        known = {arm for scenario in finished.record.scenarios.values() for arm in scenario.arms}
-        unknown = set(self.options.slowdowns) - known
+        known = list(dict.fromkeys(arm for scenario in finished.record.scenarios.values() for arm in scenario.arms))
+        unknown = set(self.options.slowdowns) - set(known)
         if known and unknown:
-            raise pytest.UsageError(f"--inject must name an arm of a scenario, got {', '.join(sorted(unknown))}")
+            raise pytest.UsageError(
+                f"--inject must name arms of the scenarios, {', '.join(known)}, got {', '.join(sorted(unknown))}; "
+                "correct the name"
+            )
         self.outcome = conclude(finished, selection, self.progress.note if self.progress else print)
         for verdict in self.outcome.verdicts:
             if verdict.verdict is Verdict.REGRESSED:

@@ -157,11 +157,18 @@ def write_reports(
     tables = [markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
     listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
-    sections = [f"**{line}**", *tables, listed, f"<sub>{LEGEND}</sub>", machine_line(record)]
+    sections = [f"**{line}**", *tables, listed, f"<sub>{values_legend(record)}{LEGEND}</sub>", machine_line(record)]
     try:
         replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
     except RecordWriteError as error:
         console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+
+
+def values_legend(record: Record) -> str:
+    """Say what each benchmark's values are and how they are computed."""
+    measured = {(name.partition("[")[0], one.arms[PRIMARY].metric) for name, one in record.scenarios.items()}
+    said = [f"{name}: {metric(value).label}, {metric(value).formula}; " for name, value in sorted(measured)]
+    return "".join(said)
 
 
 def does_not_fit(record: Record) -> list[str]:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.harness.comparison import Reference, judge_one
+from bench.harness.comparison import OpenBaseline, judge_one
+from bench.harness.counting import counted
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
-MIN_LAUNCHES = 2  # one fresh process may meet the same bad moment; two rarely do
+LAUNCHES_TO_CONFIRM = 2  # one fresh process may meet the same bad moment; two rarely do
 DECISIVE = 1.5  # times the tolerance: six standard errors
 MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
 STARTUP_S = 12.0  # of a fresh process: imports, peaks, the first model
@@ -34,7 +35,7 @@ class Suspect:
 
 def retest(
     suspects: Mapping[str, Suspect],
-    reference: Reference,
+    opened: OpenBaseline,
     launcher: Launcher,
     *,
     deadline: float,
@@ -44,7 +45,7 @@ def retest(
 
     Args:
         suspects: by scenario id, the most suspicious first.
-        reference: the baseline.
+        opened: the baseline.
         launcher: starts fresh processes.
         deadline: on the monotonic clock, in seconds.
         on_launch: told (number of the launch, scenarios in it) before each.
@@ -66,7 +67,7 @@ def retest(
         measured = {name: scenario for record in records for name, scenario in record.scenarios.items()}
         for scenario_id, scenario in measured.items():
             fresh[scenario_id] = extend(fresh.get(scenario_id), scenario)
-            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], reference, confirmed=True)
+            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], opened, confirmed=True)
         if not failure:
             verdicts.update({s: not_measured(s, records) for s in batch if s not in measured})
         open_ = {s: suspect for s, suspect in open_.items() if s not in verdicts or not is_done(verdicts[s])}
@@ -102,7 +103,7 @@ def affordable(open_: Mapping[str, Suspect], begun: Mapping[str, object], left_s
     ordered = sorted(open_, key=lambda scenario_id: scenario_id not in begun)
     for size in range(len(ordered), 0, -1):
         batch = ordered[:size]
-        num_launches = 1 if batch[-1] in begun else MIN_LAUNCHES
+        num_launches = 1 if batch[-1] in begun else LAUNCHES_TO_CONFIRM
         if LAUNCH_MARGIN * num_launches * expected_s(open_, batch) < left_s:
             return batch
     return []
@@ -137,8 +138,8 @@ def is_settled(verdict: ScenarioVerdict) -> bool:
     Two may meet the same bad moment: unless a slowdown is far beyond the tolerance, a third must confirm it.
     """
     if verdict.verdict is Verdict.REGRESSED and not is_decisive(verdict):
-        return verdict.num_launches > MIN_LAUNCHES
-    return verdict.num_launches >= MIN_LAUNCHES and verdict.verdict not in (Verdict.INCONCLUSIVE, Verdict.UNFIT)
+        return verdict.num_launches > LAUNCHES_TO_CONFIRM
+    return verdict.num_launches >= LAUNCHES_TO_CONFIRM and verdict.verdict not in (Verdict.INCONCLUSIVE, Verdict.UNFIT)
 
 
 def is_decisive(verdict: ScenarioVerdict) -> bool:
@@ -152,14 +153,14 @@ def conclusion(scenario_id: str, known: ScenarioVerdict | None, failure: LaunchF
     A slowdown that enough launches have shown stands although there was no time for one more.
     """
     known = known or ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, num_launches=0)
-    confirmed = known.verdict is Verdict.REGRESSED and known.num_launches >= MIN_LAUNCHES
+    confirmed = known.verdict is Verdict.REGRESSED and known.num_launches >= LAUNCHES_TO_CONFIRM
     if confirmed or known.why or is_settled(known):
         return known
     if known.num_launches >= MAX_LAUNCHES:
         return replace(known, why=f"still unclear after {MAX_LAUNCHES} fresh launches")
     if failure:
         return replace(known, verdict=failure.verdict, why=str(failure))
-    why = f"the time budget ended after {known.num_launches} fresh launches; raise --time-budget"
+    why = f"the time budget ended after {counted(known.num_launches, 'fresh launch')}; raise --time-budget"
     return replace(known, verdict=Verdict.INCONCLUSIVE, why=why)
 
 

@@ -13,7 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.arms import PRIMARY
-from bench.harness.blocks import Plan
+from bench.harness.blocks import Terms
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, kind_key, load_average
 from bench.harness.hooks import MeasuredSetup
@@ -109,7 +109,7 @@ class Run:
         return Paired(
             benchmark,
             self.clock,
-            Plan(
+            Terms(
                 device=self.setup["device"],
                 dtype=self.setup["dtype"],
                 budget_s=self.options.scenario_budget_s,

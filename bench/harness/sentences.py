@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from bench.harness.counting import counted
 from bench.harness.stats import Interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict, tally
 
@@ -22,7 +23,7 @@ def explain(verdict: ScenarioVerdict) -> str:
     moved = [_moved(c) for c in verdict.changes if c.verdict is verdict.verdict and c.verdict in SEEN]
     launches, where = "", ""
     if verdict.verdict is Verdict.REGRESSED:
-        launches = f" over {verdict.num_launches} fresh launches"
+        launches = f" over {counted(verdict.num_launches, 'fresh launch')}"
         where = f", in {verdict.where}" if verdict.where else ""
     said = "; ".join(filter(None, (*moved, verdict.why)))
     return f"{verdict.scenario}: {verdict.verdict.value}{where}: {said}{launches}"
@@ -38,4 +39,4 @@ def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: 
     counts = tally(verdict.verdict for verdict in verdicts)
     said = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items()) or "no verdict"
     compared = sum(count for verdict, count in counts.items() if verdict not in (Verdict.NEW, Verdict.MISSING))
-    return f"{num_measured} scenarios measured in {seconds:.0f} s, {compared} compared: {said}"
+    return f"{counted(num_measured, 'scenario')} measured in {seconds:.0f} s, {compared} compared: {said}"

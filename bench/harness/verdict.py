@@ -25,7 +25,7 @@ class Verdict(enum.Enum):
     CORRUPT = "CORRUPT"
 
 
-EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict
+EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict-verdicts
     Verdict.OK: 0,
     Verdict.IMPROVED: 0,
     Verdict.NEW: 0,

@@ -18,13 +18,15 @@ from bench.harness.clock import make_clock
 from bench.harness.peaks import Peaks, floor_s, measure_peaks
 from bench.peers.experts import is_grouped_fused
 from bench.tune_experts.candidates import search
-from bench.tune_experts.layers import make_layers, measure_plans
-from fixtures.devices import resolve_device, resolve_dtype
+from bench.tune_experts.layers import make_layers, measure_tilings
+from fixtures.devices import DTYPES, resolve_device
+from fixtures.reading import at_least, listed, one_of
 from moevlm.costs import phase_cost
-from moevlm.kernels.plans import MEASURED, Entry, default_plan, takes, write
+from moevlm.kernels.tilings import MEASURED, Entry, default_tiling, takes, write
 from moevlm.presets import PRESETS, preset_config, preset_variants
 
 ARMS = ("moe", "dense")
+SCALES = tuple(name for name in PRESETS if set(ARMS) <= set(preset_variants(name)))  # others have no MoE with a twin
 NUM_TOKENS = "1,2,4,8,16,32,64,128,256,512,1024,2048,4096,16384"
 HEADERS = ("preset", "arm", "tokens", "way", "tiles", "ms a layer", "of the floor", "kept")
 
@@ -32,35 +34,38 @@ HEADERS = ("preset", "arm", "tokens", "way", "tiles", "ms a layer", "of the floo
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.tune_experts", description=__doc__.partition("\n")[0])
-    parser.add_argument("--scale", default="7b,34b", help="presets with an MoE and its twin (default: %(default)s)")
+    parser.add_argument(
+        "--scale",
+        dest="scales",
+        type=listed(one_of(SCALES)),
+        default="7b,34b",
+        help=f"presets with an MoE and its twin: {', '.join(SCALES)} (default: %(default)s)",
+    )
     parser.add_argument("--device", default="cuda", help="cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--dtype", default="bfloat16", help="of weights and tokens (default: %(default)s)")
-    parser.add_argument("--num-tokens", default=NUM_TOKENS, help="of a layer (default: %(default)s)")
+    parser.add_argument(
+        "--dtype", type=one_of(DTYPES), default="bfloat16", help="of weights and tokens (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--num-tokens",
+        dest="tokens",
+        type=listed(at_least(1)),
+        default=NUM_TOKENS,
+        help="of a layer (default: %(default)s)",
+    )
     parser.add_argument("--out", type=Path, default=MEASURED, help="the table (default: the package's own)")
     chosen = parser.parse_args(arguments)
     try:
-        chosen.scales = [_known_preset(name) for name in chosen.scale.split(",")]
-        chosen.tokens = [_positive(text) for text in chosen.num_tokens.split(",")]
         if not chosen.device.startswith("cuda"):
             raise ValueError(f"--device must be a GPU, got {chosen.device}; CPUs have no table of these kernels")
+        if not torch.cuda.is_available():
+            raise ValueError(
+                f"--device must be there, got {chosen.device} on a machine without; run it where there is a GPU"
+            )
         chosen.device = resolve_device(chosen.device)
-        chosen.dtype = resolve_dtype(chosen.dtype, chosen.device)
+        chosen.dtype = DTYPES[chosen.dtype]
     except ValueError as error:
         parser.error(str(error))
     return chosen
-
-
-def _known_preset(name: str) -> str:
-    known = [preset for preset in PRESETS if set(ARMS) <= set(preset_variants(preset))]
-    if name not in known:
-        raise ValueError(f"--scale must be among {', '.join(known)}, got {name!r}; others have no MoE with a twin")
-    return name
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"--num-tokens must be whole numbers from 1 on, got {text!r}")
-    return int(text)
 
 
 def tune(preset: str, arm: str, num_tokens: int, chosen: argparse.Namespace, peaks: Peaks) -> list[tuple[object, ...]]:
@@ -72,21 +77,21 @@ def tune(preset: str, arm: str, num_tokens: int, chosen: argparse.Namespace, pea
     shape = shape_of(index, chosen.dtype, top_k, text.num_experts, text.moe_intermediate_size, text.hidden_size)
     clock = make_clock(chosen.device)
     layers = make_layers(shape, chosen.device, chosen.dtype, num_tokens, seed=num_tokens)
-    measure = partial(measure_plans, layers=layers, shape=shape, clock=clock)
+    measure = partial(measure_tilings, layers=layers, shape=shape, clock=clock)
     found = [
-        search(default_plan(way, shape.dtype, shared_bytes(index)), measure)
+        search(default_tiling(way, shape.dtype, shared_bytes(index)), measure)
         for way in shape.ways
         if takes(way, shape, num_tokens) and (way != "grouped_mm" or is_grouped_fused(chosen.dtype))
     ]
     best, seconds = min(found, key=lambda pair: pair[1])
-    write([Entry(shape=shape, num_tokens=num_tokens, plan=best, seconds=seconds)], chosen.out)
+    write([Entry(shape=shape, num_tokens=num_tokens, tiling=best, seconds=seconds)], chosen.out)
     cost = phase_cost(preset_config(preset, arm), "experts", seq_len=num_tokens, dtype_bytes=chosen.dtype.itemsize)
     least_s = floor_s(work_of([cost]), asdict(peaks))
     assert least_s is not None, "work and peaks are known"
     return [
-        (preset, arm, num_tokens, plan.way, " ".join(str(tuple(tile)) for tile in plan.tiles), f"{1e3 * time_s:.3f}",
-         f"{100 * least_s / time_s:.0f} %", "kept" if plan is best else "")
-        for plan, time_s in found
+        (preset, arm, num_tokens, tiling.way, " ".join(str(tuple(tile)) for tile in tiling.tiles),
+         f"{1e3 * time_s:.3f}", f"{100 * least_s / time_s:.0f} %", "kept" if tiling is best else "")
+        for tiling, time_s in found
     ]  # fmt: skip
 
 

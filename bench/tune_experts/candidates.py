@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import median
 
 from bench.harness.clock import Clock
-from moevlm.kernels.plans import Plan, Tile
+from moevlm.kernels.tilings import Tile, Tiling
 
 NUM_ROUNDS = 20
 
@@ -36,12 +36,12 @@ SEARCHED: Mapping[str, tuple[Sequence[Tile], ...]] = {
 }
 
 
-def search(first: Plan, measure: Callable[[Sequence[Plan]], Mapping[Plan, float]]) -> tuple[Plan, float]:
+def search(first: Tiling, measure: Callable[[Sequence[Tiling]], Mapping[Tiling, float]]) -> tuple[Tiling, float]:
     """Return the fastest tiles of one way, searched one product after the other.
 
     Args:
         first: The way with its predicted tiles.
-        measure: Seconds of each plan; those that the GPU cannot hold are left out.
+        measure: Seconds of each tiling; those that the GPU cannot hold are left out.
 
     Raises:
         ValueError: The GPU holds none of them.
@@ -58,10 +58,10 @@ def search(first: Plan, measure: Callable[[Sequence[Plan]], Mapping[Plan, float]
     return best, seconds
 
 
-def medians(calls: Mapping[Plan, Callable[[], object]], clock: Clock, rng: random.Random) -> dict[Plan, float]:
+def medians(calls: Mapping[Tiling, Callable[[], object]], clock: Clock, rng: random.Random) -> dict[Tiling, float]:
     """Return the median seconds of each call, all of them once in each round, in random order."""
-    samples: dict[Plan, list[float]] = {plan: [] for plan in calls}
+    samples: dict[Tiling, list[float]] = {tiling: [] for tiling in calls}
     for _ in range(NUM_ROUNDS):
-        for plan in rng.sample(list(calls), len(calls)):
-            samples[plan].append(clock.measure(calls[plan]).seconds)
-    return {plan: median(values) for plan, values in samples.items()}
+        for tiling in rng.sample(list(calls), len(calls)):
+            samples[tiling].append(clock.measure(calls[tiling]).seconds)
+    return {tiling: median(values) for tiling, values in samples.items()}

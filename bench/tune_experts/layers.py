@@ -11,7 +11,7 @@ from bench.harness.clock import Clock
 from bench.peers.experts import ERROR_BOUNDS, reference_error
 from bench.tune_experts.candidates import medians
 from moevlm.cuda_graph import captured
-from moevlm.kernels.plans import Plan, Shape
+from moevlm.kernels.tilings import Shape, Tiling
 from moevlm.router import Routing
 
 NUM_LAYERS = 3  # the weights read next are not those that the L2 cache still holds: 50 MB against 0.8 GB a layer
@@ -50,36 +50,38 @@ def make_layers(shape: Shape, device: torch.device, dtype: torch.dtype, num_toke
     )
 
 
-def run_layers(plan: Plan, layers: Layers, *, is_dense: bool) -> list[torch.Tensor]:
-    """Compute every layer as a plan says."""
+def run_layers(tiling: Tiling, layers: Layers, *, is_dense: bool) -> list[torch.Tensor]:
+    """Compute every layer as a tiling says."""
     from moevlm.kernels.triton.ops import run_dense, run_experts
 
     if is_dense:
-        return [run_dense(plan, *weights, layers.hidden_TH) for weights in layers.weights]
+        return [run_dense(tiling, *weights, layers.hidden_TH) for weights in layers.weights]
     return [
-        run_experts(plan, *weights, layers.hidden_TH, routing.ids_TK, routing.weights_TK)
+        run_experts(tiling, *weights, layers.hidden_TH, routing.ids_TK, routing.weights_TK)
         for weights, routing in zip(layers.weights, layers.routings, strict=True)
     ]
 
 
-def measure_plans(plans: Sequence[Plan], layers: Layers, shape: Shape, clock: Clock) -> dict[Plan, float]:
-    """Check each plan against the reference, capture it, and return the median seconds of a layer.
+def measure_tilings(tilings: Sequence[Tiling], layers: Layers, shape: Shape, clock: Clock) -> dict[Tiling, float]:
+    """Check each tiling against the reference, capture it, and return the median seconds of a layer.
 
     Raises:
-        ValueError: A plan's output is wrong.
+        ValueError: A tiling's output is wrong.
     """
     from triton.runtime.errors import OutOfResources
 
     calls, pool = {}, torch.cuda.graph_pool_handle()
-    for plan in plans:
+    for tiling in tilings:
         try:
-            output_TH = run_layers(plan, layers, is_dense=shape.is_dense)[0]
+            output_TH = run_layers(tiling, layers, is_dense=shape.is_dense)[0]
         except OutOfResources:  # more shared memory or registers than a program gets here
             continue
         error = reference_error(*layers.weights[0], layers.hidden_TH, layers.routings[0], output_TH)
         bound = ERROR_BOUNDS[layers.hidden_TH.dtype]
         if not error < bound:
-            raise ValueError(f"{plan.way} must agree with the reference within {bound}, got {error:.1e} with {plan}")
-        run = partial(run_layers, plan, layers, is_dense=shape.is_dense)
-        calls[plan] = captured(run, layers.hidden_TH.device, pool=pool)
-    return {plan: seconds / NUM_LAYERS for plan, seconds in medians(calls, clock, random.Random(0)).items()}
+            raise ValueError(
+                f"{tiling.way} must agree with the reference within {bound}, got {error:.1e} with {tiling}"
+            )
+        run = partial(run_layers, tiling, layers, is_dense=shape.is_dense)
+        calls[tiling] = captured(run, layers.hidden_TH.device, pool=pool)
+    return {tiling: seconds / NUM_LAYERS for tiling, seconds in medians(calls, clock, random.Random(0)).items()}

@@ -10,7 +10,7 @@ import torch
 
 from moevlm.kernels.cpu import ops as cpu
 from moevlm.kernels.inference import is_swiglu_inference
-from moevlm.kernels.plans import MEASURED, read
+from moevlm.kernels.tilings import MEASURED, read
 
 GPU_DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 

@@ -56,8 +56,8 @@ def plan_dispatch(choices: Choices, device_of_expert_E: torch.Tensor, num_device
         num_devices: N.
 
     >>> choices = one_copy_a_device(torch.tensor([[0, 1], [2, 3]]), torch.ones(2, 2))
-    >>> plan = plan_dispatch(choices, torch.tensor([0, 1, 1, 1]), num_devices=2)
-    >>> plan.token_R.tolist(), plan.rows_N.tolist()
+    >>> dispatch = plan_dispatch(choices, torch.tensor([0, 1, 1, 1]), num_devices=2)
+    >>> dispatch.token_R.tolist(), dispatch.rows_N.tolist()
     ([0, 0, 1], [1, 2])
     """
     is_sent_LN = choices.ids_LC.new_zeros(len(choices.ids_LC), num_devices, dtype=torch.bool)

@@ -80,14 +80,14 @@ class ParallelExperts(nn.Module):
     def _transform_own(self, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor) -> torch.Tensor:
         """Sum the chosen experts of tokens that are at home here, none too; all devices call this together."""
         choices = self.choose_copies(ids_TK, weights_TK)
-        plan = plan_dispatch(choices, self.device_of_expert_E, self.group.num_devices)
-        come_N = self.group.exchange_counts(plan.rows_N, layer=self.layer)
-        go_N = [int(count) for count in plan.rows_N.tolist()]
-        packed_RW = pack(hidden_TH[plan.token_R], plan.ids_RC, plan.weights_RC)
+        dispatch = plan_dispatch(choices, self.device_of_expert_E, self.group.num_devices)
+        come_N = self.group.exchange_counts(dispatch.rows_N, layer=self.layer)
+        go_N = [int(count) for count in dispatch.rows_N.tolist()]
+        packed_RW = pack(hidden_TH[dispatch.token_R], dispatch.ids_RC, dispatch.weights_RC)
         arrived_RW = self.group.exchange(packed_RW, go_N, come_N, layer=self.layer, leg="dispatch")
-        sums_RH = self._compute(arrived_RW, plan.ids_RC.shape[1], hidden_TH.dtype)
+        sums_RH = self._compute(arrived_RW, dispatch.ids_RC.shape[1], hidden_TH.dtype)
         back_RH = self.group.exchange(sums_RH, come_N, go_N, layer=self.layer, leg="combine")
-        return sum_by_row(back_RH, plan.token_R, len(hidden_TH))
+        return sum_by_row(back_RH, dispatch.token_R, len(hidden_TH))
 
     def _compute(self, arrived_RW: torch.Tensor, num_choices: int, dtype: torch.dtype) -> torch.Tensor:
         """Sum this device's experts of each row that arrived, (R, H)."""

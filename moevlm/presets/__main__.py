@@ -8,7 +8,7 @@ from tabulate import tabulate
 from moevlm.parameters import ParameterCounts, parameter_counts
 from moevlm.presets import PRESETS, preset_config, preset_variants
 
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp32": 4, "bf16": 2, "fp16": 2}
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 BYTES_PER_GIB = 2**30
 PARITY_BASES = {
     "dense": "text",
@@ -47,9 +47,18 @@ def _difference(variant: str, counts: dict[str, ParameterCounts]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m moevlm.presets", description="Print the presets' parameters.")
-    parser.add_argument("names", nargs="*", type=_preset_name, default=list(PRESETS), metavar="preset")
-    parser.add_argument("--dtype", choices=DTYPE_BYTES, default="bfloat16", help="what a weight is stored in")
-    parser.add_argument("--depth", type=int, help="decoder layers; widths stay (default: all)")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        type=_preset_name,
+        default=list(PRESETS),
+        metavar="PRESET",
+        help=f"of {', '.join(PRESETS)} (default: all)",
+    )
+    parser.add_argument(
+        "--dtype", choices=DTYPE_BYTES, default="bfloat16", help="what a weight is stored in (default: %(default)s)"
+    )
+    parser.add_argument("--depth", type=int, metavar="N", help="decoder layers; widths stay (default: all)")
     return parser
 
 

@@ -3,8 +3,8 @@
 Batches are a function of the step, so twins see the same data in the same order and resuming needs no state of data.
 """
 
-from moevlm.training.plan import Plan, Stage
 from moevlm.training.probe import IGNORED, VISUAL_LABELS, VisualProbe
 from moevlm.training.run import CHECKPOINT, LOG, MODEL, train
+from moevlm.training.schedule import Schedule, Stage
 
-__all__ = ["CHECKPOINT", "IGNORED", "LOG", "MODEL", "VISUAL_LABELS", "Plan", "Stage", "VisualProbe", "train"]
+__all__ = ["CHECKPOINT", "IGNORED", "LOG", "MODEL", "VISUAL_LABELS", "Schedule", "Stage", "VisualProbe", "train"]

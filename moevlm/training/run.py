@@ -1,4 +1,4 @@
-"""One run of training: steps over the plan's stages, a checkpoint now and then, exact resumption."""
+"""One run of training: steps over the schedule's stages, a checkpoint now and then, exact resumption."""
 
 import json
 import math
@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from moevlm.training.plan import Plan
 from moevlm.training.probe import VISUAL_LABELS, VisualProbe
+from moevlm.training.schedule import Schedule
 from moevlm.vision_language import MoEVLM
 
 ADAM_BETAS = (0.9, 0.98)  # the second moment forgets in 50 steps: runs here are short
@@ -23,7 +23,7 @@ Batches = Callable[[int], Mapping[str, torch.Tensor]]
 def train(
     model: MoEVLM,
     batches: Batches,
-    plan: Plan,
+    schedule: Schedule,
     folder: Path,
     *,
     probe: VisualProbe | None = None,
@@ -35,26 +35,26 @@ def train(
     Args:
         model: On its device; its weights are trained in their dtype, in bfloat16 autocast on a GPU.
         batches: Step -> the forward's tensors with labels, and `visual_labels_PBS` for the probe; pure.
-        plan: Stages and rates.
+        schedule: Stages and rates.
         folder: Takes the checkpoint, the log (a JSON line for some steps) and, at the end, the model.
         probe: Auxiliary head; needs `visual_labels_PBS` in the batches.
         on_step: Told (steps done, loss) after each step: for a progress bar.
         stop_after: End after so many steps of this call, with a checkpoint: for a run in parts.
 
     Raises:
-        ValueError: The checkpoint is of another plan, a batch lacks labels, or loss or gradients are not finite; the
-            last checkpoint is kept.
+        ValueError: The checkpoint is of another schedule, a batch lacks labels, or loss or gradients are not finite;
+            the last checkpoint is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(model, probe, plan, folder)
+    run = _Run(model, probe, schedule, folder)
     start = run.resume()
-    end = plan.num_steps if stop_after is None else min(plan.num_steps, start + stop_after)
+    end = schedule.num_steps if stop_after is None else min(schedule.num_steps, start + stop_after)
     for step in range(start, end):
         loss = run.step(step, batches(step))
         on_step(step + 1, loss)
-        if (step + 1) % plan.checkpoint_steps == 0 or step + 1 == end:
+        if (step + 1) % schedule.checkpoint_steps == 0 or step + 1 == end:
             run.save(step + 1)
-    if end == plan.num_steps:
+    if end == schedule.num_steps:
         model.train(mode=False)
         model.save_pretrained(folder / MODEL)
 
@@ -62,17 +62,17 @@ def train(
 class _Run:
     """What outlives a step: model, probe, optimizer of the stage, and the log."""
 
-    def __init__(self, model: MoEVLM, probe: VisualProbe | None, plan: Plan, folder: Path) -> None:
-        self.model, self.probe, self.plan, self.folder = model, probe, plan, folder
+    def __init__(self, model: MoEVLM, probe: VisualProbe | None, schedule: Schedule, folder: Path) -> None:
+        self.model, self.probe, self.schedule, self.folder = model, probe, schedule, folder
         self.modules = nn.ModuleList([model, *([probe] if probe else [])])
         self.optimizer: torch.optim.AdamW | None = None
         self.stage: int | None = None
         self.lines: list[str] = []
 
     def step(self, step: int, batch: Mapping[str, torch.Tensor]) -> float:
-        self._enter(self.plan.locate(step)[0])
+        self._enter(self.schedule.locate(step)[0])
         assert self.optimizer is not None, "a stage was entered"
-        rate = self.plan.learning_rate(step)
+        rate = self.schedule.learning_rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -82,11 +82,11 @@ class _Run:
             raise ValueError(f"loss must be finite, got {loss} at step {step}; lower the learning rate")
         losses["loss"].backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = float(nn.utils.clip_grad_norm_(parameters, self.plan.max_grad_norm))
+        norm = float(nn.utils.clip_grad_norm_(parameters, self.schedule.max_grad_norm))
         if not math.isfinite(norm):
             raise ValueError(f"gradients must be finite, got a norm of {norm} at step {step}; lower the learning rate")
         self.optimizer.step()
-        if (step + 1) % self.plan.log_steps == 0:
+        if (step + 1) % self.schedule.log_steps == 0:
             values = {name: float(value.detach()) for name, value in losses.items()}
             line = {"step": step + 1, "learning_rate": rate, "grad_norm": norm, **values}
             self.lines.append(json.dumps(line))
@@ -107,20 +107,20 @@ class _Run:
                 losses |= output.routing_losses._asdict()
             if self.probe:
                 losses["probe"] = self.probe(output.hidden_states, batch[VISUAL_LABELS])
-                losses["loss"] = losses["loss"] + self.plan.probe_coef * losses["probe"]
+                losses["loss"] = losses["loss"] + self.schedule.probe_coef * losses["probe"]
         return losses
 
     def _enter(self, number: int) -> None:
         """Begin a stage with an optimizer of its own, unless it has begun."""
         if number == self.stage:
             return
-        self.stage, stage = number, self.plan.stages[number]
+        self.stage, stage = number, self.schedule.stages[number]
         self.modules.train()
         for name, parameter in self.modules.named_parameters():
             parameter.requires_grad_(not stage.projector_only or PROJECTOR_PATH in name)
         learning = [parameter for parameter in self.modules.parameters() if parameter.requires_grad]
         groups = [
-            {"params": [p for p in learning if p.dim() > 1], "weight_decay": self.plan.weight_decay},
+            {"params": [p for p in learning if p.dim() > 1], "weight_decay": self.schedule.weight_decay},
             {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, betas=ADAM_BETAS)
@@ -129,7 +129,7 @@ class _Run:
         assert self.optimizer is not None, "a step was done"
         state = {
             "num_done": num_done,
-            "plan": asdict(self.plan),
+            "plan": asdict(self.schedule),  # under its key in every checkpoint that exists
             "modules": self.modules.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
@@ -147,14 +147,14 @@ class _Run:
         if not path.exists():
             return 0
         state = torch.load(path, map_location=self.model.device, weights_only=True)
-        if state["plan"] != asdict(self.plan):
-            raise ValueError(f"a checkpoint must be of the same plan, got another in {path}; choose another folder")
+        if state["plan"] != asdict(self.schedule):
+            raise ValueError(f"a checkpoint must be of the same schedule, got another in {path}; choose another folder")
         self.modules.load_state_dict(state["modules"])
         self.lines, num_done = list(state["log"]), int(state["num_done"])
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"]:
             torch.cuda.set_rng_state_all([random.cpu() for random in state["random_cuda"]])
-        self._enter(self.plan.locate(num_done - 1)[0])
+        self._enter(self.schedule.locate(num_done - 1)[0])
         assert self.optimizer is not None, "the stage was entered"
         self.optimizer.load_state_dict(state["optimizer"])
         return num_done

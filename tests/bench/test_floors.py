@@ -9,10 +9,12 @@ import torch
 from bench.floors import answer_costs, costs_of, joined, work_of
 from bench.harness.peaks import floor_s
 from fixtures.models import Twins, build_twins
+from moevlm import RoutingProfile, decode_steps, prefill
 from moevlm.costs import phase_cost
+from moevlm.observation import LayerRouting
 from moevlm.presets import preset_config
 
-H200 = {"matmul_flop_per_s": 790e12, "copy_byte_per_s": 4.3e12}
+H200 = {"matmul_flop_per_s": 790e12, "copy_byte_per_s": 4.3e12}  # those of bench.front.shapes
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +81,45 @@ def test_work_of_several_phases_keeps_their_parts() -> None:
     assert joined(works) == {"flops": 4.0, "bytes": 6.0, "parts": [[1.0, 2.0], [3.0, 4.0]]}
 
 
+def text_prompts(twins: Twins, *, num_tiles: int, num_output_tokens: int) -> Any:
+    """Two prompts of 64 random tokens, said to have images or not, as `answer_costs` asks of Inputs."""
+    vocab_size = twins["moe"].config.text_config.vocab_size
+    ids_BS = torch.randint(10, vocab_size, (2, 64), generator=torch.Generator().manual_seed(0))
+    return SimpleNamespace(
+        tensors={"input_ids": ids_BS},
+        prompt_tokens=(64, 64),
+        mean_prompt_tokens=64,
+        num_tiles=num_tiles,
+        num_output_tokens=num_output_tokens,
+    )
+
+
 @pytest.mark.parametrize("num_output_tokens", [1, 4])
 def test_an_answer_is_a_prefill_and_its_decode_steps(twins: Twins, num_output_tokens: int) -> None:
-    inputs: Any = SimpleNamespace(
-        prompt_tokens=(60, 68), mean_prompt_tokens=64, num_tiles=2, num_output_tokens=num_output_tokens
-    )
+    inputs = text_prompts(twins, num_tiles=2, num_output_tokens=num_output_tokens)
     expected = costs_of(twins, "prefill", batch_size=2, seq_len=64, num_tiles=2)["dense"]["flops"]
     for step in range(num_output_tokens - 1):
         expected += costs_of(twins, "decode", batch_size=2, seq_len=64 + step)["dense"]["flops"]
     found = answer_costs(twins, inputs)["dense"]
     assert found["flops"] == pytest.approx(expected)
     assert sum(flops for flops, _ in found["parts"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("routing", ["uniform", "specialized:16"])
+def test_an_answer_reads_the_experts_that_its_prompt_and_its_steps_hit(routing: str) -> None:
+    """Counted here from the model's own record, there by hooks on its routers."""
+    steered = build_twins(
+        "tiny", device=torch.device("cpu"), dtype=torch.float32, routing=RoutingProfile.parse(routing)
+    )
+    inputs, hit = text_prompts(steered, num_tiles=0, num_output_tokens=4), {}
+    records: dict[str, list[LayerRouting]] = {"prefill": [], "decode": []}
+    state = prefill(steered["moe"], inputs.tensors, max_new_tokens=4, routing_record=records["prefill"])
+    decode_steps(steered["moe"], state, num_steps=3, routing_record=records["decode"])
+    for phase, record in records.items():
+        counts = [len(set(layer.ids_BSK.flatten().tolist())) for layer in record]
+        hit[phase] = sum(counts) / len(counts)
+    load = {"batch_size": 2, "seq_len": 64}
+    prompt = costs_of(steered, "prefill", **load, distinct=hit["prefill"])["moe"]
+    steps = costs_of(steered, "decode", **load, distinct=hit["decode"], num_steps=3)["moe"]
+    assert answer_costs(steered, inputs)["moe"]["bytes"] == pytest.approx(prompt["bytes"] + steps["bytes"])
+    assert hit["decode"] < hit["prefill"]

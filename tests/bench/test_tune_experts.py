@@ -10,21 +10,21 @@ from bench.harness.clock import Timed
 from bench.tune_experts.__main__ import read_arguments
 from bench.tune_experts.candidates import NUM_ROUNDS, SEARCHED, medians, search
 from bench.tune_experts.layers import NUM_LAYERS, make_layers
-from moevlm.kernels.plans import TILES, Plan, Shape, Tile, default_plan
+from moevlm.kernels.tilings import TILES, Shape, Tile, Tiling, default_tiling
 
-FIRST = default_plan("few", "bfloat16", 227 * 1024)
+FIRST = default_tiling("few", "bfloat16", 227 * 1024)
 SHAPE = Shape(device="none", dtype="float32", num_experts=6, top_k=2, hidden_size=16, width=8)
 
 
 def slow_unless(best):
     """Return a measurement by which each product's best tile saves a second."""
-    return lambda plans: {plan: 3.0 - sum(map(Tile.__eq__, plan.tiles, best)) for plan in plans}
+    return lambda tilings: {tiling: 3.0 - sum(map(Tile.__eq__, tiling.tiles, best)) for tiling in tilings}
 
 
 def test_tiles_are_searched_one_product_after_the_other():
     best = (SEARCHED["few"][0][2], SEARCHED["few"][1][4])
-    plan, seconds = search(FIRST, slow_unless(best))
-    assert plan == replace(FIRST, tiles=best)
+    tiling, seconds = search(FIRST, slow_unless(best))
+    assert tiling == replace(FIRST, tiles=best)
     assert seconds == 1.0
 
 
@@ -33,14 +33,14 @@ def test_predicted_tiles_are_tried_too():
 
 
 def test_ways_without_tiles_are_measured_as_they_are():
-    products = default_plan("products", "bfloat16", 227 * 1024)
-    assert search(products, lambda plans: dict.fromkeys(plans, 2.0)) == (products, 2.0)
+    products = default_tiling("products", "bfloat16", 227 * 1024)
+    assert search(products, lambda tilings: dict.fromkeys(tilings, 2.0)) == (products, 2.0)
 
 
 def test_tiles_that_the_gpu_cannot_hold_are_left_out():
     held = SEARCHED["few"][0][0]
-    plan, _ = search(FIRST, lambda plans: {plan: 1.0 for plan in plans if plan.tiles[0] == held})
-    assert plan.tiles[0] == held
+    tiling, _ = search(FIRST, lambda tilings: {tiling: 1.0 for tiling in tilings if tiling.tiles[0] == held})
+    assert tiling.tiles[0] == held
 
 
 def test_no_tile_that_fits_is_an_error():
@@ -57,10 +57,10 @@ def test_candidates_run_once_a_round_and_the_median_counts():
         def measure(self, call):
             return Timed(call(), None)
 
-    plans = [Plan(way="few", tiles=(Tile(16, n, 64, 4, 2),), is_measured=False) for n in (16, 32)]
-    durations = {plans[0]: iter([9.0] + [1.0] * (NUM_ROUNDS - 1)), plans[1]: iter([2.0] * NUM_ROUNDS)}
-    calls = {plan: durations[plan].__next__ for plan in plans}
-    assert medians(calls, FakeClock(), random.Random(0)) == {plans[0]: 1.0, plans[1]: 2.0}
+    tilings = [Tiling(way="few", tiles=(Tile(16, n, 64, 4, 2),), is_measured=False) for n in (16, 32)]
+    durations = {tilings[0]: iter([9.0] + [1.0] * (NUM_ROUNDS - 1)), tilings[1]: iter([2.0] * NUM_ROUNDS)}
+    calls = {tiling: durations[tiling].__next__ for tiling in tilings}
+    assert medians(calls, FakeClock(), random.Random(0)) == {tilings[0]: 1.0, tilings[1]: 2.0}
     assert [next(values, None) for values in durations.values()] == [None, None]
 
 
@@ -82,8 +82,8 @@ def test_a_twins_layers_take_every_block_with_weight_one():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--scale", "8b"], "--scale must be among tiny, "),
-        (["--num-tokens", "1,0"], "--num-tokens must be whole numbers from 1 on, got '0'"),
+        (["--scale", "8b"], "argument --scale: must be one of tiny, "),
+        (["--num-tokens", "1,0"], "argument --num-tokens: must be a whole number of at least 1, got '0'; raise it"),
         (["--device", "cpu"], "--device must be a GPU, got cpu; CPUs have no table"),
     ],
 )
@@ -91,3 +91,10 @@ def test_a_wrong_command_line_names_the_rule(arguments, message, capsys):
     with pytest.raises(SystemExit):
         read_arguments(arguments)
     assert message in capsys.readouterr().err
+
+
+def test_a_machine_without_a_gpu_is_told_where_to_run_it(monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit):
+        read_arguments([])
+    assert "got cuda on a machine without; run it where there is a GPU" in capsys.readouterr().err

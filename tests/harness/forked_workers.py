@@ -80,6 +80,6 @@ def use_forked_workers() -> None:
     names = ("DEVNULL", "STDOUT", "TimeoutExpired", "run")
     process.subprocess = SimpleNamespace(Popen=Forked, **{name: getattr(subprocess, name) for name in names})  # type: ignore[assignment, attr-defined]
     process.GPU_QUERY = "raise SystemExit(1)"
-    command.collect = lambda request: [
-        f"bench/bench_x.py::bench_x[{size}]" for size in range(1, 5) if request.expression in f"bench_x[{size}]"
+    command.collect = lambda brief: [
+        f"bench/bench_x.py::bench_x[{size}]" for size in range(1, 5) if brief.expression in f"bench_x[{size}]"
     ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.harness.comparison import Reference
+from bench.harness.comparison import OpenBaseline
 from bench.harness.environment import kind_key
 from bench.harness.judging import pooled_variances
 from bench.harness.record import ArmSeries, Launch, Record, Scenario, arm_entry, seal
@@ -137,9 +137,9 @@ def record_of(*scenarios: Scenario, **fields: Any) -> Record:
     return Record(**{**plain, **fields})
 
 
-def reference_to(*scenarios: Scenario, same_fingerprint: bool = True) -> Reference:
+def opened_baseline(*scenarios: Scenario, same_fingerprint: bool = True) -> OpenBaseline:
     """Return these scenarios as an open baseline."""
-    return Reference(
+    return OpenBaseline(
         path=Path("baseline.json"),
         record=record_of(*scenarios),
         same_fingerprint=same_fingerprint,

@@ -12,18 +12,19 @@ import pytest
 
 from bench.harness.__main__ import main
 from bench.harness.ab import command, stages
+from bench.harness.ab.brief import Brief
 from bench.harness.ab.command import compare
 from bench.harness.ab.comment import comment, ends_with
+from bench.harness.ab.comparison import Comparison
 from bench.harness.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
-from bench.harness.ab.lockstep import LaunchPlan
+from bench.harness.ab.lockstep import LaunchTerms
 from bench.harness.ab.process import Pinned
 from bench.harness.ab.profile import ScenarioProfile
-from bench.harness.ab.request import Comparison, Request
 from bench.harness.ab.stages import pinned_project
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.commands import ab as commands_ab
-from bench.harness.commands.parsing import seconds
 from bench.harness.measuring import scenario_of
+from bench.harness.reading import seconds
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 NODE_IDS = ["bench/f.py::a", "bench/f.py::b", "bench/f.py::c"]
@@ -35,21 +36,21 @@ class Machine:
 
     def __init__(self, slower: dict[str, dict[str, float]], launch_s: float = 0.0) -> None:
         self.slower, self.launch_s, self.now = slower, launch_s, 0.0
-        self.plans: list[LaunchPlan] = []
+        self.launched: list[LaunchTerms] = []
         self.asked: list[list[str]] = []
 
-    def run(self, plan: LaunchPlan, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
-        self.plans.append(plan)
+    def run(self, terms: LaunchTerms, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
+        self.launched.append(terms)
         self.asked.append([scenario_of(node_id) for node_id in node_ids])
         self.now += self.launch_s
         for name in self.asked[-1]:
             if "failed" in self.slower.get(name, {}):
                 yield Trouble(scenario=name, verdict=Verdict.FAILED, why="base: it was killed by SIGKILL")
                 continue
-            factors = {} if plan.is_placebo else self.slower.get(name, {})
-            noise = math.exp(WOBBLE[(plan.number + len(name) + ord(name[0])) % len(WOBBLE)])
+            factors = {} if terms.is_placebo else self.slower.get(name, {})
+            noise = math.exp(WOBBLE[(terms.number + len(name) + ord(name[0])) % len(WOBBLE)])
             arms = {arm: ([1.0] * 5, [noise * factors.get(arm, 1.0)] * 5) for arm in ("moe", "dense", "anchor")}
-            yield PairedLaunch(scenario=name, arms=arms, is_placebo=plan.is_placebo, sign=1.0, counted=False)
+            yield PairedLaunch(scenario=name, arms=arms, is_placebo=terms.is_placebo, sign=1.0, counted=False)
 
 
 @pytest.fixture
@@ -83,14 +84,12 @@ def run(
     monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
     monkeypatch.setattr(stages, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
     monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
-    request = request_in(repository, base=base, budget_s=budget_s)
-    return compare(dataclasses.replace(request, profile=profile), note=lambda _text: None)
+    brief = brief_in(repository, base=base, budget_s=budget_s)
+    return compare(dataclasses.replace(brief, profile=profile), note=lambda _text: None)
 
 
-def request_in(
-    repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arguments: Sequence[str] = ()
-) -> Request:
-    return Request(
+def brief_in(repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arguments: Sequence[str] = ()) -> Brief:
+    return Brief(
         root=repository,
         base=base,
         head=None,
@@ -110,8 +109,8 @@ def test_unchanged_code_is_cleared_by_stage_1_alone(monkeypatch: pytest.MonkeyPa
     machine = Machine({})
     comparison = run(monkeypatch, repository, machine)
     assert set(found(comparison).values()) == {Verdict.OK}
-    assert sum(not plan.is_placebo for plan in machine.plans) == STAGE_1_LAUNCHES
-    assert [plan.is_placebo for plan in machine.plans[:PLACEBO_EVERY]] == [False] * (PLACEBO_EVERY - 1) + [True]
+    assert sum(not terms.is_placebo for terms in machine.launched) == STAGE_1_LAUNCHES
+    assert [terms.is_placebo for terms in machine.launched[:PLACEBO_EVERY]] == [False] * (PLACEBO_EVERY - 1) + [True]
     assert ends_with(comparison, strict=True) == 0
 
 
@@ -154,9 +153,9 @@ def test_both_sides_sources_and_the_placebos_are_what_they_are_called(
 ) -> None:
     machine = Machine({})
     comparison = run(monkeypatch, repository, machine)
-    for plan in machine.plans:
-        assert plan.base.folder == comparison.base.folder
-        assert plan.head.folder == (comparison.base.folder if plan.is_placebo else comparison.head.folder)
+    for terms in machine.launched:
+        assert terms.base.folder == comparison.base.folder
+        assert terms.head.folder == (comparison.base.folder if terms.is_placebo else comparison.head.folder)
     assert not comparison.base.folder.exists()  # gone with the comparison
     assert not comparison.head.folder.exists()
 
@@ -165,7 +164,7 @@ def test_a_base_without_the_package_makes_every_scenario_new(monkeypatch: pytest
     machine = Machine({})
     comparison = run(monkeypatch, repository, machine, base="HEAD~1")
     assert set(found(comparison).values()) == {Verdict.NEW}
-    assert machine.plans == []
+    assert machine.launched == []
     assert ends_with(comparison, strict=True) == 0
 
 
@@ -247,6 +246,6 @@ def test_both_sides_get_the_gpu_that_was_asked_for_by_its_uuid(
 ) -> None:
     pinned = {"cuda:1": Pinned(("--device=cuda",), {"CUDA_VISIBLE_DEVICES": "GPU-abc"})}
     monkeypatch.setattr(stages, "pin_device", pinned.__getitem__)
-    project = pinned_project(request_in(repository, arguments=["--scale", "tiny", "--device", "cuda:1"]))
+    project = pinned_project(brief_in(repository, arguments=["--scale", "tiny", "--device", "cuda:1"]))
     assert project.arguments == ["--scale", "tiny", "--device=cuda"]
     assert project.environment == {"CUDA_VISIBLE_DEVICES": "GPU-abc"}

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 import torch
 
-from bench.harness.blocks import MAX_BLOCKS, Plan, UnknownArm, balanced_orders, count_blocks, make_calls
+from bench.harness.blocks import MAX_BLOCKS, Terms, UnknownArm, balanced_orders, count_blocks, make_calls
 
 EVERY_ARM = ("moe", "dense", "dense_active", "anchor")
 
@@ -42,8 +42,8 @@ def test_blocks_fill_the_budget_between_the_fewest_and_the_most(block_s: float, 
 def arms_of(*slowed: str) -> list[str]:
     """Return what a block of a scenario with the MoE alone runs, where some arms are to be slowed."""
     slowdowns = dict.fromkeys(slowed, 1.5)
-    plan = Plan(device=torch.device("cpu"), dtype=torch.float32, budget_s=1.0, seed=0, slowdowns=slowdowns)
-    return list(make_calls(str, ["moe"], "dispatch", plan))
+    terms = Terms(device=torch.device("cpu"), dtype=torch.float32, budget_s=1.0, seed=0, slowdowns=slowdowns)
+    return list(make_calls(str, ["moe"], "dispatch", terms))
 
 
 def test_a_block_runs_the_arms_and_the_anchor() -> None:

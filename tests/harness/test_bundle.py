@@ -24,7 +24,7 @@ from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import CorruptRecord, Record
 from bench.harness.stats import mean_interval
 from bench.harness.verdict import Verdict
-from fixtures.options import OPTION_NAMES
+from fixtures.options import OPTIONS as SCENARIO_OPTIONS
 from tests.harness.fake_project import write_package, write_project
 from tests.harness.fresh_pytest import run_module, run_pytest
 from tests.harness.sample_records import DENSE, FINGERPRINT, SCENARIOS, document
@@ -121,7 +121,7 @@ def test_scenarios_outside_of_the_folder_are_refused(tmp_path: Path, file: str) 
 
 
 def test_all_options_of_scenarios_are_known() -> None:
-    assert [name.replace("_", "-") for name in OPTION_NAMES] == list(OPTIONS)
+    assert list(SCENARIO_OPTIONS) == [f"--{name}" for name in OPTIONS]
 
 
 def test_the_same_record_makes_the_same_bytes(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_claim_does_not_hold_where_the_moe_is_slower_than_the_tolerance_allows
     assert verdicts(bundle, here(dense=1 / 1.3)) == [Verdict.REGRESSED] * 2
     said = reproduced_table(judge(bundle, here(dense=1 / 1.3)))
     assert "does not hold" in said
-    assert said.endswith("2 claims: 2 does not hold")
+    assert said.endswith("2 claims: 2 do not hold")
 
 
 def test_a_single_launch_condemns_nothing(tmp_path: Path) -> None:
@@ -287,8 +287,8 @@ def test_a_shipped_bundle_holds_on_an_unchanged_tree_and_fails_on_a_slower_one(t
     again = ("reproduce", "claims.tar.gz", "--launches=2")
     holds = run_module(folder, "bench.harness", *again)
     assert holds.code == 0, holds.said
-    assert "4 claims: 4 holds" in holds.said
+    assert "4 claims: 4 hold" in holds.said
     write_package(folder, {size: {"moe": 1.3} for size in (1, 2, 3, 4)})
     slower = run_module(folder, "bench.harness", *again)
     assert slower.code == 10, slower.said
-    assert "4 claims: 4 does not hold" in slower.said
+    assert "4 claims: 4 do not hold" in slower.said

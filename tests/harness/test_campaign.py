@@ -1,6 +1,7 @@
 """Tests of the campaign: steps in order, what is left after an interruption, and what is said of it."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,15 +157,31 @@ def test_a_step_goes_on_with_its_own_options_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_step_whose_options_pytest_refuses_ends_16_and_the_others_are_measured(tmp_path: Path) -> None:
+def test_a_later_step_whose_options_pytest_refuses_ends_16_and_the_others_are_measured(tmp_path: Path) -> None:
     folder = write_project(tmp_path / "project")
-    plan = plan_file(tmp_path, PLAN_TEXT.replace('"-k", "1 or 2"', '"--no-such-option"'))
+    refused = PLAN_TEXT.replace("options = []", 'options = ["--no-such-option"]')
+    plan = plan_file(tmp_path, refused + '[[step]]\nname = "last"\nwhy = "w"\nfiles = ["bench_x.py"]\noptions = []')
     ended = run_module(folder, "bench.harness", "campaign", "--scale=tiny", "--out=out", f"--plan={plan}")
     assert ended.code == 16, ended.said
-    assert "- small: its process ended 4" in ended.said
+    assert "- all: its process ended 4" in ended.said
     assert "--no-such-option" in ended.said
-    assert state(folder).is_done
+    assert state(folder, SMALL).is_done
+    assert state(folder, replace(ALL, name="last")).is_done
     assert "| all    |" in (folder / "out" / "campaign.md").read_text()
+
+
+@pytest.mark.long
+def test_options_that_the_first_step_is_refused_end_4_before_any_other(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    plan = plan_file(tmp_path)
+    arguments = ("campaign", "--scale=tiny", "--out=out", f"--plan={plan}", "--", "--time-budget=soon")
+    ended = run_module(folder, "bench.harness", *arguments)
+    assert ended.code == 4, ended.said
+    assert "error: steps must be able to start, got of small: " in ended.said
+    assert "argument --time-budget: a time must be above 0" in ended.said
+    assert "correct the options" in ended.said
+    assert "| step" not in ended.said
+    assert not (folder / "out" / "all.log").exists()
 
 
 @pytest.mark.parametrize("name", ["none.toml", "."])

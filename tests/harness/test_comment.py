@@ -9,8 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from bench.harness.ab.comment import HEADERS, MARKER, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
+from bench.harness.ab.comparison import Comparison
 from bench.harness.ab.profile import OperationChange, ScenarioProfile
-from bench.harness.ab.request import Comparison
 from bench.harness.ab.types import PairedLaunch
 from bench.harness.ab.worktree import SourceTree
 from bench.harness.stats import Interval

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from bench.harness import record
-from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_reference
+from bench.harness.comparison import Selection, judge_one, missing_scenarios, open_baseline
 from bench.harness.environment import kind_key
 from bench.harness.verdict import Verdict
-from tests.harness.sample_records import BASELINE_NAME, FINGERPRINT, document, reference_to, scenario
+from tests.harness.sample_records import BASELINE_NAME, FINGERPRINT, document, opened_baseline, scenario
 
 KIND = kind_key(FINGERPRINT)
 OTHER_KIND = {**KIND, "device_model": "another CPU"}
@@ -17,7 +17,7 @@ ONE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
 
 
 def baseline_of(**params: Any) -> Any:
-    return reference_to(scenario(*[ONE] * 8, name="bench_decode[tiny-b1]", params={"scale": "tiny", **params}))
+    return opened_baseline(scenario(*[ONE] * 8, name="bench_decode[tiny-b1]", params={"scale": "tiny", **params}))
 
 
 def selection(**fields: Any) -> Selection:
@@ -69,7 +69,7 @@ def test_a_scenario_that_the_baseline_lacks_is_new() -> None:
 
 def test_throughput_is_worse_when_it_is_lower() -> None:
     fields: dict[str, Any] = {"name": "t", "metric": "output_tok_per_s"}
-    base = reference_to(scenario(*[ONE] * 8, **fields))
+    base = opened_baseline(scenario(*[ONE] * 8, **fields))
     less = scenario(*[{**ONE, "moe": 0.001}] * 3, **fields)
     more = scenario(*[{**ONE, "moe": 0.004}] * 3, **fields)
     assert judge_one("t", less, base, confirmed=True).verdict is Verdict.REGRESSED
@@ -83,7 +83,7 @@ def baselines(tmp_path: Path) -> Path:
 
 
 def test_the_baseline_of_this_kind_of_machine_is_found(baselines: Path) -> None:
-    found = open_reference(baselines, None, KIND, FINGERPRINT)
+    found = open_baseline(baselines, None, KIND, FINGERPRINT)
     assert found.verdict is None
     assert found.path == baselines / BASELINE_NAME
     assert found.same_fingerprint
@@ -91,18 +91,18 @@ def test_the_baseline_of_this_kind_of_machine_is_found(baselines: Path) -> None:
 
 
 def test_another_kernel_is_the_same_kind_but_not_the_same_machine(baselines: Path) -> None:
-    found = open_reference(baselines, None, KIND, {**FINGERPRINT, "os": "Linux 99"})
+    found = open_baseline(baselines, None, KIND, {**FINGERPRINT, "os": "Linux 99"})
     assert (found.verdict, found.same_fingerprint) == (None, False)
 
 
 def test_another_kind_of_machine_is_missing_when_searched(baselines: Path) -> None:
-    found = open_reference(baselines, None, OTHER_KIND, FINGERPRINT)
+    found = open_baseline(baselines, None, OTHER_KIND, FINGERPRINT)
     assert found.verdict is Verdict.MISSING
     assert "python -m bench.harness promote" in found.why
 
 
 def test_another_kind_of_machine_is_not_comparable_when_named(baselines: Path) -> None:
-    found = open_reference(baselines, baselines / BASELINE_NAME, OTHER_KIND, FINGERPRINT)
+    found = open_baseline(baselines, baselines / BASELINE_NAME, OTHER_KIND, FINGERPRINT)
     assert found.verdict is Verdict.NOT_COMPARABLE
     assert "device_model: Acme(R) Core 6-1-2 avx2 / another CPU" in found.why
 
@@ -111,19 +111,19 @@ def test_another_kind_of_machine_is_not_comparable_when_named(baselines: Path) -
 def test_a_truncated_baseline_is_corrupt(baselines: Path, named: bool) -> None:
     path = baselines / BASELINE_NAME
     path.write_bytes(path.read_bytes()[:-100])
-    found = open_reference(baselines, path if named else None, KIND, FINGERPRINT)
+    found = open_baseline(baselines, path if named else None, KIND, FINGERPRINT)
     assert (found.verdict, found.record) == (Verdict.CORRUPT, None)
     assert str(path) in found.why
 
 
 def test_a_named_file_that_does_not_exist_is_missing(tmp_path: Path) -> None:
-    found = open_reference(tmp_path, tmp_path / "absent.json", KIND, FINGERPRINT)
+    found = open_baseline(tmp_path, tmp_path / "absent.json", KIND, FINGERPRINT)
     assert found.verdict is Verdict.MISSING
     assert "absent.json does not exist" in found.why
 
 
 def test_one_launch_has_no_spread_to_judge_by(tmp_path: Path) -> None:
     record.write(tmp_path / "single.json", document())
-    found = open_reference(tmp_path, tmp_path / "single.json", KIND, FINGERPRINT)
+    found = open_baseline(tmp_path, tmp_path / "single.json", KIND, FINGERPRINT)
     assert found.verdict is Verdict.MISSING
     assert "must hold two launches or more" in found.why

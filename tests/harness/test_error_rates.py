@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.harness.comparison import Reference, judge_one
+from bench.harness.comparison import OpenBaseline, judge_one
 from bench.harness.judging import TOLERANCE_ERRORS
 from bench.harness.launch import Launcher
 from bench.harness.outcome import is_suspect
@@ -21,7 +21,7 @@ from bench.harness.record import Record
 from bench.harness.retest import Suspect, retest
 from bench.harness.stats import PRIOR_LAUNCHES
 from bench.harness.verdict import ScenarioVerdict, Verdict
-from tests.harness.sample_records import record_of, reference_to, scenario
+from tests.harness.sample_records import opened_baseline, record_of, scenario
 
 NUM_SCENARIOS = 40
 NUM_SUITES = 25
@@ -51,8 +51,8 @@ class Simulated(Launcher):
         spread = self.sd / math.sqrt(2)  # two arms make a ratio
         return {arm: t * slow.get(arm, 1.0) * math.exp(spread * self.draw(self.rng)) for arm, t in TIMES.items()}
 
-    def baseline(self) -> Reference:
-        return reference_to(*(scenario(*(self.launch({}) for _ in range(8)), name=name) for name in NAMES))
+    def baseline(self) -> OpenBaseline:
+        return opened_baseline(*(scenario(*(self.launch({}) for _ in range(8)), name=name) for name in NAMES))
 
     def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
         assert timeout_s > 0
@@ -61,11 +61,11 @@ class Simulated(Launcher):
 
 def run_suite(machine: Simulated) -> list[ScenarioVerdict]:
     """Judge one suite as `conclude` does."""
-    reference = machine.baseline()
+    opened = machine.baseline()
     first = machine.measure(NAMES, timeout_s=1)
-    verdicts = {name: judge_one(name, found, reference) for name, found in first.scenarios.items()}
-    suspects = {name: Suspect(node_id=name, seconds=1) for name, v in verdicts.items() if is_suspect(v, reference)}
-    confirmed, _ = retest(suspects, reference, machine, deadline=math.inf, on_launch=lambda *_counts: None)
+    verdicts = {name: judge_one(name, found, opened) for name, found in first.scenarios.items()}
+    suspects = {name: Suspect(node_id=name, seconds=1) for name, v in verdicts.items() if is_suspect(v, opened)}
+    confirmed, _ = retest(suspects, opened, machine, deadline=math.inf, on_launch=lambda *_counts: None)
     return [*{**verdicts, **confirmed}.values()]
 
 

@@ -23,13 +23,13 @@ AB = ("ab", "--base=HEAD", "--out=out")
 
 # `ab` with one launch a stage and workers that are soon given up
 QUICK = """
-import bench.harness.ab.stages as stages, bench.harness.ab.lockstep as lockstep, bench.harness.ab.pair as pair
+import bench.harness.ab.stages as stages, bench.harness.ab.lockstep as lockstep, bench.harness.ab.workers as workers
 import functools
 from tests.harness.forked_workers import use_forked_workers
 
 use_forked_workers()
 stages.STAGE_1_LAUNCHES = stages.STAGE_2_LAUNCHES = 1
-stages.LaunchPlan = functools.partial(lockstep.LaunchPlan, timeouts=pair.Timeouts(stage_s=5.0))
+stages.LaunchTerms = functools.partial(lockstep.LaunchTerms, timeouts=workers.Timeouts(stage_s=5.0))
 """
 
 
@@ -111,6 +111,22 @@ def before_the_package(folder: Path) -> None:
     git(folder, "commit", "-qm", "before the package")
 
 
+def corrupt(name: str, baseline: Callable[[Document], Document | str], *says: str) -> Fault:
+    """Spoil the baseline's content: the run ends 14, whatever it measured."""
+    return Fault(name=name, baseline=baseline, code=14, says=("CORRUPT: ", *says))
+
+
+def of_other_inputs(name: str) -> Fault:
+    """Let the baseline be of another workload or routing: a hash differs, and the run ends 15."""
+    says = ("bench_x[1]: NOT_COMPARABLE: ", name, "promote")
+    return Fault(name=f"other {name} hash", baseline=with_hash(name), code=15, says=says)
+
+
+def refused(name: str, options: tuple[str, ...], says: str) -> Fault:
+    """Ask for what cannot be measured: a usage error."""
+    return Fault(name=name, options=options, code=4, says=(says,))
+
+
 FULL_DISK = """
 import errno
 from bench.harness.record import storage
@@ -146,78 +162,35 @@ FAULTS = [
         code=13,
         says=("MISSING: no baseline in", "python -m bench.harness promote RECORD... --reason TEXT (8 launches)"),
     ),
-    Fault(
-        name="truncated",
-        baseline=lambda document: json.dumps(document)[:1000],
-        code=14,
-        says=("CORRUPT: baseline.json: a record must be readable JSON", "restore the file from version control"),
-    ),
-    Fault(
-        name="other schema",
-        baseline=sealed(lambda document: document["moevlm"].update(schema_version=99)),
-        code=14,
-        says=("CORRUPT: baseline.json: schema_version must be 1, got 99; measure it again",),
-    ),
-    Fault(
-        name="NaN",
-        baseline=with_sample("NaN"),
-        code=14,
-        says=("CORRUPT: ", "numbers must be finite, got NaN", "measure it again"),
-    ),
-    Fault(
-        name="duplicate ids",
-        baseline=sealed(lambda document: document["benchmarks"].append(document["benchmarks"][0])),
-        code=14,
-        says=("CORRUPT: ", "an arm of a scenario must be there once, got bench_x[1] moe twice; measure it again"),
-    ),
-    Fault(
-        name="wrong checksum",
-        baseline=grown,
-        code=14,
-        says=("CORRUPT: ", "the checksum must be that of the content", "restore the file from version control"),
-    ),
+    corrupt("truncated", lambda document: json.dumps(document)[:1000],
+            "CORRUPT: baseline.json: a record must be readable JSON", "restore the file from version control"),
+    corrupt("other schema", sealed(lambda document: document["moevlm"].update(schema_version=99)),
+            "CORRUPT: baseline.json: schema_version must be 1, got 99; measure it again"),
+    corrupt("NaN", with_sample("NaN"), "numbers must be finite, got NaN", "measure it again"),
+    corrupt("duplicate ids", sealed(lambda document: document["benchmarks"].append(document["benchmarks"][0])),
+            "an arm of a scenario must be there once, got bench_x[1] moe twice; measure it again"),
+    corrupt("wrong checksum", grown,
+            "the checksum must be that of the content", "restore the file from version control"),
     Fault(
         name="other machine",
         baseline=sealed(lambda document: document["moevlm"]["kind"].update(device_model="Acme 1")),
         code=15,
         says=("NOT_COMPARABLE: ", "another kind of machine: device_model: Acme 1 / ", "promote"),
     ),
-    Fault(
-        name="other workload hash",
-        baseline=with_hash("workload"),
-        code=15,
-        says=("bench_x[1]: NOT_COMPARABLE: ", "workload", "promote"),
-    ),
-    Fault(
-        name="other routing hash",
-        baseline=with_hash("routing"),
-        code=15,
-        says=("bench_x[1]: NOT_COMPARABLE: ", "routing", "promote"),
-    ),
-    Fault(
-        name="-n 2 on one device",
-        options=("-n2",),
-        code=4,
-        says=("scenarios must not share a device: -n must be at most 1 (cpu), got 2 workers; give -n 1 or -n auto",),
-    ),
-    Fault(
-        name="--benchmark-disable left on",
-        options=(*AGAINST, "--benchmark-disable"),
-        code=4,
-        says=("--compare=require must measure, got --benchmark-disable; drop one of the two",),
-    ),
+    of_other_inputs("workload"),
+    of_other_inputs("routing"),
+    refused("-n 2 on one device", ("-n2",),
+            "scenarios must not share a device: -n must be at most 1 (cpu), got 2 workers; give -n 1 or -n auto"),
+    refused("--benchmark-disable left on", (*AGAINST, "--benchmark-disable"),
+            "--compare=require must measure, got --benchmark-disable; drop one of the two"),
     Fault(
         name="--benchmark-disable where nothing is required",
         options=("--benchmark-disable",),
         code=0,
         says=("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure",),
     ),
-    Fault(
-        name="all scenarios deselected",
-        options=(*AGAINST, "-k", "nothing"),
-        code=4,
-        says=("-k and -m must leave a scenario to measure, got none; pytest bench --collect-only -q lists them",),
-    ),
+    refused("all scenarios deselected", (*AGAINST, "-k", "nothing"),
+            "-k and -m must leave a scenario to measure, got none; pytest bench --collect-only -q lists them"),
     Fault(
         name="disk full",
         conftest=FULL_DISK,
@@ -263,11 +236,11 @@ FAULTS = [
     ),
     Fault(
         name="budget exhausted",
-        ab=("--budget=1s", "--strict", "--scenarios=1"),
+        ab=("--budget=1s", "--strict-verdicts", "--scenarios=1"),
         code=11,
         says=("1 INCONCLUSIVE", "the time budget ended", "raise --budget"),
     ),
-]
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

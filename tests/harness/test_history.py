@@ -2,6 +2,7 @@
 
 import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bench.harness import ledger, record
 from bench.harness.__main__ import main
 from bench.harness.baseline import promote
-from bench.harness.history import UNCOMMITTED, points, read_history
+from bench.harness.history import UNCOMMITTED, follow, read_history
 from tests.harness.sample_records import BASELINE_NAME, DENSE, SCENARIOS, document
 
 FACTORS = (1.0, 1.1, 1.1 / 1.04)  # by which dense gets faster: MoE / dense is 2, then 10 % more, then 4 % less of that
@@ -21,12 +22,14 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
 
 
-def promote_one(folder: Path, number: int) -> None:
+def promote_one(folder: Path, number: int, scenarios: Sequence[str] = SCENARIOS) -> None:
     records = []
     for launch in range(8):
         path = folder.parent / "records" / f"{number}-{launch}.json"
         dense = tuple(sample / FACTORS[number] for sample in DENSE)
-        record.write(path, document(f"launch-{number}-{launch}", dense=dense))
+        whole = document(f"launch-{number}-{launch}", dense=dense)
+        entries = [one for one in whole["benchmarks"] if one["extra_info"]["moevlm"]["scenario"] in scenarios]
+        record.write(path, record.seal({**whole, "benchmarks": entries}))
         records.append(path)
     day = f"2026-01-0{number + 1}T00:00:00+00:00"
     promote(records, folder, reason=f"reason {number}", commit="c0ffee", date=day, release=RELEASES[number])
@@ -48,18 +51,18 @@ def test_every_promotion_is_a_point_with_its_change_to_the_one_before(baselines:
     history = read_history(baselines, BASELINE_NAME)
     assert [promotion.reason for promotion in history.promotions] == ["reason 0", "reason 1", "reason 2"]
     assert list(history.notes) == []
-    steps = points(history.promotions, ledger.read(baselines), baseline=BASELINE_NAME)[SCENARIOS[0]]
-    assert [step.moe for step in steps] == ["2.00 ms"] * 3
-    assert [step.dense for step in steps] == ["1.00 ms", "909 µs", "945 µs"]
-    assert [step.ratio.estimate for step in steps if step.ratio] == pytest.approx([2.0, 2.2, 2.2 / 1.04], rel=1e-5)
-    assert steps[0].change is None
-    assert [step.change for step in steps[1:]] == pytest.approx([0.0953102, -0.0392207], abs=1e-5)  # ln 1.1, -ln 1.04
+    moves = follow(history.promotions, ledger.read(baselines), baseline=BASELINE_NAME)[SCENARIOS[0]]
+    assert [move.moe for move in moves] == ["2.00 ms"] * 3
+    assert [move.dense for move in moves] == ["1.00 ms", "909 µs", "945 µs"]
+    assert [move.ratio.estimate for move in moves if move.ratio] == pytest.approx([2.0, 2.2, 2.2 / 1.04], rel=1e-5)
+    assert moves[0].change is None
+    assert [move.change for move in moves[1:]] == pytest.approx([0.0953102, -0.0392207], abs=1e-5)  # ln 1.1, -ln 1.04
 
 
 def test_accepted_slowdowns_add_up_from_the_last_release_to_each_promotion(baselines: Path) -> None:
     history = read_history(baselines, BASELINE_NAME)
-    steps = points(history.promotions, ledger.read(baselines), baseline=BASELINE_NAME)[SCENARIOS[0]]
-    assert [step.accepted for step in steps] == [None, pytest.approx(0.0953102, abs=1e-5), steps[1].accepted]
+    moves = follow(history.promotions, ledger.read(baselines), baseline=BASELINE_NAME)[SCENARIOS[0]]
+    assert [move.accepted for move in moves] == [None, pytest.approx(0.0953102, abs=1e-5), moves[1].accepted]
 
 
 def test_the_command_prints_and_draws_what_a_pattern_finds(
@@ -71,7 +74,7 @@ def test_the_command_prints_and_draws_what_a_pattern_finds(
     assert "| 2.200 [2.200, 2.200]" in said
     assert "+10.0 %" in said
     assert SCENARIOS[1] not in said
-    assert "1 of 1 scenarios" in said
+    assert "1 of 1 scenario" in said
     drawn = "".join(ET.parse(tmp_path / "history.svg").getroot().itertext())
     assert SCENARIOS[0] in drawn
     assert "01-03" in drawn
@@ -85,6 +88,26 @@ def test_without_a_pattern_each_scenario_has_its_newest_row(
     assert [said.count(f"| {scenario} ") for scenario in SCENARIOS] == [1, 1]
     assert said.count("2026-01-03") == 3  # in the list of promotions, and twice here
     assert said.count("2026-01-02") == 1
+
+
+def test_without_a_pattern_a_scenario_that_the_newest_promotion_lacks_is_only_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(tmp_path, "init", "-q")
+    folder = tmp_path / "baselines"
+    for number, names in enumerate((SCENARIOS, SCENARIOS[:1])):
+        promote_one(folder, number, names)
+        git(tmp_path, "add", "baselines")
+        git(tmp_path, "commit", "-q", "-m", "promotion")
+    arguments = ["history", "--baselines", str(folder), "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert f"| {SCENARIOS[0]} " in said
+    assert f"| {SCENARIOS[1]} " not in said
+    assert f"1 scenario not in the newest promotion: {SCENARIOS[1]}; a REGEX shows their past" in said
+    assert "1 of 1 scenario" in said
+    assert main([*arguments[:1], "prefill", *arguments[1:]]) == 0
+    assert f"| {SCENARIOS[1]} " in capsys.readouterr().out
 
 
 def copied(baselines: Path, tmp_path: Path) -> Path:

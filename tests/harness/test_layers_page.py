@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench.harness import __main__ as commands
-from bench.harness.layers.cells import Cell, read_cells
 from bench.harness.layers.page import page
 from bench.harness.layers.routing import routing_table
 from bench.harness.layers.sentences import changes, crossings, fusing, predictions, sums
+from bench.harness.layers.times import LayerTimes, read_layers
 from bench.harness.plot.layers import LAYER_FIGURES
 from bench.harness.record import Scenario
 from tests.harness.sample_layers import FACTS, layers_scenario
@@ -31,13 +31,13 @@ def uniform(*, slowdown: float = 1.0) -> Scenario:
     return layers_scenario(routing="uniform", facts=facts, dense=False, slowdown=slowdown)
 
 
-def cells(*scenarios: Scenario) -> list[Cell]:
-    return read_cells([record_of(one) for one in scenarios])
+def layers(*scenarios: Scenario) -> list[LayerTimes]:
+    return read_layers([record_of(one) for one in scenarios])
 
 
 def test_a_steered_layer_is_a_multiple_of_its_own_time_under_uniform_routing() -> None:
     """The uniform scenario of another launch, five times as slow, has no part in it."""
-    headers, rows = routing_table(cells(steered(), uniform(slowdown=5.0)))
+    headers, rows = routing_table(layers(steered(), uniform(slowdown=5.0)))
     assert headers[5:] == ("uniform", "specialized:2")
     layer, experts, hit = rows
     assert layer[:5] == ("7b, 2 of 16 layers", "decode", "8", "640", "all of it")
@@ -48,19 +48,19 @@ def test_a_steered_layer_is_a_multiple_of_its_own_time_under_uniform_routing() -
 
 
 def test_without_it_the_ratio_of_two_measurements_is_marked() -> None:
-    _, rows = routing_table(cells(layers_scenario(dense=False), uniform(slowdown=2.0)))
+    _, rows = routing_table(layers(layers_scenario(dense=False), uniform(slowdown=2.0)))
     assert rows[0][5:] == ("40.0 ms [40.0 ms, 40.0 ms]", "~0.50x [0.50, 0.50]")
 
 
 def test_without_either_a_time_stands_alone() -> None:
-    _, rows = routing_table(cells(layers_scenario(dense=False)))
+    _, rows = routing_table(layers(layers_scenario(dense=False)))
     assert rows[0][5:] == ("20.0 ms [20.0 ms, 20.0 ms]",)
 
 
 def test_the_change_is_told_of_the_most_specialized_profile_by_batch() -> None:
     hard = {**FACTS, "msi": 1.0}
     said = changes(
-        cells(
+        layers(
             *(steered(), steered(routing="specialized:16", facts=hard)),
             layers_scenario(routing="specialized:16", facts=hard, batch_size=1, dense=False, uniform={"layers": 0.040}),
         )
@@ -69,19 +69,19 @@ def test_the_change_is_told_of_the_most_specialized_profile_by_batch() -> None:
         "**7b, 2 of 16 layers, decode**, 640 tokens, specialized:16: 1.00x [1.00, 1.00] at batch 1, "
         "0.50x [0.50, 0.50] at batch 8; the interval leaves 1 out at batch 8."
     ]
-    assert changes(cells(uniform())) == []
-    assert changes(cells(layers_scenario(dense=False)))[0].endswith("not measured beside uniform routing.")
+    assert changes(layers(uniform())) == []
+    assert changes(layers(layers_scenario(dense=False)))[0].endswith("not measured beside uniform routing.")
 
 
 def test_measured_is_held_against_predicted() -> None:
     """10 ms measured; 16 MB for 40 of 50 experts in two layers make 10 ms at 1 GB/s, for 48 of 50 8.33 ms."""
-    assert predictions(cells(steered(), uniform())) == [
+    assert predictions(layers(steered(), uniform())) == [
         "**7b, 2 of 16 layers, decode**: the experts take 1.00 to 1.20 times what is predicted (2 passes)."
     ]
 
 
 def test_sums_count_passes_and_name_those_that_do_not_add_up() -> None:
-    said = sums(cells(steered(), layers_scenario(seq_len=1024)))  # the dense arm's parts add up, an MoE's make 0.85
+    said = sums(layers(steered(), layers_scenario(seq_len=1024)))  # the dense arm's parts add up, an MoE's make 0.85
     assert said[0] == (
         "Of 3 passes (arms and scenarios), the parts to their layer sum to 0.85 to 1.00; "
         "1 lies within the interval in 1."
@@ -90,8 +90,8 @@ def test_sums_count_passes_and_name_those_that_do_not_add_up() -> None:
 
 
 def test_fusing_and_crossing_are_told_by_phase_and_preset() -> None:
-    assert fusing(cells(steered())) == ["decode: 1.50 to 1.50 times as long run apart."]
-    assert crossings(cells(steered(), uniform())) == [
+    assert fusing(layers(steered())) == ["decode: 1.50 to 1.50 times as long run apart."]
+    assert crossings(layers(steered(), uniform())) == [
         "**7b**: 90.0 % under uniform (MSI 0.10), 30.0 % under specialized:2 (MSI 0.50)."
     ]
 

@@ -1,4 +1,4 @@
-"""Tests of one launch of both sides: the dance, with scripted pairs in place of processes."""
+"""Tests of one launch of both sides: the dance, with scripted workers in place of processes."""
 
 import itertools
 import random
@@ -11,10 +11,10 @@ import pytest
 
 from bench.harness.ab import lockstep
 from bench.harness.ab.channel import Block, Ended, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
-from bench.harness.ab.lockstep import LaunchPlan, run_launch
-from bench.harness.ab.pair import EndedEarly
+from bench.harness.ab.lockstep import LaunchTerms, run_launch
 from bench.harness.ab.process import Project, Side, WorkerLost
 from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.ab.workers import EndedEarly
 from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS
 from bench.harness.verdict import Verdict
 
@@ -25,7 +25,7 @@ SKIPPED = Ended(outcome="skipped", error="Skipped", why="does not fit: needs 9 G
 NO_MEMORY = Ended(outcome="failed", error="OutOfMemoryError", why="tried to allocate 9 GiB")
 
 
-class ScriptedPair:
+class ScriptedWorkers:
     """Two workers without processes: answers by kind of message and side; keeps what was asked."""
 
     def __init__(self, **answers: Any) -> None:
@@ -36,11 +36,11 @@ class ScriptedPair:
         self.lacking: dict[str, set[str]] = {}
         self.abandoned = 0
 
-    def __call__(self, sides: Sequence[Side], *_: object) -> "ScriptedPair":
+    def __call__(self, sides: Sequence[Side], *_: object) -> "ScriptedWorkers":
         self.order = [side.name for side in sides]
         return self
 
-    def __enter__(self) -> "ScriptedPair":
+    def __enter__(self) -> "ScriptedWorkers":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +78,7 @@ class ScriptedPair:
         return [(m, turns, timeout) for m, turns, timeout in self.asked if isinstance(m, RunBlock)]
 
 
-def plan(folder: Path = Path(), **fields: Any) -> LaunchPlan:
+def terms(folder: Path = Path(), **fields: Any) -> LaunchTerms:
     sides = {name: Side(name=name, folder=folder / name) for name in ("base", "head")}
     given = {
         "project": Project(root=folder, package="pack"),
@@ -88,28 +88,28 @@ def plan(folder: Path = Path(), **fields: Any) -> LaunchPlan:
         **sides,
         **fields,
     }
-    return LaunchPlan(**given)
+    return LaunchTerms(**given)
 
 
 def launch(
-    monkeypatch: pytest.MonkeyPatch, pair: ScriptedPair, node_ids: Sequence[str] = ("f.py::a",), **fields: Any
+    monkeypatch: pytest.MonkeyPatch, workers: ScriptedWorkers, node_ids: Sequence[str] = ("f.py::a",), **fields: Any
 ) -> list[PairedLaunch | Trouble]:
-    monkeypatch.setattr(lockstep, "Pair", pair)
-    return list(run_launch(plan(**fields), node_ids))
+    monkeypatch.setattr(lockstep, "Workers", workers)
+    return list(run_launch(terms(**fields), node_ids))
 
 
 def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = ScriptedPair()
-    (result,) = launch(monkeypatch, pair)
+    workers = ScriptedWorkers()
+    (result,) = launch(monkeypatch, workers)
     assert isinstance(result, PairedLaunch)
-    assert [type(message) for message, _, _ in pair.asked] == [Go, WarmUp, *[RunBlock] * 20, Finish]
-    firsts = Counter(turns[0] for _, turns, _ in pair.blocks())
+    assert [type(message) for message, _, _ in workers.asked] == [Go, WarmUp, *[RunBlock] * 20, Finish]
+    firsts = Counter(turns[0] for _, turns, _ in workers.blocks())
     assert firsts == {"base": 10, "head": 10}
-    followed = {(a[0], b[0]) for (_, a, _), (_, b, _) in itertools.pairwise(pair.blocks())}
+    followed = {(a[0], b[0]) for (_, a, _), (_, b, _) in itertools.pairwise(workers.blocks())}
     assert len(followed) == 4  # neither a fixed order nor strict alternation
-    places = Counter((place, arm) for m, _, _ in pair.blocks()[:18] for place, arm in enumerate(m.order))
+    places = Counter((place, arm) for m, _, _ in workers.blocks()[:18] for place, arm in enumerate(m.order))
     assert set(places.values()) == {6}
-    assert {m.anchor_calls for m, _, _ in pair.blocks()} == {3}
+    assert {m.anchor_calls for m, _, _ in workers.blocks()} == {3}
     assert result == PairedLaunch(
         scenario="a",
         arms={arm: ([1.0] * 20, [2.0] * 20) for arm in READY.arms},
@@ -123,18 +123,18 @@ def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.Mo
 def test_orders_differ_from_launch_to_launch_and_repeat_with_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     for number, seed in ((0, 0), (0, 0), (1, 0), (0, 1)):
-        pair = ScriptedPair()
-        launch(monkeypatch, pair, number=number, seed=seed)
-        seen.append([(tuple(m.order), turns) for m, turns, _ in pair.blocks()])
+        workers = ScriptedWorkers()
+        launch(monkeypatch, workers, number=number, seed=seed)
+        seen.append([(tuple(m.order), turns) for m, turns, _ in workers.blocks()])
     assert seen[0] == seen[1]
     assert seen[0] != seen[2] != seen[3] != seen[0]
 
 
 @pytest.mark.parametrize(("number", "first"), [(0, "base"), (1, "head"), (2, "base")])
 def test_the_side_started_first_alternates(monkeypatch: pytest.MonkeyPatch, number: int, first: str) -> None:
-    pair = ScriptedPair()
-    launch(monkeypatch, pair, number=number)
-    assert pair.order[0] == first
+    workers = ScriptedWorkers()
+    launch(monkeypatch, workers, number=number)
+    assert workers.order[0] == first
 
 
 @pytest.mark.parametrize(
@@ -143,18 +143,18 @@ def test_the_side_started_first_alternates(monkeypatch: pytest.MonkeyPatch, numb
 def test_the_warm_up_sizes_the_run_and_its_patience(
     monkeypatch: pytest.MonkeyPatch, block_s: float, num_blocks: int, timeout_s: float
 ) -> None:
-    pair = ScriptedPair(WarmUp=Warm(block_s=block_s, anchor_calls=1))
-    launch(monkeypatch, pair)
-    assert len(pair.blocks()) == num_blocks
-    assert {timeout for _, _, timeout in pair.blocks()} == {timeout_s}
+    workers = ScriptedWorkers(WarmUp=Warm(block_s=block_s, anchor_calls=1))
+    launch(monkeypatch, workers)
+    assert len(workers.blocks()) == num_blocks
+    assert {timeout for _, _, timeout in workers.blocks()} == {timeout_s}
 
 
 def test_the_anchor_lasts_as_long_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     warm = {"base": Warm(block_s=0.01, anchor_calls=2), "head": Warm(block_s=0.03, anchor_calls=5)}
-    pair = ScriptedPair(WarmUp=warm)
-    launch(monkeypatch, pair)
-    assert {m.anchor_calls for m, _, _ in pair.blocks()} == {5}
-    assert len(pair.blocks()) == 10
+    workers = ScriptedWorkers(WarmUp=warm)
+    launch(monkeypatch, workers)
+    assert {m.anchor_calls for m, _, _ in workers.blocks()} == {5}
+    assert len(workers.blocks()) == 10
 
 
 def test_what_is_counted_runs_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,23 +162,23 @@ def test_what_is_counted_runs_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None
         name: Ready(arms=["moe"], metric="accuracy", hashes={}, counts={"moe": value})
         for name, value in (("base", 0.5), ("head", 0.75))
     }
-    pair = ScriptedPair(Go=counted)
-    (result,) = launch(monkeypatch, pair)
-    assert not pair.blocks()
+    workers = ScriptedWorkers(Go=counted)
+    (result,) = launch(monkeypatch, workers)
+    assert not workers.blocks()
     assert isinstance(result, PairedLaunch)
     assert (result.arms, result.counted, result.sign) == ({"moe": ([0.5], [0.75])}, True, -1.0)
 
 
 def test_only_arms_that_both_have_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
     fewer = Ready(arms=["moe", "anchor"], metric="tpot_s", hashes={"workload": "w"})
-    pair = ScriptedPair(Go={"base": fewer, "head": READY})
-    (result,) = launch(monkeypatch, pair)
+    workers = ScriptedWorkers(Go={"base": fewer, "head": READY})
+    (result,) = launch(monkeypatch, workers)
     assert isinstance(result, PairedLaunch)
     assert list(result.arms) == ["moe", "anchor"]
 
 
 def test_throttled_blocks_are_dropped_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    (result,) = launch(monkeypatch, ScriptedPair(throttled=0.2))
+    (result,) = launch(monkeypatch, ScriptedWorkers(throttled=0.2))
     assert isinstance(result, PairedLaunch)
     lengths = {len(values) for sides in result.arms.values() for values in sides}
     assert len(lengths) == 1
@@ -202,36 +202,36 @@ def test_throttled_blocks_are_dropped_on_both_sides(monkeypatch: pytest.MonkeyPa
 def test_what_a_side_cannot_do_is_named(
     monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], verdict: Verdict, why: str
 ) -> None:
-    (trouble,) = launch(monkeypatch, ScriptedPair(**answers))
+    (trouble,) = launch(monkeypatch, ScriptedWorkers(**answers))
     assert isinstance(trouble, Trouble)
     assert (trouble.scenario, trouble.verdict) == ("a", verdict)
     assert trouble.why.startswith(why)
 
 
 def test_a_placebo_has_base_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = ScriptedPair(Go={"base": FAILED, "head": FAILED})
-    (trouble,) = launch(monkeypatch, pair, is_placebo=True)
+    workers = ScriptedWorkers(Go={"base": FAILED, "head": FAILED})
+    (trouble,) = launch(monkeypatch, workers, is_placebo=True)
     assert isinstance(trouble, Trouble)
     assert trouble.verdict is Verdict.NEW
 
 
 def test_other_inputs_are_not_comparable(monkeypatch: pytest.MonkeyPatch) -> None:
     other = Ready(arms=READY.arms, metric="tpot_s", hashes={"workload": "v"})
-    pair = ScriptedPair(Go={"base": other, "head": READY})
-    (trouble,) = launch(monkeypatch, pair)
+    workers = ScriptedWorkers(Go={"base": other, "head": READY})
+    (trouble,) = launch(monkeypatch, workers)
     assert isinstance(trouble, Trouble)
     assert trouble.verdict is Verdict.NOT_COMPARABLE
     assert "another workload hash" in trouble.why
-    assert pair.abandoned == 1
+    assert workers.abandoned == 1
 
 
 def test_what_base_does_not_collect_is_new_and_the_rest_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = ScriptedPair()
-    pair.lacking = {"base": {"f.py::a"}}
-    trouble, result = launch(monkeypatch, pair, ["f.py::a", "f.py::b"])
+    workers = ScriptedWorkers()
+    workers.lacking = {"base": {"f.py::a"}}
+    trouble, result = launch(monkeypatch, workers, ["f.py::a", "f.py::b"])
     assert isinstance(trouble, Trouble)
     assert (trouble.scenario, trouble.verdict) == ("a", Verdict.NEW)
-    assert (result.scenario, pair.chosen) == ("b", ["f.py::b"])
+    assert (result.scenario, workers.chosen) == ("b", ["f.py::b"])
 
 
 @pytest.mark.parametrize(
@@ -246,6 +246,6 @@ def test_what_base_does_not_collect_is_new_and_the_rest_is_run(monkeypatch: pyte
 def test_a_worker_that_does_not_start_speaks_for_every_scenario(
     monkeypatch: pytest.MonkeyPatch, side: str, code: int | None, verdict: Verdict
 ) -> None:
-    pair = ScriptedPair(start=WorkerLost(side, "it did not start", code))
-    troubles = launch(monkeypatch, pair, ["f.py::a", "f.py::b"])
+    workers = ScriptedWorkers(start=WorkerLost(side, "it did not start", code))
+    troubles = launch(monkeypatch, workers, ["f.py::a", "f.py::b"])
     assert troubles == [Trouble(scenario=s, verdict=verdict, why=f"{side}: it did not start") for s in "ab"]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.ab.lockstep import LaunchPlan, run_launch
-from bench.harness.ab.pair import Timeouts
+from bench.harness.ab.lockstep import LaunchTerms, run_launch
 from bench.harness.ab.process import Project, Side
 from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.ab.workers import Timeouts
 from bench.harness.ab.worktree import source_tree
 from bench.harness.blocks import MIN_BLOCKS
 from bench.harness.verdict import Verdict
@@ -112,8 +112,8 @@ def node_ids(*names: str) -> list[str]:
     return [f"bench/bench_x.py::{name}" for name in names]
 
 
-def project_plan(root: Path, base: str = "base") -> LaunchPlan:
-    return LaunchPlan(
+def project_terms(root: Path, base: str = "base") -> LaunchTerms:
+    return LaunchTerms(
         project=Project(root=root, package="pack"),
         base=Side(name="base", folder=root / base),
         head=Side(name="head", folder=root / "head"),
@@ -134,7 +134,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken:
     root = make_project(tmp_path_factory.mktemp("broken") / "project")
     names = ["bench_counted[1]", "bench_counted[2]", "bench_timed", "bench_new", "bench_late", "bench_wrong"]
     names += ["bench_killed", "bench_after", "bench_hung"]
-    results = list(run_launch(project_plan(root), [*node_ids(*names), "bench/bench_y.py::bench_y"]))
+    results = list(run_launch(project_terms(root), [*node_ids(*names), "bench/bench_y.py::bench_y"]))
     assert sorted(result.scenario for result in results) == sorted([*names, "bench_y"])
     return root, {result.scenario: result for result in results}
 
@@ -182,7 +182,7 @@ def test_no_process_is_left_behind(broken: Broken) -> None:
 
 def test_a_base_without_the_package_makes_everything_new(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
-    troubles = list(run_launch(project_plan(root, base="bench"), node_ids("bench_timed", "bench_after")))
+    troubles = list(run_launch(project_terms(root, base="bench"), node_ids("bench_timed", "bench_after")))
     assert [trouble.scenario for trouble in troubles] == ["bench_timed", "bench_after"]
     for trouble in troubles:
         assert isinstance(trouble, Trouble)
@@ -195,7 +195,7 @@ def test_this_repository_against_its_own_head() -> None:
         pytest.skip("sources without history have no base")
     project = Project(root=REPOSITORY, package="moevlm", arguments=["--device=cpu", "--scale=tiny"])
     with source_tree(REPOSITORY, "HEAD", "moevlm") as base, source_tree(REPOSITORY, None, "moevlm") as head:
-        plan = LaunchPlan(
+        terms = LaunchTerms(
             project=project,
             base=Side(name="base", folder=base.folder),
             head=Side(name="head", folder=head.folder),
@@ -203,6 +203,6 @@ def test_this_repository_against_its_own_head() -> None:
             seed=0,
             budget_s=0.05,
         )
-        (result,) = run_launch(plan, ["bench/bench_vision.py::bench_vision[tiny-mmmu-b1]"])
+        (result,) = run_launch(terms, ["bench/bench_vision.py::bench_vision[tiny-mmmu-b1]"])
     assert isinstance(result, PairedLaunch), result
     assert set(result.arms) == {"moe", "dense", "anchor"}

@@ -103,7 +103,7 @@ FASTER_DENSE = tuple(sample / 1.3 for sample in DENSE)  # against it, MoE is 30 
         (2, DENSE, (), 0),
         (2, FASTER_DENSE, (), 10),
         (1, FASTER_DENSE, (), 0),  # one launch only raises suspicion
-        (1, FASTER_DENSE, ("--strict",), 11),
+        (1, FASTER_DENSE, ("--strict-verdicts",), 11),
     ],
     ids=["same", "slower", "suspicion", "suspicion, strict"],
 )

@@ -2,15 +2,27 @@
 
 import pytest
 
-from bench.harness.options import parse_slowdowns
+from bench.harness.options import DEFAULT_SCENARIO_BUDGET_S, DEFAULT_TIME_BUDGET_S, Options, read_options
 
 
-def test_slowdowns_are_factors_by_arm() -> None:
-    assert parse_slowdowns("moe=1.3,dense=2") == {"moe": 1.3, "dense": 2.0}
-    assert parse_slowdowns("") == {}
+def options(pytestconfig: pytest.Config, *arguments: str) -> Options:
+    config = pytest.Config.fromdictargs({}, [])
+    config.option = pytestconfig._parser.parse(["--device=cpu", *arguments])
+    return read_options(config)
 
 
-@pytest.mark.parametrize("text", ["moe", "moe=", "moe=fast", "=1.3", "moe=0.9", "moe=nan", "moe=inf", "moe=1.3,x"])
-def test_a_slowdown_that_makes_no_sense_is_refused_with_the_rule(text: str) -> None:
-    with pytest.raises(pytest.UsageError, match=r"--inject must be ARM=FACTOR,\.\.\. with factors from 1 to 100, got"):
-        parse_slowdowns(text)
+def test_budgets_are_times_with_a_unit_or_plain_seconds(pytestconfig: pytest.Config) -> None:
+    given = options(pytestconfig, "--time-budget=20m", "--scenario-budget=0.2")
+    assert (given.time_budget_s, given.scenario_budget_s) == (1200.0, 0.2)
+    usual = options(pytestconfig)
+    assert (usual.time_budget_s, usual.scenario_budget_s) == (DEFAULT_TIME_BUDGET_S, DEFAULT_SCENARIO_BUDGET_S)
+
+
+def test_slowdowns_are_factors_by_arm(pytestconfig: pytest.Config) -> None:
+    assert options(pytestconfig, "--inject=moe=1.3,dense=2").slowdowns == {"moe": 1.3, "dense": 2.0}
+    assert options(pytestconfig).slowdowns == {}
+
+
+def test_too_few_blocks_are_refused_with_rule_and_remedy(pytestconfig: pytest.Config) -> None:
+    with pytest.raises(pytest.UsageError, match="--min-blocks must be at least 1, got 0; 6 give a median its interval"):
+        options(pytestconfig, "--min-blocks=0")

@@ -5,7 +5,7 @@ import pytest
 from bench.harness.comparison import judge_one
 from bench.harness.outcome import Outcome, is_suspect, scenarios_judged, suspicion
 from bench.harness.verdict import ScenarioVerdict, Verdict
-from tests.harness.sample_records import reference_to, scenario
+from tests.harness.sample_records import opened_baseline, scenario
 
 REQUIRE = {
     Verdict.OK: 0,
@@ -55,9 +55,9 @@ def test_verdicts_are_found_by_scenario() -> None:
 
 
 def first_launch(*, same_fingerprint: bool = True, voided: int = 0, **factors: float) -> bool:
-    reference = reference_to(scenario(*[ONE] * 8), same_fingerprint=same_fingerprint)
+    opened = opened_baseline(scenario(*[ONE] * 8), same_fingerprint=same_fingerprint)
     measured = scenario({arm: [t * factors.get(arm, 1.0)] * 6 for arm, t in ONE.items()}, voided=voided)
-    return is_suspect(judge_one(measured.id, measured, reference), reference)
+    return is_suspect(judge_one(measured.id, measured, opened), opened)
 
 
 def test_what_looks_slow_or_unfit_is_measured_again() -> None:
@@ -73,9 +73,9 @@ def test_what_looks_the_same_or_faster_is_not() -> None:
 
 
 def test_the_slower_is_the_more_suspicious_and_what_could_not_be_judged_the_least() -> None:
-    reference = reference_to(scenario(*[ONE] * 8))
+    opened = opened_baseline(scenario(*[ONE] * 8))
     judged = [
-        judge_one(slow.id, slow, reference)
+        judge_one(slow.id, slow, opened)
         for slow in (
             scenario(ONE, voided=6),
             scenario({**ONE, "moe": 1.1 * ONE["moe"]}),
@@ -91,6 +91,6 @@ def test_ratios_to_another_machines_anchor_raise_no_suspicion() -> None:
 
 
 def test_what_cannot_be_compared_is_not_measured_again() -> None:
-    reference = reference_to(scenario(*[ONE] * 8))
+    opened = opened_baseline(scenario(*[ONE] * 8))
     for measured in (scenario(ONE, name="new"), scenario(ONE, hashes={"workload": "another"})):
-        assert not is_suspect(judge_one(measured.id, measured, reference), reference)
+        assert not is_suspect(judge_one(measured.id, measured, opened), opened)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS, Plan, UnknownArm
+from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS, Terms, UnknownArm
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
 from bench.harness.paired import Paired
@@ -38,11 +38,11 @@ class ScriptedClock:
 class Scripted:
     """A scenario whose arms take scripted seconds, a little more in each block; keeps what ran, in order."""
 
-    def __init__(self, benchmark: BenchmarkFixture, throttled: tuple[bool, ...] = (), **plan: Any) -> None:
+    def __init__(self, benchmark: BenchmarkFixture, throttled: tuple[bool, ...] = (), **terms: Any) -> None:
         self.clock = ScriptedClock(iter(throttled))
         self.ran: list[str] = []
-        fields = {"device": torch.device("cpu"), "dtype": torch.float32, "budget_s": 5.7, "seed": 0, **plan}
-        self.paired = Paired(benchmark, self.clock, Plan(**fields))
+        fields = {"device": torch.device("cpu"), "dtype": torch.float32, "budget_s": 5.7, "seed": 0, **terms}
+        self.paired = Paired(benchmark, self.clock, Terms(**fields))
         self.anchor_calls = 0
 
     def call(self, arm: str) -> str:

@@ -222,5 +222,5 @@ def test_other_json_is_refused_with_what_is_missing(tmp_path: Path) -> None:
 def test_two_machines_are_not_compared(tmp_path: Path) -> None:
     twins = [entry("dense", 0, 0.5)]
     paths = [document(tmp_path, twins), document(tmp_path, twins, "b.json", machine={**MACHINE, "device_model": "B"})]
-    with pytest.raises(ValueError, match=r"measured documents must be of one machine, .* Acme, float32, 1 threads in"):
+    with pytest.raises(ValueError, match=r"measured documents must be of one machine, .* Acme, float32, 1 thread in"):
         read_tiers(paths)

@@ -109,7 +109,7 @@ def test_a_page_of_decode_on_a_gpu_is_one_too() -> None:
     assert said.startswith("# Performance: the expert backends on a GPU\n")
     assert "Nothing here has run on a GPU." not in said
     assert "#### Named neither quiet nor contended: NVIDIA H200, 1 thread\n" in said
-    assert "\n- `h200.json`: <sub>2 x NVIDIA H200, bfloat16, 1 threads, torch" in said
+    assert "\n- `h200.json`: <sub>2 x NVIDIA H200, bfloat16, 1 thread, torch" in said
 
 
 def test_machines_have_headings_of_their_own() -> None:

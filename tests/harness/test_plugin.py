@@ -243,9 +243,12 @@ def test_a_record_that_cannot_be_written_ends_16(folder: Path) -> None:
     [
         (("-n2",), "scenarios must not share a device"),
         (("--benchmark-disable", "--compare=require"), "--compare=require must measure, got --benchmark-disable"),
-        (("--inject=moe=0.5",), "--inject must be ARM=FACTOR,... with factors from 1 to 100, got 'moe=0.5'"),
-        (("--time-budget=0",), "--time-budget must be above 0 seconds, got 0.0"),
-        (("--scenario-budget=nan",), "--scenario-budget must be above 0 seconds, got nan"),
+        (("--inject=moe=0.5",), "argument --inject: must be ARM=FACTOR,... with factors from 1 to 100, got 'moe=0.5'"),
+        (
+            ("--time-budget=0",),
+            "argument --time-budget: a time must be above 0, in s, m or h, like 90s or 20m, got '0'",
+        ),
+        (("--scenario-budget=nan",), "argument --scenario-budget: a time must be above 0, in s, m or h"),
     ],
 )
 def test_options_that_make_no_sense_end_4_before_anything_is_measured(

@@ -11,8 +11,8 @@ import pytest
 
 from bench.harness.ab import process
 from bench.harness.ab.channel import Collected, Ended, Finish, Go, Warm
-from bench.harness.ab.pair import EndedEarly, Pair, Timeouts
 from bench.harness.ab.process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
+from bench.harness.ab.workers import EndedEarly, Timeouts, Workers
 from tests.harness.processes import is_running, survives
 
 HEADER = f"""#!{sys.executable}
@@ -56,8 +56,8 @@ def start(folder: Path) -> Worker:
     return worker
 
 
-def pair(folder: Path, stage_s: float = START_S) -> Pair:
-    return Pair(sides(folder), project(folder), Timeouts(start_s=START_S, stage_s=stage_s), ["f.py"])
+def workers(folder: Path, stage_s: float = START_S) -> Workers:
+    return Workers(sides(folder), project(folder), Timeouts(start_s=START_S, stage_s=stage_s), ["f.py"])
 
 
 def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
@@ -129,7 +129,7 @@ def test_a_worker_that_is_done_may_tidy_up(script: Start, tmp_path: Path) -> Non
 
 def test_a_pair_is_asked_in_turn(script: Start, tmp_path: Path) -> None:
     script("channel.receive(); channel.send(Warm(block_s=1.0 if is_base else 2.0, anchor_calls=1)); channel.receive()")
-    with pair(tmp_path) as both:
+    with workers(tmp_path) as both:
         assert both.collected() == {"base": {"f.py::a"}, "head": {"f.py::a"}}
         answers = both.in_turn(Go(), Warm, turns=["head", "base"])
     assert [(name, warm.block_s) for name, warm in answers.items()] == [("head", 2.0), ("base", 1.0)]
@@ -143,7 +143,7 @@ def test_when_a_side_ends_early_the_other_leaves_the_scenario_too(script: Start,
         "channel.send(Ended(outcome=type(left).__name__)); pathlib.Path('left').write_text(type(left).__name__)\n"
         "channel.receive(); channel.send(Ended(outcome='passed'))"
     )
-    with pair(tmp_path) as both:
+    with workers(tmp_path) as both:
         both.collected()
         with pytest.raises(EndedEarly) as early:
             both.in_turn(Go(), Warm)
@@ -154,7 +154,7 @@ def test_when_a_side_ends_early_the_other_leaves_the_scenario_too(script: Start,
 
 def test_an_answer_to_another_question_loses_the_worker(script: Start, tmp_path: Path) -> None:
     script("channel.receive(); channel.send(Go()); time.sleep(600)")
-    with pair(tmp_path) as both:
+    with workers(tmp_path) as both:
         both.collected()
         with pytest.raises(WorkerLost, match=r"base: it must answer Warm, got Go\(\)"):
             both.in_turn(Go(), Warm)
@@ -163,7 +163,7 @@ def test_an_answer_to_another_question_loses_the_worker(script: Start, tmp_path:
 def test_a_package_from_elsewhere_is_refused(script: Start, tmp_path: Path) -> None:
     script("")
     elsewhere = [Side(name="base", folder=tmp_path / "based")]
-    with Pair(elsewhere, project(tmp_path), Timeouts(start_s=START_S), []) as both:
+    with Workers(elsewhere, project(tmp_path), Timeouts(start_s=START_S), []) as both:
         both.sides = sides(tmp_path)
         with pytest.raises(WorkerLost, match=r"pack must come from .*/base, got '.*/based/pack/__init__.py'"):
             both.collected()
@@ -186,7 +186,7 @@ def test_ctrl_c_in_the_middle_of_a_block_leaves_nothing_behind(script: Start, tm
     )
 
     def measure() -> None:
-        with pair(tmp_path) as both:
+        with workers(tmp_path) as both:
             both.collected()
             both.in_turn(Go(), Warm)
 

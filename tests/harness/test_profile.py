@@ -1,4 +1,4 @@
-"""Profiles of what regressed: two real workers whose packages differ, and pairs that go wrong."""
+"""Profiles of what regressed: two real workers whose packages differ, and workers that go wrong."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +10,9 @@ import torch
 from bench.harness.ab import profile
 from bench.harness.ab.channel import Ended, Profiled, Ready
 from bench.harness.ab.operations import OUTSIDE, operation_seconds
-from bench.harness.ab.pair import EndedEarly
 from bench.harness.ab.process import Project, Side, WorkerLost
 from bench.harness.ab.profile import MOST_SCENARIOS, ScenarioProfile, operation_changes, profile_regressed
+from bench.harness.ab.workers import EndedEarly
 from bench.harness.stats import Interval
 from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.harness.processes import survives
@@ -73,17 +73,17 @@ def test_a_real_slowdown_is_found_in_the_operations_that_cause_it(tmp_path: Path
     assert not any(map(survives, started(root)))
 
 
-class BrokenPair:
+class BrokenWorkers:
     """Two workers that do not get as far as the profile; keeps what was run."""
 
     def __init__(self, answer: Any) -> None:
         self.answer, self.files = answer, []
 
-    def __call__(self, _sides: object, _project: object, _limits: object, files: Sequence[str]) -> "BrokenPair":
+    def __call__(self, _sides: object, _project: object, _limits: object, files: Sequence[str]) -> "BrokenWorkers":
         self.files += files
         return self
 
-    def __enter__(self) -> "BrokenPair":
+    def __enter__(self) -> "BrokenWorkers":
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -110,21 +110,21 @@ class BrokenPair:
     ],
 )
 def test_a_profile_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, answer: Any, why: str) -> None:
-    monkeypatch.setattr(profile, "Pair", BrokenPair(answer))
+    monkeypatch.setattr(profile, "Workers", BrokenWorkers(answer))
     (found,) = profiles(Path(), regressed("bench_matmul", moe=0.1))
     assert found.why.startswith(why)
     assert not found.changes
 
 
 def test_the_slowest_scenarios_are_profiled_in_their_slowest_arm(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = BrokenPair(WorkerLost("head", "gone"))
-    monkeypatch.setattr(profile, "Pair", pair)
+    workers = BrokenWorkers(WorkerLost("head", "gone"))
+    monkeypatch.setattr(profile, "Workers", workers)
     count = MOST_SCENARIOS + 2
     verdicts = [regressed(f"s{i}", moe=0.1, dense=0.1 * (i + 1)) for i in range(count)]
     found = profiles(Path(), *verdicts, node_ids=[f"f{i}.py::s{i}" for i in range(count)])
     assert [one.scenario for one in found] == [f"s{i}" for i in reversed(range(2, count))]
     assert {one.arm for one in found} == {"dense"}
-    assert pair.files[0] == f"f{count - 1}.py"
+    assert workers.files[0] == f"f{count - 1}.py"
 
 
 def test_operations_that_only_wobble_are_left_out() -> None:

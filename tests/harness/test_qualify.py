@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from bench.harness.__main__ import main
+from bench.harness.ab.brief import Brief
+from bench.harness.ab.comparison import Comparison
 from bench.harness.ab.lockstep import HEAD
-from bench.harness.ab.request import Comparison, Request
 from bench.harness.ab.worktree import SourceTree
 from bench.harness.commands import qualify as command
 from bench.harness.qualify import rates
@@ -29,8 +30,8 @@ MEAN, MANN_WHITNEY = "pytest-benchmark, mean:5%", "Mann-Whitney on iterations"
 SLOW = {"moe": 1.05}
 
 
-def request(root: Path) -> Request:
-    return Request(
+def brief(root: Path) -> Brief:
+    return Brief(
         root=root,
         base="HEAD",
         head="HEAD",
@@ -80,15 +81,15 @@ def test_each_suite_is_on_disk_before_the_next_one_starts(tmp_path: Path, monkey
     asked: list[tuple[Mapping[str, object], int, int]] = []
     path = tmp_path / "q.json"
 
-    def compare(request: Request, note: Callable[[str], None]) -> Comparison:
+    def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         on_disk = len(read_qualification(path).suites) if path.exists() else 0
-        asked.append((request.side_arguments, request.seed, on_disk))
+        asked.append((brief.side_arguments, brief.seed, on_disk))
         regressed = ScenarioVerdict(scenario="a", verdict=Verdict.REGRESSED, where="MoE")
         return comparison(regressed, ScenarioVerdict(scenario="bytes", verdict=Verdict.OK))
 
     monkeypatch.setattr(running, "compare", compare)
     empty = qualification()
-    found = run_suites(path, request(tmp_path), empty, [{}, {"moe": 1.05, "dense": 1.1}], lambda _text: None)
+    found = run_suites(path, brief(tmp_path), empty, [{}, {"moe": 1.05, "dense": 1.1}], lambda _text: None)
     assert asked == [({HEAD: []}, 0, 0), ({HEAD: ["--inject=moe=1.05,dense=1.1"]}, 1, 1)]
     assert read_qualification(path) == found
     assert found.suites[0].verdicts == {"a": "REGRESSED"}  # what is counted cannot err
@@ -105,7 +106,7 @@ def test_suites_of_another_machine_or_other_scenarios_are_not_continued(
     monkeypatch.setattr(running, "collect", lambda _request: [f"f.py::{name}" for name in scenarios])
     write_qualification(tmp_path / "q.json", qualification(suite({"a": "OK"})))
     with pytest.raises(ValueError, match=f"got other {what}; name another --record"):
-        open_qualification(tmp_path / "q.json", request(tmp_path), machine)
+        open_qualification(tmp_path / "q.json", brief(tmp_path), machine)
 
 
 def test_rules_compare_one_launch_with_the_next_as_a_stored_file_is_compared() -> None:
@@ -199,8 +200,8 @@ def test_the_command_runs_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "q.json"
     ran: list[str] = []
 
-    def compare(request: Request, note: Callable[[str], None]) -> Comparison:
-        ran.append(json.dumps(request.side_arguments))
+    def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
+        ran.append(json.dumps(brief.side_arguments))
         return comparison(ScenarioVerdict(scenario="a", verdict=Verdict.OK))
 
     monkeypatch.setattr(running, "compare", compare)

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.harness.report import HEADERS, STYLES, does_not_fit, machine_line, plain_table, rows_of, terminal_table
+from bench.harness.report import (
+    HEADERS,
+    STYLES,
+    does_not_fit,
+    machine_line,
+    plain_table,
+    rows_of,
+    terminal_table,
+    values_legend,
+)
 from bench.harness.verdict import ScenarioVerdict, Verdict
 from tests.harness.sample_records import record_of, scenario
 from tests.harness.sample_verdicts import NAME, change, said_of
@@ -79,6 +88,15 @@ def test_every_verdict_has_a_colour() -> None:
     assert set(STYLES) == set(Verdict)
 
 
+def test_the_legend_says_of_each_benchmark_once_what_its_values_are() -> None:
+    again = scenario(SAMPLES, name="bench_decode[7b]")
+    other = scenario(SAMPLES, name="bench_memory[7b]", metric="peak_bytes")
+    assert values_legend(record_of(again, scenario(SAMPLES, name="bench_decode[34b]"), other)) == (
+        "bench_decode: time per output token, (e2e_s - ttft_s) / (output tokens - 1); undefined for one output token; "
+        "bench_memory: peak memory, largest number of bytes allocated on the device at one time, weights included; "
+    )
+
+
 def test_what_does_not_fit_is_said_with_its_reason() -> None:
     entries = ({"scenario": "bench_x[34b]", "reason": "needs 80 GiB"}, {"scenario": "bench_y"})
     assert does_not_fit(record_of(not_fitting=entries)) == [
@@ -89,7 +107,7 @@ def test_what_does_not_fit_is_said_with_its_reason() -> None:
 
 def test_the_machine_line_names_machine_software_and_peaks() -> None:
     line = machine_line(replace(record_of(), peaks={"matmul_flop_per_s": 1.2e11, "copy_byte_per_s": 1e10}))
-    for text in ("Acme(R) Core 6-1-2 avx2", "float32", "1 threads", "torch 2.13.0+cpu", "120 Gflop/s", "10 Gbyte/s"):
+    for text in ("Acme(R) Core 6-1-2 avx2", "float32", "1 thread,", "torch 2.13.0+cpu", "120 Gflop/s", "10 Gbyte/s"):
         assert text in line
 
 

@@ -1,4 +1,4 @@
-"""Tests of the answers' page: cells of whole and of sliced models, and sentences that follow from them."""
+"""Tests of the answers' page: gains of whole and of sliced models, and sentences that follow from them."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from bench.harness import __main__ as commands
 from bench.harness.record import ArmSeries, Launch, Scenario
-from bench.harness.results.cells import Cell, cells_of
+from bench.harness.results.gains import Gain, gains_of
 from bench.harness.results.page import page
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import speedup_rows, workload_rows
@@ -49,56 +49,57 @@ def sliced(offset: float, slopes: tuple[float, float]) -> list[Scenario]:
     return [scenario(offset + slopes[0] * depth, offset + slopes[1] * depth, depth=depth) for depth in (1, 2, 4)]
 
 
-def cells(*scenarios: Scenario) -> list[Cell]:
-    return cells_of([record_of(*scenarios, peaks=PEAKS)]).cells
+def gains(*scenarios: Scenario) -> list[Gain]:
+    return gains_of([record_of(*scenarios, peaks=PEAKS)]).gains
 
 
-def test_a_whole_model_gives_its_cell_as_it_is() -> None:
-    (cell,) = cells(scenario(2.0, 5.0))
-    assert cell.speedup == pytest.approx((2.5, 2.5, 2.5))
-    assert cell.depths == ()
-    assert cell.rate("moe") == "1.00 tok/s"
+def test_a_whole_model_gives_its_gain_as_it_is() -> None:
+    (gain,) = gains(scenario(2.0, 5.0))
+    assert gain.speedup == pytest.approx((2.5, 2.5, 2.5))
+    assert gain.depths == ()
+    assert gain.rate("moe") == "1.00 tok/s"
 
 
 def test_slices_are_extrapolated_to_full_depth_and_then_divided() -> None:
-    (cell,) = cells(*sliced(1.0, (0.5, 2.0)))
-    assert cell.scale == "7b"
-    assert cell.seconds == pytest.approx({"moe": 1.0 + 8.0, "dense": 1.0 + 32.0})
-    assert cell.speedup.estimate == pytest.approx(33.0 / 9.0)
-    assert cell.speedup.low <= cell.speedup.estimate <= cell.speedup.high
-    assert cell.depths == (1, 2, 4)
-    assert cell.check_error == pytest.approx(0.0, abs=1e-9)
+    (gain,) = gains(*sliced(1.0, (0.5, 2.0)))
+    assert gain.scale == "7b"
+    assert gain.seconds == pytest.approx({"moe": 1.0 + 8.0, "dense": 1.0 + 32.0})
+    assert gain.speedup.estimate == pytest.approx(33.0 / 9.0)
+    assert gain.speedup.low <= gain.speedup.estimate <= gain.speedup.high
+    assert gain.depths == (1, 2, 4)
+    assert gain.check_error == pytest.approx(0.0, abs=1e-9)
 
 
-def test_too_few_depths_or_no_line_give_no_cell() -> None:
-    assert cells(*sliced(1.0, (0.5, 2.0))[:2]) == []
+def test_too_few_depths_or_no_line_give_no_gain() -> None:
+    assert gains(*sliced(1.0, (0.5, 2.0))[:2]) == []
     bent = [scenario(1.0, 1.0, depth=1), scenario(5.0, 5.0, depth=2), scenario(2.0, 2.0, depth=4)]
-    assert cells(*bent) == []
-    dropped = cells_of([record_of(*bent, peaks=PEAKS)]).dropped
+    assert gains(*bent) == []
+    dropped = gains_of([record_of(*bent, peaks=PEAKS)]).dropped
     assert [(one.scenario, one.against) for one in dropped] == [("bench_decode[7b-b1]", "dense")]
     assert "no line" in dropped[0].why
 
 
 def test_depths_may_lie_in_several_records_of_one_machine() -> None:
     one, two, four = (record_of(scenario, peaks=PEAKS) for scenario in sliced(1.0, (0.5, 2.0)))
-    assert len(cells_of([one, two, four]).cells) == 1
+    assert len(gains_of([one, two, four]).gains) == 1
     other = {**two.kind, "device_model": "Other"}
-    assert cells_of([one, record_of(*two.scenarios.values(), peaks=PEAKS, kind=other), four]).cells == []
+    assert gains_of([one, record_of(*two.scenarios.values(), peaks=PEAKS, kind=other), four]).gains == []
 
 
 def test_of_a_scenario_in_several_records_the_last_counts() -> None:
     old, new = (record_of(scenario(1.0, dense), peaks=PEAKS) for dense in (2.0, 3.0))
-    (cell,) = cells_of([old, new]).cells
-    assert cell.speedup.estimate == pytest.approx(3.0)
+    (gain,) = gains_of([old, new]).gains
+    assert gain.speedup.estimate == pytest.approx(3.0)
 
 
 def test_single_layers_are_told_apart_from_whole_passes() -> None:
     uniform = {"layers": 0.080, "experts": 0.060}
     record = record_of(layers_scenario(routing="specialized:16", uniform=uniform))
-    found = cells_of([record])
-    assert (found.cells, found.dropped) == ([], [])
-    said = page({Path("layers.json"): record}, found, {}, [Path("x.svg")], "the command")
+    found = gains_of([record])
+    assert (found.gains, found.dropped) == ([], [])
+    said = page({Path("layers.json"): record}, found, {}, [Path("x.svg"), Path("x.png")], "the command")
     assert "640 tokens, specialized:16: 0.50x [0.50, 0.50] at batch 8" in said
+    assert "![Speed-up over batch size](x.svg)\n\n[PNG](x.png)\n" in said
 
 
 def test_the_floors_ratio_and_share_are_of_the_slower_resource() -> None:
@@ -110,9 +111,9 @@ def test_the_floors_ratio_and_share_are_of_the_slower_resource() -> None:
     arms = {one: arm(one, s, "bench_decode[7b-b1]", cost=costs[one]) for one, s in (("moe", 2.0), ("dense", 5.0))}
     anchor = scenario(2.0, 5.0).arms["anchor"]
     assert (moe.cost, dense.cost) == (None, None)
-    (cell,) = cells(Scenario(id="bench_decode[7b-b1]", arms={**arms, "anchor": anchor}))
-    assert cell.predicted == pytest.approx(4.0)
-    assert cell.floor_share == pytest.approx({"moe": 0.5, "dense": 0.8})
+    (gain,) = gains(Scenario(id="bench_decode[7b-b1]", arms={**arms, "anchor": anchor}))
+    assert gain.predicted == pytest.approx(4.0)
+    assert gain.floor_share == pytest.approx({"moe": 0.5, "dense": 0.8})
 
 
 def test_a_floor_is_that_of_the_peaks_of_its_own_run() -> None:
@@ -122,7 +123,7 @@ def test_a_floor_is_that_of_the_peaks_of_its_own_run() -> None:
         record_of(scenario(2.0, 5.0, batch=1, cost=cost), peaks=PEAKS),
         record_of(scenario(2.0, 5.0, batch=8, cost=cost), peaks=fast),
     ]
-    assert [cell.floor_share["moe"] for cell in cells_of(records).cells] == pytest.approx([0.5, 0.25])
+    assert [gain.floor_share["moe"] for gain in gains_of(records).gains] == pytest.approx([0.5, 0.25])
 
 
 def test_the_floor_adds_up_parts_whose_work_grows_with_the_depth() -> None:
@@ -131,20 +132,20 @@ def test_the_floor_adds_up_parts_whose_work_grows_with_the_depth() -> None:
         cost = {"flops": 50.0 + 10.0 * depth, "bytes": 1.0 + 5.0 * depth, "parts": parts}
         return scenario(1.0 + depth, 1.0 + depth, depth=depth, cost=cost)
 
-    (cell,) = cells(*map(slice_of, (1, 2, 4)))
-    assert cell.floor_share == pytest.approx({"moe": 8.5 / 17.0, "dense": 8.5 / 17.0})
+    (gain,) = gains(*map(slice_of, (1, 2, 4)))
+    assert gain.floor_share == pytest.approx({"moe": 8.5 / 17.0, "dense": 8.5 / 17.0})
 
 
-def test_peers_and_counted_scenarios_have_no_cell() -> None:
+def test_peers_and_counted_scenarios_have_no_gain() -> None:
     one = scenario(2.0, 5.0)
     peer = Scenario(id=one.id, arms={**one.arms, "transformers/eager": one.arms["dense"]})
-    assert [cell.against for cell in cells(peer)] == ["dense"]
+    assert [gain.against for gain in gains(peer)] == ["dense"]
     counted = Scenario(id=one.id, arms={name: series for name, series in one.arms.items() if name != "anchor"})
-    assert cells(counted) == []
+    assert gains(counted) == []
 
 
 def test_a_trend_names_the_first_batch_the_worst_and_those_without_a_gain() -> None:
-    found = cells(scenario(1.0, 6.0), scenario(1.0, 1.05, batch=8), scenario(1.0, 1.5, batch=32))
+    found = gains(scenario(1.0, 6.0), scenario(1.0, 1.05, batch=8), scenario(1.0, 1.5, batch=32))
     (said,) = trends(found)
     assert said.startswith("**7b, decode**, 1024 tokens, uniform routing, against dense: 6.00x [6.00, 6.00]")
     assert "least 1.05x" in said
@@ -152,17 +153,17 @@ def test_a_trend_names_the_first_batch_the_worst_and_those_without_a_gain() -> N
 
 
 def test_a_trend_over_slices_says_so() -> None:
-    (said,) = trends(cells(*sliced(1.0, (0.5, 2.0))))
+    (said,) = trends(gains(*sliced(1.0, (0.5, 2.0))))
     assert "measured at this batch alone; extrapolated from 1, 2, 4 layers" in said
 
 
 def test_rows_are_in_order_of_scale_phase_and_batch() -> None:
-    found = cells(scenario(1.0, 1.5, batch=32), scenario(1.0, 6.0))
+    found = gains(scenario(1.0, 1.5, batch=32), scenario(1.0, 6.0))
     assert [row[4] for row in speedup_rows(found)] == ["1", "32"]
 
 
 def test_answers_have_a_table_of_their_own() -> None:
-    found = cells(scenario(1.0, 2.0, name="bench_generate[7b-b1]"))
+    found = gains(scenario(1.0, 2.0, name="bench_generate[7b-b1]"))
     assert speedup_rows(found) == []
     assert workload_rows(found)[0][:4] == ("7b", "mmmu", "1", "dense")
 

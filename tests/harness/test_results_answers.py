@@ -4,17 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.harness.layers.cells import read_cells
+from bench.harness.layers.times import read_layers
 from bench.harness.pareto.documents import read_tiers
 from bench.harness.results import answers
 from tests.harness.sample_layers import layers_scenario
 from tests.harness.sample_records import record_of
 from tests.harness.sample_twins import document, entry
-from tests.harness.test_results import cells, scenario, sliced
+from tests.harness.test_results import gains, scenario, sliced
 
 
 def test_a_scale_is_answered_with_its_least_and_greatest_factor_and_where_they_are() -> None:
-    found = cells(
+    found = gains(
         scenario(1.0, 6.0),
         scenario(1.0, 1.5, batch=8),
         scenario(1.0, 3.0, batch=2),
@@ -28,12 +28,12 @@ def test_a_scale_is_answered_with_its_least_and_greatest_factor_and_where_they_a
 
 def test_what_is_extrapolated_says_so() -> None:
     assert "At **7b**, extrapolated from a few layers of true width, the MoE decodes 3.67 times" in answers.throughput(
-        cells(*sliced(1.0, (0.5, 2.0)))
+        gains(*sliced(1.0, (0.5, 2.0)))
     )
 
 
 def test_machines_are_named_where_a_scale_was_measured_on_two() -> None:
-    (one,), (two,) = cells(scenario(1.0, 6.0)), cells(scenario(1.0, 2.0))
+    (one,), (two,) = gains(scenario(1.0, 6.0)), gains(scenario(1.0, 2.0))
     assert one.machine not in answers.throughput([one])
     said = answers.throughput([one, replace(two, machine="another")])
     assert "At **7b** on another, measured with all layers, the MoE decodes 2.00 times" in said
@@ -75,7 +75,7 @@ def test_a_layers_answer_names_the_least_and_the_greatest_multiple() -> None:
         )
         for batch, layer_s in ((1, 0.040), (16, 0.080))  # the pass under the profile takes 0.040 s
     ]
-    assert answers.latency(read_cells(records)) == (
+    assert answers.latency(read_layers(records)) == (
         "Where its experts are the most specialized, a decoder layer's time under uniform routing is multiplied by "
         "0.50 (7b, 2 of 16 layers, 640 tokens, batch 16) to 1.00 (7b, 2 of 16 layers, 640 tokens, batch 1) in decode."
     )

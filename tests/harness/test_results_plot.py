@@ -7,11 +7,11 @@ import pytest
 
 from bench.harness.plot.results import draw_covers, draw_speedups
 from bench.harness.plot.style import DARK, LIGHT, Page
-from bench.harness.results.cells import Cell
+from bench.harness.results.gains import Gain
 from bench.harness.stats import Interval
 
 
-def cell(scale: str = "7b", *, batch_size: int = 1, **fields: object) -> Cell:
+def gain(scale: str = "7b", *, batch_size: int = 1, **fields: object) -> Gain:
     plain = {
         "machine": "one",
         "benchmark": "bench_decode",
@@ -28,7 +28,7 @@ def cell(scale: str = "7b", *, batch_size: int = 1, **fields: object) -> Cell:
         "depths": (),
         "check_error": 0.0,
     }
-    return Cell(**{**plain, **fields})  # type: ignore[arg-type]
+    return Gain(**{**plain, **fields})  # type: ignore[arg-type]
 
 
 def words(path: Path) -> list[str]:
@@ -56,7 +56,7 @@ def test_text_of_a_readme_picture_has_the_contrast_that_wcag_asks_of_small_print
 
 def test_a_readme_picture_holds_7b_and_34b_on_its_own_paper(tmp_path: Path) -> None:
     path = tmp_path / "dark.svg"
-    assert draw_covers([cell("7b"), cell("34b"), cell("tiny")], {path: DARK}) == [path]
+    assert draw_covers([gain("7b"), gain("34b"), gain("tiny")], {path: DARK}) == [path]
     titles = [word for word in words(path) if "decode" in word]
     assert titles == ["7b, decode", "34b, decode"]
     drawn = path.read_text()
@@ -66,17 +66,17 @@ def test_a_readme_picture_holds_7b_and_34b_on_its_own_paper(tmp_path: Path) -> N
 
 
 def test_without_7b_and_34b_no_readme_picture_is_drawn(tmp_path: Path) -> None:
-    assert draw_covers([cell("tiny"), cell("7b", benchmark="bench_generate")], {tmp_path / "light.svg": LIGHT}) == []
+    assert draw_covers([gain("tiny"), gain("7b", benchmark="bench_generate")], {tmp_path / "light.svg": LIGHT}) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_extrapolated_says_so(tmp_path: Path) -> None:
-    draw_speedups([cell(depths=(1, 2, 4))], [tmp_path / "figure.svg"])
+    draw_speedups([gain(depths=(1, 2, 4))], [tmp_path / "figure.svg"])
     assert "7b, decode (extrapolated)" in words(tmp_path / "figure.svg")
 
 
 def test_one_scale_on_two_machines_is_two_panels(tmp_path: Path) -> None:
-    draw_speedups([cell(machine="one"), cell(machine="other")], [tmp_path / "figure.svg"])
+    draw_speedups([gain(machine="one"), gain(machine="other")], [tmp_path / "figure.svg"])
     said = words(tmp_path / "figure.svg")
     assert [word for word in said if word in ("one", "other")] == ["one", "other"]
     assert said.count("times as fast as dense") == 2
@@ -84,4 +84,4 @@ def test_one_scale_on_two_machines_is_two_panels(tmp_path: Path) -> None:
 
 def test_nothing_to_draw_is_an_error_that_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must hold prefill or decode under uniform routing with a dense arm"):
-        draw_speedups([cell(against="dense_active")], [tmp_path / "figure.svg"])
+        draw_speedups([gain(against="dense_active")], [tmp_path / "figure.svg"])

@@ -12,7 +12,7 @@ from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.retest import MAX_LAUNCHES, STARTUP_S, Suspect, expected_s, extend, is_settled, retest
 from bench.harness.stats import Interval
 from bench.harness.verdict import Change, Control, ScenarioVerdict, Verdict
-from tests.harness.sample_records import record_of, reference_to, scenario
+from tests.harness.sample_records import opened_baseline, record_of, scenario
 
 BASE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
 SLOW, SLIGHT, UNCLEAR, SAME = 1.5, 1.07, 1.048, 1.0  # factors of the MoE arm; the tolerance is 5 %
@@ -22,7 +22,7 @@ def times(factor: float) -> dict[str, float]:
     return {**BASE, "moe": factor * BASE["moe"]}
 
 
-REFERENCE = reference_to(*(scenario(*[times(1.005), times(0.995)] * 4, name=name) for name in ("a", "b")))
+BASELINE = opened_baseline(*(scenario(*[times(1.005), times(0.995)] * 4, name=name) for name in ("a", "b")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ Found = tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]
 
 def measure_again(launcher: ScriptedLauncher, *, deadline: float = 1e9) -> Found:
     suspects = {node_id.removeprefix("f.py::"): Suspect(node_id=node_id, seconds=4.0) for node_id in launcher.script}
-    return retest(suspects, REFERENCE, launcher, deadline=deadline, on_launch=lambda *_counts: None)
+    return retest(suspects, BASELINE, launcher, deadline=deadline, on_launch=lambda *_counts: None)
 
 
 def test_a_clear_slowdown_is_confirmed_by_two_fresh_launches() -> None:
@@ -119,7 +119,7 @@ def test_no_launch_is_begun_that_would_outlast_the_deadline(clock: Callable[[flo
     verdicts, fresh = measure_again(launcher, deadline=45.0)
     assert len(launcher.asked) == 1  # two of the expected 16 s would fit; one took 25 s, and 20 s are left
     assert verdicts["a"].verdict is Verdict.INCONCLUSIVE
-    assert verdicts["a"].why == "the time budget ended after 1 fresh launches; raise --time-budget"
+    assert verdicts["a"].why == "the time budget ended after 1 fresh launch; raise --time-budget"
     assert fresh["a"].launch_ids == ("fresh-1",)
 
 
@@ -198,7 +198,7 @@ def test_suspects_are_measured_again_where_they_were_measured() -> None:
     launcher = ScriptedLauncher(script={f"f.py::{name}": [SLOW] * 9 for name in "ab"}, options=["--scale=tiny"])
     places = {"a": "cuda:1", "b": "cuda:0"}
     suspects = {name: Suspect(node_id=f"f.py::{name}", seconds=4.0, device=place) for name, place in places.items()}
-    verdicts, fresh = retest(suspects, REFERENCE, launcher, deadline=1e9, on_launch=lambda *_counts: None)
+    verdicts, fresh = retest(suspects, BASELINE, launcher, deadline=1e9, on_launch=lambda *_counts: None)
     assert launcher.asked == [["f.py::a"], ["f.py::b"]] * 2
     assert launcher.given == [["--scale=tiny", f"--measured-on={place}"] for place in places.values()] * 2
     assert [(v.verdict, v.num_launches) for v in verdicts.values()] == [(Verdict.REGRESSED, 2)] * 2

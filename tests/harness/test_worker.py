@@ -12,7 +12,7 @@ import torch
 from bench.harness.ab.channel import Abandon, Block, Channel, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
 from bench.harness.ab.child import import_from
 from bench.harness.ab.worker import RemotePaired
-from bench.harness.blocks import Plan
+from bench.harness.blocks import Terms
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
 
@@ -45,8 +45,8 @@ class Scripted:
 
     def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
         self.parent, self.clock = Channel(ours), ScriptedClock()
-        plan = Plan(device=torch.device("cpu"), dtype=torch.float32, budget_s=10.0, seed=0, slowdowns={})
-        self.paired = RemotePaired(Channel(theirs), self.clock, plan)
+        terms = Terms(device=torch.device("cpu"), dtype=torch.float32, budget_s=10.0, seed=0, slowdowns={})
+        self.paired = RemotePaired(Channel(theirs), self.clock, terms)
         self.ran: list[str] = []
 
     def call(self, arm: str) -> str:

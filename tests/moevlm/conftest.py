@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from moevlm import MoEVLM, MoEVLMConfig
+from moevlm.ablations import specialization_fields
 
 IMAGE_TOKEN_ID = 5
+IMAGE_TOKENS = 4  # of one picture of VISION's size
 TEXT = {
     "vocab_size": 256,
     "hidden_size": 64,
@@ -71,3 +73,27 @@ def make_prompt() -> Callable[..., torch.Tensor]:
         return ids_BS
 
     return make
+
+
+@pytest.fixture
+def make_smoes(make_model: Callable[..., MoEVLM]) -> Callable[..., MoEVLM]:
+    """Build a small model of a variant of SMoES, four bins of its eight experts; keywords as `make_config`."""
+
+    def make(name: str = "smoes-attention", **more: Any) -> MoEVLM:
+        fields = specialization_fields(name, TEXT["num_experts"])
+        bins = {"num_bins": 4} if "num_bins" in fields else {}
+        return make_model(**{**fields, **bins, **more})
+
+    return make
+
+
+@pytest.fixture
+def prompt(make_prompt: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Two samples of unequal length with an image each, padded on the left."""
+    ids_BS = make_prompt(2, 20, image_tokens=IMAGE_TOKENS)
+    ids_BS[1, 2 : 2 + IMAGE_TOKENS] = 7
+    ids_BS[1, 9 : 9 + IMAGE_TOKENS] = IMAGE_TOKEN_ID
+    mask_BS = torch.ones_like(ids_BS)
+    mask_BS[1, :5] = 0
+    pixels = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(3))
+    return {"input_ids": ids_BS, "attention_mask": mask_BS, "pixel_values": pixels}

@@ -5,14 +5,15 @@ import torch
 from torch import nn
 
 from moevlm import prefill
+from moevlm.generation import answer
 from moevlm.kernels.cpu import step
 from moevlm.kernels.cpu.build import load
 from moevlm.routing_profiles import RoutingProfile
 from moevlm.routing_tables import apply_profile
-from tests.moevlm.test_generation import decoded, left_padded
+from tests.moevlm.test_generation import left_padded
 
 pytestmark = pytest.mark.skipif(load() is not None, reason="no C++ compiler")
-NEW_TOKENS = 40  # of `decoded`
+NEW_TOKENS = 40
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def test_greedy_tokens_are_those_of_torchs_operations(
         apply_profile(model, RoutingProfile.parse("specialized:3"))
     prompts = make_prompt(3, 20)
     inputs = left_padded([prompts[0], prompts[1, :11], prompts[2, :16]]) if is_padded else {"input_ids": prompts}
-    expected = without_kernels(monkeypatch, lambda: decoded(model, inputs))
+    expected = without_kernels(monkeypatch, lambda: answer(model, inputs, max_new_tokens=NEW_TOKENS))
     assert not count_attends
-    assert torch.equal(decoded(model, inputs), expected)
+    assert torch.equal(answer(model, inputs, max_new_tokens=NEW_TOKENS), expected)
     assert len(count_attends) == 2 * (NEW_TOKENS - 1)  # layers x steps
     assert max(len(sample.unique()) for sample in expected) >= 8
 
@@ -91,10 +92,10 @@ def with_biases(model):
 @pytest.mark.parametrize("change", [as_eager, with_an_adapter, with_biases])
 def test_what_the_operator_does_not_know_is_left_to_the_parts(model, make_prompt, count_attends, change):
     inputs = {"input_ids": make_prompt(2, 20)}
-    expected = decoded(model, inputs)
+    expected = answer(model, inputs, max_new_tokens=NEW_TOKENS)
     count_attends.clear()
     change(model)
-    assert torch.equal(decoded(model, inputs), expected)
+    assert torch.equal(answer(model, inputs, max_new_tokens=NEW_TOKENS), expected)
     assert not count_attends
 
 

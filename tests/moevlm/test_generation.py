@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from moevlm import decode_step, decode_steps, prefill
+from moevlm.generation import answer
 from moevlm.routing_profiles import RoutingProfile
 from moevlm.routing_tables import apply_profile
 
@@ -18,11 +19,6 @@ def generated(model, inputs):
         **{**inputs, "attention_mask": mask_BS}, max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=None
     )
     return tokens[:, inputs["input_ids"].shape[1] :]
-
-
-def decoded(model, inputs):
-    state = prefill(model, inputs, max_new_tokens=NEW_TOKENS)
-    return torch.cat([state.next_token_B1, decode_steps(model, state, num_steps=NEW_TOKENS - 1).tokens_BN], dim=1)
 
 
 def left_padded(prompts):
@@ -46,7 +42,7 @@ def image_batch(make_prompt):
 def test_greedy_tokens_equal_generates(make_model, image_batch, num_experts, with_images):
     model = make_model(num_experts=num_experts)
     inputs = image_batch if with_images else {"input_ids": image_batch["input_ids"].clamp_min(6)}
-    tokens_BN = decoded(model, inputs)
+    tokens_BN = answer(model, inputs, max_new_tokens=NEW_TOKENS)
     assert torch.equal(tokens_BN, generated(model, inputs))
     assert max(len(sample.unique()) for sample in tokens_BN) >= 16
 
@@ -54,13 +50,13 @@ def test_greedy_tokens_equal_generates(make_model, image_batch, num_experts, wit
 def test_greedy_tokens_equal_generates_under_a_routing_profile(make_model, image_batch):
     model = make_model()
     apply_profile(model, RoutingProfile.parse("specialized:3"))
-    assert torch.equal(decoded(model, image_batch), generated(model, image_batch))
+    assert torch.equal(answer(model, image_batch, max_new_tokens=NEW_TOKENS), generated(model, image_batch))
 
 
 def test_greedy_tokens_equal_generates_in_a_padded_batch(make_model, make_prompt):
     model, prompts = make_model(), make_prompt(3, 20)
     inputs = left_padded([prompts[0], prompts[1, :13], prompts[2, :5]])
-    assert torch.equal(decoded(model, inputs), generated(model, inputs))
+    assert torch.equal(answer(model, inputs, max_new_tokens=NEW_TOKENS), generated(model, inputs))
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -86,8 +82,8 @@ def test_each_sample_of_a_padded_batch_gets_its_own_logits(make_model, make_prom
 def test_padded_samples_choose_the_tokens_they_choose_alone(make_model, make_prompt):
     model, prompts = make_model(), make_prompt(2, 20)
     samples = [prompts[0], prompts[1, :9]]
-    together = decoded(model, left_padded(samples))
-    alone = torch.cat([decoded(model, {"input_ids": sample[None]}) for sample in samples])
+    together = answer(model, left_padded(samples), max_new_tokens=NEW_TOKENS)
+    alone = torch.cat([answer(model, {"input_ids": sample[None]}, max_new_tokens=NEW_TOKENS) for sample in samples])
     assert torch.equal(together, alone)
 
 
@@ -110,6 +106,12 @@ def test_single_steps_equal_several_at_once(make_model, image_batch):
         tokens.append(state.tokens_BN)
     assert torch.equal(torch.cat(tokens, dim=1), at_once)
     assert (state.length, state.tokens_BN.shape) == (25, (2, 1))
+
+
+def test_an_answer_of_one_token_is_the_prefills_choice(make_model, image_batch):
+    model = make_model()
+    first_B1 = prefill(model, image_batch, max_new_tokens=1).next_token_B1
+    assert torch.equal(answer(model, image_batch, max_new_tokens=1), first_B1)
 
 
 def test_decode_equals_one_forward_over_the_whole_sequence(make_model, make_prompt):

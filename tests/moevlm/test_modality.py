@@ -11,11 +11,11 @@ from moevlm.config import MoEVLMTextConfig
 from moevlm.modality import (
     GaussianModality,
     as_modalities,
-    attention_modality_scores,
     gaussian_modality_scores,
     hard_scores,
     mix_scores,
 )
+from tests.moevlm.plain_scores import plain_attention_scores
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -32,24 +32,17 @@ def test_attention_scores_equal_the_formula_token_by_token() -> None:
     scores_T = torch.rand(num_tokens, dtype=torch.float64)
     probs_HTT = torch.softmax(random(num_heads, num_tokens, num_tokens), -1)
     added_TD, residual_TD = random(num_tokens, hidden_size, seed=1), random(num_tokens, hidden_size, seed=2)
-    expected = []
-    for j in range(num_tokens):
-        gathered = 0.0
-        for other in range(num_tokens):
-            mean = sum(float(probs_HTT[h, j, other]) for h in range(num_heads)) / num_heads
-            gathered += mean * float(scores_T[other])
-        added = math.sqrt(sum(float(x) ** 2 for x in added_TD[j]))
-        kept = math.sqrt(sum(float(x) ** 2 for x in residual_TD[j]))
-        expected.append((added * gathered + kept * float(scores_T[j])) / (added + kept))
-    found_T = attention_modality_scores(scores_T, probs_HTT, added_TD, residual_TD)
-    torch.testing.assert_close(found_T, torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-12)
+    found_T = mix_scores(scores_T, probs_HTT.mean(0) @ scores_T, added_TD, residual_TD)
+    expected_T = plain_attention_scores(scores_T, probs_HTT, added_TD, residual_TD)
+    torch.testing.assert_close(found_T, expected_T, rtol=1e-12, atol=1e-12)
 
 
 def test_a_token_that_gathers_as_much_as_it_keeps_moves_half_way() -> None:
     """By hand: own score 1, attends to a score of 0 alone, and both norms are 5."""
-    probs_HTT = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
-    both_TD = torch.tensor([[3.0, 4.0], [3.0, 4.0]])
-    assert attention_modality_scores(torch.tensor([0.0, 1.0]), probs_HTT, both_TD, both_TD).tolist() == [0.0, 0.5]
+    scores_T, gathered_T, both_TD = torch.tensor([0.0, 1.0]), torch.zeros(2), torch.tensor([[3.0, 4.0], [3.0, 4.0]])
+    assert mix_scores(scores_T, gathered_T, both_TD, both_TD).tolist() == [0.0, 0.5]
+    attends_to_the_first_HTT = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    assert plain_attention_scores(scores_T, attends_to_the_first_HTT, both_TD, both_TD).tolist() == [0.0, 0.5]
 
 
 def test_a_token_of_zeros_keeps_its_score() -> None:
@@ -62,19 +55,17 @@ def test_a_token_of_zeros_keeps_its_score() -> None:
 def test_attention_scores_stay_within_those_that_went_in(seed: int, size: int, scale: float) -> None:
     scores_T = torch.rand(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     probs_HTT = torch.softmax(scale * random(2, size, size, seed=seed), -1)
-    found_T = attention_modality_scores(scores_T, probs_HTT, scale * random(size, 3, seed=seed + 1), random(size, 3))
+    added_TD, residual_TD = scale * random(size, 3, seed=seed + 1), random(size, 3)
+    found_T = mix_scores(scores_T, probs_HTT.mean(0) @ scores_T, added_TD, residual_TD)
     assert (found_T >= scores_T.min() - 1e-12).all()
     assert (found_T <= scores_T.max() + 1e-12).all()
 
 
 def test_attention_scores_pass_gradcheck() -> None:
     scores_T = torch.rand(4, dtype=torch.float64, requires_grad=True)
-    logits_HTT = random(2, 4, 4).requires_grad_()
+    gathered_T = torch.rand(4, dtype=torch.float64, requires_grad=True)
     added_TD, residual_TD = random(4, 3, seed=1).requires_grad_(), random(4, 3, seed=2).requires_grad_()
-    assert torch.autograd.gradcheck(
-        lambda scores, logits, a, r: attention_modality_scores(scores, torch.softmax(logits, -1), a, r),
-        (scores_T, logits_HTT, added_TD, residual_TD),
-    )
+    assert torch.autograd.gradcheck(mix_scores, (scores_T, gathered_T, added_TD, residual_TD))
 
 
 def plain_gaussian_scores(x_TD: torch.Tensor, mean_MD: torch.Tensor, var_MD: torch.Tensor, tau: float) -> torch.Tensor:

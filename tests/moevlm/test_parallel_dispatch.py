@@ -26,17 +26,17 @@ def test_once_a_device_a_token_goes_where_it_has_an_expert(
     routing: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
 ) -> None:
     ids_TK, weights_TK, device_of_expert_E = routing
-    plan = plan_dispatch(COPIES["device"](ids_TK, weights_TK), device_of_expert_E, NUM_DEVICES)
+    dispatch = plan_dispatch(COPIES["device"](ids_TK, weights_TK), device_of_expert_E, NUM_DEVICES)
     expected = [
         (device, token)
         for device in range(NUM_DEVICES)
         for token, ids in enumerate(ids_TK.tolist())
         if device in {int(device_of_expert_E[expert]) for expert in ids}
     ]
-    assert plan.token_R.tolist() == [token for _, token in expected]
-    assert plan.rows_N.tolist() == [sum(to == device for to, _ in expected) for device in range(NUM_DEVICES)]
-    assert torch.equal(plan.ids_RC, ids_TK[plan.token_R])
-    assert torch.equal(plan.weights_RC, weights_TK[plan.token_R])
+    assert dispatch.token_R.tolist() == [token for _, token in expected]
+    assert dispatch.rows_N.tolist() == [sum(to == device for to, _ in expected) for device in range(NUM_DEVICES)]
+    assert torch.equal(dispatch.ids_RC, ids_TK[dispatch.token_R])
+    assert torch.equal(dispatch.weights_RC, weights_TK[dispatch.token_R])
 
 
 @given(routings())
@@ -44,7 +44,7 @@ def test_once_an_expert_each_choice_is_a_row_of_its_own(
     routing: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
 ) -> None:
     ids_TK, weights_TK, device_of_expert_E = routing
-    plan = plan_dispatch(COPIES["expert"](ids_TK, weights_TK), device_of_expert_E, NUM_DEVICES)
+    dispatch = plan_dispatch(COPIES["expert"](ids_TK, weights_TK), device_of_expert_E, NUM_DEVICES)
     rows = [
         (device, token, expert)
         for device in range(NUM_DEVICES)
@@ -52,8 +52,10 @@ def test_once_an_expert_each_choice_is_a_row_of_its_own(
         for expert in ids
         if device_of_expert_E[expert] == device
     ]
-    assert list(zip(plan.token_R.tolist(), plan.ids_RC.flatten().tolist(), strict=True)) == [row[1:] for row in rows]
-    assert plan.rows_N.tolist() == [sum(row[0] == device for row in rows) for device in range(NUM_DEVICES)]
+    assert list(zip(dispatch.token_R.tolist(), dispatch.ids_RC.flatten().tolist(), strict=True)) == [
+        row[1:] for row in rows
+    ]
+    assert dispatch.rows_N.tolist() == [sum(row[0] == device for row in rows) for device in range(NUM_DEVICES)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

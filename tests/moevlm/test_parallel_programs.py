@@ -9,7 +9,7 @@ from bench.distributed import link, parallel
 from bench.distributed.arms import ARMS
 from bench.distributed.seen import STEPS
 from bench.harness.record import load
-from moevlm.expected_routing import uniform_cross_device_rate
+from moevlm.expected_routing import uniform_remote_devices
 from moevlm.parallel.group import LEGS
 from tests.moevlm.device_processes import run_devices
 
@@ -25,7 +25,7 @@ def run_parallel(folder: Path, device: int) -> None:
 
 def run_link(folder: Path, device: int) -> None:
     with (folder / f"said{device}").open("w") as said, contextlib.redirect_stdout(said):
-        link.main(["--preset", "tiny"])
+        link.main(["--scale", "tiny"])
 
 
 def test_every_arm_is_measured_in_both_phases_and_device_0_alone_prints_and_writes(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_every_arm_is_measured_in_both_phases_and_device_0_alone_prints_and_writ
     # 2 x 48 rows of bytes: 64 floats, and both choices' ids and weights; 2 counts
     uniform, bins = (scenarios[ids["prefill"]].arms[arm].facts for arm in ("uniform", "moe"))
     rate = uniform["cross_device_rate"]
-    assert rate == pytest.approx(uniform_cross_device_rate(8, 2, 2), abs=0.15)
+    assert rate == pytest.approx(uniform_remote_devices(8, 2, 2), abs=0.15)  # of two devices, one is remote
     assert uniform["sent_bytes_dispatch"] == round(rate * 96) * (64 * 4 + 2 * (4 + 4))
     assert uniform["sent_bytes_combine"] == round(rate * 96) * 64 * 4
     assert (uniform["sent_bytes_count"], uniform["sent_bytes_share"]) == (2 * 8, 96 * 64 * 4)
@@ -60,7 +60,7 @@ def test_every_arm_is_measured_in_both_phases_and_device_0_alone_prints_and_writ
     ("wrong", "said"),
     [
         (["--routing", "none"], "routing profile must be one of weights, uniform,"),
-        (["--preset", "8b"], "invalid choice: '8b'"),
+        (["--scale", "8b"], "invalid choice: '8b'"),
         (["--rounds", "0"], "must be a whole number of at least 1, got '0'"),
     ],
 )

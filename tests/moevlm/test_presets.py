@@ -66,7 +66,7 @@ def test_every_model_takes_long_prompts_and_the_shipped_special_tokens(name: str
 
 
 def test_the_command_prints_counts_and_parity(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["7b", "--dtype", "bf16"])
+    main(["7b", "--dtype", "bfloat16"])
     header, _, *rows = capsys.readouterr().out.splitlines()
     assert all(word in header for word in ("preset", "variant", "total", "active", "FFN", "text", "vision", "GiB"))
     assert [row.split()[:2] for row in rows] == [["7b", variant] for variant in preset_variants("7b")]

@@ -15,7 +15,7 @@ from moevlm.placement import cross_device_rate
 from moevlm.replay import NUM_ROWS, RecordedRouting, save_routing
 from moevlm.router import MoEVLMRouter
 from moevlm.routing_profiles import NUM_NOISE_ROWS, bias_rows
-from moevlm.routing_tables import RoutersShape, bias_tables, check_profile, expert_homes
+from moevlm.routing_tables import RoutersShape, bias_tables, check_profile
 from moevlm.specialization import layer_specialization, modality_specialization_index, recorded_routing
 
 Make = Callable[..., Any]
@@ -36,14 +36,18 @@ def routed(text: str, shape: RoutersShape = SHAPE, seed: int = 0) -> RecordedRou
     return RecordedRouting(ids_LTK=torch.stack(ids), rows_T=torch.arange(NUM_ROWS), num_experts=shape.num_experts)
 
 
+def homes(layer: int, shape: RoutersShape = SHAPE) -> torch.Tensor:
+    """Return the modality whose rows lift each expert of a layer, (E,): 1 is vision, as in the tables' second half."""
+    text_PE, vision_PE = tables_of("specialized:50", shape)[layer].split(NUM_NOISE_ROWS)
+    return (vision_PE[0] > text_PE[0]).long()
+
+
 def rate_away_from_home(text: str, shape: RoutersShape, modality: slice = slice(None)) -> float:
     """Return the share of tokens that leave their modality's home, over all layers."""
-    ids_LTK, homes = routed(text, shape).ids_LTK, range(shape.num_layers)
+    ids_LTK = routed(text, shape).ids_LTK
     rates = [
-        cross_device_rate(
-            ids_LTK[layer][modality], expert_homes(0, layer, shape.num_experts), IS_VISION_R.long()[modality]
-        )
-        for layer in homes
+        cross_device_rate(ids_TK[modality], homes(layer, shape), IS_VISION_R.long()[modality])
+        for layer, ids_TK in enumerate(ids_LTK)
     ]
     return sum(rates) / len(rates)
 
@@ -126,7 +130,7 @@ def test_strong_specialization_sends_vision_and_text_to_disjoint_halves() -> Non
 @pytest.mark.parametrize("strength", [1.0, 3.0])
 def test_strength_is_the_log_odds_of_a_home_expert(strength: float) -> None:
     firsts = [table[:NUM_NOISE_ROWS].argmax(1) for table in tables_of(f"specialized:{strength}")]
-    at_home = [expert_homes(0, layer, NUM_EXPERTS)[first] == 0 for layer, first in enumerate(firsts)]
+    at_home = [homes(layer)[first] == 0 for layer, first in enumerate(firsts)]
     share = torch.cat(at_home).double().mean()
     assert share == pytest.approx(1 / (1 + math.exp(-strength)), abs=0.03)
 

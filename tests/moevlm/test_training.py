@@ -7,16 +7,16 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from moevlm.training import IGNORED, LOG, MODEL, VISUAL_LABELS, Plan, Stage, VisualProbe, train
+from moevlm.training import IGNORED, LOG, MODEL, VISUAL_LABELS, Schedule, Stage, VisualProbe, train
 
-PLAN = Plan(
+SCHEDULE = Schedule(
     stages=(Stage(num_steps=3, learning_rate=1e-2, projector_only=True), Stage(num_steps=5, learning_rate=1e-2)),
     warmup_share=0.4,
     probe_coef=0.5,
     checkpoint_steps=2,
     log_steps=1,
 )
-ONE_STAGE = Plan(stages=PLAN.stages[1:], checkpoint_steps=2, log_steps=1)
+ONE_STAGE = Schedule(stages=SCHEDULE.stages[1:], checkpoint_steps=2, log_steps=1)
 NUM_CLASSES = 3
 
 
@@ -53,22 +53,31 @@ def losses_in(folder):
 
 
 def test_the_learning_rate_rises_linearly_and_falls_as_a_cosine_in_each_stage():
-    plan = Plan(stages=(Stage(num_steps=4, learning_rate=8.0), Stage(num_steps=2, learning_rate=2.0)), warmup_share=0.5)
+    schedule = Schedule(
+        stages=(Stage(num_steps=4, learning_rate=8.0), Stage(num_steps=2, learning_rate=2.0)), warmup_share=0.5
+    )
     half = [0.5 * (1 + math.cos(math.pi * share)) for share in (0.0, 0.5)]
     expected = [4.0, 8.0, 8.0 * half[0], 8.0 * half[1], 2.0, 2.0]
-    assert [plan.learning_rate(step) for step in range(6)] == pytest.approx(expected)
+    assert [schedule.learning_rate(step) for step in range(6)] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("stop", [2, 3, 5])  # within a stage, between two, after the last checkpoint of the schedule
 def test_an_interrupted_run_resumes_to_the_same_losses_and_weights(make_pair, make_batches, tmp_path, stop):
     model, probe = make_pair()
-    train(model, make_batches, PLAN, tmp_path / "whole", probe=probe)
+    train(model, make_batches, SCHEDULE, tmp_path / "whole", probe=probe)
     first, first_probe = make_pair()
-    train(first, make_batches, PLAN, tmp_path / "parts", probe=first_probe, stop_after=stop)
+    train(first, make_batches, SCHEDULE, tmp_path / "parts", probe=first_probe, stop_after=stop)
     assert not (tmp_path / "parts" / MODEL).exists()
     second, second_probe = make_pair()
     seen = []
-    train(second, make_batches, PLAN, tmp_path / "parts", probe=second_probe, on_step=lambda done, _: seen.append(done))
+    train(
+        second,
+        make_batches,
+        SCHEDULE,
+        tmp_path / "parts",
+        probe=second_probe,
+        on_step=lambda done, _: seen.append(done),
+    )
     assert seen == list(range(stop + 1, 9))
     assert losses_in(tmp_path / "parts") == losses_in(tmp_path / "whole")
     for ours, theirs in zip(second.state_dict().values(), model.state_dict().values(), strict=True):
@@ -77,8 +86,8 @@ def test_an_interrupted_run_resumes_to_the_same_losses_and_weights(make_pair, ma
 
 def test_the_first_stage_moves_the_projector_alone(make_pair, make_batches, tmp_path):
     (model, probe), (fresh, _) = make_pair(), make_pair()
-    plan = Plan(stages=PLAN.stages[:1], probe_coef=1.0)
-    train(model, make_batches, plan, tmp_path, probe=probe)
+    schedule = Schedule(stages=SCHEDULE.stages[:1], probe_coef=1.0)
+    train(model, make_batches, schedule, tmp_path, probe=probe)
     before = dict(fresh.named_parameters())
     moved = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
     assert moved
@@ -87,7 +96,7 @@ def test_the_first_stage_moves_the_projector_alone(make_pair, make_batches, tmp_
 
 def test_the_second_stage_moves_tower_experts_and_router(make_pair, make_batches, tmp_path):
     (model, probe), (fresh, _) = make_pair(), make_pair()
-    train(model, make_batches, PLAN, tmp_path, probe=probe)
+    train(model, make_batches, SCHEDULE, tmp_path, probe=probe)
     before = dict(fresh.named_parameters())
     moved = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
     for part in ("vision_tower.embeddings.patch_embedding", "mlp.experts.down", "mlp.gate.weight", "self_attn.q_proj"):
@@ -96,11 +105,11 @@ def test_the_second_stage_moves_tower_experts_and_router(make_pair, make_batches
 
 def test_the_first_step_is_adamws_by_hand(make_pair, make_batches, tmp_path):
     """Bias-corrected moments of a first gradient g give a step of lr * g / (|g| + eps), after decay by lr * weight."""
-    plan = Plan(stages=(Stage(num_steps=1, learning_rate=1e-2),), weight_decay=0.1, max_grad_norm=1e9)
+    schedule = Schedule(stages=(Stage(num_steps=1, learning_rate=1e-2),), weight_decay=0.1, max_grad_norm=1e9)
     (model, _), (twin, _) = make_pair(num_experts=0), make_pair(num_experts=0)
     batch = make_batches(0)
     batch.pop(VISUAL_LABELS)
-    train(model, lambda _step: batch, plan, tmp_path)
+    train(model, lambda _step: batch, schedule, tmp_path)
     twin.train()
     twin(**batch).loss.backward()
     weight, gradient = twin.lm_head.weight, twin.lm_head.weight.grad
@@ -109,9 +118,9 @@ def test_the_first_step_is_adamws_by_hand(make_pair, make_batches, tmp_path):
 
 
 def test_gradients_are_clipped_and_their_norm_is_logged(make_pair, make_batches, tmp_path):
-    plan = Plan(stages=(Stage(num_steps=1, learning_rate=1e-3),), max_grad_norm=1e-3, log_steps=1)
+    schedule = Schedule(stages=(Stage(num_steps=1, learning_rate=1e-3),), max_grad_norm=1e-3, log_steps=1)
     model, probe = make_pair()
-    train(model, make_batches, plan, tmp_path, probe=probe)
+    train(model, make_batches, schedule, tmp_path, probe=probe)
     norm = torch.sqrt(
         sum(p.grad.square().sum() for p in [*model.parameters(), *probe.parameters()] if p.grad is not None)
     )
@@ -121,7 +130,7 @@ def test_gradients_are_clipped_and_their_norm_is_logged(make_pair, make_batches,
 
 def test_the_logged_loss_is_the_sum_of_its_logged_parts(make_pair, make_batches, tmp_path):
     model, probe = make_pair()
-    train(model, make_batches, PLAN, tmp_path, probe=probe)
+    train(model, make_batches, SCHEDULE, tmp_path, probe=probe)
     lines = losses_in(tmp_path)
     assert [line["step"] for line in lines] == list(range(1, 9))
     for line in lines:
@@ -131,15 +140,15 @@ def test_the_logged_loss_is_the_sum_of_its_logged_parts(make_pair, make_batches,
 
 def test_training_on_one_batch_lowers_its_loss(make_pair, make_batches, tmp_path):
     model, probe = make_pair()
-    plan = Plan(stages=(Stage(num_steps=30, learning_rate=3e-3),), probe_coef=0.1, log_steps=1)
-    train(model, lambda _step: make_batches(0), plan, tmp_path, probe=probe)
+    schedule = Schedule(stages=(Stage(num_steps=30, learning_rate=3e-3),), probe_coef=0.1, log_steps=1)
+    train(model, lambda _step: make_batches(0), schedule, tmp_path, probe=probe)
     lines = losses_in(tmp_path)
     assert lines[-1]["task_loss"] < 0.5 * lines[0]["task_loss"]
 
 
 def test_the_finished_model_loads_as_any_other(make_pair, make_batches, tmp_path):
     model, probe = make_pair()
-    train(model, make_batches, PLAN, tmp_path, probe=probe)
+    train(model, make_batches, SCHEDULE, tmp_path, probe=probe)
     loaded = AutoModelForImageTextToText.from_pretrained(tmp_path / MODEL)
     for ours, theirs in zip(loaded.state_dict().values(), model.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
@@ -157,9 +166,9 @@ def test_the_probe_is_cross_entropy_over_labelled_tokens_of_its_states():
 
 def test_a_checkpoint_of_another_plan_is_refused(make_pair, make_batches, tmp_path):
     model, probe = make_pair()
-    train(model, make_batches, PLAN, tmp_path, probe=probe, stop_after=2)
-    other = Plan(stages=PLAN.stages, probe_coef=0.1)
-    with pytest.raises(ValueError, match=r"must be of the same plan, got another in .*; choose another folder"):
+    train(model, make_batches, SCHEDULE, tmp_path, probe=probe, stop_after=2)
+    other = Schedule(stages=SCHEDULE.stages, probe_coef=0.1)
+    with pytest.raises(ValueError, match=r"must be of the same schedule, got another in .*; choose another folder"):
         train(model, make_batches, other, tmp_path, probe=probe)
 
 
@@ -171,7 +180,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(m
         return batch if step < 3 else {**batch, "pixel_values": batch["pixel_values"] * math.nan}
 
     with pytest.raises(ValueError, match="loss must be finite, got nan at step 3; lower the learning rate"):
-        train(model, broken, PLAN, tmp_path, probe=probe)
+        train(model, broken, SCHEDULE, tmp_path, probe=probe)
     assert len(losses_in(tmp_path)) == 2
 
 
@@ -191,7 +200,7 @@ def test_a_batch_without_labels_is_refused(make_pair, make_batches, tmp_path):
     model, probe = make_pair()
     batch = {name: tensor for name, tensor in make_batches(0).items() if name not in ("labels", VISUAL_LABELS)}
     with pytest.raises(ValueError, match="a batch must hold labels, visual_labels_PBS, got input_ids, pixel_values"):
-        train(model, lambda _step: batch, PLAN, tmp_path, probe=probe)
+        train(model, lambda _step: batch, SCHEDULE, tmp_path, probe=probe)
 
 
 @pytest.mark.parametrize(
@@ -199,9 +208,9 @@ def test_a_batch_without_labels_is_refused(make_pair, make_batches, tmp_path):
     [
         ({"stages": ()}, "stages must each have at least one step"),
         ({"stages": (Stage(num_steps=0, learning_rate=1.0),)}, "stages must each have at least one step"),
-        ({"stages": PLAN.stages, "log_steps": 0}, "log_steps must be at least 1, got 0"),
+        ({"stages": SCHEDULE.stages, "log_steps": 0}, "log_steps must be at least 1, got 0"),
     ],
 )
 def test_plans_that_do_nothing_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        Plan(**fields)
+        Schedule(**fields)

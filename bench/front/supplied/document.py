@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from bench.front.accuracy import NUM_RESAMPLES, RESAMPLING_SEED, Points, accuracy_interval
-from bench.front.blind import ALL
+from bench.accuracy import ALL, NUM_RESAMPLES, RESAMPLING_SEED, Points, accuracy_interval
 from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint
 from bench.harness.pareto.documents import SCHEMA_VERSION

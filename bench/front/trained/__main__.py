@@ -13,7 +13,7 @@ from bench.front.trained.ship import ship
 from bench.harness.commands.parsing import Parser
 from bench.harness.record import RecordWriteError
 from fixtures.devices import pin_threads, resolve_device
-from fixtures.training.runs import Choice
+from fixtures.training.runs import TwinKey
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS
 
 
@@ -32,8 +32,8 @@ def ship_all(chosen: argparse.Namespace) -> None:
     rows = []
     for task, size in SHIPPED_SIZES.items():
         for variant in SHIPPED_VARIANTS:
-            choice = Choice(task=task, size=size, variant=variant, seed=chosen.seed)
-            card = ship(chosen.twins, choice, chosen.pictures)
+            key = TwinKey(task=task, size=size, variant=variant, seed=chosen.seed)
+            card = ship(chosen.twins, key, chosen.pictures)
             rows.append([task, size, variant, card["num_parameters"], card["accuracy"]["all"]["estimate"]])
     print(tabulate(rows, headers=("task", "size", "variant", "parameters", "accuracy"), intfmt=",", floatfmt=".2f"))
 
@@ -43,7 +43,7 @@ def build_parser() -> Parser:
     parser = Parser(prog="python -m bench.front.trained", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     scored = commands.add_parser("score", help="make one document of a folder of trained twins")
-    scored.add_argument("--out", type=Path, metavar="JSON", help="takes the document; answers are kept in any case")
+    scored.add_argument("--out", type=Path, metavar="FILE", help="takes the document; answers are kept in any case")
     scored.add_argument(
         "--shifted-pictures",
         type=int,

@@ -14,8 +14,8 @@ import torch
 from rich.progress import track
 from tabulate import tabulate
 
-from bench.front.accuracy import Points, accuracy_table, difference_interval, score_pictures
-from bench.front.blind import ALL, TRAIN_PICTURES, questions_of
+from bench.accuracy import ALL, Points, accuracy_table, difference_interval, score_pictures
+from bench.front.blind import TRAIN_PICTURES, questions_of
 from bench.front.trained.exam import Exam, Scored, score_twin
 from bench.front.trained.throughput import measure_throughput
 from bench.harness.clock import make_clock

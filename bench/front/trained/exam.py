@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.front.accuracy import Points, score_pictures
-from bench.front.blind import ALL
+from bench.accuracy import ALL, Points, score_pictures
 from fixtures.tasks.procedural import TRAINING_STYLE, Picture, Task
 from fixtures.training.answers import answers, held_out_pictures, requests_of, routings
 from fixtures.training.routing import describe_routing

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from bench.front.accuracy import accuracy_table, score_pictures
+from bench.accuracy import accuracy_table, score_pictures
 from fixtures.tasks.procedural import TASKS
 from fixtures.training.answers import answers, held_out_pictures, requests_of
 from fixtures.training.recipes import RECIPES
-from fixtures.training.runs import TWIN, Choice, load_model, write_atomically
+from fixtures.training.runs import TWIN, TwinKey, load_model, write_atomically
 from fixtures.training.shipped import CARD, SHIPPED_SIZES, shipped_folder, weights_hash
 from fixtures.training.tokens import Lexicon
 from moevlm.training import MODEL
@@ -21,12 +21,12 @@ LEARNS_NOTHING = "seconds"  # the recipe for tests of the code
 LEFT_OUT = ("log", "device", "cpu_s")  # of a twin's description: the record has them
 
 
-def ship(twins: Path, choice: Choice, num_pictures: int) -> dict[str, Any]:
+def ship(twins: Path, key: TwinKey, num_pictures: int) -> dict[str, Any]:
     """Copy one twin into the project, its weights in float16, and score it as it is then.
 
     Args:
         twins: Folder that python -m fixtures.training filled.
-        choice: Which twin.
+        key: Which twin.
         num_pictures: Pictures of the test split that it is scored on.
 
     Returns:
@@ -36,12 +36,12 @@ def ship(twins: Path, choice: Choice, num_pictures: int) -> dict[str, Any]:
         FileNotFoundError: The twin was not trained.
         ValueError: It is not of its task's size, or was trained by a recipe that learns nothing.
     """
-    if choice.size != SHIPPED_SIZES.get(choice.task):
+    if key.size != SHIPPED_SIZES.get(key.task):
         known = ", ".join(" ".join(pair) for pair in SHIPPED_SIZES.items())
         raise ValueError(
-            f"task and size of a shipped twin must be one of {known}, got {choice.task} {choice.size}; choose one"
+            f"task and size of a shipped twin must be one of {known}, got {key.task} {key.size}; choose one"
         )
-    source, folder = twins / choice.folder, shipped_folder(choice.task, choice.variant)
+    source, folder = twins / key.folder, shipped_folder(key.task, key.variant)
     if not (source / TWIN).exists():
         raise FileNotFoundError(
             f"{source} must hold a trained twin, got none; train it with python -m fixtures.training"
@@ -53,7 +53,7 @@ def ship(twins: Path, choice: Choice, num_pictures: int) -> dict[str, Any]:
             "--recipe minutes"
         )
     save_half(load_model(source / MODEL, device=torch.device("cpu")), folder)
-    task = TASKS[choice.task]
+    task = TASKS[key.task]
     pictures = held_out_pictures(task, num_pictures)
     said = answers(load_model(folder, device=torch.device("cpu")), Lexicon(task), requests_of(pictures))
     card = {

@@ -7,8 +7,9 @@ from functools import partial
 from bench.harness.blocks import WARMUP_BLOCKS, balanced_orders
 from bench.harness.clock import Clock
 from bench.harness.stats import Interval, median_interval
-from fixtures.training.answers import Request, answer, prompt_batch
+from fixtures.training.answers import Request, prompt_batch
 from fixtures.training.tokens import Lexicon
+from moevlm.generation import answer
 from moevlm.vision_language import MoEVLM
 
 
@@ -32,8 +33,8 @@ def measure_throughput(
     num_tokens = float(batch.get("attention_mask", batch["input_ids"] >= 0).sum())
     calls: dict[str, Callable[[], object]] = {}
     for name, model in models.items():
-        for phase, num_new_tokens in (("prefill", 1), ("answer", lexicon.num_new_tokens)):
-            calls[f"{name} {phase}"] = partial(answer, model, batch, num_new_tokens=num_new_tokens)
+        for phase, max_new_tokens in (("prefill", 1), ("answer", lexicon.num_new_tokens)):
+            calls[f"{name} {phase}"] = partial(answer, model, batch, max_new_tokens=max_new_tokens)
     samples: dict[str, list[float]] = {name: [] for name in calls}
     for order in balanced_orders(list(calls), WARMUP_BLOCKS + num_blocks, random.Random(0)):
         for name in order:

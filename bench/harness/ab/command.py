@@ -5,8 +5,9 @@ import sys
 import time
 from collections.abc import Callable
 
+from bench.harness.ab.brief import Brief
+from bench.harness.ab.comparison import Comparison
 from bench.harness.ab.decision import decide
-from bench.harness.ab.request import Comparison, Request
 from bench.harness.ab.stages import PACKAGE, Stages
 from bench.harness.ab.tolerances import limits_of, read_rules
 from bench.harness.ab.types import Trouble
@@ -15,25 +16,25 @@ from bench.harness.measuring import scenario_of
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
 
-def compare(request: Request, note: Callable[[str], None]) -> Comparison:
+def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
     """Measure base and head in lock-step and judge every scenario.
 
     Args:
-        request: what is compared.
+        brief: what is compared.
         note: tells the user what happens.
 
     Raises:
         ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
     """
     started = time.monotonic()
-    rules = read_rules(request.tolerances)
-    node_ids = collect(request)
+    rules = read_rules(brief.tolerances)
+    node_ids = collect(brief)
     limits = limits_of(map(scenario_of, node_ids), rules)
     with (
-        source_tree(request.root, request.base, PACKAGE) as base,
-        source_tree(request.root, request.head, PACKAGE) as head,
+        source_tree(brief.root, brief.base, PACKAGE) as base,
+        source_tree(brief.root, brief.head, PACKAGE) as head,
     ):
-        stages = Stages(request, base, head, limits, deadline=started + request.budget_s, note=note)
+        stages = Stages(brief, base, head, limits, deadline=started + brief.budget_s, note=note)
         if base.has_package:
             stage_1 = stages.screen(node_ids)
             stage_2 = stages.confirm(node_ids, stage_1)
@@ -42,7 +43,7 @@ def compare(request: Request, note: Callable[[str], None]) -> Comparison:
             stages.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
             stage_1 = stage_2 = []
         verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
-        profiles = stages.profile(node_ids, verdicts) if request.profile else []
+        profiles = stages.profile(node_ids, verdicts) if brief.profile else []
     judged = {verdict.scenario for verdict in verdicts}
     verdicts += [_unmeasured(name) for name in map(scenario_of, node_ids) if name not in judged]
     return Comparison(
@@ -61,17 +62,17 @@ def _unmeasured(scenario: str) -> ScenarioVerdict:
     return ScenarioVerdict(scenario=scenario, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
 
 
-def collect(request: Request) -> list[str]:
+def collect(brief: Brief) -> list[str]:
     """List the node ids of the selected scenarios.
 
     Raises:
         ValueError: none is selected, or pytest refuses the options; with its words.
     """
-    command = [sys.executable, "-m", "pytest", "bench", "--collect-only", "-q", *request.arguments]
-    command += ["-k", request.expression] if request.expression else []
-    done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pytest", "bench", "--collect-only", "-q", *brief.arguments]
+    command += ["-k", brief.expression] if brief.expression else []
+    done = subprocess.run(command, cwd=brief.root, capture_output=True, text=True, check=False)
     node_ids = [line for line in done.stdout.splitlines() if "::" in line and not line.startswith("ERROR")]
     if done.returncode or not node_ids:
         said = (done.stdout + done.stderr).strip()[-400:]
-        raise ValueError(f"--scenarios must select a scenario, got {request.expression!r}; pytest says: {said}")
+        raise ValueError(f"--scenarios must select a scenario, got {brief.expression!r}; pytest says: {said}")
     return node_ids

@@ -5,13 +5,14 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.harness.ab.comparison import Comparison
 from bench.harness.ab.judgement import SUSPECT_SHARE
 from bench.harness.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
-from bench.harness.ab.request import Comparison
 from bench.harness.ab.summary import HEADERS as SUMMARY_HEADERS
 from bench.harness.ab.summary import speedups
 from bench.harness.ab.types import PairedLaunch
 from bench.harness.arms import PRIMARY, TWIN
+from bench.harness.counting import counted
 from bench.harness.judging import SMALLEST_EFFECT
 from bench.harness.markdown import code, folded, github_table
 from bench.harness.metrics import DISPLAYS, metric
@@ -48,7 +49,7 @@ def comment(comparison: Comparison) -> str:
         _judged(shown, times),
         *map(_profile, comparison.profiles),
         _summary([*comparison.stage_1, *comparison.stage_2]),
-        folded(f"{len(rest)} more scenarios", _judged(rest, times)) if rest else "",
+        folded(counted(len(rest), "more scenario"), _judged(rest, times)) if rest else "",
         f"<sub>{_measured(comparison)}</sub>",
     ]
     return _within_limits([part for part in parts if part])
@@ -150,7 +151,9 @@ def _size(verdict: ScenarioVerdict) -> float:
 
 def _measured(comparison: Comparison) -> str:
     counts = [most_launches(stage) for stage in (comparison.stage_1, comparison.stage_2)]
-    said = ", ".join(f"{count} launches a scenario in stage {i}" for i, count in enumerate(counts, start=1) if count)
+    said = ", ".join(
+        f"{counted(count, 'launch')} a scenario in stage {i}" for i, count in enumerate(counts, start=1) if count
+    )
     smallest = 100 * SUSPECT_SHARE * SMALLEST_EFFECT
     return (
         f"{said or 'nothing was measured'}; {comparison.seconds:.0f} s. Times are medians, changes are taken "

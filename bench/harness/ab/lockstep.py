@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.harness.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
-from bench.harness.ab.pair import EndedEarly, Pair, Timeouts
 from bench.harness.ab.process import Project, Side, WorkerLost
 from bench.harness.ab.types import PairedLaunch, Trouble
+from bench.harness.ab.workers import EndedEarly, Timeouts, Workers
 from bench.harness.blocks import MIN_BLOCKS, balanced_orders, count_blocks
 from bench.harness.measuring import scenario_of
 from bench.harness.metrics import METRICS
@@ -25,8 +25,8 @@ LEAST_KEPT = 0.5  # share of the blocks that must not have been throttled
 
 
 @dataclass(frozen=True, kw_only=True)
-class LaunchPlan:
-    """How one launch is run; a placebo has base's folder in both slots."""
+class LaunchTerms:
+    """On which terms one launch is run; a placebo has base's folder in both slots."""
 
     project: Project
     base: Side
@@ -39,70 +39,70 @@ class LaunchPlan:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
-def run_launch(plan: LaunchPlan, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
+def run_launch(terms: LaunchTerms, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
     """Measure scenarios on both sides in lock-step.
 
     Args:
-        plan: sides, budget and timeouts.
+        terms: sides, budget and timeouts.
         node_ids: pytest's ids of the scenarios, in the order in which they are run.
 
     Yields:
         One result a scenario, as soon as it is there. Closing the iterator, or any exception, kills both workers.
     """
-    rng = random.Random(f"{plan.seed}:{plan.number}")
-    sides = (plan.base, plan.head) if plan.number % 2 == 0 else (plan.head, plan.base)
+    rng = random.Random(f"{terms.seed}:{terms.number}")
+    sides = (terms.base, terms.head) if terms.number % 2 == 0 else (terms.head, terms.base)
     remaining = list(node_ids)
     while remaining:
-        with Pair(sides, plan.project, plan.timeouts, files_of(remaining)) as pair:
+        with Workers(sides, terms.project, terms.timeouts, files_of(remaining)) as workers:
             try:
-                missing = _begin(pair, plan, remaining)
+                missing = _begin(workers, terms, remaining)
             except WorkerLost as lost:
-                yield from (_not_started(node_id, lost, plan) for node_id in remaining)
+                yield from (_not_started(node_id, lost, terms) for node_id in remaining)
                 return
             yield from missing.values()
             remaining = [node_id for node_id in remaining if node_id not in missing]
             while remaining:
                 scenario = scenario_of(remaining.pop(0))
                 try:
-                    result = _measure(pair, plan, scenario, rng)
+                    result = _measure(workers, terms, scenario, rng)
                 except WorkerLost as lost:
                     yield Trouble(scenario=scenario, verdict=Verdict.FAILED, why=str(lost))
                     break
                 yield result
 
 
-def _begin(pair: Pair, plan: LaunchPlan, node_ids: Sequence[str]) -> dict[str, Trouble]:
+def _begin(workers: Workers, terms: LaunchTerms, node_ids: Sequence[str]) -> dict[str, Trouble]:
     """Have both run what both have collected; return, by node id, what one of them lacks."""
-    found = pair.collected()
+    found = workers.collected()
     why = "it does not collect the scenario; run pytest --collect-only there to see why"
     missing = {
-        node_id: _worst(scenario_of(node_id), {name: Ended(outcome="failed", why=why) for name in lacking}, plan)
+        node_id: _worst(scenario_of(node_id), {name: Ended(outcome="failed", why=why) for name in lacking}, terms)
         for node_id in node_ids
         if (lacking := [name for name in (BASE, HEAD) if node_id not in found[name]])
     }
-    pair.choose([node_id for node_id in node_ids if node_id not in missing])
+    workers.choose([node_id for node_id in node_ids if node_id not in missing])
     return missing
 
 
-def _measure(pair: Pair, plan: LaunchPlan, scenario: str, rng: random.Random) -> PairedLaunch | Trouble:
+def _measure(workers: Workers, terms: LaunchTerms, scenario: str, rng: random.Random) -> PairedLaunch | Trouble:
     """Run the next scenario on both sides.
 
     Raises:
         WorkerLost: if a worker dies or hangs.
     """
     try:
-        ready = pair.in_turn(Go(), Ready)
+        ready = workers.in_turn(Go(), Ready)
         if differing := different_inputs(ready[BASE], ready[HEAD]):
-            pair.abandon()
+            workers.abandon()
             return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=differing)
         arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
-        blocks = _counted(ready) or _timed(pair, plan, arms, rng)
+        blocks = _counted(ready) or _timed(workers, terms, arms, rng)
     except EndedEarly as early:
-        return _worst(scenario, early.ended, plan)
-    ended = pair.in_turn(Finish(), Ended)
+        return _worst(scenario, early.ended, terms)
+    ended = workers.in_turn(Finish(), Ended)
     if broken := {name: end for name, end in ended.items() if end.outcome != "passed"}:
-        return _worst(scenario, broken, plan)
-    return _result(plan, scenario, ready[HEAD], arms, blocks)
+        return _worst(scenario, broken, terms)
+    return _result(terms, scenario, ready[HEAD], arms, blocks)
 
 
 def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
@@ -113,22 +113,22 @@ def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
     return [block] if len(block) == len(ready) else []
 
 
-def _timed(pair: Pair, plan: LaunchPlan, arms: Sequence[str], rng: random.Random) -> list[Mapping[str, Block]]:
+def _timed(workers: Workers, terms: LaunchTerms, arms: Sequence[str], rng: random.Random) -> list[Mapping[str, Block]]:
     """Warm up, then alternate; the sides' order is as balanced as the arms'."""
-    warm = pair.in_turn(WarmUp(), Warm).values()
-    num_blocks = count_blocks(plan.budget_s, sum(side.block_s for side in warm), plan.min_blocks)
-    timeout_s = max(plan.timeouts.block_s, plan.timeouts.block_factor * max(side.block_s for side in warm))
+    warm = workers.in_turn(WarmUp(), Warm).values()
+    num_blocks = count_blocks(terms.budget_s, sum(side.block_s for side in warm), terms.min_blocks)
+    timeout_s = max(terms.timeouts.block_s, terms.timeouts.block_factor * max(side.block_s for side in warm))
     anchor_calls = max(side.anchor_calls for side in warm)
     orders = balanced_orders(arms, num_blocks, rng)
     turns = balanced_orders((BASE, HEAD), num_blocks, rng)
     return [
-        pair.in_turn(RunBlock(order=order, anchor_calls=anchor_calls), Block, timeout_s=timeout_s, turns=turn)
+        workers.in_turn(RunBlock(order=order, anchor_calls=anchor_calls), Block, timeout_s=timeout_s, turns=turn)
         for order, turn in zip(orders, turns, strict=True)
     ]
 
 
 def _result(
-    plan: LaunchPlan, scenario: str, ready: Ready, arms: Sequence[str], blocks: Sequence[Mapping[str, Block]]
+    terms: LaunchTerms, scenario: str, ready: Ready, arms: Sequence[str], blocks: Sequence[Mapping[str, Block]]
 ) -> PairedLaunch | Trouble:
     """Keep the blocks in which neither side was throttled."""
     kept = [block for block in blocks if not any(side.throttled for side in block.values())]
@@ -141,7 +141,7 @@ def _result(
             arm: ([block[BASE].seconds[arm] for block in kept], [block[HEAD].seconds[arm] for block in kept])
             for arm in arms
         },
-        is_placebo=plan.is_placebo,
+        is_placebo=terms.is_placebo,
         sign=METRICS[ready.metric].sign,
         counted=ready.counts is not None,
         metric=ready.metric,
@@ -164,28 +164,28 @@ def files_of(node_ids: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(node_id.partition("::")[0] for node_id in node_ids))
 
 
-def _not_started(node_id: str, lost: WorkerLost, plan: LaunchPlan) -> Trouble:
+def _not_started(node_id: str, lost: WorkerLost, terms: LaunchTerms) -> Trouble:
     """Say why nothing was run. A base that refuses to start lacks the package, or what scenarios import of it."""
     refused = lost.code is not None and lost.code > 0
-    verdict = _verdict(lost.side, plan) if refused else Verdict.FAILED
+    verdict = _verdict(lost.side, terms) if refused else Verdict.FAILED
     return Trouble(scenario=scenario_of(node_id), verdict=verdict, why=str(lost))
 
 
-def _worst(scenario: str, ended: Mapping[str, Ended], plan: LaunchPlan) -> Trouble:
+def _worst(scenario: str, ended: Mapping[str, Ended], terms: LaunchTerms) -> Trouble:
     """Return the more severe of the sides' endings."""
     troubles = [
-        Trouble(scenario=scenario, verdict=_of_end(name, end, plan), why=f"{name}: {end.why or NOTHING_MEASURED}")
+        Trouble(scenario=scenario, verdict=_of_end(name, end, terms), why=f"{name}: {end.why or NOTHING_MEASURED}")
         for name, end in ended.items()
     ]
     return max(troubles, key=lambda trouble: SEVERITY[trouble.verdict])
 
 
-def _of_end(name: str, end: Ended, plan: LaunchPlan) -> Verdict:
+def _of_end(name: str, end: Ended, terms: LaunchTerms) -> Verdict:
     if end.outcome == "skipped":
         return Verdict.UNFIT  # two copies do not fit the device
-    return Verdict.FAILED if end.error in OUT_OF_MEMORY else _verdict(name, plan)
+    return Verdict.FAILED if end.error in OUT_OF_MEMORY else _verdict(name, terms)
 
 
-def _verdict(name: str, plan: LaunchPlan) -> Verdict:
+def _verdict(name: str, terms: LaunchTerms) -> Verdict:
     """Return what a side's failure means: what base cannot run is new. A placebo has base on both sides."""
-    return Verdict.FAILED if name == HEAD and not plan.is_placebo else Verdict.NEW
+    return Verdict.FAILED if name == HEAD and not terms.is_placebo else Verdict.NEW

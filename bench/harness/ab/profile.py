@@ -14,8 +14,8 @@ from scipy import stats as scipy_stats
 from bench.harness.ab.channel import Ended, Finish, Go, Profile, Profiled, Ready, Warm, WarmUp
 from bench.harness.ab.judgement import judged
 from bench.harness.ab.lockstep import BASE, HEAD, files_of
-from bench.harness.ab.pair import EndedEarly, Pair, Timeouts
 from bench.harness.ab.process import Project, Side, WorkerLost
+from bench.harness.ab.workers import EndedEarly, Timeouts, Workers
 from bench.harness.blocks import balanced_orders
 from bench.harness.measuring import scenario_of
 from bench.harness.verdict import Change, ScenarioVerdict, Verdict
@@ -94,17 +94,17 @@ def _profiled(node_id: str, arm: str, sides: Sequence[Side], project: Project) -
         WorkerLost: if a worker dies or hangs.
         EndedEarly: if a side does not get as far.
     """
-    with Pair(sides, project, Timeouts(), files_of([node_id])) as pair:
-        pair.collected()
-        pair.choose([node_id])
-        ready = pair.in_turn(Go(), Ready)
+    with Workers(sides, project, Timeouts(), files_of([node_id])) as workers:
+        workers.collected()
+        workers.choose([node_id])
+        ready = workers.in_turn(Go(), Ready)
         if any(side.counts is not None for side in ready.values()):
-            pair.abandon()
+            workers.abandon()
             return []
-        pair.in_turn(WarmUp(), Warm)
+        workers.in_turn(WarmUp(), Warm)
         turns = balanced_orders((BASE, HEAD), 1 + NUM_CALLS, random.Random(0))
-        calls = [pair.in_turn(Profile(arm=arm), Profiled, turns=turn) for turn in turns]
-        pair.in_turn(Finish(), Ended)
+        calls = [workers.in_turn(Profile(arm=arm), Profiled, turns=turn) for turn in turns]
+        workers.in_turn(Finish(), Ended)
         return calls[1:]  # the first one sets the profiler up
 
 

@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from bench.harness.ab.brief import Brief
 from bench.harness.ab.decision import (
     PLACEBO_EVERY,
     STAGE_1_LAUNCHES,
@@ -14,13 +15,13 @@ from bench.harness.ab.decision import (
     suspects,
 )
 from bench.harness.ab.judgement import Limits
-from bench.harness.ab.lockstep import BASE, HEAD, LaunchPlan, run_launch
+from bench.harness.ab.lockstep import BASE, HEAD, LaunchTerms, run_launch
 from bench.harness.ab.pace import Pace
 from bench.harness.ab.process import Project, Side, pin_device
 from bench.harness.ab.profile import ScenarioProfile, profile_regressed
-from bench.harness.ab.request import Request
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree
+from bench.harness.counting import counted
 from bench.harness.measuring import scenario_of
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
@@ -29,14 +30,14 @@ STAGE_1_SHARE = 0.6  # of the budget, at most: what it leaves confirms suspects
 SCENARIO_BUDGET_S = 0.8  # clock time of one scenario's blocks in one launch, both sides together
 
 
-def pinned_project(request: Request) -> Project:
+def pinned_project(brief: Brief) -> Project:
     """Return what both sides run, on one and the same device."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--device", default="auto")
-    asked, others = parser.parse_known_args(list(request.arguments))
+    asked, others = parser.parse_known_args(list(brief.arguments))
     pinned = pin_device(asked.device)
     return Project(
-        root=request.root,
+        root=brief.root,
         package=PACKAGE,
         arguments=[*others, *pinned.arguments],
         environment=pinned.environment,
@@ -48,7 +49,7 @@ class Stages:
 
     def __init__(
         self,
-        request: Request,
+        brief: Brief,
         base: SourceTree,
         head: SourceTree,
         limits: Mapping[str, Limits],
@@ -57,11 +58,11 @@ class Stages:
         note: Callable[[str], None],
     ) -> None:
         self.limits = limits
-        self.request, self.deadline, self.note = request, deadline, note
-        self.base = Side(name=BASE, folder=base.folder, arguments=request.side_arguments.get(BASE, ()))
-        self.head = Side(name=HEAD, folder=head.folder, arguments=request.side_arguments.get(HEAD, ()))
-        self.placebo = Side(name=HEAD, folder=base.folder, arguments=request.side_arguments.get(BASE, ()))
-        self.project = pinned_project(request)
+        self.brief, self.deadline, self.note = brief, deadline, note
+        self.base = Side(name=BASE, folder=base.folder, arguments=brief.side_arguments.get(BASE, ()))
+        self.head = Side(name=HEAD, folder=head.folder, arguments=brief.side_arguments.get(HEAD, ()))
+        self.placebo = Side(name=HEAD, folder=base.folder, arguments=brief.side_arguments.get(BASE, ()))
+        self.project = pinned_project(brief)
         self.number = 0
         self.pace = Pace()
         self.troubles: list[Trouble] = []
@@ -69,7 +70,7 @@ class Stages:
     def screen(self, node_ids: Sequence[str]) -> list[PairedLaunch]:
         """Measure everything a few times, placebos among them; part of the budget is left to confirm suspects."""
         launches: list[PairedLaunch] = []
-        stop_at = self.deadline - (1 - STAGE_1_SHARE) * self.request.budget_s
+        stop_at = self.deadline - (1 - STAGE_1_SHARE) * self.brief.budget_s
         num_real = 0
         while num_real < STAGE_1_LAUNCHES and (num_real == 0 or self._fits(len(node_ids), stop_at)):
             launches += self._launch(node_ids, stage=1)
@@ -95,7 +96,8 @@ class Stages:
         """Look into what regressed; the verdicts stand, so the budget does not bind."""
         profiles = []
         for one in profile_regressed(verdicts, node_ids, (self.base, self.head), self.project):
-            self.note(f"profiled {one.scenario}, {one.arm}: {one.why or f'{len(one.changes)} operations changed'}")
+            said = one.why or f"{counted(len(one.changes), 'operation')} changed"
+            self.note(f"profiled {one.scenario}, {one.arm}: {said}")
             profiles.append(one)
         return profiles
 
@@ -113,18 +115,19 @@ class Stages:
         node_ids = [node_id for node_id in node_ids if scenario_of(node_id) not in gone]  # each would lose its worker
         left, placebo = self.deadline - time.monotonic(), is_placebo(self.number)
         what = "base against itself" if placebo else "base against head"
-        self.note(f"stage {stage}, launch {self.number + 1}: {what}, {len(node_ids)} scenarios, {left:.0f} s left")
-        plan = LaunchPlan(
+        scenarios = counted(len(node_ids), "scenario")
+        self.note(f"stage {stage}, launch {self.number + 1}: {what}, {scenarios}, {left:.0f} s left")
+        terms = LaunchTerms(
             project=self.project,
             base=self.base,
             head=self.placebo if placebo else self.head,
             number=self.number,
-            seed=self.request.seed,
+            seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
             is_placebo=placebo,
         )
         started, found, marks = time.monotonic(), [], []
-        for result in run_launch(plan, node_ids):
+        for result in run_launch(terms, node_ids):
             marks.append(time.monotonic() - started)
             if isinstance(result, Trouble):
                 self.troubles.append(result)

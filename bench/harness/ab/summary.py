@@ -15,7 +15,7 @@ LENGTHS = ("seq_len", "num_tokens")  # axes by which a benchmark names how long 
 FUNCTION = "bench_"  # prefix of a scenario's id that says nothing
 
 
-class Group(NamedTuple):
+class SummaryKey(NamedTuple):
     """What a row of the summary stands for; empty where the benchmark has no such axis."""
 
     benchmark: str
@@ -26,9 +26,9 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Speedup:
-    """How many times better the MoE is than its dense twin: geometric mean over the scenarios of a group."""
+    """How many times better the MoE is than its dense twin: geometric mean over the scenarios of a row."""
 
-    group: Group
+    key: SummaryKey
     num_scenarios: int
     base: float
     head: float
@@ -37,7 +37,7 @@ class Speedup:
         """Return the cells in the order of HEADERS."""
         change = percent(math.log(self.head / self.base))
         return (
-            *self.group,
+            *self.key,
             str(self.num_scenarios),
             f"{self.base:.2f}x",
             f"{self.head:.2f}x",
@@ -49,30 +49,30 @@ def speedups(launches: Iterable[PairedLaunch]) -> list[Speedup]:
     """Compare MoE with dense on base and on head.
 
     A launch's number is the pseudo-median over blocks of log(dense / MoE) on one side, a scenario's the median over its
-    launches, a group's the mean over its scenarios.
+    launches, a row's the mean over its scenarios.
 
     Args:
         launches: of both stages; placebos, scenarios without a dense twin and counts of 0 are left out.
 
     Returns:
-        One entry a group, in the order of measurement. Above 1 the MoE is better.
+        One entry a row, in the order of measurement. Above 1 the MoE is better.
     """
-    by_scenario: dict[tuple[Group, str], list[tuple[float, float]]] = {}
+    by_scenario: dict[tuple[SummaryKey, str], list[tuple[float, float]]] = {}
     for launch in launches:
         if not launch.is_placebo and _has_both(launch):
-            by_scenario.setdefault((group_of(launch), launch.scenario), []).append(_log_speedups(launch))
-    groups: dict[Group, list[Sequence[float]]] = {}
-    for (group, _), values in by_scenario.items():
-        groups.setdefault(group, []).append([statistics.median(side) for side in zip(*values, strict=True)])
-    return [_speedup(group, scenarios) for group, scenarios in groups.items()]
+            by_scenario.setdefault((key_of(launch), launch.scenario), []).append(_log_speedups(launch))
+    rows: dict[SummaryKey, list[Sequence[float]]] = {}
+    for (key, _), values in by_scenario.items():
+        rows.setdefault(key, []).append([statistics.median(side) for side in zip(*values, strict=True)])
+    return [_speedup(key, scenarios) for key, scenarios in rows.items()]
 
 
-def group_of(launch: PairedLaunch) -> Group:
+def key_of(launch: PairedLaunch) -> SummaryKey:
     """Return what a launch's scenario is summed up with."""
     params: Mapping[str, str] = launch.params
     length = next((params[axis] for axis in LENGTHS if axis in params), "")
     function = launch.scenario.partition("[")[0].removeprefix(FUNCTION)
-    return Group(function, params.get("scale", ""), params.get("batch_size", ""), length)
+    return SummaryKey(function, params.get("scale", ""), params.get("batch_size", ""), length)
 
 
 def _has_both(launch: PairedLaunch) -> bool:
@@ -90,6 +90,6 @@ def _log_speedups(launch: PairedLaunch) -> tuple[float, float]:
     return base, head
 
 
-def _speedup(group: Group, scenarios: Sequence[Sequence[float]]) -> Speedup:
+def _speedup(key: SummaryKey, scenarios: Sequence[Sequence[float]]) -> Speedup:
     base, head = (math.exp(statistics.fmean(side)) for side in zip(*scenarios, strict=True))
-    return Speedup(group=group, num_scenarios=len(scenarios), base=base, head=head)
+    return Speedup(key=key, num_scenarios=len(scenarios), base=base, head=head)

@@ -32,7 +32,7 @@ from bench.harness.ab.channel import (
 )
 from bench.harness.ab.operations import operation_seconds
 from bench.harness.arms import ANCHOR
-from bench.harness.blocks import Blocks, Plan, make_calls
+from bench.harness.blocks import Blocks, Terms, make_calls
 from bench.harness.clock import Clock, make_clock
 from bench.harness.metrics import Metric
 from bench.harness.options import read_options
@@ -46,8 +46,10 @@ ABANDONED = "the other side did not get as far"
 class RemotePaired:
     """Measure the arms of one scenario when the parent says so; same calls as `Paired`."""
 
-    def __init__(self, channel: Channel, clock: Clock, plan: Plan, params: Mapping[str, object] | None = None) -> None:
-        self.channel, self.clock, self.plan = channel, clock, plan
+    def __init__(
+        self, channel: Channel, clock: Clock, terms: Terms, params: Mapping[str, object] | None = None
+    ) -> None:
+        self.channel, self.clock, self.terms = channel, clock, terms
         self.params = {axis: str(value) for axis, value in (params or {}).items()}
 
     def measure(
@@ -79,8 +81,8 @@ class RemotePaired:
         Returns:
             What each arm's last call returned.
         """
-        calls = make_calls(call, arms, anchor, self.plan)
-        blocks = Blocks(calls, self.clock, random.Random(self.plan.seed))
+        calls = make_calls(call, arms, anchor, self.terms)
+        blocks = Blocks(calls, self.clock, random.Random(self.terms.seed))
         gc.collect()
         gc.disable()
         try:
@@ -132,12 +134,12 @@ class RemotePaired:
         while not isinstance(message := self.channel.receive(), Finish):
             match message:
                 case WarmUp():
-                    block_s = blocks.warm_up(self.plan.budget_s)
+                    block_s = blocks.warm_up(self.terms.budget_s)
                     self.channel.send(Warm(block_s=block_s, anchor_calls=blocks.repeats[ANCHOR]))
                 case RunBlock():
                     self.channel.send(run_block(blocks, message, num_units))
                 case Profile():
-                    self.channel.send(operation_seconds(blocks.calls[message.arm], self.plan.device))
+                    self.channel.send(operation_seconds(blocks.calls[message.arm], self.terms.device))
                 case Abandon():
                     pytest.skip(ABANDONED)
                 case _:
@@ -216,11 +218,11 @@ class WorkerSession:
     def paired(self, benchmark: BenchmarkFixture) -> RemotePaired:
         """Return what a scenario measures with."""
         assert self.clock is not None, "a scenario is collected before it runs"
-        plan = Plan(
+        terms = Terms(
             device=self.setup["device"],
             dtype=self.setup["dtype"],
             budget_s=self.options.scenario_budget_s,
             seed=0,  # the parent draws the orders
             slowdowns=self.options.slowdowns,
         )
-        return RemotePaired(self.channel, self.clock, plan, benchmark.params)
+        return RemotePaired(self.channel, self.clock, terms, benchmark.params)

@@ -18,7 +18,7 @@ from bench.harness.record import KEY, CorruptRecord, Record, RecordWriteError
 
 SCHEMA_VERSION = 1
 MANIFEST, RECORD, CLAIMS = "manifest.json", "record.json", "claims.md"
-MIN_LAUNCHES = 2
+LAUNCHES_TO_CLAIM = 2  # one has no spread, and without that a claim has no tolerance to be reproduced within
 # A bundle's words become pytest's, and options of pytest's own can write files or import modules: none but these.
 OPTIONS = (
     *("scale", "depth", "device", "dtype", "threads", "batch-size", "seq-len", "workload", "visual"),
@@ -102,13 +102,15 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
     claims = claims_of(record)
     if not claims:
         raise ValueError("a record to bundle must have a timed scenario with a dense arm, got none; name another")
-    if min(claim.num_launches for claim in claims) < MIN_LAUNCHES:
+    if min(claim.num_launches for claim in claims) < LAUNCHES_TO_CLAIM:
         raise ValueError(
-            f"a record to bundle must hold {MIN_LAUNCHES} launches or more, whose spread gives the tolerance, got one; "
-            "name several records of the same scenarios, or a baseline"
+            f"a record to bundle must hold {LAUNCHES_TO_CLAIM} launches or more, whose spread gives the tolerance, "
+            "got one; name several records of the same scenarios, or a baseline"
         )
     if record.injected:
-        raise ValueError(f"a record to bundle must not be a rehearsal, got --inject {dict(record.injected)}")
+        raise ValueError(
+            f"a record to bundle must not be a rehearsal, got --inject {dict(record.injected)}; measure without"
+        )
     options = record.options.get("arguments")
     if options is None:
         raise ValueError("a record must say with which options it was measured, got none; measure it again")

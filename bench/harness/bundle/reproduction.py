@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from bench.harness.bundle.archive import Bundle
 from bench.harness.bundle.claims import SUPPORTED, Claim, speedup
-from bench.harness.comparison import Reference, judge_all
+from bench.harness.comparison import OpenBaseline, judge_all
+from bench.harness.counting import counted
 from bench.harness.environment import differences
 from bench.harness.judging import pooled_variances
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import Record, Scenario
-from bench.harness.retest import MIN_LAUNCHES, extend
+from bench.harness.retest import LAUNCHES_TO_CONFIRM, extend
 from bench.harness.stats import Interval
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
@@ -45,7 +46,7 @@ def measure(
     here: Record | None = None
     for number in range(1, launches + 1):
         left = deadline - time.monotonic()
-        note(f"launch {number} of {launches}: {len(bundle.node_ids)} scenarios, {left:.0f} s left")
+        note(f"launch {number} of {launches}: {counted(len(bundle.node_ids), 'scenario')}, {left:.0f} s left")
         try:
             here = _joined(here, launcher.measure(list(bundle.node_ids.values()), timeout_s=max(1.0, left)))
         except LaunchFailed as failed:
@@ -94,9 +95,9 @@ def _judged(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioVer
 def _known(base: Record, here: Record) -> dict[str, ScenarioVerdict]:
     """Compare with the bundle's launches, by scenario."""
     claimed = {name: scenario for name, scenario in here.scenarios.items() if name in base.scenarios}
-    reference = Reference(path=base.path, record=base, pooled=pooled_variances(base.scenarios.values()))
-    confirmed = all(len(scenario.launch_ids) >= MIN_LAUNCHES for scenario in claimed.values())
-    return judge_all(claimed, reference, confirmed=confirmed)[0]
+    opened = OpenBaseline(path=base.path, record=base, pooled=pooled_variances(base.scenarios.values()))
+    confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in claimed.values())
+    return judge_all(claimed, opened, confirmed=confirmed)[0]
 
 
 def _direction(claim: Claim, now: Interval) -> Verdict:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.harness.bundle.claims import Claim
 from bench.harness.bundle.reproduction import Reproduced
+from bench.harness.counting import counted
 from bench.harness.markdown import markdown_table
 from bench.harness.stats import percent
 from bench.harness.verdict import Verdict
@@ -12,6 +13,7 @@ TIMES = (".2f", "x")  # how a speed-up is written
 CLAIM_HEADERS = ("scenario", "claim", "speed-up [95 %]", "launches", "verdict")
 REPRODUCED_HEADERS = ("scenario", "against", "claimed [95 %]", "here [95 %]", "may be lower by", "verdict", "")
 SAID = {Verdict.OK: "holds", Verdict.REGRESSED: "does not hold", Verdict.INCONCLUSIVE: "undecided here"}
+PLURALS = {"holds": "hold", "does not hold": "do not hold"}  # after a number of claims
 
 
 def claims_table(claims: Iterable[Claim]) -> str:
@@ -27,8 +29,8 @@ def reproduced_table(reproduced: Sequence[Reproduced]) -> str:
     """Lay out what was claimed and what was measured here, a row each; then one line that counts."""
     rows = [_row(one) for one in reproduced]
     counts = {said: sum(row[5] == said for row in rows) for said in dict.fromkeys(row[5] for row in rows)}
-    line = ", ".join(f"{count} {said}" for said, count in counts.items())
-    return f"{markdown_table(REPRODUCED_HEADERS, rows)}\n\n{len(rows)} claims: {line}"
+    line = ", ".join(f"{count} {PLURALS.get(said, said) if count != 1 else said}" for said, count in counts.items())
+    return f"{markdown_table(REPRODUCED_HEADERS, rows)}\n\n{counted(len(rows), 'claim')}: {line}"
 
 
 def _row(one: Reproduced) -> tuple[str, ...]:

@@ -51,7 +51,10 @@ def read_plan(path: Path) -> list[Step]:
     steps = [_step(entry) for entry in FORM.read(path)]
     names = [step.name for step in steps]
     if not steps or len(set(names)) < len(names):
-        raise ValueError(f"{path} must have one step or more with different names, got {', '.join(names) or 'none'}")
+        raise ValueError(
+            f"{path} must have one step or more with different names, got {', '.join(names) or 'none'}; "
+            f"{FORM.next_step}"
+        )
     return steps
 
 
@@ -60,11 +63,16 @@ def _step(found: Entry) -> Step:
     lists = {name: tuple(map(str, fields.get(name, ()))) for name in ("files", "options")}
     step = Step(**{**fields, **lists})
     if not NAME.fullmatch(step.name):
-        raise ValueError(f"{where}: name must be lower-case letters, digits and hyphens, got {step.name!r}")
+        raise ValueError(f"{where}: name must be lower-case letters, digits and hyphens, got {step.name!r}; rename it")
     if step.launches < 1 or fields.get("suites", 1) < 1:
-        raise ValueError(f"{where}: launches and suites must be 1 or more, got {step.launches} and {step.suites}")
+        raise ValueError(
+            f"{where}: launches and suites must be 1 or more, got {step.launches} and {fields.get('suites', 'none')}; "
+            "leave out what is not meant"
+        )
     if bool(step.files) == bool(step.suites):
-        raise ValueError(f"{where} must have files or suites, got {'both' if step.files else 'neither'}")
+        raise ValueError(
+            f"{where} must have files or suites, got {'both' if step.files else 'neither'}; {FORM.next_step}"
+        )
     if step.suites and step.launches > 1:
-        raise ValueError(f"{where}: launches belong to files, got {step.launches} with suites; leave them out")
+        raise ValueError(f"{where}: launches belong to files, got {step.launches} with suites; leave launches out")
     return step

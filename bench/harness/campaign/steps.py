@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.harness.campaign.plan import Step
 from bench.harness.campaign.state import State, check_same_options, record_path, state_of
@@ -17,6 +18,7 @@ SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice wou
 SHORTEST_S = 20.0  # less does not get past imports and peaks
 ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
 LOG_SHOWN = 600  # last characters
+USAGE_ERROR = 4  # pytest's, of options that it does not take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,18 @@ class Invocation:
     deadline: float  # on the monotonic clock
 
 
+class Ended(NamedTuple):
+    """How a process ended: its exit code, none where the time was up, and the end of what it said."""
+
+    code: int | None
+    said: str
+
+    @property
+    def trouble(self) -> str:
+        """Say what went wrong; empty where it measured, as far as it got."""
+        return "" if self.code is None or self.code in ENDINGS else f"its process ended {self.code}: {self.said}"
+
+
 def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str], None]) -> dict[str, str]:
     """Run what is left.
 
@@ -39,6 +53,9 @@ def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str
 
     Returns:
         By step what went wrong with it: a process that ended otherwise than by measuring.
+
+    Raises:
+        ValueError: The first process of the campaign was refused its options: all others would be.
     """
     invocation.folder.mkdir(parents=True, exist_ok=True)
     troubles: dict[str, str] = {}
@@ -48,7 +65,10 @@ def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str
         while not state.is_done and _left_s(invocation) > SHORTEST_S and step.name not in troubles:
             said = "" if state.wanted is None else f", {len(state.left)} left"
             note(f"{step.name}: {step.why}{said}; {_left_s(invocation):.0f} s")
-            trouble = _run(step, state, invocation)
+            ended = _run(step, state, invocation)
+            trouble = ended.trouble
+            if ended.code == USAGE_ERROR and not _has_begun(steps, invocation):
+                raise ValueError(f"steps must be able to start, got of {step.name}: {ended.said}; correct the options")
             before, state = state, state_of(invocation.folder, step)
             if not trouble and _left_s(invocation) > 0 and not state.is_done and not _may_go_on(step, before, state):
                 trouble = f"{', '.join(sorted(state.left))} failed; see {_log(invocation, step)}"
@@ -65,14 +85,21 @@ def _may_go_on(step: Step, before: State, state: State) -> bool:
     return state.is_further_than(before)
 
 
+def _has_begun(steps: Sequence[Step], invocation: Invocation) -> bool:
+    """Tell whether a step has been measured with these options: what another one is refused is then its own alone."""
+    return any(record_path(invocation.folder, step, 1).exists() for step in steps)
+
+
 def _left_s(invocation: Invocation) -> float:
     return invocation.deadline - time.monotonic()
 
 
-def _run(step: Step, state: State, invocation: Invocation) -> str:
-    """Run one process; return what went wrong."""
+def _run(step: Step, state: State, invocation: Invocation) -> Ended:
+    """Run one process; return how it ended."""
     command = _suites(step, invocation) if step.suites else _launch(step, state, invocation)
-    with _log(invocation, step).open("a") as log:
+    path = _log(invocation, step)
+    with path.open("a") as log:
+        begun = log.tell()
         process = subprocess.Popen(
             command, cwd=invocation.root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )  # a session of its own: the terminal's Ctrl-C comes through us, once
@@ -80,12 +107,13 @@ def _run(step: Step, state: State, invocation: Invocation) -> str:
             code = process.wait(timeout=max(0.0, _left_s(invocation)))
         except subprocess.TimeoutExpired:
             _interrupt(process)
-            return ""
+            return Ended(None, "")
         except BaseException:
             _interrupt(process)
             raise
-    said = _log(invocation, step).read_text()[-LOG_SHOWN:].strip()
-    return "" if code in ENDINGS else f"its process ended {code}: {said}"
+    with path.open() as log:
+        log.seek(begun)
+        return Ended(code, log.read()[-LOG_SHOWN:].strip())
 
 
 def _launch(step: Step, state: State, invocation: Invocation) -> list[str]:

@@ -5,16 +5,16 @@ import os
 import sys
 from pathlib import Path
 
+from bench.harness.ab.brief import Brief
 from bench.harness.ab.command import compare
 from bench.harness.ab.comment import comment, ends_with
 from bench.harness.ab.github import publish
 from bench.harness.ab.junit import junit
 from bench.harness.ab.lockstep import HEAD
-from bench.harness.ab.request import Request
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
-from bench.harness.commands.parsing import Commands, seconds, slowdowns, take_pytest_options
-from bench.harness.options import inject_option
+from bench.harness.commands.parsing import Commands, take_pytest_options
+from bench.harness.reading import inject_option, seconds, slowdowns
 from bench.harness.record import replace_text
 
 
@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
     parser.add_argument("--out", type=Path, default=Path("records"), metavar="DIR", help="takes ab.json and ab.md")
-    parser.add_argument("--strict", action="store_true", help="INCONCLUSIVE ends 11")
+    parser.add_argument("--strict-verdicts", action="store_true", help="INCONCLUSIVE ends 11")
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
     parser.add_argument(
         "--profile", action="store_true", help="run what regressed once more, and show which operations changed"
@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare base and head; leave the launches and the comment, print the comment."""
-    request = Request(
+    brief = Brief(
         root=Path.cwd(),
         base=options.base,
         head=options.head,
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         side_arguments={HEAD: inject_option(options.inject)},
         profile=options.profile,
     )
-    result = compare(request, note=lambda text: print(text, file=sys.stderr))
+    result = compare(brief, note=lambda text: print(text, file=sys.stderr))
     said = comment(result)
     print(said)  # before any file is written: a full disk must not cost what was measured
     for line in publish(said, result.verdicts, os.environ):
@@ -60,5 +60,5 @@ def run(options: argparse.Namespace) -> int:
     result.write(options.out / "ab.json")
     replace_text(options.out / "ab.md", said)
     if options.junitxml:
-        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, strict=options.strict))
-    return ends_with(result, strict=options.strict)
+        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, strict=options.strict_verdicts))
+    return ends_with(result, strict=options.strict_verdicts)

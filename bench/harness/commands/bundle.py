@@ -9,8 +9,9 @@ from bench.harness.bundle.archive import pack, unpack
 from bench.harness.bundle.claims import claims_of
 from bench.harness.bundle.reproduction import judge, measure
 from bench.harness.bundle.tables import claims_table, reproduced_table
-from bench.harness.commands.parsing import Commands, seconds, take_pytest_options
+from bench.harness.commands.parsing import Commands, take_pytest_options
 from bench.harness.launch import Launcher
+from bench.harness.reading import seconds
 from bench.harness.record import Record, merge, read
 from bench.harness.verdict import exit_code
 
@@ -27,7 +28,7 @@ def add(commands: Commands) -> None:
     again.add_argument("bundle", type=Path, metavar="BUNDLE")
     again.add_argument("--launches", type=int, default=LAUNCHES, metavar="N", help="default: %(default)s")
     again.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
-    again.add_argument("--strict", action="store_true", help="a claim that stays undecided ends 11")
+    again.add_argument("--strict-verdicts", action="store_true", help="a claim that stays undecided ends 11")
     take_pytest_options(again, "over the bundle's own: --inject moe=1.3")
     again.set_defaults(run=_reproduce)
 
@@ -57,4 +58,4 @@ def _reproduce(options: argparse.Namespace) -> int:
     )
     reproduced = judge(bundle, here)
     print(reproduced_table(reproduced))
-    return exit_code((one.verdict for one in reproduced), strict=options.strict)
+    return exit_code((one.verdict for one in reproduced), strict=options.strict_verdicts)

@@ -8,7 +8,8 @@ from pathlib import Path
 from bench.harness.campaign.plan import PLAN, read_plan
 from bench.harness.campaign.steps import Invocation, run_steps
 from bench.harness.campaign.tables import report
-from bench.harness.commands.parsing import Commands, seconds, take_pytest_options
+from bench.harness.commands.parsing import Commands, take_pytest_options
+from bench.harness.reading import seconds
 from bench.harness.record import replace_text
 from bench.harness.verdict import EXIT_CODES, Verdict
 

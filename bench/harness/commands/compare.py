@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.parsing import Commands
-from bench.harness.comparison import Selection, judge_all, missing_scenarios, open_reference
+from bench.harness.comparison import Selection, judge_all, missing_scenarios, open_baseline
 from bench.harness.markdown import markdown_table
 from bench.harness.record import Record, merge, read
 from bench.harness.report import HEADERS, rows_of
-from bench.harness.retest import MIN_LAUNCHES
+from bench.harness.retest import LAUNCHES_TO_CONFIRM
 from bench.harness.sentences import explanations
 from bench.harness.verdict import EXIT_CODES, exit_code
 
@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
     parser.add_argument("--baselines", type=Path, default=FOLDER, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")
-    parser.add_argument("--strict", action="store_true", help="INCONCLUSIVE ends 11")
+    parser.add_argument("--strict-verdicts", action="store_true", help="INCONCLUSIVE ends 11")
     parser.set_defaults(run=run)
 
 
@@ -28,17 +28,17 @@ def run(options: argparse.Namespace) -> int:
     """Judge; several launches confirm one another, a single one can only raise suspicion."""
     documents = [read(path) for path in options.records]
     record = Record.from_document(merge(documents) if len(documents) > 1 else documents[0])
-    reference = open_reference(options.baselines, options.baseline, record.kind, record.fingerprint)
-    if reference.verdict:
-        print(f"{reference.verdict.value}: {reference.why}")
-        return EXIT_CODES[reference.verdict]
-    confirmed = all(len(scenario.launch_ids) >= MIN_LAUNCHES for scenario in record.scenarios.values())
-    verdicts, reference = judge_all(record.scenarios, reference, confirmed=confirmed)
+    opened = open_baseline(options.baselines, options.baseline, record.kind, record.fingerprint)
+    if opened.verdict:
+        print(f"{opened.verdict.value}: {opened.why}")
+        return EXIT_CODES[opened.verdict]
+    confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in record.scenarios.values())
+    verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
     print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
     whole = Selection(
         collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
     )
-    verdicts.update({verdict.scenario: verdict for verdict in missing_scenarios(reference, whole)})
+    verdicts.update({verdict.scenario: verdict for verdict in missing_scenarios(opened, whole)})
     for text in explanations(verdicts.values()):
         print(f"- {text}")
-    return exit_code((verdict.verdict for verdict in verdicts.values()), strict=options.strict)
+    return exit_code((verdict.verdict for verdict in verdicts.values()), strict=options.strict_verdicts)

@@ -8,7 +8,8 @@ from pathlib import Path
 from bench.harness import ledger
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.parsing import Commands
-from bench.harness.history import UNCOMMITTED, Point, Promotion, baseline_names, points, read_history
+from bench.harness.counting import counted
+from bench.harness.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
 from bench.harness.markdown import markdown_table
 from bench.harness.plot.history import draw_history
 from bench.harness.stats import percent
@@ -26,7 +27,10 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("history", help="how scenarios moved over the promoted baselines")
     parser.add_argument(
-        "scenarios", nargs="?", metavar="REGEX", help="all promotions of these; default: the newest of every scenario"
+        "scenarios",
+        nargs="?",
+        metavar="REGEX",
+        help="all promotions of these; default: the newest of every scenario that is still measured",
     )
     parser.add_argument("--baselines", type=Path, default=FOLDER, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--baseline", metavar="NAME", help="file in it; needed where it holds several")
@@ -35,22 +39,25 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the promotions and how the scenarios moved, and draw it."""
+    """Print the promotions and how the scenarios move, and draw it."""
     pattern = _pattern(options.scenarios or "")
     name = _chosen(options.baseline, baseline_names(options.baselines))
     history = read_history(options.baselines, name)
-    found = points(history.promotions, ledger.read(options.baselines), baseline=name)
-    series = {scenario: steps for scenario, steps in found.items() if pattern.search(scenario)}
+    found = follow(history.promotions, ledger.read(options.baselines), baseline=name)
+    left = [] if options.scenarios else _left(found, history.promotions[-1])
+    series = {scenario: moves for scenario, moves in found.items() if pattern.search(scenario) and scenario not in left}
     if not series:
         raise ValueError(f"REGEX must find a scenario of {name}, got {pattern.pattern!r}; it has {_some(list(found))}")
     print(f"{name}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
-    shown = series if options.scenarios else {scenario: steps[-1:] for scenario, steps in series.items()}
+    shown = series if options.scenarios else {scenario: moves[-1:] for scenario, moves in series.items()}
     print(f"{markdown_table(HEADERS, _rows(shown))}\n\n{LEGEND}")
+    if left:
+        print(f"{counted(len(left), 'scenario')} not in the newest promotion: {_some(left)}; a REGEX shows their past")
     for note in history.notes:
         print(f"note: {note}")
     drawn = draw_history(series, options.out / FIGURE)
     others = " that moved most" if len(drawn) < len(series) else ""
-    print(f"drawn: {options.out / FIGURE}, {len(drawn)} of {len(series)} scenarios{others}")
+    print(f"drawn: {options.out / FIGURE}, {len(drawn)} of {counted(len(series), 'scenario')}{others}")
     return 0
 
 
@@ -71,6 +78,11 @@ def _chosen(asked: str | None, names: Sequence[str]) -> str:
     return fitting[0]
 
 
+def _left(found: Mapping[str, Sequence[Move]], newest: Promotion) -> list[str]:
+    """Name the scenarios that the newest promotion has no longer."""
+    return [scenario for scenario, moves in found.items() if moves[-1].promotion is not newest]
+
+
 def _some(names: Sequence[str]) -> str:
     return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
 
@@ -80,19 +92,19 @@ def _promotion_cells(promotion: Promotion) -> tuple[str, ...]:
     return (_minute(promotion), _short(promotion), launches, promotion.release or "none", promotion.reason)
 
 
-def _rows(series: Mapping[str, Sequence[Point]]) -> list[tuple[str, ...]]:
-    """Return a row for each point; a scenario is named once."""
+def _rows(series: Mapping[str, Sequence[Move]]) -> list[tuple[str, ...]]:
+    """Return a row for each move; a scenario is named once."""
     return [
-        (scenario if i == 0 else "", *_cells(point))
-        for scenario, steps in series.items()
-        for i, point in enumerate(steps)
+        (scenario if i == 0 else "", *_cells(move))
+        for scenario, moves in series.items()
+        for i, move in enumerate(moves)
     ]
 
 
-def _cells(point: Point) -> tuple[str, ...]:
-    ratio = point.ratio.text(".3f") if point.ratio else ""
-    moved = [f"{percent(log):+.1f} %" if log is not None else "" for log in (point.change, point.accepted)]
-    return (_minute(point.promotion), _short(point.promotion), point.moe, point.dense, ratio, *moved)
+def _cells(move: Move) -> tuple[str, ...]:
+    ratio = move.ratio.text(".3f") if move.ratio else ""
+    logs = [f"{percent(log):+.1f} %" if log is not None else "" for log in (move.change, move.accepted)]
+    return (_minute(move.promotion), _short(move.promotion), move.moe, move.dense, ratio, *logs)
 
 
 def _short(promotion: Promotion) -> str:

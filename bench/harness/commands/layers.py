@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
-from bench.harness.layers.cells import read_cells
 from bench.harness.layers.page import page
+from bench.harness.layers.times import read_layers
 from bench.harness.plot.layers import draw_layers
 from bench.harness.record import load, replace_text
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     records = {path: load(path) for path in options.records}
     names = " ".join(path.as_posix() for path in options.records)
     said = page(records, f"python -m bench.harness layers {names} --out {options.out.as_posix()}")
-    figures = draw_layers(read_cells(records.values()), options.out.parent / IMAGES)
+    figures = draw_layers(read_layers(records.values()), options.out.parent / IMAGES)
     replace_text(options.out, said)
     for path in (options.out, *figures):
         print(f"written: {path}")

@@ -5,7 +5,7 @@ import datetime
 from pathlib import Path
 
 from bench.harness import ledger
-from bench.harness.baseline import FOLDER, MIN_LAUNCHES, promote
+from bench.harness.baseline import FOLDER, LAUNCHES_TO_PROMOTE, promote
 from bench.harness.commands.parsing import Commands
 from bench.harness.git import run_git
 from bench.harness.stats import percent
@@ -13,7 +13,7 @@ from bench.harness.stats import percent
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("promote", help=f"make records of {MIN_LAUNCHES} or more launches the baseline")
+    parser = commands.add_parser("promote", help=f"make records of {LAUNCHES_TO_PROMOTE} or more launches the baseline")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that `pytest bench` left")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
     parser.add_argument("--baselines", type=Path, default=FOLDER, metavar="DIR", help="default: %(default)s")

@@ -5,14 +5,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.harness.ab.request import Request
+from bench.harness.ab.brief import Brief
 from bench.harness.ab.tolerances import FILE_NAME
 from bench.harness.baseline import FOLDER
-from bench.harness.commands.parsing import Commands, seconds, slowdowns, take_pytest_options
+from bench.harness.commands.parsing import Commands, take_pytest_options
 from bench.harness.environment import fingerprint
 from bench.harness.qualify.resume import Wanted, missing, open_qualification, run_suites
 from bench.harness.qualify.suites import read_qualification
 from bench.harness.qualify.tables import report
+from bench.harness.reading import seconds, slowdowns
 from bench.harness.record import replace_text
 
 REVISION = "HEAD"  # both sides: what differs is the process alone
@@ -60,7 +61,7 @@ def _measure(options: argparse.Namespace) -> None:
     def note(text: str) -> None:
         print(text, file=sys.stderr)
 
-    request = Request(
+    brief = Brief(
         root=Path.cwd(),
         base=REVISION,
         head=REVISION,
@@ -70,11 +71,11 @@ def _measure(options: argparse.Namespace) -> None:
         seed=0,
         tolerances=FOLDER / FILE_NAME,
     )
-    qualification = open_qualification(options.record, request, _machine())
+    qualification = open_qualification(options.record, brief, _machine())
     injected = [Wanted(injected=one, count=options.injected_suites) for one in options.inject]
     kinds = missing([Wanted(injected={}, count=options.suites), *injected], qualification)
-    note(f"{len(qualification.suites)} suites are there, {len(kinds)} to run")
-    run_suites(options.record, request, qualification, kinds, note)
+    note(f"suites: {len(qualification.suites)} there, {len(kinds)} to run")
+    run_suites(options.record, brief, qualification, kinds, note)
 
 
 def _machine() -> Mapping[str, object]:

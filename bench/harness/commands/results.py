@@ -10,7 +10,7 @@ from bench.harness.pareto.documents import read_tiers
 from bench.harness.plot.results import COVER_SCALES, draw_covers, draw_speedups
 from bench.harness.plot.style import DARK, LIGHT
 from bench.harness.record import KEY, CorruptRecord, load, replace_text
-from bench.harness.results.cells import cells_of
+from bench.harness.results.gains import gains_of
 from bench.harness.results.page import page
 
 PAGE = Path("docs/results.md")
@@ -20,9 +20,15 @@ COVERS = {Path("images/speedups-light.svg"): LIGHT, Path("images/speedups-dark.s
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("results", help="write the page that answers the questions, from records")
+    parser = commands.add_parser(
+        "results", help="write the page that answers the questions, from records and documents"
+    )
     parser.add_argument(
-        "records", nargs="+", type=Path, metavar="RECORD", help="of pytest bench; and documents of the pareto page"
+        "records",
+        nargs="+",
+        type=Path,
+        metavar="RECORD_OR_DOCUMENT",
+        help="of pytest bench, or of bench.front: trained, published, supplied",
     )
     parser.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="default: %(default)s")
     parser.set_defaults(run=run)
@@ -54,10 +60,10 @@ def run(options: argparse.Namespace) -> int:
     names = " ".join(path.as_posix() for path in options.records)
     command = f"python -m bench.harness results {names} --out {options.out.as_posix()}"
     fronts = read_tiers(documents) if documents else {}
-    found, figures = cells_of(records.values()), [options.out.parent / figure for figure in FIGURES]
+    found, figures = gains_of(records.values()), [options.out.parent / figure for figure in FIGURES]
     said = page(records, found, fronts, FIGURES, command)
-    draw_speedups(found.cells, figures)
-    covers = draw_covers(found.cells, {options.out.parent / path: theme for path, theme in COVERS.items()})
+    draw_speedups(found.gains, figures)
+    covers = draw_covers(found.gains, {options.out.parent / path: theme for path, theme in COVERS.items()})
     replace_text(options.out, said)
     for path in (options.out, *figures, *covers):
         print(f"written: {path}")

@@ -14,7 +14,7 @@ IMAGES = Path("docs/images")
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("twins", help="draw trained twins by layer, and print their table")
-    parser.add_argument("document", type=Path, metavar="RESULTS", help="what python -m bench.front.trained score wrote")
+    parser.add_argument("document", type=Path, metavar="DOCUMENT", help="of bench.front.trained score")
     for name in ("task", "size"):
         parser.add_argument(f"--{name}", metavar="NAME", help="whose twins, where the document holds several")
     parser.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="takes the SVGs; default: %(default)s")

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from bench.harness.layers.cells import Cell, read_cells
 from bench.harness.layers.devices import DEVICE_HEADERS, device_rows
 from bench.harness.layers.routing import routing_table
 from bench.harness.layers.sentences import changes, crossings, fusing, predictions, sums
@@ -20,6 +19,7 @@ from bench.harness.layers.tables import (
     floor_rows,
     part_rows,
 )
+from bench.harness.layers.times import LayerTimes, read_layers
 from bench.harness.markdown import bullets_or, folded, table_or
 from bench.harness.record import Record
 from bench.harness.report import machine_line
@@ -41,34 +41,36 @@ def page(records: Mapping[Path, Record], command: str) -> str:
         command: That writes the page.
 
     Raises:
-        ValueError: As `read_cells`.
+        ValueError: As `read_layers`.
     """
-    cells = read_cells(records.values())
+    layers = read_layers(records.values())
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         command=command,
-        scales="; ".join(dict.fromkeys(f"{cell.scale}, {cell.phase}" for cell in cells)),
-        changes=bullets_or(ABSENT, changes(cells)),
-        crossings=bullets_or(ABSENT, crossings(cells)),
-        routing=table_or(ABSENT, *routing_table(_at_longest(cells))),
-        other_lengths=_folded("All lengths", *routing_table(cells)),
-        parts=_folded("All parts, with intervals and sums", PART_HEADERS, part_rows(cells)),
-        floors=_folded("What share of each part's time its floor is", FLOOR_HEADERS, floor_rows(cells)),
-        sums=bullets_or(ABSENT, sums(cells)),
-        fusing=bullets_or(ABSENT, fusing(cells)),
-        apart=_folded("The experts' work run apart", APART_HEADERS, apart_rows(cells)),
-        predictions=bullets_or(ABSENT, predictions(cells)),
-        arms=table_or(ABSENT, ARM_HEADERS, arm_rows(cells)),
-        crossing=table_or(ABSENT, CROSSING_HEADERS, crossing_rows(cells)),
+        scales="; ".join(dict.fromkeys(f"{layer.scale}, {layer.phase}" for layer in layers)),
+        changes=bullets_or(ABSENT, changes(layers)),
+        crossings=bullets_or(ABSENT, crossings(layers)),
+        routing=table_or(ABSENT, *routing_table(_at_longest(layers))),
+        other_lengths=_folded("All lengths", *routing_table(layers)),
+        parts=_folded("All parts, with intervals and sums", PART_HEADERS, part_rows(layers)),
+        floors=_folded("What share of each part's time its floor is", FLOOR_HEADERS, floor_rows(layers)),
+        sums=bullets_or(ABSENT, sums(layers)),
+        fusing=bullets_or(ABSENT, fusing(layers)),
+        apart=_folded("The experts' work run apart", APART_HEADERS, apart_rows(layers)),
+        predictions=bullets_or(ABSENT, predictions(layers)),
+        arms=table_or(ABSENT, ARM_HEADERS, arm_rows(layers)),
+        crossing=table_or(ABSENT, CROSSING_HEADERS, crossing_rows(layers)),
         devices=table_or(ABSENT, DEVICE_HEADERS, device_rows(records.values())),
         gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
         records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
     )
 
 
-def _at_longest(cells: Sequence[Cell]) -> list[Cell]:
+def _at_longest(layers: Sequence[LayerTimes]) -> list[LayerTimes]:
     """Keep the longest prompts of each scale and phase."""
-    longest = {(cell.scale, cell.phase): cell.length for cell in cells}  # they come in the order of lengths a batch
-    return [cell for cell in cells if cell.length == longest[cell.scale, cell.phase]]
+    longest = {
+        (layer.scale, layer.phase): layer.length for layer in layers
+    }  # they come in the order of lengths a batch
+    return [layer for layer in layers if layer.length == longest[layer.scale, layer.phase]]
 
 
 def _folded(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from bench.harness.layers.cells import ENDS, LAYER, PARTS, UNIFORM, Cell
 from bench.harness.layers.routing import seconds, times
+from bench.harness.layers.times import ENDS, LAYER, PARTS, UNIFORM, LayerTimes
 from bench.harness.metrics import DISPLAYS
 from bench.harness.stats import Interval, median_interval
 
@@ -28,54 +28,56 @@ CROSSING_HEADERS = (
 )
 
 
-def part_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
+def part_rows(layers: Iterable[LayerTimes]) -> list[tuple[str, ...]]:
     """Return a row for each pass of an MoE, in the order of PART_HEADERS."""
-    return [_part_row(cell) for cell in cells if cell.is_moe]
+    return [_part_row(layer) for layer in layers if layer.is_moe]
 
 
-def _part_row(cell: Cell) -> tuple[str, ...]:
-    facts, expected = cell.facts, cell.facts.get("expected_distinct_experts")
-    attention, norms, router = (_time(cell.seconds(part).estimate) for part in PARTS[True][:3])
+def _part_row(layer: LayerTimes) -> tuple[str, ...]:
+    facts, expected = layer.facts, layer.facts.get("expected_distinct_experts")
+    attention, norms, router = (_time(layer.seconds(part).estimate) for part in PARTS[True][:3])
     return (
-        *cell.place,
-        cell.routing,
+        *layer.place,
+        layer.routing,
         f"{facts['msi']:.2f}",
         f"{facts['distinct_experts']:.1f}" + (f" ({expected:.1f})" if expected is not None else ""),
         f"{facts['load_max_over_mean']:.2f}",
-        DISPLAYS["byte"](cell.read_bytes),
-        seconds(cell.seconds(LAYER)),
+        DISPLAYS["byte"](layer.read_bytes),
+        seconds(layer.seconds(LAYER)),
         *(attention, norms, router),
-        seconds(cell.seconds("experts")),
-        "" if cell.predicted_s is None else _time(cell.predicted_s),
-        _ratio(cell.parts_over_layer),
-        _ratio(cell.layers_over_pass),
+        seconds(layer.seconds("experts")),
+        "" if layer.predicted_s is None else _time(layer.predicted_s),
+        _ratio(layer.parts_over_layer),
+        _ratio(layer.layers_over_pass),
     )
 
 
-def arm_rows(cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+def arm_rows(layers: Sequence[LayerTimes]) -> list[tuple[str, ...]]:
     """Return a row for each arm of the scenarios that have dense ones, in the order of ARM_HEADERS."""
-    moes = {cell.scenario: cell for cell in cells if cell.is_moe}
-    compared = {cell.scenario for cell in cells if not cell.is_moe}
-    return [_arm_row(cell, moes[cell.scenario]) for cell in cells if cell.scenario in compared]
+    moes = {layer.scenario: layer for layer in layers if layer.is_moe}
+    compared = {layer.scenario for layer in layers if not layer.is_moe}
+    return [_arm_row(layer, moes[layer.scenario]) for layer in layers if layer.scenario in compared]
 
 
-def _arm_row(cell: Cell, moe: Cell) -> tuple[str, ...]:
-    ratios = [a / b for a, b in zip(cell.samples[LAYER], moe.samples[LAYER], strict=True)]
+def _arm_row(layer: LayerTimes, moe: LayerTimes) -> tuple[str, ...]:
+    ratios = [a / b for a, b in zip(layer.samples[LAYER], moe.samples[LAYER], strict=True)]
     return (
-        *(cell.place if cell.is_moe else ("",) * 4),
-        cell.arm,
-        seconds(cell.seconds(LAYER)),
-        "" if cell.is_moe else times(median_interval(ratios)),
-        _time(cell.seconds("attention").estimate),
-        _time(cell.seconds("experts" if cell.is_moe else "ffn").estimate),
-        _ratio(cell.parts_over_layer),
+        *(layer.place if layer.is_moe else ("",) * 4),
+        layer.arm,
+        seconds(layer.seconds(LAYER)),
+        "" if layer.is_moe else times(median_interval(ratios)),
+        _time(layer.seconds("attention").estimate),
+        _time(layer.seconds("experts" if layer.is_moe else "ffn").estimate),
+        _ratio(layer.parts_over_layer),
     )
 
 
-def floor_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
+def floor_rows(layers: Iterable[LayerTimes]) -> list[tuple[str, ...]]:
     """Return a row for each pass of an MoE: the share that its floor has of each part's time, as FLOOR_HEADERS."""
     return [
-        (*cell.place, cell.routing, *map(_share, map(cell.floor_share, FLOOR_PARTS))) for cell in cells if cell.is_moe
+        (*layer.place, layer.routing, *map(_share, map(layer.floor_share, FLOOR_PARTS)))
+        for layer in layers
+        if layer.is_moe
     ]
 
 
@@ -83,53 +85,55 @@ def _share(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.0f} %"
 
 
-def apart_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
+def apart_rows(layers: Iterable[LayerTimes]) -> list[tuple[str, ...]]:
     """Return a row for each pass of an MoE whose experts' work was run apart too, in the order of APART_HEADERS."""
     return [
         (
-            *cell.place,
-            cell.routing,
-            *(_time(cell.seconds(part).estimate) for part in ("experts", *APART)),
-            _ratio(cell.over(APART, "experts")),
+            *layer.place,
+            layer.routing,
+            *(_time(layer.seconds(part).estimate) for part in ("experts", *APART)),
+            _ratio(layer.over(APART, "experts")),
         )
-        for cell in cells
-        if cell.is_moe
+        for layer in layers
+        if layer.is_moe
     ]
 
 
-def crossing_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
+def crossing_rows(layers: Iterable[LayerTimes]) -> list[tuple[str, ...]]:
     """Return a row for each scale and routing, of its largest prompt, in the order of CROSSING_HEADERS."""
-    largest: dict[tuple[str, str], tuple[int, Cell]] = {}
-    for cell in filter(_has_tokens, cells):
-        key = (cell.preset, cell.routing)
-        num_tokens = cell.batch_size * int(cell.length)
+    largest: dict[tuple[str, str], tuple[int, LayerTimes]] = {}
+    for layer in filter(_has_tokens, layers):
+        key = (layer.preset, layer.routing)
+        num_tokens = layer.batch_size * int(layer.length)
         if key not in largest or num_tokens > largest[key][0]:
-            largest[key] = (num_tokens, cell)
-    usual = {preset: cell for (preset, routing), (_, cell) in largest.items() if routing == UNIFORM}
+            largest[key] = (num_tokens, layer)
+    usual = {preset: layer for (preset, routing), (_, layer) in largest.items() if routing == UNIFORM}
     return [_crossing_row(*key, *found, usual.get(key[0])) for key, found in largest.items()]
 
 
-def _has_tokens(cell: Cell) -> bool:
-    return cell.is_moe and cell.length.isdigit()
+def _has_tokens(layer: LayerTimes) -> bool:
+    return layer.is_moe and layer.length.isdigit()
 
 
-def _crossing_row(preset: str, routing: str, num_tokens: int, cell: Cell, usual: Cell | None) -> tuple[str, ...]:
-    shares = (cell.facts[f"{whose}crossing_{how}"] for whose in ("", "vision_") for how in ("in_order", "bins"))
-    change = cell.facts["crossing_bins"] / usual.facts["crossing_in_order"] - 1 if usual else None
+def _crossing_row(
+    preset: str, routing: str, num_tokens: int, layer: LayerTimes, usual: LayerTimes | None
+) -> tuple[str, ...]:
+    shares = (layer.facts[f"{whose}crossing_{how}"] for whose in ("", "vision_") for how in ("in_order", "bins"))
+    change = layer.facts["crossing_bins"] / usual.facts["crossing_in_order"] - 1 if usual else None
     return (
-        *(preset, routing, f"{num_tokens:,}", f"{cell.facts['msi']:.2f}"),
+        *(preset, routing, f"{num_tokens:,}", f"{layer.facts['msi']:.2f}"),
         *(f"{100 * share:.1f} %" for share in shares),
         "" if change is None else f"{100 * change:+.1f} %",
     )
 
 
-def that_do_not_add_up(cells: Iterable[Cell]) -> list[str]:
+def that_do_not_add_up(layers: Iterable[LayerTimes]) -> list[str]:
     """Say of which passes the parts miss their whole by more than ADDS_UP_WITHIN, whole interval and all."""
     checks = {"parts / layer": "parts_over_layer", "layers + ends / pass": "layers_over_pass"}
     return [
-        f"{cell.scenario} {cell.arm}: {name} must be within {100 * ADDS_UP_WITHIN:.0f} % of 1, got {_ratio(found)}"
-        for cell in cells
-        for name, found in ((name, getattr(cell, check)) for name, check in checks.items())
+        f"{layer.scenario} {layer.arm}: {name} must be within {100 * ADDS_UP_WITHIN:.0f} % of 1, got {_ratio(found)}"
+        for layer in layers
+        for name, found in ((name, getattr(layer, check)) for name, check in checks.items())
         if found.low > 1 + ADDS_UP_WITHIN or found.high < 1 - ADDS_UP_WITHIN
     ]
 

@@ -115,7 +115,7 @@ def describe_machine(document: Json) -> str:
     """Write the machine of a document, a sentence or a fingerprint, in a line.
 
     >>> describe_machine({"machine": {"device_model": "Acme", "dtype": "float32", "num_threads": 1, "os": "Linux"}})
-    'Acme, float32, 1 threads'
+    'Acme, float32, 1 thread'
     """
     machine = document.get("machine", "")
     return describe(machine) if isinstance(machine, Mapping) else str(machine)

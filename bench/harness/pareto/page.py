@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from bench.harness.markdown import escape, markdown_table
+from bench.harness.markdown import escape, markdown_table, picture
 from bench.harness.metrics import METRICS
 from bench.harness.pareto import sentences
 from bench.harness.pareto.documents import TIERS, Tier
@@ -82,9 +82,7 @@ def _tier(tier: Tier, figures: Figures) -> str:
     documents = ", ".join(f"`{path.as_posix()}`" for path in tier.paths)
     parts = [f"Machine: {tier.machine}. Workload: {tier.workload}. From {documents}."]
     for axis in AXES:
-        svg, *others = figures[tier.name, axis]
-        links = ", ".join(f"[{path.suffix[1:].upper()}]({path.as_posix()})" for path in others)
-        parts.append(f"![Accuracy against {METRICS[axis].label}, {tier.name}]({svg.as_posix()})\n\n{links}")
+        parts.append(picture(f"Accuracy against {METRICS[axis].label}, {tier.name}", *figures[tier.name, axis]))
     parts += [_task(tier.of(task), task) for task in tier.tasks]
     parts.append("\n".join(f"- {escape(source)}" for source in sentences.sources(tier)))
     return "\n\n".join(filter(None, parts))

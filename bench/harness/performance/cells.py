@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY
+from bench.harness.counting import counted
 from bench.harness.metrics import METRICS
 from bench.harness.peaks import floor_s
 from bench.harness.record import Record, Scenario
@@ -142,15 +143,6 @@ def once(cells: Iterable[Cell]) -> list[Cell]:
 def grouped(cells: Iterable[Cell], key: Callable[[Cell], tuple[str, ...]]) -> list[list[Cell]]:
     """Part cells by a key, in its order; within a group they keep theirs."""
     return [list(group) for _, group in groupby(sorted(cells, key=key), key)]
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    >>> counted(1, "thread"), counted(2048, "token")
-    ('1 thread', '2,048 tokens')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _is_ours(scenario: Scenario) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from statistics import geometric_mean
 
 from bench.harness.arms import PRIMARY
-from bench.harness.performance.cells import EXPERTS, Cell, counted, grouped, once
+from bench.harness.counting import counted
+from bench.harness.performance.cells import EXPERTS, Cell, grouped, once
 from bench.harness.performance.tables import percent_of, setting, spread_of_ratios
 from bench.harness.stats import Interval
 

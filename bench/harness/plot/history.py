@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from bench.harness.history import Point
+from bench.harness.history import Move
 from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
 from bench.harness.stats import Interval
 
@@ -16,7 +16,7 @@ COLUMNS = 3
 MOST_PANELS = 12  # more cannot be read side by side
 
 
-def draw_history(series: Mapping[str, Sequence[Point]], path: Path) -> list[str]:
+def draw_history(series: Mapping[str, Sequence[Move]], path: Path) -> list[str]:
     """Draw a panel for each scenario: MoE / dense with its interval over launches, releases as dotted lines.
 
     Args:
@@ -29,8 +29,8 @@ def draw_history(series: Mapping[str, Sequence[Point]], path: Path) -> list[str]
     Raises:
         ValueError: if no scenario has a dense twin.
     """
-    ratios = {name: [(p, p.ratio) for p in points if p.ratio] for name, points in series.items()}
-    ranked = sorted(filter(ratios.__getitem__, ratios), key=lambda name: -_moved([r for _, r in ratios[name]]))
+    ratios = {name: [(p, p.ratio) for p in moves if p.ratio] for name, moves in series.items()}
+    ranked = sorted(filter(ratios.__getitem__, ratios), key=lambda name: -_reach([r for _, r in ratios[name]]))
     if not ranked:
         raise ValueError("scenarios must have a dense twin to be drawn, got none that has; name others")
     drawn = [name for name in ratios if name in ranked[:MOST_PANELS]]
@@ -48,13 +48,13 @@ def draw_history(series: Mapping[str, Sequence[Point]], path: Path) -> list[str]
     return drawn
 
 
-def _moved(ratios: Sequence[Interval]) -> float:
+def _reach(ratios: Sequence[Interval]) -> float:
     """Return the logarithm of the largest ratio over the smallest."""
     return math.log(max(r.estimate for r in ratios) / min(r.estimate for r in ratios))
 
 
-def _draw(axes: Axes, ratios: Sequence[tuple[Point, Interval]]) -> None:
-    promotions = [point.promotion for point, _ in ratios]
+def _draw(axes: Axes, ratios: Sequence[tuple[Move, Interval]]) -> None:
+    promotions = [move.promotion for move, _ in ratios]
     values = [ratio.estimate for _, ratio in ratios]
     whiskers = [[r.estimate - r.low for _, r in ratios], [r.high - r.estimate for _, r in ratios]]
     places = range(len(ratios))

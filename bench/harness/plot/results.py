@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import ScalarFormatter
 
 from bench.harness.plot.style import ANY_PAGE, COLOURS, Page, panels, save, style_on
-from bench.harness.results.cells import Cell
+from bench.harness.results.gains import Gain
 from bench.harness.results.tables import PHASES
 
 AGAINST, ROUTING = "dense", "uniform"
@@ -20,24 +20,24 @@ COLUMNS = 2
 FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
 
 
-def draw_speedups(cells: Sequence[Cell], paths: Sequence[Path], *, page: Page = ANY_PAGE) -> None:
+def draw_speedups(gains: Sequence[Gain], paths: Sequence[Path], *, page: Page = ANY_PAGE) -> None:
     """Draw the MoE against its dense twin.
 
     Args:
-        cells: Of prefill and decode; others are left out.
+        gains: Of prefill and decode; others are left out.
         paths: Of the files, whose suffixes are their formats.
         page: What the figure lies on.
 
     Raises:
-        ValueError: No cell is of prefill or decode against the twin.
+        ValueError: No gain is of prefill or decode against the twin.
     """
-    drawn = [cell for cell in cells if _is_drawn(cell)]
+    drawn = [gain for gain in gains if _is_drawn(gain)]
     if not drawn:
         raise ValueError(
             f"records must hold prefill or decode under {ROUTING} routing with a dense arm to be drawn, got none; "
             "name others"
         )
-    lengths = sorted({cell.length for cell in drawn}, key=lambda length: (len(length), length))
+    lengths = sorted({gain.length for gain in drawn}, key=lambda length: (len(length), length))
     colours = dict(zip(lengths, COLOURS * 2, strict=False))
     groups = _by_panel(drawn)
     columns = min(COLUMNS, len(groups))
@@ -58,17 +58,17 @@ def draw_speedups(cells: Sequence[Cell], paths: Sequence[Path], *, page: Page = 
             save(figure, path)
 
 
-def draw_covers(cells: Sequence[Cell], paths: Mapping[Path, Page]) -> list[Path]:
+def draw_covers(gains: Sequence[Gain], paths: Mapping[Path, Page]) -> list[Path]:
     """Draw the scales that the project asks about, for pages of one theme each.
 
     Args:
-        cells: As `draw_speedups` takes them.
+        gains: As `draw_speedups` takes them.
         paths: Of the files, and what each lies on.
 
     Returns:
-        The files that were written: none where no cell is of these scales.
+        The files that were written: none where no gain is of these scales.
     """
-    asked = [cell for cell in cells if cell.scale in COVER_SCALES]
+    asked = [gain for gain in gains if gain.scale in COVER_SCALES]
     written = []
     for path, page in paths.items() if any(map(_is_drawn, asked)) else ():
         draw_speedups(asked, [path], page=page)
@@ -76,36 +76,36 @@ def draw_covers(cells: Sequence[Cell], paths: Mapping[Path, Page]) -> list[Path]
     return written
 
 
-def _is_drawn(cell: Cell) -> bool:
-    return cell.benchmark in PHASES and cell.against == AGAINST and cell.routing == ROUTING
+def _is_drawn(gain: Gain) -> bool:
+    return gain.benchmark in PHASES and gain.against == AGAINST and gain.routing == ROUTING
 
 
-def _by_panel(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
-    """Group cells by title: scale, phase, whether any is extrapolated, and the machine where several measured them."""
-    found: dict[tuple[str, str], dict[str, list[Cell]]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.scale.rjust(8), cell.benchmark)):
-        found.setdefault((cell.scale, PHASES[cell.benchmark]), {}).setdefault(cell.machine, []).append(cell)
+def _by_panel(gains: Iterable[Gain]) -> dict[str, list[Gain]]:
+    """Group gains by title: scale, phase, whether any is extrapolated, and the machine where several measured them."""
+    found: dict[tuple[str, str], dict[str, list[Gain]]] = {}
+    for gain in sorted(gains, key=lambda gain: (gain.scale.rjust(8), gain.benchmark)):
+        found.setdefault((gain.scale, PHASES[gain.benchmark]), {}).setdefault(gain.machine, []).append(gain)
     groups = {}
     for (scale, phase), machines in found.items():
         for machine, group in machines.items():
-            mark = " (extrapolated)" if any(cell.depths for cell in group) else ""
+            mark = " (extrapolated)" if any(gain.depths for gain in group) else ""
             place = f"\n{machine}" if len(machines) > 1 else ""
             groups[f"{scale}, {phase}{mark}{place}"] = group
     return groups
 
 
-def _draw(axes: Axes, cells: Sequence[Cell], colours: dict[str, str], page: Page) -> None:
+def _draw(axes: Axes, gains: Sequence[Gain], colours: dict[str, str], page: Page) -> None:
     axes.set_xscale("log", base=2)
     axes.axhline(1.0, color=page.ink, linewidth=0.8)
     for length, colour in colours.items():
-        line = sorted((cell for cell in cells if cell.length == length), key=lambda cell: cell.batch_size)
-        batches, speedups = [cell.batch_size for cell in line], [cell.speedup for cell in line]
+        line = sorted((gain for gain in gains if gain.length == length), key=lambda gain: gain.batch_size)
+        batches, speedups = [gain.batch_size for gain in line], [gain.speedup for gain in line]
         whiskers = [
             [max(0.0, s.estimate - s.low) for s in speedups],
             [max(0.0, s.high - s.estimate) for s in speedups],
         ]
         axes.errorbar(batches, [s.estimate for s in speedups], whiskers, color=colour, marker="o", markersize=3, lw=1.2)
-        predicted = [(cell.batch_size, cell.predicted) for cell in line if cell.predicted]
+        predicted = [(gain.batch_size, gain.predicted) for gain in line if gain.predicted]
         axes.plot(*zip(*predicted, strict=True), color=colour, **FLOOR_MARK) if predicted else None
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_xticks(sorted({cell.batch_size for cell in cells}))
+    axes.set_xticks(sorted({gain.batch_size for gain in gains}))

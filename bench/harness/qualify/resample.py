@@ -27,7 +27,7 @@ from bench.harness.qualify.suites import LaunchRatios, Qualification
 from bench.harness.verdict import Verdict
 
 NUM_SUITES = 200  # of each size: a share of 5 % is then known to 1.5 %
-Launch = dict[str, LaunchRatios]  # scenario -> what was measured
+WholeLaunch = dict[str, LaunchRatios]  # scenario -> what was measured
 
 
 class Drawn(NamedTuple):
@@ -38,11 +38,11 @@ class Drawn(NamedTuple):
     certified: Share  # scenarios OK or IMPROVED
 
 
-def pool(qualification: Qualification) -> list[Launch]:
+def pool(qualification: Qualification) -> list[WholeLaunch]:
     """Return the whole launches of unchanged code: first stages, placebos among them, for both sides are the same."""
     whole = []
     for suite in qualification.with_injected({}):
-        by_number: dict[int, Launch] = {}
+        by_number: dict[int, WholeLaunch] = {}
         counts: dict[str, int] = {}
         for launch in suite.stage_1:
             number = counts[launch.scenario] = counts.get(launch.scenario, -1) + 1
@@ -58,7 +58,10 @@ def needed() -> int:
 
 
 def draw_suites(
-    launches: Sequence[Launch], injected: Mapping[str, float], rng: np.random.Generator, num_suites: int = NUM_SUITES
+    launches: Sequence[WholeLaunch],
+    injected: Mapping[str, float],
+    rng: np.random.Generator,
+    num_suites: int = NUM_SUITES,
 ) -> Drawn:
     """Draw and judge suites.
 
@@ -104,7 +107,7 @@ def two_stages(measure: Callable[[int, Collection[str]], list[PairedLaunch]], na
     return TwoStages(first, fresh + measure(STAGE_2_LAUNCHES - STAGE_2_LOOK, remaining))
 
 
-def _draw(launches: Sequence[Launch], injected: Mapping[str, float], rng: np.random.Generator) -> list[Verdict]:
+def _draw(launches: Sequence[WholeLaunch], injected: Mapping[str, float], rng: np.random.Generator) -> list[Verdict]:
     order = (launches[index] for index in rng.permutation(len(launches)))
 
     def measure(num_real: int, names: Collection[str]) -> list[PairedLaunch]:
@@ -113,7 +116,9 @@ def _draw(launches: Sequence[Launch], injected: Mapping[str, float], rng: np.ran
     return [verdict.verdict for verdict in decide(*two_stages(measure, list(launches[0])))]
 
 
-def _stage(launches: Sequence[Launch], injected: Mapping[str, float], names: Collection[str]) -> list[PairedLaunch]:
+def _stage(
+    launches: Sequence[WholeLaunch], injected: Mapping[str, float], names: Collection[str]
+) -> list[PairedLaunch]:
     """Return launches of some scenarios, every PLACEBO_EVERY-th with base on both sides."""
     found = []
     for number, launch in enumerate(launches):

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.harness.ab.brief import Brief
 from bench.harness.ab.command import collect, compare
+from bench.harness.ab.comparison import Comparison
 from bench.harness.ab.lockstep import HEAD
-from bench.harness.ab.request import Comparison, Request
 from bench.harness.environment import load_average
 from bench.harness.measuring import scenario_of
-from bench.harness.options import inject_option
 from bench.harness.qualify.rules import flagged
 from bench.harness.qualify.suites import REMEDY, Qualification, Suite, condense, read_qualification, write_qualification
+from bench.harness.reading import inject_option
 
 SAME_MACHINE = ("device", "device_model", "device_count", "cpu_model", "cpu_count", "torch", "transformers")
 
@@ -42,14 +43,14 @@ def missing(wanted: Sequence[Wanted], qualification: Qualification) -> list[Mapp
     return [injected for _, injected in sorted(left, key=lambda item: item[0])]
 
 
-def open_qualification(path: Path, request: Request, machine: Mapping[str, Any]) -> Qualification:
+def open_qualification(path: Path, brief: Brief, machine: Mapping[str, Any]) -> Qualification:
     """Read what earlier calls have left, or begin.
 
     Raises:
         ValueError: it was measured on another machine, with other software or other scenarios.
     """
-    scenarios = [scenario_of(node_id) for node_id in collect(request)]
-    fresh = Qualification(machine=machine, scenarios=scenarios, arguments=list(request.arguments))
+    scenarios = [scenario_of(node_id) for node_id in collect(brief)]
+    fresh = Qualification(machine=machine, scenarios=scenarios, arguments=list(brief.arguments))
     if not path.exists():
         return fresh
     found = read_qualification(path)
@@ -62,7 +63,7 @@ def open_qualification(path: Path, request: Request, machine: Mapping[str, Any])
 
 def run_suites(
     path: Path,
-    request: Request,
+    brief: Brief,
     qualification: Qualification,
     kinds: Sequence[Mapping[str, float]],
     note: Callable[[str], None],
@@ -71,7 +72,7 @@ def run_suites(
 
     Args:
         path: of the file.
-        request: what one suite is, base and head the same revision.
+        brief: what one suite is, base and head the same revision.
         qualification: what is there already.
         kinds: what is injected into each suite.
         note: tells the user what happens.
@@ -82,15 +83,15 @@ def run_suites(
     for number, injected in enumerate(kinds, start=1):
         what = ", ".join(f"{arm} x {factor:g}" for arm, factor in injected.items()) or "unchanged code"
         note(f"suite {number} of {len(kinds)}: {what}")
-        suite = _run(replace(request, seed=len(qualification.suites)), injected, note)
+        suite = _run(replace(brief, seed=len(qualification.suites)), injected, note)
         qualification = replace(qualification, suites=[*qualification.suites, suite])
         write_qualification(path, qualification)
     return qualification
 
 
-def _run(request: Request, injected: Mapping[str, float], note: Callable[[str], None]) -> Suite:
+def _run(brief: Brief, injected: Mapping[str, float], note: Callable[[str], None]) -> Suite:
     started, before = datetime.datetime.now(datetime.UTC), load_average()[0]
-    result = compare(replace(request, side_arguments={HEAD: inject_option(injected)}), note)
+    result = compare(replace(brief, side_arguments={HEAD: inject_option(injected)}), note)
     return _suite(result, injected, started.isoformat(timespec="seconds"), [before, load_average()[0]])
 
 

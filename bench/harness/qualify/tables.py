@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from bench.harness.arms import PRIMARY
+from bench.harness.counting import counted
 from bench.harness.markdown import markdown_table
 from bench.harness.qualify import rates
 from bench.harness.qualify.rates import Share
@@ -56,9 +57,9 @@ def report(qualification: Qualification, num_drawn: int = NUM_SUITES) -> str:
 def _headline(qualification: Qualification) -> str:
     machine, loads = qualification.machine, [load for suite in qualification.suites for load in suite.load]
     return (
-        f"{len(qualification.suites)} suites of {len(qualification.scenarios)} scenarios on {machine['cpu_model']}, "
-        f"{machine['cpu_count']} CPUs, torch {machine['torch']}, transformers {machine['transformers']}; "
-        f"load {min(loads):.1f} to {max(loads):.1f}; intervals are 95 %, exact."
+        f"{counted(len(qualification.suites), 'suite')} of {counted(len(qualification.scenarios), 'scenario')} on "
+        f"{machine['cpu_model']}, {counted(machine['cpu_count'], 'CPU')}, torch {machine['torch']}, "
+        f"transformers {machine['transformers']}; load {min(loads):.1f} to {max(loads):.1f}; intervals are 95 %, exact."
     )
 
 

@@ -1,17 +1,17 @@
-"""The answers, a paragraph each: computed from cells, documents and layers, so that none outlives its numbers."""
+"""The answers, a paragraph each: computed from gains, documents and layers, so that none outlives its numbers."""
 
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from bench.harness.layers.cells import Cell as LayerCell
 from bench.harness.layers.sentences import most_specialized
+from bench.harness.layers.times import LayerTimes
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.pairs import DENSE, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED
 from bench.harness.pareto.sentences import listed
-from bench.harness.results.cells import Cell
+from bench.harness.results.gains import Gain
 from bench.harness.results.sentences import workload
 from bench.harness.results.tables import ANSWERS, PHASES
 
@@ -27,39 +27,39 @@ MOES = {"smoes": "SMoES", "moe": "plain MoEs"}  # kind of a point -> who these a
 ALIKE = 1.3  # total parameters of two models within this factor are about equal: families do not match them closer
 
 
-def throughput(cells: Iterable[Cell]) -> str:
+def throughput(gains: Iterable[Gain]) -> str:
     """Answer question 1: at each scale, between which factors the MoE is as fast as each rival in each phase."""
-    timed = [cell for cell in cells if cell.benchmark in DOES]
-    groups = _grouped(timed, lambda cell: (cell.machine, cell.scale))
+    timed = [gain for gain in gains if gain.benchmark in DOES]
+    groups = _grouped(timed, lambda gain: (gain.machine, gain.scale))
     times_seen = Counter(group[0].scale for group in groups)  # on how many machines
     return " ".join(
         _of_scale(group, f" on {group[0].machine}" if times_seen[group[0].scale] > 1 else "") for group in groups
     )
 
 
-def _of_scale(cells: Sequence[Cell], where: str) -> str:
-    basis = "extrapolated from a few layers of true width" if cells[0].depths else "measured with all layers"
+def _of_scale(gains: Sequence[Gain], where: str) -> str:
+    basis = "extrapolated from a few layers of true width" if gains[0].depths else "measured with all layers"
     rivals = [
         f"{listed(_spans(group))} times as fast as {RIVALS.get(group[0].against, group[0].against)}"
-        for group in _grouped(cells, lambda cell: (cell.against,))
+        for group in _grouped(gains, lambda gain: (gain.against,))
     ]
-    return f"At **{cells[0].scale}**{where}, {basis}, the MoE {'; it '.join(rivals)}."
+    return f"At **{gains[0].scale}**{where}, {basis}, the MoE {'; it '.join(rivals)}."
 
 
-def _spans(cells: Sequence[Cell]) -> list[str]:
-    """Say for each phase between which speed-ups the cells lie, and where the ends are."""
-    by_phase = {name: [cell for cell in cells if cell.benchmark == name] for name in DOES}
+def _spans(gains: Sequence[Gain]) -> list[str]:
+    """Say for each phase between which speed-ups the gains lie, and where the ends are."""
+    by_phase = {name: [gain for gain in gains if gain.benchmark == name] for name in DOES}
     return [
-        f"{DOES[name]} {_span([(cell.speedup.estimate, _place(cell)) for cell in found])}"
+        f"{DOES[name]} {_span([(gain.speedup.estimate, _place(gain)) for gain in found])}"
         for name, found in by_phase.items()
         if found
     ]
 
 
-def _place(cell: Cell) -> str:
-    """Say where in the grid a cell lies."""
-    task = f"{cell.length} tokens" if cell.benchmark in PHASES else workload(cell)
-    return f"{task}, batch {cell.batch_size}"
+def _place(gain: Gain) -> str:
+    """Say where in the grid a gain lies."""
+    task = f"{gain.length} tokens" if gain.benchmark in PHASES else workload(gain)
+    return f"{task}, batch {gain.batch_size}"
 
 
 def _span(placed: Sequence[tuple[float, str]]) -> str:
@@ -103,19 +103,19 @@ def _fares(found: Sequence[Pair]) -> str:
     )
 
 
-def latency(cells: Iterable[LayerCell]) -> str:
+def latency(layers: Iterable[LayerTimes]) -> str:
     """Answer question 2's second half: between which multiples of its uniform time a specialized layer lies."""
-    known = [(cell, found.ratio.estimate) for cell, found in most_specialized(cells) if found]
+    known = [(layer, found.ratio.estimate) for layer, found in most_specialized(layers) if found]
     said = [
-        f"{_span([(ratio, _layer_place(cell)) for cell, ratio in group])} in {group[0][0].phase}"
+        f"{_span([(ratio, _layer_place(layer)) for layer, ratio in group])} in {group[0][0].phase}"
         for group in _grouped(known, lambda one: (one[0].phase,))
     ]
     what = "Where its experts are the most specialized, a decoder layer's time under uniform routing is multiplied by"
     return f"{what} {listed(said)}." if said else ""
 
 
-def _layer_place(cell: LayerCell) -> str:
-    return f"{cell.scale}, {cell.length} tokens, batch {cell.batch_size}"
+def _layer_place(layer: LayerTimes) -> str:
+    return f"{layer.scale}, {layer.length} tokens, batch {layer.batch_size}"
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], tuple[str, ...]]) -> list[list[T]]:

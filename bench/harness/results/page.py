@@ -5,16 +5,15 @@ from pathlib import Path
 from string import Template
 
 from bench.harness.environment import describe
-from bench.harness.layers.cells import Cell as LayerCell
-from bench.harness.layers.cells import holds_layers, read_cells
 from bench.harness.layers.sentences import changes
-from bench.harness.markdown import bullets_or, escape, folded, table_or
+from bench.harness.layers.times import LayerTimes, holds_layers, read_layers
+from bench.harness.markdown import bullets_or, escape, folded, picture, table_or
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
 from bench.harness.report import machine_line
 from bench.harness.results import answers
-from bench.harness.results.cells import Cell, Dropped, Found
+from bench.harness.results.gains import Dropped, Found, Gain
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import SPEEDUP_HEADERS, WORKLOAD_HEADERS, speedup_rows, workload_rows
 
@@ -36,38 +35,37 @@ def page(
         records: Of `pytest bench` or of a campaign, by their paths.
         found: What they give.
         fronts: Documents of accuracy and throughput, by tier.
-        figures: Of the speed-ups, relative to the page, the SVG first.
+        figures: Of the speed-ups, relative to the page: what is shown, then what is linked below it.
         command: That writes the page.
     """
-    cells, dropped = found
-    shown, *_ = figures
+    gains, dropped = found
     layers = _layers(records.values())
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         command=command,
-        throughput=answers.throughput(cells) or ABSENT,
-        trends=folded("By length, batch and rival, with intervals", bullets_or(ABSENT, trends(cells))),
+        throughput=answers.throughput(gains) or ABSENT,
+        trends=folded("By length, batch and rival, with intervals", bullets_or(ABSENT, trends(gains))),
         front=answers.front(fronts) or ABSENT,
         picks="\n".join(in_short(fronts)) or ABSENT,
         latency=" ".join(filter(None, map(answers.latency, layers))) or ABSENT,
         layers=bullets_or(ABSENT, (said for of_kind in layers for said in changes(of_kind))),
-        figure=f"![Speed-up over batch size]({shown.as_posix()})",
-        speedups=table_or(ABSENT, SPEEDUP_HEADERS, speedup_rows(cells)),
-        workloads=table_or(ABSENT, WORKLOAD_HEADERS, workload_rows(cells)),
+        figure=picture("Speed-up over batch size", *figures),
+        speedups=table_or(ABSENT, SPEEDUP_HEADERS, speedup_rows(gains)),
+        workloads=table_or(ABSENT, WORKLOAD_HEADERS, workload_rows(gains)),
         records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
         dropped=_left_out(dropped),
-        scales=_scales(cells),
+        scales=_scales(gains),
         machines="; ".join(dict.fromkeys(describe(record.kind) for record in records.values())),
         gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
     )
 
 
-def _layers(records: Iterable[Record]) -> list[list[LayerCell]]:
+def _layers(records: Iterable[Record]) -> list[list[LayerTimes]]:
     """Return the decoder layers that records tell of, those of each kind of machine apart."""
     kinds: dict[str, list[Record]] = {}
     for record in records:
         if holds_layers(record):
             kinds.setdefault(describe(record.kind), []).append(record)
-    return [read_cells(of_kind) for of_kind in kinds.values()]
+    return [read_layers(of_kind) for of_kind in kinds.values()]
 
 
 def _left_out(dropped: Iterable[Dropped]) -> str:
@@ -75,10 +73,10 @@ def _left_out(dropped: Iterable[Dropped]) -> str:
     return "\n".join(["", "Left out:", "", *lines]) if lines else ""
 
 
-def _scales(cells: Iterable[Cell]) -> str:
+def _scales(gains: Iterable[Gain]) -> str:
     """Say which scales were measured whole and which were extrapolated."""
-    whole = sorted({cell.scale for cell in cells if not cell.depths})
-    sliced = sorted({cell.scale for cell in cells if cell.depths})
+    whole = sorted({gain.scale for gain in gains if not gain.depths})
+    sliced = sorted({gain.scale for gain in gains if gain.depths})
     said = [f"measured with all layers: {', '.join(whole)}"] if whole else []
     said += [f"extrapolated from a few layers of true width: {', '.join(sliced)}"] if sliced else []
     return "; ".join(said) or "none"

@@ -1,10 +1,10 @@
-"""Cells as rows: speed-ups over batch and length, and throughput by workload."""
+"""Gains as rows: speed-ups over batch and length, and throughput by workload."""
 
 from collections.abc import Iterable
 
 from bench.harness.arms import PRIMARY
 from bench.harness.metrics import METRICS
-from bench.harness.results.cells import Cell
+from bench.harness.results.gains import Gain
 
 PHASES = {"bench_decode": "decode", "bench_prefill": "prefill"}
 ANSWERS = "bench_generate"
@@ -15,47 +15,47 @@ SPEEDUP_HEADERS = (
 WORKLOAD_HEADERS = ("scale", "workload", "batch", "against", "MoE", "it", "speed-up [95 %]", "from")
 
 
-def speedup_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
-    """Lay prefill and decode out, a row a cell."""
+def speedup_rows(gains: Iterable[Gain]) -> list[tuple[str, ...]]:
+    """Lay prefill and decode out, a row a gain."""
     return [
         (
-            *(cell.scale, PHASES[cell.benchmark], cell.routing, cell.length, str(cell.batch_size), cell.against),
-            *(_value(cell, arm) for arm in (PRIMARY, cell.against)),
-            cell.speedup.text(".2f", "x"),
-            f"{cell.predicted:.2f}x" if cell.predicted else "",
-            " / ".join(f"{100 * share:.0f} %" for share in cell.floor_share.values()),
-            f"{cell.distinct_experts:.1f}" if cell.distinct_experts else "",
-            basis(cell),
+            *(gain.scale, PHASES[gain.benchmark], gain.routing, gain.length, str(gain.batch_size), gain.against),
+            *(_value(gain, arm) for arm in (PRIMARY, gain.against)),
+            gain.speedup.text(".2f", "x"),
+            f"{gain.predicted:.2f}x" if gain.predicted else "",
+            " / ".join(f"{100 * share:.0f} %" for share in gain.floor_share.values()),
+            f"{gain.distinct_experts:.1f}" if gain.distinct_experts else "",
+            basis(gain),
         )
-        for cell in sorted((cell for cell in cells if cell.benchmark in PHASES), key=_order)
+        for gain in sorted((gain for gain in gains if gain.benchmark in PHASES), key=_order)
     ]
 
 
-def _order(cell: Cell) -> tuple[str, str, str, str, str, str, int]:
-    scale, length = cell.scale.rjust(8), cell.length.rjust(8)
-    return (cell.machine, scale, cell.benchmark, cell.against, cell.routing, length, cell.batch_size)
+def _order(gain: Gain) -> tuple[str, str, str, str, str, str, int]:
+    scale, length = gain.scale.rjust(8), gain.length.rjust(8)
+    return (gain.machine, scale, gain.benchmark, gain.against, gain.routing, length, gain.batch_size)
 
 
-def workload_rows(cells: Iterable[Cell]) -> list[tuple[str, ...]]:
+def workload_rows(gains: Iterable[Gain]) -> list[tuple[str, ...]]:
     """Lay whole answers out, a row a workload and batch."""
     return [
         (
-            *(cell.scale, str(cell.params["workload"]), str(cell.batch_size), cell.against),
-            *(cell.rate(arm) for arm in (PRIMARY, cell.against)),
-            cell.speedup.text(".2f", "x"),
-            basis(cell),
+            *(gain.scale, str(gain.params["workload"]), str(gain.batch_size), gain.against),
+            *(gain.rate(arm) for arm in (PRIMARY, gain.against)),
+            gain.speedup.text(".2f", "x"),
+            basis(gain),
         )
-        for cell in cells
-        if cell.benchmark == ANSWERS
+        for gain in gains
+        if gain.benchmark == ANSWERS
     ]
 
 
-def basis(cell: Cell) -> str:
-    """Say whether a cell was measured with all layers."""
-    if not cell.depths:
+def basis(gain: Gain) -> str:
+    """Say whether a gain was measured with all layers."""
+    if not gain.depths:
         return "all layers, measured"
-    return f"{', '.join(map(str, cell.depths))} layers, extrapolated ({100 * cell.check_error:.1f} %)"
+    return f"{', '.join(map(str, gain.depths))} layers, extrapolated ({100 * gain.check_error:.1f} %)"
 
 
-def _value(cell: Cell, arm: str) -> str:
-    return METRICS[cell.metric].display(cell.seconds[arm])
+def _value(gain: Gain, arm: str) -> str:
+    return METRICS[gain.metric].display(gain.seconds[arm])

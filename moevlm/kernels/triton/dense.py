@@ -12,7 +12,7 @@ import torch
 import triton
 import triton.language as tl
 
-from moevlm.kernels.plans import Tile
+from moevlm.kernels.tilings import Tile
 from moevlm.kernels.triton.tiles import gate_up_tile, store_tile
 
 GROUP = 16  # blocks of rows that go through the weights together, and so find them in the L2 cache

@@ -14,7 +14,7 @@ import torch
 import triton
 import triton.language as tl
 
-from moevlm.kernels.plans import Tile
+from moevlm.kernels.tilings import Tile
 from moevlm.kernels.triton.combine import combine
 from moevlm.kernels.triton.tiles import down_tile, gate_up_tile, store_tile
 

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 import triton
 
 from moevlm.kernels.grouped import compiled
-from moevlm.kernels.plans import Plan, Shape, choose
 from moevlm.kernels.products import plain_dense
+from moevlm.kernels.tilings import Shape, Tiling, choose
 from moevlm.kernels.triton.dense import fused_dense
 from moevlm.kernels.triton.few import few_experts
 from moevlm.kernels.triton.many import many_experts
@@ -23,17 +23,17 @@ MOST_ROW_BYTES = 1 << 29  # of (token, expert) rows at a time: 16,384 tokens of 
 
 
 def run_experts(
-    plan: Plan,
+    tiling: Tiling,
     gate_up_EWH: torch.Tensor,
     down_EIH: torch.Tensor,
     hidden_TH: torch.Tensor,
     ids_TK: torch.Tensor,
     weights_TK: torch.Tensor,
 ) -> torch.Tensor:
-    """Sum the chosen experts of each token as a plan says, so many tokens at a time that their rows fit the bound.
+    """Sum the chosen experts of each token as a tiling says, so many tokens at a time that their rows fit the bound.
 
     Args:
-        plan: One of the ways of EXPERT_WAYS, with its tiles.
+        tiling: One of the ways of EXPERT_WAYS, with its tiles.
         gate_up_EWH: (E, 2I, H), contiguous: the gate's rows, then up's.
         down_EIH: (E, I, H), contiguous.
         hidden_TH: Hidden states.
@@ -46,29 +46,31 @@ def run_experts(
         return torch.zeros_like(hidden_TH)
     row_bytes = ids_TK.shape[1] * hidden_TH.shape[1] * hidden_TH.dtype.itemsize
     parts = zip(*(tensor.split(max(1, MOST_ROW_BYTES // row_bytes)) for tensor in tensors), strict=True)
-    run = _kernel(plan)
+    run = _kernel(tiling)
     outputs = [run(gate_up_EWH, down_EIH, *part) for part in parts]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
-def _kernel(plan: Plan) -> Callable[..., torch.Tensor]:
+def _kernel(tiling: Tiling) -> Callable[..., torch.Tensor]:
     """Return what takes a part's tensors, in the order of `run_experts`."""
-    if plan.way == "grouped_mm":
+    if tiling.way == "grouped_mm":
         return compiled()
-    return partial({"few": few_experts, "many": many_experts}[plan.way], tiles=plan.tiles)
+    return partial({"few": few_experts, "many": many_experts}[tiling.way], tiles=tiling.tiles)
 
 
-def run_dense(plan: Plan, gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> torch.Tensor:
-    """Sum all blocks with weight 1 as a plan says.
+def run_dense(
+    tiling: Tiling, gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor
+) -> torch.Tensor:
+    """Sum all blocks with weight 1 as a tiling says.
 
     Args:
-        plan: One of the ways of DENSE_WAYS, with its tiles.
+        tiling: One of the ways of DENSE_WAYS, with its tiles.
         gate_up_EWH: (E, 2I, H), contiguous: of each block the gate's rows, then up's.
         down_EIH: (E, I, H), contiguous.
         hidden_TH: Hidden states.
     """
-    if plan.way == "fused" and hidden_TH.numel():
-        return fused_dense(gate_up_EWH, down_EIH, hidden_TH.contiguous(), plan.tiles)
+    if tiling.way == "fused" and hidden_TH.numel():
+        return fused_dense(gate_up_EWH, down_EIH, hidden_TH.contiguous(), tiling.tiles)
     return plain_dense(gate_up_EWH, down_EIH, hidden_TH, F.silu)
 
 
@@ -77,15 +79,15 @@ def _gpu_experts(
     gate_up: torch.Tensor, down: torch.Tensor, hidden: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
     with torch.cuda.device(hidden.device):
-        plan = plan_of(hidden.device.index, down.dtype, ids.shape[1], *down.shape, len(hidden))
-        return run_experts(plan, gate_up, down, hidden, ids, weights)
+        tiling = tiling_of(hidden.device.index, down.dtype, ids.shape[1], *down.shape, len(hidden))
+        return run_experts(tiling, gate_up, down, hidden, ids, weights)
 
 
 @torch.library.custom_op("moevlm::gpu_dense", mutates_args=())
 def _gpu_dense(gate_up: torch.Tensor, down: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     with torch.cuda.device(hidden.device):
-        plan = plan_of(hidden.device.index, down.dtype, len(down), *down.shape, len(hidden))
-        return run_dense(plan, gate_up, down, hidden)
+        tiling = tiling_of(hidden.device.index, down.dtype, len(down), *down.shape, len(hidden))
+        return run_dense(tiling, gate_up, down, hidden)
 
 
 @_gpu_experts.register_fake
@@ -96,7 +98,7 @@ def _fake_output(_gate_up: torch.Tensor, _down: torch.Tensor, hidden: torch.Tens
 
 
 @lru_cache(maxsize=4096)  # a model has few shapes, prompts have many lengths
-def plan_of(
+def tiling_of(
     device_index: int,
     dtype: torch.dtype,
     top_k: int,
@@ -104,8 +106,8 @@ def plan_of(
     width: int,
     hidden_size: int,
     num_tokens: int,
-) -> Plan:
-    """Return a GPU's plan; `top_k` = `num_experts` for a dense twin."""
+) -> Tiling:
+    """Return a GPU's tiling; `top_k` = `num_experts` for a dense twin."""
     shape = shape_of(device_index, dtype, top_k, num_experts, width, hidden_size)
     return choose(shape, max(1, num_tokens), most_shared_bytes=shared_bytes(device_index))
 

@@ -18,7 +18,7 @@ from fixtures.training import shipped
 from fixtures.training.__main__ import main as train
 from fixtures.training.answers import held_out_pictures, requests_of
 from fixtures.training.recipes import SIZES
-from fixtures.training.runs import Choice, load_model
+from fixtures.training.runs import TwinKey, load_model
 from fixtures.training.tokens import Lexicon
 from fixtures.training.variants import build
 from tests.fixtures.easy_vqa_stand_in import stand_in
@@ -90,12 +90,12 @@ def test_a_folder_without_twins_ends_with_the_remedy(tmp_path, capsys):
 def test_a_shipped_twin_is_the_trained_one_in_half_precision(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     monkeypatch.setattr("bench.front.trained.ship.LEARNS_NOTHING", "gpu")  # these tests' quick twins may ship
-    choice = Choice(task="documents", size="small", variant="plain", seed=0)
-    card = ship(folder, choice, 2)
+    key = TwinKey(task="documents", size="small", variant="plain", seed=0)
+    card = ship(folder, key, 2)
     assert card == shipped.read_card("documents", "plain")
     assert card["accuracy"]["all"]["num_samples"] == len(requests_of(held_out_pictures(DOCUMENTS, 2)))
     ours = shipped.load_shipped("documents", "plain", device=CPU).state_dict()
-    for name, tensor in load_model(folder / choice.folder / "model", device=CPU).state_dict().items():
+    for name, tensor in load_model(folder / key.folder / "model", device=CPU).state_dict().items():
         torch.testing.assert_close(ours[name], tensor, rtol=2**-11, atol=2**-25)  # half a step of float16
     weights = tmp_path / "documents" / "plain" / shipped.WEIGHTS
     assert weights.stat().st_size == pytest.approx(2 * card["num_parameters"], rel=0.1)
@@ -111,9 +111,9 @@ def test_a_twin_that_was_not_trained_does_not_ship(folder, capsys, monkeypatch, 
 def test_twins_that_learned_nothing_and_other_sizes_do_not_ship(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     with pytest.raises(ValueError, match=r"must have learned something, got the recipe seconds in .*--recipe minutes"):
-        ship(folder, Choice(task="documents", size="small", variant="plain", seed=0), 2)
+        ship(folder, TwinKey(task="documents", size="small", variant="plain", seed=0), 2)
     with pytest.raises(ValueError, match="must be one of charts medium, documents small, got documents large"):
-        ship(folder, Choice(task="documents", size="large", variant="plain", seed=0), 2)
+        ship(folder, TwinKey(task="documents", size="large", variant="plain", seed=0), 2)
     assert not list(tmp_path.iterdir())
 
 

@@ -5,7 +5,7 @@ import torch
 
 from bench.peers.generate import transformers_model
 from fixtures.models import build_twins
-from moevlm import decode_steps, prefill
+from moevlm.generation import answer
 from moevlm.routing_profiles import RoutingProfile
 
 NEW_TOKENS = 12
@@ -41,8 +41,7 @@ def prompt_with_images(model):
 def test_it_chooses_the_tokens_that_our_loop_does(visual, routing, backend):
     model = build(visual, routing=RoutingProfile.parse(routing))
     inputs = prompt_with_images(model)
-    state = prefill(model, inputs, max_new_tokens=NEW_TOKENS)
-    ours = torch.cat([state.next_token_B1, decode_steps(model, state, num_steps=NEW_TOKENS - 1).tokens_BN], dim=1)
+    ours = answer(model, inputs, max_new_tokens=NEW_TOKENS)
     peer = transformers_model(model, backend)
     with torch.inference_mode():
         theirs = peer.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=None)

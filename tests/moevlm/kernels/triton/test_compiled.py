@@ -11,7 +11,7 @@ if os.environ.get("TRITON_INTERPRET") == "1":
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from moevlm.kernels.plans import TILES  # noqa: E402
+from moevlm.kernels.tilings import TILES  # noqa: E402
 from moevlm.kernels.triton import dense, few, many  # noqa: E402
 
 SHARED_BYTES = 227 * 1024  # of a program, CUDA's programming guide: technical specifications, compute capability 9.0

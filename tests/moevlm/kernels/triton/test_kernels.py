@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from moevlm.experts import reference_experts
-from moevlm.kernels.plans import Plan, Tile
+from moevlm.kernels.tilings import Tile, Tiling
 
 ops = pytest.importorskip("moevlm.kernels.triton.ops", reason="Triton is not installed", exc_type=ImportError)
 many = pytest.importorskip("moevlm.kernels.triton.many", exc_type=ImportError)
@@ -26,8 +26,8 @@ TILES = {
 SIZES = {"2/16": (16, 2, 64, 32), "8/64": (64, 8, 32, 16)}  # experts, top K, hidden size, width
 
 
-def plan(way):
-    return Plan(way=way, tiles=TILES[way], is_measured=False)
+def tiling(way):
+    return Tiling(way=way, tiles=TILES[way], is_measured=False)
 
 
 def weights_of(num_experts, hidden_size, width, dtype=torch.float32):
@@ -48,7 +48,7 @@ def error(actual, expected):
 
 
 def check(way, weights, inputs, dtype=torch.float32):
-    output = ops.run_experts(plan(way), *weights, *inputs)
+    output = ops.run_experts(tiling(way), *weights, *inputs)
     assert output.dtype is dtype
     assert error(output, reference_experts(*weights, *inputs)) < BOUNDS[dtype]
 
@@ -86,7 +86,7 @@ def test_most_experts_are_empty(way):
 
 @pytest.mark.parametrize("way", TILES)
 def test_no_tokens_give_no_rows(way):
-    assert ops.run_experts(plan(way), *weights_of(8, 64, 32), *routed(0, 8, 2, 64)).shape == (0, 64)
+    assert ops.run_experts(tiling(way), *weights_of(8, 64, 32), *routed(0, 8, 2, 64)).shape == (0, 64)
 
 
 @pytest.mark.parametrize("way", TILES)
@@ -105,7 +105,7 @@ def test_a_choice_marked_as_anothers_adds_nothing(way):
     here[2, 0] = here[5] = 0
     expected = reference_experts(*weights, hidden, ids, here)
     marked = ids.masked_fill(here == 0, 8)
-    output = ops.run_experts(plan(way), *weights, hidden, marked, shares)
+    output = ops.run_experts(tiling(way), *weights, hidden, marked, shares)
     assert error(output, expected) < BOUNDS[torch.float32]
     assert not output[5].any()
 
@@ -114,7 +114,7 @@ def test_a_choice_marked_as_anothers_adds_nothing(way):
 def test_nan_in_one_token_stays_there(way):
     weights, (hidden, ids, shares) = weights_of(8, 64, 32), routed(6, 8, 2, 64)
     hidden[4] = torch.nan
-    output = ops.run_experts(plan(way), *weights, hidden, ids, shares)
+    output = ops.run_experts(tiling(way), *weights, hidden, ids, shares)
     assert output.isnan().any(1).tolist() == [False] * 4 + [True, False]
 
 
@@ -150,7 +150,7 @@ def test_the_fused_dense_twin_equals_all_experts_with_weight_one(sizes, num_toke
     weights = weights_of(num_blocks, hidden_size, width, dtype)
     hidden, ids, ones = routed(num_tokens, num_blocks, num_blocks, hidden_size, dtype)
     expected = reference_experts(*weights, hidden, ids, torch.ones_like(ones))
-    fused = Plan(way="fused", tiles=(Tile(16, 16, 32, 4, 2),), is_measured=False)
+    fused = Tiling(way="fused", tiles=(Tile(16, 16, 32, 4, 2),), is_measured=False)
     output = ops.run_dense(fused, *weights, hidden)
     assert output.shape == (num_tokens, hidden_size)
     assert num_tokens == 0 or error(output, expected) < BOUNDS[dtype]

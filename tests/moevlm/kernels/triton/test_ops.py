@@ -8,7 +8,7 @@ from torch._subclasses import FakeTensorMode
 
 from moevlm import set_expert_backend
 from moevlm.kernels import fast
-from moevlm.kernels.plans import Entry, Plan, Tile, write
+from moevlm.kernels.tilings import Entry, Tile, Tiling, write
 
 ops = pytest.importorskip("moevlm.kernels.triton.ops", reason="Triton is not installed", exc_type=ImportError)
 
@@ -23,13 +23,13 @@ def on_a_gpu(monkeypatch, tmp_path):
     monkeypatch.setattr(ops, "shared_bytes", lambda _: 227 * 1024)
     monkeypatch.setattr(fast, "MEASURED", table)
     shape = ops.shape_of(0, torch.bfloat16, E, E, WIDTH, H)
-    plan = Plan(way="fused", tiles=(Tile(16, 16, 16, 4, 2),), is_measured=True)
-    write([Entry(shape=shape, num_tokens=1, plan=plan, seconds=1.0)], table)
-    for cached in (ops.plan_of, fast._is_dense_measured):
+    tiling = Tiling(way="fused", tiles=(Tile(16, 16, 16, 4, 2),), is_measured=True)
+    write([Entry(shape=shape, num_tokens=1, tiling=tiling, seconds=1.0)], table)
+    for cached in (ops.tiling_of, fast._is_dense_measured):
         cached.cache_clear()
     with FakeTensorMode():
         yield
-    for cached in (ops.plan_of, fast._is_dense_measured):
+    for cached in (ops.tiling_of, fast._is_dense_measured):
         cached.cache_clear()
 
 
@@ -52,9 +52,9 @@ def test_a_twin_runs_kernels_where_they_were_measured_and_products_elsewhere(on_
 
 
 def test_a_gpu_without_entries_gets_the_predicted_plan(on_a_gpu):
-    plan = ops.plan_of(0, torch.bfloat16, K, E, WIDTH, H, T)
-    assert (plan.way, plan.is_measured) == ("few", False)
-    assert ops.plan_of(0, torch.bfloat16, K, E, WIDTH, H, 10_000).way == "many"
+    tiling = ops.tiling_of(0, torch.bfloat16, K, E, WIDTH, H, T)
+    assert (tiling.way, tiling.is_measured) == ("few", False)
+    assert ops.tiling_of(0, torch.bfloat16, K, E, WIDTH, H, 10_000).way == "many"
 
 
 @pytest.mark.skipif(
@@ -64,8 +64,8 @@ def test_a_gpu_without_entries_gets_the_predicted_plan(on_a_gpu):
 @pytest.mark.parametrize("way", ["few", "many"])
 def test_a_models_logits_agree_with_the_reference_paths(way, make_model, make_prompt, monkeypatch):
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    plan = Plan(way=way, tiles=(Tile(16, 32, 64, 4, 2), Tile(16, 64, 32, 4, 2)), is_measured=False)
-    monkeypatch.setattr("moevlm.experts.fast_experts", lambda *inputs: ops.run_experts(plan, *inputs[:-1]))
+    tiling = Tiling(way=way, tiles=(Tile(16, 32, 64, 4, 2), Tile(16, 64, 32, 4, 2)), is_measured=False)
+    monkeypatch.setattr("moevlm.experts.fast_experts", lambda *inputs: ops.run_experts(tiling, *inputs[:-1]))
     model, ids_BS = make_model().to(device), make_prompt(1, 7).to(device)
     logits = {}
     for backend in ("reference", "moevlm"):

@@ -1,8 +1,8 @@
-"""What base and head are compared by, and what came of it."""
+"""What came of comparing base and head: launches, verdicts and profiles, as they are written."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,6 @@ from bench.harness.ab.types import PairedLaunch
 from bench.harness.ab.worktree import SourceTree
 from bench.harness.record import replace_text
 from bench.harness.verdict import ScenarioVerdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is compared, and how long it may take."""
-
-    root: Path
-    base: str  # a git revision
-    head: str | None  # a git revision; None is the working tree as it is
-    expression: str  # pytest's -k; empty for all scenarios
-    arguments: Sequence[str]  # pytest options of both sides: scales, sizes, device
-    budget_s: float
-    seed: int
-    tolerances: Path  # a file; see `tolerances`
-    side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
-    profile: bool = False  # regressed scenarios once more, under the profiler
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.front.accuracy import (
+from bench.accuracy import (
     ALL,
     HARD,
     MAIN,

@@ -14,7 +14,7 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Schedule:
     """How a model is trained.
 
     Args:
@@ -51,7 +51,7 @@ class Plan:
         """Return the number of a step's stage, and the step's number within it.
 
         Raises:
-            ValueError: The plan has no such step.
+            ValueError: The schedule has no such step.
         """
         for number, stage in enumerate(self.stages):
             if step < stage.num_steps:

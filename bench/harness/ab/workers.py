@@ -29,7 +29,7 @@ class EndedEarly(Exception):  # noqa: N818  # what happened
         self.ended = ended  # by name of the side
 
 
-class Pair:
+class Workers:
     """Two workers, started in the given order."""
 
     def __init__(self, sides: Sequence[Side], project: Project, timeouts: Timeouts, files: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class Pair:
         self._workers: dict[str, Worker] = {}
         self._lost = False
 
-    def __enter__(self) -> "Pair":
+    def __enter__(self) -> "Workers":
         try:
             for side in self.sides:  # the second imports while the first does: nothing is timed yet
                 self._workers[side.name] = Worker(side, self.project, self.files)
@@ -131,7 +131,7 @@ class Pair:
             raise self._lose(lost) from None
 
     def _lose(self, lost: WorkerLost) -> WorkerLost:
-        """Remember that the pair is broken: its workers get no time to end by themselves."""
+        """Remember that one is broken: the workers get no time to end by themselves."""
         self._lost = True
         return lost
 

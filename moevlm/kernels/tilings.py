@@ -89,8 +89,8 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A way, its tiles, and whether a GPU of this name has measured it."""
+class Tiling:
+    """A way, its tiles (none where torch cuts the products), and whether a GPU of this name has measured it."""
 
     way: str
     tiles: tuple[Tile, ...]
@@ -103,7 +103,7 @@ class Entry:
 
     shape: Shape
     num_tokens: int
-    plan: Plan
+    tiling: Tiling
     seconds: float  # median of one layer
 
 
@@ -114,8 +114,8 @@ def takes(way: str, shape: Shape, num_tokens: int) -> bool:
     return way != "grouped_mm" or shape.dtype == "bfloat16"
 
 
-def choose(shape: Shape, num_tokens: int, *, path: Path = MEASURED, most_shared_bytes: int = MOST_TILE_BYTES) -> Plan:
-    """Return the plan measured at the number of tokens nearest in ratio, else the predicted one.
+def choose(shape: Shape, num_tokens: int, *, path: Path = MEASURED, most_shared_bytes: int = MOST_TILE_BYTES) -> Tiling:
+    """Return the tiling measured at the number of tokens nearest in ratio, else the predicted one.
 
     Args:
         shape: What is computed, and on which GPU.
@@ -123,19 +123,19 @@ def choose(shape: Shape, num_tokens: int, *, path: Path = MEASURED, most_shared_
         path: The table.
         most_shared_bytes: Shared memory that the GPU gives a program; predicted tiles are made to fit.
     """
-    known = [entry for entry in read(path) if entry.shape == shape and takes(entry.plan.way, shape, num_tokens)]
+    known = [entry for entry in read(path) if entry.shape == shape and takes(entry.tiling.way, shape, num_tokens)]
     if known:
-        return min(known, key=lambda entry: abs(math.log(entry.num_tokens / num_tokens))).plan
+        return min(known, key=lambda entry: abs(math.log(entry.num_tokens / num_tokens))).tiling
     return predict(shape, num_tokens, most_shared_bytes)
 
 
-def predict(shape: Shape, num_tokens: int, most_shared_bytes: int) -> Plan:
+def predict(shape: Shape, num_tokens: int, most_shared_bytes: int) -> Tiling:
     """Return the default of a shape that was not measured: torch's products for a dense twin, Triton for experts."""
     experts_way = "few" if takes("few", shape, num_tokens) else "many"
-    return default_plan("products" if shape.is_dense else experts_way, shape.dtype, most_shared_bytes)
+    return default_tiling("products" if shape.is_dense else experts_way, shape.dtype, most_shared_bytes)
 
 
-def default_plan(way: str, dtype: str, most_shared_bytes: int) -> Plan:
+def default_tiling(way: str, dtype: str, most_shared_bytes: int) -> Tiling:
     """Return a way with its predicted tiles, their stages cut to what the GPU's shared memory holds."""
     value_bytes = getattr(torch, dtype).itemsize
     tiles = TILES[way] if value_bytes <= 2 else WIDE_TILES[way]
@@ -147,7 +147,7 @@ def default_plan(way: str, dtype: str, most_shared_bytes: int) -> Plan:
         tile._replace(num_stages=max(1, min(tile.num_stages, most_shared_bytes // size)))
         for tile, size in zip(tiles, stage_bytes, strict=True)
     ]
-    return Plan(way=way, tiles=tuple(fitted), is_measured=False)
+    return Tiling(way=way, tiles=tuple(fitted), is_measured=False)
 
 
 @cache
@@ -169,8 +169,8 @@ def _entry(row: dict[str, Any]) -> Entry:
     shape = Shape(**row["shape"])
     if row["way"] not in shape.ways:
         raise ValueError(f"way must be one of {', '.join(shape.ways)}, got {row['way']!r}")
-    plan = Plan(way=row["way"], tiles=tuple(Tile(*tile) for tile in row["tiles"]), is_measured=True)
-    return Entry(shape=shape, num_tokens=row["num_tokens"], plan=plan, seconds=row["seconds"])
+    tiling = Tiling(way=row["way"], tiles=tuple(Tile(*tile) for tile in row["tiles"]), is_measured=True)
+    return Entry(shape=shape, num_tokens=row["num_tokens"], tiling=tiling, seconds=row["seconds"])
 
 
 def write(entries: Iterable[Entry], path: Path) -> None:
@@ -186,8 +186,8 @@ def write(entries: Iterable[Entry], path: Path) -> None:
         {
             "shape": asdict(entry.shape),
             "num_tokens": entry.num_tokens,
-            "way": entry.plan.way,
-            "tiles": entry.plan.tiles,
+            "way": entry.tiling.way,
+            "tiles": entry.tiling.tiles,
             "seconds": entry.seconds,
         }
         for entry in kept.values()

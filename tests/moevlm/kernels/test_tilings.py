@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from moevlm.kernels.plans import (
+from moevlm.kernels.tilings import (
     DENSE_WAYS,
     EXPERT_WAYS,
     MEASURED,
     TILES,
     Entry,
-    Plan,
     Shape,
     Tile,
+    Tiling,
     choose,
-    default_plan,
+    default_tiling,
     read,
     takes,
     write,
@@ -29,7 +29,7 @@ def entry(num_tokens, way, shape=SHAPE):
     return Entry(
         shape=shape,
         num_tokens=num_tokens,
-        plan=Plan(way=way, tiles=(Tile(16, 16, num_tokens, 4, 2),), is_measured=True),
+        tiling=Tiling(way=way, tiles=(Tile(16, 16, num_tokens, 4, 2),), is_measured=True),
         seconds=1e-3,
     )
 
@@ -45,9 +45,9 @@ def table(tmp_path):
     ("num_tokens", "nearest"), [(1, 4), (4, 4), (15, 4), (17, 64), (250, 64), (260, 1024), (9999, 1024)]
 )
 def test_the_entry_nearest_in_ratio_is_chosen(table, num_tokens, nearest):
-    plan = choose(SHAPE, num_tokens, path=table)
-    assert plan == next(known.plan for known in read(table) if known.shape == SHAPE and known.num_tokens == nearest)
-    assert plan.is_measured
+    tiling = choose(SHAPE, num_tokens, path=table)
+    assert tiling == next(known.tiling for known in read(table) if known.shape == SHAPE and known.num_tokens == nearest)
+    assert tiling.is_measured
 
 
 @pytest.mark.parametrize("other", [{"device": "another GPU"}, {"dtype": "float16"}, {"top_k": 4}, {"width": 768}])
@@ -72,15 +72,15 @@ def test_torchs_grouped_product_compiles_in_bfloat16_alone():
 )
 def test_predictions_stand_where_nothing_was_measured(tmp_path, shape, num_tokens, way):
     write([], tmp_path / "empty.json")
-    plan = choose(shape, num_tokens, path=tmp_path / "empty.json", most_shared_bytes=SM90_BYTES)
-    assert plan == Plan(way=way, tiles=TILES[way], is_measured=False)
+    tiling = choose(shape, num_tokens, path=tmp_path / "empty.json", most_shared_bytes=SM90_BYTES)
+    assert tiling == Tiling(way=way, tiles=TILES[way], is_measured=False)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
 @pytest.mark.parametrize("way", EXPERT_WAYS | DENSE_WAYS)
 def test_predicted_tiles_fit_the_shared_memory_of_small_gpus(way, dtype):
     value_bytes, limit = (4 if dtype == "float32" else 2), 99 * 1024
-    for tile, matrices in zip(default_plan(way, dtype, limit).tiles, (2, 1), strict=False):
+    for tile, matrices in zip(default_tiling(way, dtype, limit).tiles, (2, 1), strict=False):
         assert tile.num_stages * tile.block_k * (tile.block_m + matrices * tile.block_n) * value_bytes <= limit
 
 
@@ -93,7 +93,7 @@ def test_a_twin_and_experts_have_their_own_ways():
 
 def test_writing_replaces_what_was_measured_before_and_keeps_the_rest(table):
     write([entry(64, "many")], table)
-    assert [(known.num_tokens, known.plan.way) for known in read(table) if known.shape == SHAPE] == [
+    assert [(known.num_tokens, known.tiling.way) for known in read(table) if known.shape == SHAPE] == [
         (4, "few"),
         (64, "many"),
         (1024, "many"),
@@ -101,7 +101,7 @@ def test_writing_replaces_what_was_measured_before_and_keeps_the_rest(table):
 
 
 def test_the_packages_own_table_can_be_read():
-    assert all(known.plan.is_measured for known in read(MEASURED))
+    assert all(known.tiling.is_measured for known in read(MEASURED))
 
 
 @pytest.mark.parametrize("text", ["{", '[{"shape": {}}]', '[{"way": "few"}]', '{"a": 1}'])

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bench.front.blind import ALL, score_answer
+from bench.harness.scoring import Reference, score
 from bench.harness.stats import Interval
 from fixtures.tasks.procedural import Picture, Question, Task
 from fixtures.tasks.procedural.chart_questions import ORIGINS
 
+ALL = "all"  # the group of all questions
 HARD, MAIN = "hard split", "main split"  # kinds that take more than reading one place, and the others
 NUM_RESAMPLES = 2000  # limits of a 95 % interval are then within a hundredth of its width
 RESAMPLING_SEED = 0
@@ -38,6 +39,18 @@ class Points:
     def mean(self) -> float:
         """Return the mean score of a question, 0 to 1."""
         return float(self.sums.sum() / self.counts.sum())
+
+
+def score_answer(task: Task, question: Question, answer: str) -> float:
+    """Score an answer to a question of a task; one that is no option counts 0."""
+    known = Reference(
+        answers=question.answers,
+        question_type=question.question_type,
+        options=question.options,
+        answer_type=question.answer_type,
+        precision=question.precision,
+    )
+    return score(task.scorer, answer, known) or 0.0
 
 
 def groups_of(task: Task, question: Question) -> tuple[str, ...]:

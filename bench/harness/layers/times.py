@@ -22,7 +22,7 @@ COST, PEAKS = ("flops", "bytes"), ("matmul_flop_per_s", "copy_byte_per_s")  # wh
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class LayerTimes:
     """One arm of one scenario: seconds of a layer and of its parts, by block.
 
     Args:
@@ -140,7 +140,7 @@ def holds_layers(record: Record) -> bool:
     return any(name.startswith(BENCHMARK) for name in record.scenarios)
 
 
-def read_cells(records: Iterable[Record]) -> list[Cell]:
+def read_layers(records: Iterable[Record]) -> list[LayerTimes]:
     """Return the arms of every bench_layers scenario, in the order of scale, phase, batch, length and specialization.
 
     Raises:
@@ -148,33 +148,33 @@ def read_cells(records: Iterable[Record]) -> list[Cell]:
             cost or the peaks that a prediction takes.
     """
     found = [record for record in records if holds_layers(record)]
-    cells = [
-        _cell(scenario, arm, record.peaks)
+    layers = [
+        _layer(scenario, arm, record.peaks)
         for record in found
         for scenario in record.scenarios.values()
         if scenario.id.startswith(BENCHMARK)
         for arm in scenario.arms
         if arm != ANCHOR and "/" not in arm
     ]
-    if not cells:
+    if not layers:
         raise ValueError(f"records must hold scenarios of {BENCHMARK[:-1]}, got none; run pytest bench/bench_layers.py")
-    _check_comparable(found, cells)
-    return sorted(cells, key=_order)
+    _check_comparable(found, layers)
+    return sorted(layers, key=_order)
 
 
-def _check_comparable(records: Sequence[Record], cells: Sequence[Cell]) -> None:
-    """Refuse cells that a page would lay over each other, or divide across machines."""
+def _check_comparable(records: Sequence[Record], layers: Sequence[LayerTimes]) -> None:
+    """Refuse layers that a page would lay over each other, or divide across machines."""
     kinds = {describe(record.kind) for record in records}
     if len(kinds) > 1:
         raise ValueError(f"a page must be of one kind of machine, got {'; '.join(sorted(kinds))}; write one for each")
-    held = Counter(f"{cell.scenario} {cell.arm}" for cell in cells)
+    held = Counter(f"{layer.scenario} {layer.arm}" for layer in layers)
     if twice := sorted(name for name, number in held.items() if number > 1):
         raise ValueError(
             f"each scenario must be in one record alone, got {twice[0]} in several; name the one that is to count"
         )
 
 
-def _cell(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
+def _layer(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> LayerTimes:
     series = {"": scenario.arms[arm], **_parts_of(arm, scenario)}
     beside = _parts_of(UNIFORM, scenario) if arm == PRIMARY else {}
     costs = {name: part.cost for name, part in series.items() if part.cost}
@@ -186,7 +186,7 @@ def _cell(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> Cell:
                 f"{scenario.id} {arm} must have the {what} {', '.join(names)}, got none for {', '.join(missing)}; "
                 "measure it again with pytest bench/bench_layers.py"
             )
-    return Cell(
+    return LayerTimes(
         scenario=scenario.id,
         arm=arm,
         params=whole.params,
@@ -209,6 +209,6 @@ def _samples(series: ArmSeries) -> list[float]:
     return [one for launch in series.launches for one in launch.samples]
 
 
-def _order(cell: Cell) -> tuple[object, ...]:
-    place = (len(cell.scale), cell.scale, cell.phase, cell.batch_size, len(cell.length), cell.length)
-    return (*place, cell.facts["msi"], cell.scenario, not cell.is_moe, cell.arm)
+def _order(layer: LayerTimes) -> tuple[object, ...]:
+    place = (len(layer.scale), layer.scale, layer.phase, layer.batch_size, len(layer.length), layer.length)
+    return (*place, layer.facts["msi"], layer.scenario, not layer.is_moe, layer.arm)

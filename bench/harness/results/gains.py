@@ -1,6 +1,6 @@
-"""Records as cells: how much faster the MoE is than one other model in one scenario of the whole model.
+"""Records as gains: how much faster the MoE is than one other model in one scenario of the whole model.
 
-A scenario that was measured with all layers gives its cell as it is; one measured with a few layers of true width, at
+A scenario that was measured with all layers gives its gain as it is; one measured with a few layers of true width, at
 three depths or more, gives it by the line through them.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.harness.arms import ANCHOR, PRIMARY, is_peer
 from bench.harness.environment import describe
 from bench.harness.extrapolate import DEPTHS_NEEDED, WORST_CHECK_ERROR, Line, fit, full_depth_id, median_sample
-from bench.harness.layers.cells import BENCHMARK as LAYERS
+from bench.harness.layers.times import BENCHMARK as LAYERS
 from bench.harness.metrics import METRICS
 from bench.harness.peaks import floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
@@ -26,8 +26,8 @@ LIMITS = (2.5, 97.5)  # percentiles of a 95 % interval
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """The MoE against one other arm."""
+class Gain:
+    """How much faster the MoE is than one other arm, and what says so."""
 
     machine: str
     benchmark: str
@@ -66,7 +66,7 @@ class Cell:
 
 
 class Dropped(NamedTuple):
-    """A scenario that gives no cell, and why."""
+    """A scenario that gives no gain, and why."""
 
     scenario: str
     against: str
@@ -76,12 +76,12 @@ class Dropped(NamedTuple):
 class Found(NamedTuple):
     """What records give."""
 
-    cells: list[Cell]
+    gains: list[Gain]
     dropped: list[Dropped]
 
 
-def cells_of(records: Iterable[Record]) -> Found:
-    """Return the cells of all records; peers, counted scenarios and single layers have none.
+def gains_of(records: Iterable[Record]) -> Found:
+    """Return the gains of all records; peers, counted scenarios and single layers have none.
 
     Args:
         records: of one machine or several; depths of a scenario may lie in different records of one kind of machine,
@@ -91,12 +91,12 @@ def cells_of(records: Iterable[Record]) -> Found:
     for record in records:
         machines.setdefault(str(sorted(record.kind.items())), []).append(record)
     found = [
-        _cell(family, against, describe(group[-1].kind))
+        _gain(family, against, describe(group[-1].kind))
         for group in machines.values()
         for (_, against), family in _families(group).items()
     ]
-    cells = [one for one in found if isinstance(one, Cell)]
-    return Found(cells, [one for one in found if isinstance(one, Dropped)])
+    gains = [one for one in found if isinstance(one, Gain)]
+    return Found(gains, [one for one in found if isinstance(one, Dropped)])
 
 
 class _Seen(NamedTuple):
@@ -128,7 +128,7 @@ def _depth(scenario: Scenario) -> int:
     return 0 if depth == facts.get(f"full_depth_{PRIMARY}") else depth
 
 
-def _cell(by_depth: Mapping[int, _Seen], against: str, machine: str) -> Cell | Dropped:
+def _gain(by_depth: Mapping[int, _Seen], against: str, machine: str) -> Gain | Dropped:
     """Join the depths of one scenario; say why where they are too few, or lie on no line."""
     whole = by_depth.get(0)
     depths = () if whole else tuple(sorted(by_depth))
@@ -147,7 +147,7 @@ def _cell(by_depth: Mapping[int, _Seen], against: str, machine: str) -> Cell | D
         return Dropped(name, against, f"its depths lie on no line (error {100 * error:.0f} %); measure again")
     floors = {arm: _floor_s(depths, found, full[arm], peaks) for arm, found in series.items()}
     known = {arm: floor for arm, floor in floors.items() if floor}
-    return Cell(
+    return Gain(
         machine=machine,
         benchmark=name.partition("[")[0],
         scale=full_depth_id(str(moe.params["scale"])),

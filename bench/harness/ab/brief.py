@@ -1,0 +1,21 @@
+"""What base and head are compared by: revisions, scenarios, options and time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """What is compared, and how long it may take."""
+
+    root: Path
+    base: str  # a git revision
+    head: str | None  # a git revision; None is the working tree as it is
+    expression: str  # pytest's -k; empty for all scenarios
+    arguments: Sequence[str]  # pytest options of both sides: scales, sizes, device
+    budget_s: float
+    seed: int
+    tolerances: Path  # a file; see `tolerances`
+    side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
+    profile: bool = False  # regressed scenarios once more, under the profiler
