@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.harness.stats import mean_interval
+from bench.harness.stats import Interval, mean_interval
 
 Twin = Mapping[str, Any]
 REQUIRED = ("task", "size", "variant", "seed", "accuracy", "blind")
@@ -112,7 +112,7 @@ def summary_rows(variants: Mapping[str, Sequence[Twin]]) -> list[tuple[str, ...]
         (
             variant,
             str(len(twins)),
-            mean_interval([twin["accuracy"]["all"]["estimate"] for twin in twins]).text(".2f"),
+            _mean_share([twin["accuracy"]["all"]["estimate"] for twin in twins]).text(".2f"),
             *cells,
         )
         for variant, twins in variants.items()
@@ -127,8 +127,22 @@ def _routing_cells(twins: Sequence[Twin], reference: Sequence[Twin]) -> tuple[st
         return ("",) * 4
     layers = ", ".join(f"{value:.2f}" for value in msi.mean(axis=0))
     imbalance = by_layer(twins, "imbalance").mean(axis=1).tolist()
-    msi_text, imbalance_text = (mean_interval(values).text(".2f") for values in (_mean_msi(twins), imbalance))
-    return msi_text, layers, imbalance_text, _against_reference(twins, reference)
+    return (
+        _mean_share(_mean_msi(twins)).text(".2f"),
+        layers,
+        mean_interval(imbalance).text(".2f"),
+        _against_reference(twins, reference),
+    )
+
+
+def _mean_share(values: Sequence[float]) -> Interval:
+    """Return the mean of shares with its interval, which ends at 0 and 1; one value has no interval.
+
+    >>> _mean_share([0.9, 1.0]).high, _mean_share([0.9]).high
+    (1.0, inf)
+    """
+    mean = mean_interval(values)
+    return Interval(mean.estimate, max(mean.low, 0.0), min(mean.high, 1.0)) if len(values) > 1 else mean
 
 
 def _mean_msi(twins: Sequence[Twin]) -> list[float]:
