@@ -25,7 +25,7 @@ def point(name: str, accuracy: Interval, rate: Interval, **changes: Any) -> Poin
     fields: dict[str, Any] = {
         "tier": "measured", "task": "charts", "series": name, "size": "small", "kind": "dense", "num_parameters": 1e6,
         "num_active_parameters": 1e6, "accuracy": accuracy, "throughput": dict.fromkeys(AXES, rate),
-        "accuracy_by_seed": {0: accuracy},
+        "accuracy_by_seed": {0: accuracy, 1: accuracy},
     }  # fmt: skip
     return Point(**{**fields, **changes})
 
@@ -74,6 +74,17 @@ def test_a_point_is_dominated_only_where_both_intervals_separate() -> None:
     }  # fmt: skip
     assert placed["clearly"].rival is best
     assert placed["best"].rival is None
+
+
+def test_a_variant_of_one_seed_neither_dominates_nor_is_told_apart() -> None:
+    good, bad = point("good", around(0.8, 0.01), around(100, 5)), point("bad", around(0.5, 0.01), around(80, 5))
+    assert place([good, bad], AXIS)[1].standing is Standing.DOMINATED
+    once = replace(good, accuracy_by_seed={0: good.accuracy})
+    assert place([once, bad], AXIS)[1].standing is Standing.OPEN
+    fast = point("fast", around(0.5, 0.01), around(200, 5))
+    assert [picks(place([one, fast], AXIS), AXIS)[0].ties for one in (good, once)] == [(), (fast,)]
+    supplied = replace(once, tier="supplied")  # one checkpoint, which stands for itself
+    assert place([supplied, replace(bad, tier="supplied")], AXIS)[1].standing is Standing.DOMINATED
 
 
 def test_equal_points_are_both_on_the_front() -> None:
@@ -162,8 +173,12 @@ def test_a_plain_moe_of_a_publisher_is_never_smoes(tmp_path: Path) -> None:
 
 def test_pairs_are_by_seed_with_the_paired_interval_against_dense(tmp_path: Path) -> None:
     paired = {"estimate": -0.1, "low": -0.11, "high": -0.09}
-    twins = [entry("dense", 0, 0.6, 100), entry("plain", 0, 0.58, 200),
-             entry("smoes-attention", 0, 0.5, 150, minus_dense=paired)]  # fmt: skip
+    twins = [
+        one
+        for seed in (0, 1)  # alike, so that what is joined is what one is
+        for one in (entry("dense", seed, 0.6, 100), entry("plain", seed, 0.58, 200),
+                    entry("smoes-attention", seed, 0.5, 150, minus_dense=paired))
+    ]  # fmt: skip
     found = {
         (p.point.series, p.against.series): p
         for p in pairs(read_tiers([document(tmp_path, twins)])["measured"].points, AXIS)
@@ -175,6 +190,8 @@ def test_pairs_are_by_seed_with_the_paired_interval_against_dense(tmp_path: Path
     half = math.hypot(0.02, 0.02)
     assert found["smoes-attention", "plain"].difference == pytest.approx((-0.08, -0.08 - half, -0.08 + half))
     assert [found[key].outcome for key in found] == ["open", "loses", "loses"]
+    (once,) = pairs(read_tiers([document(tmp_path, twins[:2])])["measured"].points, AXIS)
+    assert once.outcome == "one seed"
 
 
 def test_published_pairs_are_those_that_the_document_names(tmp_path: Path) -> None:

@@ -43,8 +43,9 @@ def test_nothing_measured_is_no_answer() -> None:
     assert answers.throughput([]) == answers.front({}) == answers.latency([]) == ""
 
 
-def twins_of(tmp_path: Path, *entries: dict[str, Any]) -> str:
-    return answers.front(read_tiers([document(tmp_path, entries)]))
+def twins_of(tmp_path: Path, *entries: dict[str, Any], num_seeds: int = 2) -> str:
+    seeded = [{**one, "seed": seed} for one in entries for seed in range(num_seeds)]
+    return answers.front(read_tiers([document(tmp_path, seeded)]))
 
 
 def test_outcomes_are_counted_over_sizes_against_dense_of_equal_total_parameters(tmp_path: Path) -> None:
@@ -66,6 +67,10 @@ def test_plain_moes_are_counted_apart(tmp_path: Path) -> None:
     said = twins_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), entry("smoes-gaussian", 0, 0.50))
     assert "plain MoEs against dense models of about equal total parameters are more accurate in 0 of 1" in said
     assert "less accurate in 1" in said
+
+
+def test_what_was_trained_once_is_not_counted(tmp_path: Path) -> None:
+    assert twins_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), num_seeds=1) == ""
 
 
 def test_a_layers_answer_names_the_least_and_the_greatest_multiple() -> None:

@@ -65,7 +65,14 @@ def _placed(point: Point, points: Sequence[Point], axis: str) -> Placed:
 
 
 def _separated(better: Point, worse: Point, axis: str) -> bool:
-    return better.accuracy.low > worse.accuracy.high and better.throughput[axis].low > worse.throughput[axis].high
+    is_faster = better.throughput[axis].low > worse.throughput[axis].high
+    return is_faster and not _may_tie(better, worse) and better.accuracy.low > worse.accuracy.high
+
+
+def _may_tie(one: Point, other: Point) -> bool:
+    """Say whether two cannot be told apart in accuracy: their intervals meet, or one of them was trained but once."""
+    meet = one.accuracy.low <= other.accuracy.high and other.accuracy.low <= one.accuracy.high
+    return meet or one.has_one_seed or other.has_one_seed
 
 
 def _ahead(better: Point, worse: Point, axis: str) -> bool:
@@ -96,5 +103,5 @@ def picks(placed: Sequence[Placed], axis: str) -> list[Pick]:
 def _ties(pick: Point, points: Sequence[Point], axis: str) -> tuple[Point, ...]:
     """Return those as fast that cannot be told from the pick in accuracy: fastest first, then most accurate."""
     fast = [point for point in points if point.throughput[axis].estimate >= pick.throughput[axis].estimate]
-    as_good = [point for point in fast if point is not pick and point.accuracy.high >= pick.accuracy.low]
+    as_good = [point for point in fast if point is not pick and _may_tie(point, pick)]
     return tuple(sorted(as_good, key=lambda point: (-point.throughput[axis].estimate, -point.accuracy.estimate)))

@@ -10,6 +10,7 @@ from bench.harness.stats import Interval
 DENSE = "dense"  # the twin of equal total parameters
 REFERENCES = (DENSE, "dense_active", "plain")  # of twins of one size; then equal active ones, and no specialization
 SIGNS = ("loses", "open", "wins")  # the interval is below 0, around it, above it
+ONE_SEED = "one seed"  # trained once, where another seed may turn the sign: not judged
 
 
 class Pair(NamedTuple):
@@ -23,7 +24,9 @@ class Pair(NamedTuple):
 
     @property
     def outcome(self) -> str:
-        """Say how the point fares in accuracy: one of SIGNS."""
+        """Say how the point fares in accuracy: one of SIGNS, or ONE_SEED."""
+        if self.point.has_one_seed or self.against.has_one_seed:
+            return ONE_SEED
         return SIGNS[1 + (self.difference.low > 0) - (self.difference.high < 0)]
 
 

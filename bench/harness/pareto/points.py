@@ -9,6 +9,7 @@ from bench.harness.stats import Interval, mean_interval
 AXES = ("req_per_s", "prefill_tok_per_s")  # throughputs, keys of METRICS; the first is what a user waits for
 LIMITS = Interval._fields  # how documents write an interval
 MEASURED, PREDICTED = "measured", "predicted"  # where a throughput comes from
+TRAINED = "measured"  # the tier whose points stand for ways of training, one checkpoint a seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,11 @@ class Point:
     unparsed_rate: float | None = None
     compared_with: tuple[str, ...] = ()
     source: str = ""
+
+    @property
+    def has_one_seed(self) -> bool:
+        """Say whether it stands for a way of training that was tried once: its interval knows nothing of luck."""
+        return self.tier == TRAINED and len(self.accuracy_by_seed) == 1
 
     @property
     def name(self) -> str:

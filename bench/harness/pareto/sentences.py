@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from bench.harness.metrics import METRICS
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.front import Pick, Placed, Standing
-from bench.harness.pareto.pairs import Pair, pairs
+from bench.harness.pareto.pairs import ONE_SEED, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED, PREDICTED, Point
 from bench.harness.pareto.tables import MIXED, TITLES, count, points
 
@@ -89,6 +89,8 @@ def outcomes(found: Sequence[Pair], against: str, who: str) -> str:
     if not these:
         return ""
     counts = [f"{sum(pair.outcome == name for pair in these)} {said}" for name, said in OUTCOMES.items()]
+    if num_once := sum(pair.outcome == ONE_SEED for pair in these):
+        counts.append(f"{num_once} not judged, trained with {ONE_SEED}")
     lost = [f"{pair.point.name}, {points(pair.difference)} points" for pair in these if pair.outcome == "loses"]
     losers = f" (lost: {'; '.join(lost)})" if lost else ""
     ratios = [pair.speedup.estimate for pair in these if pair.speedup is not None]

@@ -37,7 +37,7 @@ def _point_row(point: Point, standing: Standing, rival: Point | None) -> tuple[s
         KINDS[point.kind],
         f"{sizes[0]} ({sizes[1]})" if len(sizes) > 1 else sizes[0],
         percent(point.accuracy),
-        ", ".join(f"{100 * one.estimate:.1f}" for one in seeds) if len(seeds) > 1 else "",
+        ", ".join(f"{100 * one.estimate:.1f}" for one in seeds) if len(seeds) > 1 or point.has_one_seed else "",
         *("" if share is None else f"{100 * share:.1f}" for share in (point.blind, point.unparsed_rate)),
         *(throughput(point, axis) for axis in AXES),
         f"{standing.value}{f': {rival.name}' if rival else ''}",

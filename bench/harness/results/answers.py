@@ -8,7 +8,7 @@ from typing import TypeVar
 from bench.harness.layers.sentences import most_specialized
 from bench.harness.layers.times import LayerTimes
 from bench.harness.pareto.documents import Tier
-from bench.harness.pareto.pairs import DENSE, Pair, pairs
+from bench.harness.pareto.pairs import DENSE, ONE_SEED, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED
 from bench.harness.pareto.sentences import listed
 from bench.harness.results.gains import Gain
@@ -78,9 +78,10 @@ def front(tiers: Mapping[str, Tier]) -> str:
 
 
 def _of_tier(name: str, tier: Tier) -> list[str]:
-    found = [pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0]) if _equal_total(pair)]
+    known = [pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0]) if pair.outcome != ONE_SEED]
+    found = [pair for pair in known if _equal_total(pair)]
     groups = _grouped(found, lambda pair: (pair.point.kind, pair.point.basis))
-    return [f"{name.capitalize()}: {_fares(group)}" for group in groups]
+    return [f"{name.capitalize()}: {'; '.join(map(_fares, groups))}."] if groups else []
 
 
 def _equal_total(pair: Pair) -> bool:
@@ -99,7 +100,7 @@ def _fares(found: Sequence[Pair]) -> str:
     return (
         f"{MOES[found[0].point.kind]} against dense models of about equal total parameters are more accurate in "
         f"{counts['wins']} of {len(found)} comparisons, less accurate in {counts['loses']} and not told apart in "
-        f"{counts['open']}, at {speed} ({how})."
+        f"{counts['open']}, at {speed} ({how})"
     )
 
 
