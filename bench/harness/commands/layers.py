@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bench.harness.commands.parsing import Commands
+from bench.harness.commands.parsing import Commands, command_line
 from bench.harness.layers.page import page
 from bench.harness.layers.times import read_layers
 from bench.harness.plot.layers import draw_layers
@@ -30,8 +30,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw the figures and write the page."""
     records = {path: load(path) for path in options.records}
-    names = " ".join(path.as_posix() for path in options.records)
-    said = page(records, f"python -m bench.harness layers {names} --out {options.out.as_posix()}")
+    said = page(records, command_line("layers", options.records, options.out))
     figures = draw_layers(read_layers(records.values()), options.out.parent / IMAGES)
     replace_text(options.out, said)
     for path in (options.out, *figures):

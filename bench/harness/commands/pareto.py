@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.harness.commands.parsing import Commands
+from bench.harness.commands.parsing import Commands, command_line
 from bench.harness.pareto.documents import Tier, read_tiers
 from bench.harness.pareto.page import page
 from bench.harness.pareto.points import AXES
@@ -48,8 +48,7 @@ def write(documents: Sequence[Path], tiers: Mapping[str, Tier], out: Path) -> st
         out: Where the page is to be.
     """
     figures = {(name, axis): figure_paths(name, axis) for name in tiers for axis in AXES}
-    names = " ".join(path.as_posix() for path in documents)
-    return page(tiers, figures, f"python -m bench.harness pareto {names} --out {out.as_posix()}")
+    return page(tiers, figures, command_line("pareto", documents, out))
 
 
 def run(options: argparse.Namespace) -> int:

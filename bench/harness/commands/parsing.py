@@ -3,7 +3,8 @@
 import argparse
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
 USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR; argparse's own is 2, which pytest uses for an interrupted run
@@ -33,6 +34,15 @@ class Parser(argparse.ArgumentParser):
         """Print usage and message, and end."""
         self.print_usage(sys.stderr)
         self.exit(USAGE_ERROR, f"{self.prog}: error: {message}\n")
+
+
+def command_line(name: str, paths: Iterable[Path], out: Path) -> str:
+    """Return the line that writes a page again, as the page shows it.
+
+    >>> command_line("layers", [Path("a.json"), Path("b.json")], Path("docs/page.md"))
+    'python -m bench.harness layers a.json b.json --out docs/page.md'
+    """
+    return " ".join(["python -m bench.harness", name, *(path.as_posix() for path in paths), "--out", out.as_posix()])
 
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bench.harness.commands.parsing import Commands
+from bench.harness.commands.parsing import Commands, command_line
 from bench.harness.performance.page import page
 from bench.harness.record import load, replace_text
 
@@ -30,8 +30,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the page."""
     records = {path: load(path) for path in options.records}
-    names = " ".join(path.as_posix() for path in options.records)
-    said = page(records, f"python -m bench.harness performance {names} --out {options.out.as_posix()}")
+    said = page(records, command_line("performance", options.records, options.out))
     replace_text(options.out, said)
     print(f"written: {options.out}")
     return 0

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.harness.commands.parsing import Commands
+from bench.harness.commands.parsing import Commands, command_line
 from bench.harness.pareto.documents import read_tiers
 from bench.harness.plot.results import COVER_SCALES, draw_covers, draw_speedups
 from bench.harness.plot.style import DARK, LIGHT
@@ -57,8 +57,7 @@ def run(options: argparse.Namespace) -> int:
     """Draw the figures and write the page."""
     paths, documents = _parted(options.records)
     records = {path: load(path) for path in paths}
-    names = " ".join(path.as_posix() for path in options.records)
-    command = f"python -m bench.harness results {names} --out {options.out.as_posix()}"
+    command = command_line("results", options.records, options.out)
     fronts = read_tiers(documents) if documents else {}
     found, figures = gains_of(records.values()), [options.out.parent / figure for figure in FIGURES]
     said = page(records, found, fronts, FIGURES, command)
