@@ -93,11 +93,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Path) -> None:
     text = text_of(tmp_path, twins())
-    assert "charts: the most accurate is **dense small** (80.0 %, 50.0 req/s)" in text
+    assert re.search(r"charts: the most accurate is \*\*dense small\*\* \(80\.0 \[\d.*?\] %, 50\.0 req/s\)", text)
     assert "| up to 100 req/s     | plain small        |" in text
-    assert "smoes-attention is dominated at small (by plain small)." in text
-    assert "SMoES against dense of the same size, in accuracy: 0 won, 1 lost and 0 open" in text
-    assert "Every model, and of several seeds each, beats the best guess without sight" in text
+    assert "smoes-attention small is dominated by plain small." in text
+    assert "SMoES against their dense twins, in accuracy: 0 won, 1 lost and 0 open" in text
+    assert "in requests/s: 1 faster, 0 slower and 0 open (1.80 times)." in text  # 90 against 50
+    assert "Accuracy is over 500 questions." in text
+    assert "Each trained seed beats the best guess without sight" in text
+    assert "up to 48.0 req/s at its floor (21.1 req/s at 44 % of it)" in text
     assert "at most 48.0 req/s, predicted" in text
     assert "-1.0 [-6.7, +4.7] points on MMMU, told apart on none of them" in text
     assert "9.60 times the requests/s" in text
@@ -108,8 +111,8 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Pa
 
 def test_sentences_turn_with_the_results(tmp_path: Path) -> None:
     text = text_of(tmp_path, twins(**{"smoes-attention": 0.9}))
-    assert "smoes-attention is on the front at small." in text
-    assert "SMoES against dense of the same size, in accuracy: 1 won, 0 lost and 0 open" in text
+    assert "smoes-attention small is on the front." in text
+    assert "SMoES against their dense twins, in accuracy: 1 won, 0 lost and 0 open" in text
     blind = text_of(tmp_path, twins(plain=0.205))  # +-0.01 around it, against 0.2
     assert "Not above the best guess without sight, by the interval: plain small (seed 0, 1 and 2)." in blind
 

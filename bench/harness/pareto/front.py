@@ -16,6 +16,7 @@ class Standing(Enum):
     FRONT = "on the front"  # no other is at least as good on both axes, by the estimates
     OPEN = "open"  # another is, but the intervals overlap on an axis: it may be chance
     DOMINATED = "dominated"  # another is better on both axes, and the intervals separate on both
+    UNRANKED = "one seed: not ranked"  # of a way of training that others tried several times
 
 
 class Placed(NamedTuple):
@@ -53,10 +54,13 @@ def place(points: Sequence[Point], axis: str) -> list[Placed]:
             f"points of a front must be of one tier and one task, got {', '.join(map(' '.join, groups))}; "
             "make a front of each"
         )
-    return [_placed(point, points, axis) for point in points]
+    ranked = [point for point in points if not point.has_one_seed] or points  # where none has more, all are alike
+    return [_placed(point, ranked, axis) for point in points]
 
 
 def _placed(point: Point, points: Sequence[Point], axis: str) -> Placed:
+    if point not in points:
+        return Placed(point, Standing.UNRANKED, None)
     for standing, ahead in ((Standing.DOMINATED, _separated), (Standing.OPEN, _ahead)):
         rivals = [other for other in points if other.basis == point.basis and ahead(other, point, axis)]
         if rivals:
@@ -65,14 +69,7 @@ def _placed(point: Point, points: Sequence[Point], axis: str) -> Placed:
 
 
 def _separated(better: Point, worse: Point, axis: str) -> bool:
-    is_faster = better.throughput[axis].low > worse.throughput[axis].high
-    return is_faster and not _may_tie(better, worse) and better.accuracy.low > worse.accuracy.high
-
-
-def _may_tie(one: Point, other: Point) -> bool:
-    """Say whether two cannot be told apart in accuracy: their intervals meet, or one of them was trained but once."""
-    meet = one.accuracy.low <= other.accuracy.high and other.accuracy.low <= one.accuracy.high
-    return meet or one.has_one_seed or other.has_one_seed
+    return better.accuracy.low > worse.accuracy.high and better.throughput[axis].low > worse.throughput[axis].high
 
 
 def _ahead(better: Point, worse: Point, axis: str) -> bool:
@@ -95,7 +92,7 @@ def picks(placed: Sequence[Placed], axis: str) -> list[Pick]:
         placed: Of one tier, task and basis, as `by_basis` parts them.
         axis: As there.
     """
-    points = [one.point for one in placed]
+    points = [one.point for one in placed if one.standing is not Standing.UNRANKED]
     front = {point.throughput[axis].estimate: point for point, standing, _ in placed if standing is Standing.FRONT}
     return [Pick(rate, front[rate], _ties(front[rate], points, axis)) for rate in sorted(front)]
 
@@ -103,5 +100,5 @@ def picks(placed: Sequence[Placed], axis: str) -> list[Pick]:
 def _ties(pick: Point, points: Sequence[Point], axis: str) -> tuple[Point, ...]:
     """Return those as fast that cannot be told from the pick in accuracy: fastest first, then most accurate."""
     fast = [point for point in points if point.throughput[axis].estimate >= pick.throughput[axis].estimate]
-    as_good = [point for point in fast if point is not pick and _may_tie(point, pick)]
+    as_good = [point for point in fast if point is not pick and point.accuracy.high >= pick.accuracy.low]
     return tuple(sorted(as_good, key=lambda point: (-point.throughput[axis].estimate, -point.accuracy.estimate)))

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from bench.harness.pareto.points import AXES, LIMITS, MEASURED, Point, joined_rate, joined_share
+from bench.harness.pareto.points import AXES, LIMITS, MEASURED, TRAINED, Point, joined_rate, joined_share
 from bench.harness.stats import Interval
 from bench.harness.twins import require_same_training, variant_names
 
 SMOES = "smoes"  # how the names of SMoES' variants begin
+PLAIN = "plain"  # the variant without specialization; whatever else is an MoE takes something of SMoES away
 OWN_NAME = "give each model a name of its own (bench.front.supplied: --name)"
 REMEDIES = {  # what entries of one model have in common -> what to do where they do not
     "num_parameters": OWN_NAME,
@@ -61,7 +62,7 @@ def _point(tier: str, series: str, entries: Sequence[Json]) -> Point:
         task=first["task"],
         series=series,
         size=first["size"],
-        kind=first.get("kind") or _kind(first),
+        kind=first.get("kind") or _kind(tier, first),
         num_parameters=first["num_parameters"],
         num_active_parameters=first["num_active_parameters"],
         accuracy=joined_share([_interval(entry["accuracy"]["all"]) for entry in entries]),
@@ -79,10 +80,12 @@ def _point(tier: str, series: str, entries: Sequence[Json]) -> Point:
     )
 
 
-def _kind(entry: Json) -> str:
+def _kind(tier: str, entry: Json) -> str:
     if str(entry["variant"]).startswith(SMOES):
         return "smoes"
-    return "moe" if entry["num_active_parameters"] < entry["num_parameters"] else "dense"
+    if entry["num_active_parameters"] >= entry["num_parameters"]:
+        return "dense"
+    return "moe" if tier != TRAINED or entry["variant"] == PLAIN else "ablation"
 
 
 def _interval(table: Json) -> Interval:

@@ -25,6 +25,10 @@ from bench.harness.pareto.tables import (
 Figures = Mapping[tuple[str, str], Sequence[Path]]  # (tier, axis) -> its files, the SVG first
 
 TEMPLATE = Path(__file__).with_name("template.md")
+OTHER_AXES = (
+    "Each figure has its own front. What to pick and the standing in the tables are by "
+    f"{METRICS[AXES[0]].label}, as in the first."
+)
 ABSENT = "No such document was given to the command above."
 
 
@@ -83,6 +87,7 @@ def _tier(tier: Tier, figures: Figures) -> str:
     parts = [f"Machine: {tier.machine}. Workload: {tier.workload}. From {documents}."]
     for axis in AXES:
         parts.append(picture(f"Accuracy against {METRICS[axis].label}, {tier.name}", *figures[tier.name, axis]))
+    parts.append(OTHER_AXES)
     parts += [_task(tier.of(task), task) for task in tier.tasks]
     parts.append("\n".join(f"- {escape(source)}" for source in sentences.sources(tier)))
     return "\n\n".join(filter(None, parts))
@@ -99,7 +104,8 @@ def _pick_tables(placed: Sequence[Placed]) -> list[str]:
 def _task(of_task: Sequence[Point], task: str) -> str:
     placed = place(of_task, AXES[0])
     found = pairs(of_task, AXES[0])
-    said = [sentences.against_blind(of_task), sentences.spread(of_task), *_against(found, "MoEs")]
+    said = [sentences.asked(of_task), sentences.against_blind(of_task), sentences.spread(of_task)]
+    said += _against(found, "All MoEs (plain, SMoES, ablations)")
     parts = [
         f"### {TITLES.get(task, task)}",
         *_pick_tables(placed),

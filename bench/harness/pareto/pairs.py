@@ -54,10 +54,19 @@ def _pair(point: Point, other: Point, axis: str) -> Pair:
     return Pair(
         point=point,
         against=other,
-        difference=joined(by_seed) if by_seed else independent_difference(point.accuracy, other.accuracy),
+        difference=_within_one(joined(by_seed) if by_seed else independent_difference(point.accuracy, other.accuracy)),
         num_seeds=len(seeds),
         speedup=_ratio(point.throughput[axis], other.throughput[axis]) if point.basis == other.basis else None,
     )
+
+
+def _within_one(difference: Interval) -> Interval:
+    """Keep the interval of a difference of two shares where such a difference can lie.
+
+    >>> _within_one(Interval(-0.5, -1.5, 0.5))
+    Interval(estimate=-0.5, low=-1.0, high=0.5)
+    """
+    return Interval(difference.estimate, max(difference.low, -1.0), min(difference.high, 1.0))
 
 
 def _ratio(one: Interval, other: Interval) -> Interval:

@@ -7,14 +7,14 @@ from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.front import Pick, Placed, Standing
 from bench.harness.pareto.pairs import ONE_SEED, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED, PREDICTED, Point
-from bench.harness.pareto.tables import MIXED, TITLES, count, points
+from bench.harness.pareto.tables import MIXED, TITLES, count, percent, points
 
 OUTCOMES = {"wins": "won", "loses": "lost", "open": "open"}  # Pair.outcome -> how it is counted
 
 
 ALLOWED = {  # basis -> what a ratio of throughputs means
     MEASURED: "measured {} times the requests/s",
-    PREDICTED: "the floor allows {} times the requests/s",
+    PREDICTED: "by floors {} times the requests/s",
 }
 
 
@@ -28,7 +28,7 @@ def picks(name: str, found: Sequence[Pick]) -> str:
     most_accurate, fastest = found[0], found[-1].point
     said = [f"the most accurate is {_at(most_accurate.point)}"]
     if most_accurate.ties:
-        said.append(f"the fastest that cannot be told from it is {_at(most_accurate.ties[0])}")
+        said.append(f"the fastest not told apart from it is {_at(most_accurate.ties[0])}")
     if fastest not in (most_accurate.point, *most_accurate.ties[:1]):
         said.append(f"the fastest of all is {_at(fastest)}")
     return f"{name}: {'; '.join(said)}."
@@ -46,35 +46,30 @@ def title(task: str) -> str:
 def _at(point: Point) -> str:
     rate = METRICS[AXES[0]].display(point.throughput[AXES[0]].estimate)
     bound = "at most " if point.basis == PREDICTED else ""
-    return f"**{point.name}** ({100 * point.accuracy.estimate:.1f} %, {bound}{rate})"
+    return f"**{point.name}** ({percent(point.accuracy)} %, {bound}{rate})"
 
 
 def scale(tier: Tier) -> str:
-    """Say between which numbers of parameters the points lie."""
+    """Say between which numbers of parameters the points lie, and where nobody measured their throughput."""
     sizes = [point.num_parameters for point in tier.points]
-    return f"{' to '.join(dict.fromkeys(count(pick(sizes)) for pick in (min, max)))} parameters"
+    said = f"{' to '.join(dict.fromkeys(count(pick(sizes)) for pick in (min, max)))} parameters"
+    predicted = all(point.basis == PREDICTED for point in tier.points)
+    return f"{said}, throughput predicted and not measured" if predicted else said
 
 
 def standing_of_smoes(placed: Sequence[Placed]) -> list[str]:
     """Say for each variant of SMoES where it is on the front, and by whom it is beaten elsewhere."""
-    found = [one for one in placed if one.point.kind == "smoes"]
-    sentences = []
-    for series in dict.fromkeys(one.point.series for one in found):
-        of_series = [one for one in found if one.point.series == series]
-        said = [_standing(standing, of_series) for standing in Standing]
-        sentences.append(f"{series} is {'; '.join(filter(None, said))}.")
-    return sentences
+    return [f"{_standing(one)}." for one in placed if one.point.kind == "smoes"]
 
 
-def _standing(standing: Standing, placed: Sequence[Placed]) -> str:
-    these = [one for one in placed if one.standing is standing]
-    named = [f"{one.point.size}{f' (by {one.rival.name})' if one.rival else ''}" for one in these]
-    says = {
-        Standing.FRONT: "on the front at",
-        Standing.OPEN: "behind within the intervals at",
-        Standing.DOMINATED: "dominated at",
-    }
-    return f"{says[standing]} {listed(named)}" if named else ""
+def _standing(placed: Placed) -> str:
+    name, rival = placed.point.name, placed.rival.name if placed.rival else ""
+    return {
+        Standing.FRONT: f"{name} is on the front",
+        Standing.OPEN: f"{name} is behind {rival} on both axes by the estimates, but intervals overlap",
+        Standing.DOMINATED: f"{name} is dominated by {rival}",
+        Standing.UNRANKED: f"{name} was trained with {ONE_SEED} and is not ranked",
+    }[placed.standing]
 
 
 def outcomes(found: Sequence[Pair], against: str, who: str) -> str:
@@ -93,15 +88,25 @@ def outcomes(found: Sequence[Pair], against: str, who: str) -> str:
         counts.append(f"{num_once} not judged, trained with {ONE_SEED}")
     lost = [f"{pair.point.name}, {points(pair.difference)} points" for pair in these if pair.outcome == "loses"]
     losers = f" (lost: {'; '.join(lost)})" if lost else ""
-    ratios = [pair.speedup.estimate for pair in these if pair.speedup is not None]
-    speed = f"{_span(ratios)} times as fast" if ratios else MIXED
-    return f"{who} against {against} of the same size, in accuracy: {listed(counts)}{losers}; in requests/s: {speed}."
+    return (
+        f"{who} against their {against} twins, in accuracy: {listed(counts)}{losers}; in requests/s: {_speed(these)}."
+    )
 
 
-def _span(ratios: Sequence[float]) -> str:
+def _speed(found: Sequence[Pair]) -> str:
+    """Count where the first of a pair is faster and slower for certain; say between which ratios it lies."""
+    ratios = [pair.speedup for pair in found if pair.speedup is not None]
+    if not ratios:
+        return MIXED
+    faster, slower = sum(ratio.low > 1 for ratio in ratios), sum(ratio.high < 1 for ratio in ratios)
+    said = f"{faster} faster, {slower} slower and {len(ratios) - faster - slower} open"
+    return f"{said} ({span([ratio.estimate for ratio in ratios])} times)"
+
+
+def span(ratios: Sequence[float]) -> str:
     """Write the least and the greatest ratio, once where they look alike.
 
-    >>> _span([1.21, 1.19, 2.0]), _span([1.2, 1.201])
+    >>> span([1.21, 1.19, 2.0]), span([1.2, 1.201])
     ('1.19 to 2.00', '1.20')
     """
     return " to ".join(dict.fromkeys(f"{pick(ratios):.2f}" for pick in (min, max)))
@@ -130,7 +135,7 @@ def _speedups(found: Sequence[Pair]) -> list[str]:
     for pair in found:
         if pair.speedup is not None:
             ratios.setdefault(pair.point.basis, []).append(pair.speedup.estimate)
-    said = [ALLOWED[basis].format(_span(of_basis)) for basis, of_basis in ratios.items()]
+    said = [ALLOWED[basis].format(span(of_basis)) for basis, of_basis in ratios.items()]
     mixed = [title(pair.point.task) for pair in found if pair.speedup is None]
     return [*said, *([f"{MIXED} on {listed(mixed)}"] if mixed else [])]
 
@@ -151,7 +156,10 @@ def against_blind(of_task: Sequence[Point]) -> str:
         return ""
     failed = [name for point, blind in known for name in _sightless(point, blind)]
     if not failed:
-        return "Every model, and of several seeds each, beats the best guess without sight: the intervals lie above it."
+        return (
+            "Each trained seed beats the best guess without sight: its own interval, over pictures, lies above it (the "
+            "table's hold the spread of seeds as well and may reach below)."
+        )
     return f"Not above the best guess without sight, by the interval: {listed(failed)}. These have not learned to look."
 
 
@@ -161,6 +169,12 @@ def _sightless(point: Point, blind: float) -> list[str]:
     if not seeds:
         return []
     return [f"{point.name} (seed {listed(map(str, seeds))})" if len(point.accuracy_by_seed) > 1 else point.name]
+
+
+def asked(of_task: Sequence[Point]) -> str:
+    """Say over how many questions accuracy is, where the document tells."""
+    counts = {point.num_samples for point in of_task if point.num_samples}
+    return f"Accuracy is over {' or '.join(f'{one:,}' for one in sorted(counts))} questions." if counts else ""
 
 
 def spread(of_task: Sequence[Point]) -> str:

@@ -10,14 +10,14 @@ from bench.harness.stats import Interval
 
 COUNT_SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))  # of parameters
 TITLES = {"mmmu": "MMMU", "mathvista": "MathVista", "chartqa": "ChartQA", "docvqa": "DocVQA"}  # as they are written
-KINDS = {"dense": "dense", "moe": "MoE", "smoes": "SMoES"}
+KINDS = {"dense": "dense", "moe": "MoE", "smoes": "SMoES", "ablation": "ablation"}
 POINT_HEADERS = (
     *("model", "kind", "parameters (active)", "accuracy, %", "by seed, %", "blind, %", "unparsed, %"),
     *(METRICS[axis].label for axis in AXES),
-    "standing",
+    f"standing, by {METRICS[AXES[0]].label}",
 )
 PICK_HEADERS = ("throughput needed", "pick", "accuracy, %", "as accurate within the intervals, and at least as fast")
-PAIR_HEADERS = ("model", "against", "accuracy, points", "seeds", "request throughput", "in accuracy")
+PAIR_HEADERS = ("model", "against", "accuracy, points", "seeds in common", "request throughput", "in accuracy")
 NOBODY = "none"
 MIXED = "one measured, one predicted: not compared"  # of two throughputs
 MOST_NAMED = 3  # of those that tie: the fastest
@@ -48,13 +48,21 @@ def pick_rows(picks: Sequence[Pick], axis: str) -> list[tuple[str, ...]]:
     """Return a row a pick under PICK_HEADERS, from the least throughput on."""
     return [
         (
-            f"up to {METRICS[axis].display(pick.up_to)}",
+            f"up to {METRICS[axis].display(pick.up_to)}{_if_reached(pick.point, axis)}",
             pick.point.name,
             percent(pick.point.accuracy),
             _named(pick.ties),
         )
         for pick in picks
     ]
+
+
+def _if_reached(point: Point, axis: str) -> str:
+    """Say what is left of a predicted throughput at the least share of its floor that the document allows for."""
+    if point.basis != PREDICTED:
+        return ""
+    most, low, _ = point.throughput[axis]
+    return f" at its floor ({METRICS[axis].display(low)} at {100 * low / most:.0f} % of it)"
 
 
 def _named(ties: Sequence[Point]) -> str:

@@ -19,7 +19,7 @@ from bench.harness.plot.labels import Label, Line, place_labels
 from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
 
 SERIES_COLOURS = (*COLOURS, "#2a98a8")  # seven variants of a twin
-MARKERS = {"dense": "o", "moe": "s", "smoes": "D"}
+MARKERS = {"dense": "o", "moe": "s", "smoes": "D", "ablation": "^"}
 COLUMNS = 2
 DPI = 160  # of the PNG
 WIDE = 5.0  # ratio of a panel's ends from which few of its minor ticks are named
@@ -74,7 +74,9 @@ def _draw(axes: Axes, placed: Sequence[Placed], axis: str, colours: Mapping[str,
     axes.set_xlim(left=left)
     blind = [100 * point.blind for point, _, _ in placed if point.blind is not None]
     if blind:  # far below all that is drawn: a line there would flatten the rest
-        axes.text(0.01, 0.01, f"without sight: {max(blind):.0f} %", transform=axes.transAxes, fontsize=7)
+        axes.text(
+            0.01, 0.01, f"without sight: {max(blind):.0f} %, below this axis", transform=axes.transAxes, fontsize=7
+        )
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     right = axes.get_xlim()[1]
     shown = (2, 5) if right > WIDE * left else range(1, 10)  # digits: of a narrow panel all, or it would show one

@@ -51,7 +51,7 @@ def draw_speedups(gains: Sequence[Gain], paths: Sequence[Path], *, page: Page = 
             _draw(axes, group, colours, page)
             axes.set(title=title, xlabel="requests in a batch", ylabel="times as fast as dense", ylim=(0, None))
         marks = [Line2D([], [], color=colour, marker="o", label=f"{name} tokens") for name, colour in colours.items()]
-        marks.append(Line2D([], [], color=page.ink, label="floors allow", **FLOOR_MARK))
+        marks.append(Line2D([], [], color=page.ink, label="ratio of the floors", **FLOOR_MARK))
         figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)

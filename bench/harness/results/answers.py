@@ -8,12 +8,13 @@ from typing import TypeVar
 from bench.harness.layers.sentences import most_specialized
 from bench.harness.layers.times import LayerTimes
 from bench.harness.pareto.documents import Tier
-from bench.harness.pareto.pairs import DENSE, ONE_SEED, Pair, pairs
+from bench.harness.pareto.pairs import DENSE, ONE_SEED, SIGNS, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED
-from bench.harness.pareto.sentences import listed
+from bench.harness.pareto.sentences import listed, scale, span, title
 from bench.harness.results.gains import Gain
 from bench.harness.results.sentences import workload
 from bench.harness.results.tables import ANSWERS, PHASES
+from bench.harness.stats import Interval
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ RIVALS = {
     "dense_active": "a dense model of its active parameters",
     "dense_reference": "a published dense shape of about equal total parameters",
 }
-MOES = {"smoes": "SMoES", "moe": "plain MoEs"}  # kind of a point -> who these are
+MOES = {"smoes": "SMoES", "moe": "plain MoEs", "ablation": "SMoES' ablations"}  # kind of a point -> who these are
 ALIKE = 1.3  # total parameters of two models within this factor are about equal: families do not match them closer
 
 
@@ -38,19 +39,29 @@ def throughput(gains: Iterable[Gain]) -> str:
 
 
 def _of_scale(gains: Sequence[Gain], where: str) -> str:
-    basis = "extrapolated from a few layers of true width" if gains[0].depths else "measured with all layers"
-    rivals = [
-        f"{listed(_spans(group))} times as fast as {RIVALS.get(group[0].against, group[0].against)}"
-        for group in _grouped(gains, lambda gain: (gain.against,))
-    ]
-    return f"At **{gains[0].scale}**{where}, {basis}, the MoE {'; it '.join(rivals)}."
+    basis = "measured with all layers"
+    if gains[0].depths:
+        error = 100 * max(gain.check_error for gain in gains)
+        basis = f"extrapolated from a few layers of true width (error of the lines at most {error:.1f} %)"
+    rivals = map(_against, _grouped(gains, lambda gain: (gain.against,)))
+    return f"At **{gains[0].scale}**{where}, {basis}, the MoE is {'; it is '.join(rivals)}."
+
+
+def _against(gains: Sequence[Gain]) -> str:
+    """Count where the MoE is faster and slower than one rival for certain, and say by how much in each phase."""
+    faster, slower = sum(gain.speedup.low > 1 for gain in gains), sum(gain.speedup.high < 1 for gain in gains)
+    rival = RIVALS.get(gains[0].against, gains[0].against)
+    return (
+        f"faster than {rival} in {faster} of {len(gains)} scenarios by the whole interval and slower in {slower}: it "
+        f"{listed(_spans(gains))} times as fast"
+    )
 
 
 def _spans(gains: Sequence[Gain]) -> list[str]:
     """Say for each phase between which speed-ups the gains lie, and where the ends are."""
     by_phase = {name: [gain for gain in gains if gain.benchmark == name] for name in DOES}
     return [
-        f"{DOES[name]} {_span([(gain.speedup.estimate, _place(gain)) for gain in found])}"
+        f"{DOES[name]} {_reach([(gain.speedup.estimate, _place(gain)) for gain in found])}"
         for name, found in by_phase.items()
         if found
     ]
@@ -62,10 +73,10 @@ def _place(gain: Gain) -> str:
     return f"{task}, batch {gain.batch_size}"
 
 
-def _span(placed: Sequence[tuple[float, str]]) -> str:
+def _reach(placed: Sequence[tuple[float, str]]) -> str:
     """Write the least and the greatest factor, each with its place; a single one without.
 
-    >>> _span([(2.0, "batch 1"), (1.5, "batch 8")]), _span([(2.0, "batch 1")])
+    >>> _reach([(2.0, "batch 1"), (1.5, "batch 8")]), _reach([(2.0, "batch 1")])
     ('1.50 (batch 8) to 2.00 (batch 1)', '2.00')
     """
     (low, at_low), (high, at_high) = min(placed), max(placed)
@@ -73,15 +84,19 @@ def _span(placed: Sequence[tuple[float, str]]) -> str:
 
 
 def front(tiers: Mapping[str, Tier]) -> str:
-    """Answer question 2's first half: how MoEs fare against dense models of equal total parameters, by tier."""
-    return " ".join(said for name, tier in tiers.items() for said in _of_tier(name, tier))
+    """Answer question 2's first half: how each kind of MoE fares against dense models and the plain MoE, by tier."""
+    return " ".join(f"**{name.capitalize()}**, {_of_tier(tier)}" for name, tier in tiers.items())
 
 
-def _of_tier(name: str, tier: Tier) -> list[str]:
-    known = [pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0]) if pair.outcome != ONE_SEED]
-    found = [pair for pair in known if _equal_total(pair)]
-    groups = _grouped(found, lambda pair: (pair.point.kind, pair.point.basis))
-    return [f"{name.capitalize()}: {'; '.join(map(_fares, groups))}."] if groups else []
+def _of_tier(tier: Tier) -> str:
+    found = [pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0])]
+    who = f"{scale(tier)} ({listed(map(title, tier.tasks))})"
+    said = [
+        f"{MOES[group[0].point.kind]} against {name} {_fares(group)}"
+        for name, holds in AGAINST.items()
+        for group in _grouped(filter(holds, found), lambda pair: (pair.point.kind,))
+    ]
+    return f"{who}: {'; '.join(said)}." if said else f"{who}: nothing to compare."
 
 
 def _equal_total(pair: Pair) -> bool:
@@ -91,28 +106,48 @@ def _equal_total(pair: Pair) -> bool:
     return abs(math.log(pair.point.num_parameters / pair.against.num_parameters)) < math.log(ALIKE)
 
 
+def _plain(pair: Pair) -> bool:
+    """Say whether a pair tells what specialization does: the same MoE without it."""
+    return pair.against.kind == "moe" and pair.point.kind != "moe"
+
+
+AGAINST = {"dense models of about equal total parameters": _equal_total, "plain MoEs": _plain}
+
+
 def _fares(found: Sequence[Pair]) -> str:
-    """Count a kind's outcomes over tasks and sizes, and say between which ratios its throughput lies."""
-    counts = {outcome: sum(pair.outcome == outcome for pair in found) for outcome in ("wins", "open", "loses")}
+    """Count outcomes over tasks and sizes, name what was lost, and say between which ratios the throughput lies."""
+    judged = [pair for pair in found if pair.outcome != ONE_SEED]
+    if not judged:
+        return f"are not judged, trained with {ONE_SEED}"
+    counts = {outcome: sum(pair.outcome == outcome for pair in judged) for outcome in SIGNS}
+    lost = [f"{pair.point.name} on {title(pair.point.task)}" for pair in judged if pair.outcome == "loses"]
+    once = f", {len(found) - len(judged)} with {ONE_SEED} not judged" if len(judged) < len(found) else ""
     ratios = [pair.speedup.estimate for pair in found if pair.speedup]
-    speed = f"{min(ratios):.2f} to {max(ratios):.2f} times the requests/s" if ratios else "throughputs do not compare"
-    how = "measured" if found[0].point.basis == MEASURED else "predicted by floors"
+    how = "measured" if found[0].point.basis == MEASURED else "by floors, not measured"
+    speed = f", at {span(ratios)} times the requests/s ({how})" if ratios else ""
     return (
-        f"{MOES[found[0].point.kind]} against dense models of about equal total parameters are more accurate in "
-        f"{counts['wins']} of {len(found)} comparisons, less accurate in {counts['loses']} and not told apart in "
-        f"{counts['open']}, at {speed} ({how})"
+        f"are more accurate in {counts['wins']} of {len(judged)} comparisons, less in {counts['loses']}"
+        f"{f' ({listed(lost)})' if lost else ''}, not told apart in {counts['open']}{once}{speed}"
     )
 
 
 def latency(layers: Iterable[LayerTimes]) -> str:
     """Answer question 2's second half: between which multiples of its uniform time a specialized layer lies."""
-    known = [(layer, found.ratio.estimate) for layer, found in most_specialized(layers) if found]
-    said = [
-        f"{_span([(ratio, _layer_place(layer)) for layer, ratio in group])} in {group[0][0].phase}"
-        for group in _grouped(known, lambda one: (one[0].phase,))
-    ]
-    what = "Where its experts are the most specialized, a decoder layer's time under uniform routing is multiplied by"
-    return f"{what} {listed(said)}." if said else ""
+    known = [(layer, found.ratio) for layer, found in most_specialized(layers) if found]
+    said = [_of_phase(group) for group in _grouped(known, lambda one: (one[0].phase,))]
+    what = "Under the most specialized routing that was imposed on random weights, a decoder layer takes"
+    return f"{what} {'; '.join(said)}." if said else ""
+
+
+def _of_phase(found: Sequence[tuple[LayerTimes, Interval]]) -> str:
+    """Say between which multiples a phase's passes lie, and in how many the interval leaves 1 out."""
+    faster, slower = (sum(holds) for holds in ([one.high < 1 for _, one in found], [one.low > 1 for _, one in found]))
+    span = _reach([(one.estimate, f"{_layer_place(layer)}, [{one.low:.2f}, {one.high:.2f}]") for layer, one in found])
+    phase = found[0][0].phase
+    return (
+        f"in {phase} {span} times as long as under uniform routing, less for certain in {faster} of {len(found)} "
+        f"passes and more in {slower}"
+    )
 
 
 def _layer_place(layer: LayerTimes) -> str:

@@ -9,10 +9,10 @@ from bench.harness.results.gains import Gain
 PHASES = {"bench_decode": "decode", "bench_prefill": "prefill"}
 ANSWERS = "bench_generate"
 SPEEDUP_HEADERS = (
-    *("scale", "phase", "routing", "length", "batch", "against", "MoE", "it", "speed-up [95 %]", "floors allow"),
-    *("share of the floor, MoE / it", "experts read a layer", "from"),
+    *("scale", "phase", "routing", "length", "batch", "against", "MoE", "rival", "speed-up [95 %]", "ratio of floors"),
+    *("share of the floor, MoE / rival", "experts read a layer", "from"),
 )
-WORKLOAD_HEADERS = ("scale", "workload", "batch", "against", "MoE", "it", "speed-up [95 %]", "from")
+WORKLOAD_HEADERS = ("scale", "workload", "batch", "against", "MoE", "rival", "speed-up [95 %]", "from")
 
 
 def speedup_rows(gains: Iterable[Gain]) -> list[tuple[str, ...]]:
