@@ -73,15 +73,22 @@ def _draw(axes: Axes, placed: Sequence[Placed], axis: str, colours: Mapping[str,
         axes.plot([x0, x1], [y0, y1], color=INK, linewidth=0.8, linestyle="--", zorder=0)
     axes.set_xlim(left=left)
     blind = [100 * point.blind for point, _, _ in placed if point.blind is not None]
-    if blind:  # far below all that is drawn: a line there would flatten the rest
-        axes.text(
-            0.01, 0.01, f"without sight: {max(blind):.0f} %, below this axis", transform=axes.transAxes, fontsize=7
-        )
+    if blind:
+        _tell_blind(axes, max(blind))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     right = axes.get_xlim()[1]
     shown = (2, 5) if right > WIDE * left else range(1, 10)  # digits: of a narrow panel all, or it would show one
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:,.10g}" if _leading_digit(value) in shown else "")
     axes.tick_params(which="both", labelsize=7, length=3)
+
+
+def _tell_blind(axes: Axes, blind: float) -> None:
+    """Say what the best guess without sight scores: a line where it is in sight, else words, which flatten nothing."""
+    is_in_sight = blind > axes.get_ylim()[0]
+    if is_in_sight:
+        axes.axhline(blind, color=INK, linewidth=0.6, linestyle=":", zorder=0)
+    said = f"without sight: {blind:.0f} %" + ("" if is_in_sight else ", below this axis")
+    axes.text(0.01, 0.01, said, transform=axes.transAxes, fontsize=7)
 
 
 def _staircase(placed: Sequence[Placed], axis: str, left: float) -> list[Line]:
