@@ -77,3 +77,17 @@ def test_runs_without_a_seed_join_without_shrinking_the_samples_interval(tmp_pat
              for name, one in (("a", run), ("b", faster))]  # fmt: skip
     (joined_point,) = read_tiers(paths)["supplied"].points
     assert joined_point.accuracy == pytest.approx((0.5, 0.48, 0.52))
+
+
+def test_what_takes_something_of_smoes_away_is_an_ablation(tmp_path: Path) -> None:
+    """The loss at 0 is one too; a released MoE is none, whatever its name."""
+    weighted = [entry("smoes-attention", 0, 0.5, specialization_coef=coef) for coef in (1e-3, 0.0)]
+    usual = entry("smoes-gaussian", 0, 0.5, specialization_coef=1e-3)
+    twins = [entry("dense", 0, 0.5), entry("plain", 0, 0.5), entry("hard-routing", 0, 0.5), *weighted, usual]
+    kinds = {point.series: point.kind for point in read_tiers([document(tmp_path, twins)])["measured"].points}
+    assert kinds == {
+        "dense": "dense", "plain": "moe", "hard-routing": "ablation", "smoes-attention": "smoes",
+        "smoes-attention at 0": "ablation", "smoes-gaussian": "smoes",
+    }  # fmt: skip
+    released = document(tmp_path, [], tier="published", models=[entry("Molmo", 0, 0.5)])
+    assert [point.kind for point in read_tiers([released])["published"].points] == ["moe"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.harness.pareto.points import AXES, LIMITS, MEASURED, TRAINED, Point, joined_rate, joined_share
 from bench.harness.stats import Interval
-from bench.harness.twins import require_same_training, variant_names
+from bench.harness.twins import COEF, require_same_training, variant_names
 
 SMOES = "smoes"  # how the names of SMoES' variants begin
 PLAIN = "plain"  # the variant without specialization; whatever else is an MoE takes something of SMoES away
@@ -82,7 +82,7 @@ def _point(tier: str, series: str, entries: Sequence[Json]) -> Point:
 
 def _kind(tier: str, entry: Json) -> str:
     if str(entry["variant"]).startswith(SMOES):
-        return "smoes"
+        return "ablation" if entry.get(COEF) == 0 else "smoes"  # without its loss it is SMoES no more
     if entry["num_active_parameters"] >= entry["num_parameters"]:
         return "dense"
     return "moe" if tier != TRAINED or entry["variant"] == PLAIN else "ablation"

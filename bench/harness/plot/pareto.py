@@ -18,7 +18,7 @@ from bench.harness.pareto.tables import KINDS, TITLES, unit_of
 from bench.harness.plot.labels import Label, Line, place_labels
 from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
 
-SERIES_COLOURS = (*COLOURS, "#2a98a8")  # seven variants of a twin
+SERIES_COLOURS = (*COLOURS, "#2a98a8", "#8a6d5a")  # variants of a twin, and weights of its loss
 MARKERS = {"dense": "o", "moe": "s", "smoes": "D", "ablation": "^"}
 COLUMNS = 2
 DPI = 160  # of the PNG
