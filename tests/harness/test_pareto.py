@@ -193,6 +193,9 @@ def test_pairs_are_by_seed_with_the_paired_interval_against_dense(tmp_path: Path
     assert [found[key].outcome for key in found] == ["open", "loses", "loses"]
     (once,) = pairs(read_tiers([document(tmp_path, twins[:2])])["measured"].points, AXIS)
     assert once.outcome == "one seed"
+    apart = [entry("dense", 0, 0.6), entry("dense", 1, 0.6), entry("plain", 1, 0.5), entry("plain", 2, 0.5)]
+    (in_common,) = pairs(read_tiers([document(tmp_path, apart)])["measured"].points, AXIS)
+    assert (in_common.num_seeds, in_common.outcome) == (1, "one seed")
 
 
 def test_published_pairs_are_those_that_the_document_names(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.harness.pareto.points import Point, joined
+from bench.harness.pareto.points import TRAINED, Point, joined
 from bench.harness.stats import Interval
 
 DENSE = "dense"  # the twin of equal total parameters
@@ -25,7 +25,8 @@ class Pair(NamedTuple):
     @property
     def outcome(self) -> str:
         """Say how the point fares in accuracy: one of SIGNS, or ONE_SEED."""
-        if self.point.has_one_seed or self.against.has_one_seed:
+        is_trained = self.point.tier == TRAINED
+        if self.point.has_one_seed or self.against.has_one_seed or (is_trained and self.num_seeds == 1):  # in common
             return ONE_SEED
         return SIGNS[1 + (self.difference.low > 0) - (self.difference.high < 0)]
 

@@ -28,7 +28,7 @@ def picks(name: str, found: Sequence[Pick]) -> str:
     most_accurate, fastest = found[0], found[-1].point
     said = [f"the most accurate is {_at(most_accurate.point)}"]
     if most_accurate.ties:
-        said.append(f"the fastest not told apart from it is {_at(most_accurate.ties[0])}")
+        said.append(f"the fastest whose interval overlaps is {_at(most_accurate.ties[0])}")
     if fastest not in (most_accurate.point, *most_accurate.ties[:1]):
         said.append(f"the fastest of all is {_at(fastest)}")
     return f"{name}: {'; '.join(said)}."

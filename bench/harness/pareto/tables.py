@@ -16,7 +16,12 @@ POINT_HEADERS = (
     *(METRICS[axis].label for axis in AXES),
     f"standing, by {METRICS[AXES[0]].label}",
 )
-PICK_HEADERS = ("throughput needed", "pick", "accuracy, %", "as accurate within the intervals, and at least as fast")
+PICK_HEADERS = (
+    "throughput needed",
+    "pick",
+    "accuracy, %",
+    "at least as fast, with an interval of accuracy that overlaps",
+)
 PAIR_HEADERS = ("model", "against", "accuracy, points", "seeds in common", "request throughput", "in accuracy")
 NOBODY = "none"
 MIXED = "one measured, one predicted: not compared"  # of two throughputs
