@@ -20,7 +20,8 @@ from bench.harness.commands import (
     twins,
 )
 from bench.harness.commands.interrupt import end_on_signals
-from bench.harness.commands.parsing import USAGE_ERROR, Parser, split
+from bench.harness.commands.parsing import Parser, split
+from bench.harness.reading import USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
 

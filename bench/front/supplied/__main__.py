@@ -19,9 +19,10 @@ from bench.front.supplied.answering import Answered, answer
 from bench.front.supplied.checkpoint import load_checkpoint
 from bench.front.supplied.document import document
 from bench.harness.clock import make_clock
-from bench.harness.commands.parsing import USAGE_ERROR, Parser
+from bench.harness.commands.parsing import Parser
 from bench.harness.environment import fingerprint
 from bench.harness.metrics import METRICS
+from bench.harness.reading import USAGE_ERROR
 from bench.harness.record import RecordWriteError, replace_text
 from bench.harness.scoring import SCORERS
 from fixtures.devices import pin_threads, resolve_device, resolve_dtype

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bench.harness.campaign.plan import Step
 from bench.harness.campaign.state import State, check_same_options, record_path, state_of
+from bench.harness.reading import USAGE_ERROR
 
 SUITE_S = 1200.0  # of one suite of `qualify`, the default of `ab`
 GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
@@ -18,7 +19,6 @@ SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice wou
 SHORTEST_S = 20.0  # less does not get past imports and peaks
 ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
 LOG_SHOWN = 600  # last characters
-USAGE_ERROR = 4  # pytest's, of options that it does not take
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,12 @@
 """Sentences that say how specialization changes a layer: computed from its times, so that none outlives its numbers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
+from bench.harness.grouping import grouped
 from bench.harness.layers.routing import Multiple, multiple, profiles
 from bench.harness.layers.tables import APART, crossing_rows, that_do_not_add_up
 from bench.harness.layers.times import LAYER, UNIFORM, LayerTimes
 from bench.harness.stats import Interval
-
-Key = tuple[str, ...]
 
 
 def most_specialized(layers: Iterable[LayerTimes]) -> list[tuple[LayerTimes, Multiple | None]]:
@@ -25,7 +24,7 @@ def changes(layers: Iterable[LayerTimes]) -> list[str]:
 
 
 def _steered(layers: Iterable[LayerTimes]) -> list[list[LayerTimes]]:
-    groups = _grouped(
+    groups = grouped(
         [layer for layer in layers if layer.is_moe], lambda layer: (layer.scale, layer.phase, layer.length)
     )
     return [group for group in groups if any(layer.routing != UNIFORM for layer in group)]
@@ -64,7 +63,7 @@ def predictions(layers: Iterable[LayerTimes]) -> list[str]:
     return [
         f"**{group[0].scale}, {group[0].phase}**: the experts take {_range(_over_prediction(group))} times what is "
         f"predicted ({len(group)} passes)."
-        for group in _grouped(known, lambda layer: (layer.scale, layer.phase))
+        for group in grouped(known, lambda layer: (layer.scale, layer.phase))
     ]
 
 
@@ -88,16 +87,9 @@ def sums(layers: Sequence[LayerTimes]) -> list[str]:
 def fusing(layers: Iterable[LayerTimes]) -> list[str]:
     """Say for each phase what the experts' work takes when dispatch, products and combine are run apart."""
     moes = [layer for layer in layers if layer.is_moe]
-    groups = _grouped(moes, lambda layer: (layer.phase,))
+    groups = grouped(moes, lambda layer: (layer.phase,))
     ratios = {group[0].phase: [layer.over(APART, "experts").estimate for layer in group] for group in groups}
     return [f"{phase}: {_range(found)} times as long run apart." for phase, found in ratios.items()]
-
-
-def _grouped(layers: Iterable[LayerTimes], key: Callable[[LayerTimes], Key]) -> list[list[LayerTimes]]:
-    groups: dict[Key, list[LayerTimes]] = {}
-    for layer in layers:
-        groups.setdefault(key(layer), []).append(layer)
-    return list(groups.values())
 
 
 def _range(values: Sequence[float]) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
+from bench.harness import grouping
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY
 from bench.harness.counting import counted
 from bench.harness.metrics import METRICS
@@ -142,7 +142,7 @@ def once(cells: Iterable[Cell]) -> list[Cell]:
 
 def grouped(cells: Iterable[Cell], key: Callable[[Cell], tuple[str, ...]]) -> list[list[Cell]]:
     """Part cells by a key, in its order; within a group they keep theirs."""
-    return [list(group) for _, group in groupby(sorted(cells, key=key), key)]
+    return grouping.grouped(sorted(cells, key=key), key)
 
 
 def _is_ours(scenario: Scenario) -> bool:

@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
+from bench.harness.grouping import grouped
 from bench.harness.layers.sentences import most_specialized
 from bench.harness.layers.times import LayerTimes
 from bench.harness.pareto.documents import Tier
@@ -15,8 +15,6 @@ from bench.harness.results.gains import Gain
 from bench.harness.results.sentences import workload
 from bench.harness.results.tables import ANSWERS, PHASES
 from bench.harness.stats import Interval
-
-T = TypeVar("T")
 
 DOES = {"bench_decode": "decodes", "bench_prefill": "prefills", ANSWERS: "answers whole requests"}
 RIVALS = {
@@ -31,7 +29,7 @@ ALIKE = 1.3  # total parameters of two models within this factor are about equal
 def throughput(gains: Iterable[Gain]) -> str:
     """Answer question 1: at each scale, between which factors the MoE is as fast as each rival in each phase."""
     timed = [gain for gain in gains if gain.benchmark in DOES]
-    groups = _grouped(timed, lambda gain: (gain.machine, gain.scale))
+    groups = grouped(timed, lambda gain: (gain.machine, gain.scale))
     times_seen = Counter(group[0].scale for group in groups)  # on how many machines
     return " ".join(
         _of_scale(group, f" on {group[0].machine}" if times_seen[group[0].scale] > 1 else "") for group in groups
@@ -43,7 +41,7 @@ def _of_scale(gains: Sequence[Gain], where: str) -> str:
     if gains[0].depths:
         error = 100 * max(gain.check_error for gain in gains)
         basis = f"extrapolated from a few layers of true width (error of the lines at most {error:.1f} %)"
-    rivals = map(_against, _grouped(gains, lambda gain: (gain.against,)))
+    rivals = map(_against, grouped(gains, lambda gain: (gain.against,)))
     return f"At **{gains[0].scale}**{where}, {basis}, the MoE is {'; it is '.join(rivals)}."
 
 
@@ -94,7 +92,7 @@ def _of_tier(tier: Tier) -> str:
     said = [
         f"{MOES[group[0].point.kind]} against {name} {_fares(group)}"
         for name, holds in AGAINST.items()
-        for group in _grouped(filter(holds, found), lambda pair: (pair.point.kind,))
+        for group in grouped(filter(holds, found), lambda pair: (pair.point.kind,))
     ]
     return f"{who}: {'; '.join(said)}." if said else f"{who}: nothing to compare."
 
@@ -134,7 +132,7 @@ def _fares(found: Sequence[Pair]) -> str:
 def latency(layers: Iterable[LayerTimes]) -> str:
     """Answer question 2's second half: between which multiples of its uniform time a specialized layer lies."""
     known = [(layer, found.ratio) for layer, found in most_specialized(layers) if found]
-    said = [_of_phase(group) for group in _grouped(known, lambda one: (one[0].phase,))]
+    said = [_of_phase(group) for group in grouped(known, lambda one: (one[0].phase,))]
     what = "Under the most specialized routing that was imposed on random weights, a decoder layer takes"
     return f"{what} {'; '.join(said)}." if said else ""
 
@@ -152,10 +150,3 @@ def _of_phase(found: Sequence[tuple[LayerTimes, Interval]]) -> str:
 
 def _layer_place(layer: LayerTimes) -> str:
     return f"{layer.scale}, {layer.length} tokens, batch {layer.batch_size}"
-
-
-def _grouped(items: Iterable[T], key: Callable[[T], tuple[str, ...]]) -> list[list[T]]:
-    groups: dict[tuple[str, ...], list[T]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return list(groups.values())
