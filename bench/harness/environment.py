@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench.harness.counting import counted
+from bench.harness.wording import counted
 
 # Widest first: what a virtual machine calls "Intel(R) Xeon(R) Processor" may be any of several generations.
 INSTRUCTION_SETS = (

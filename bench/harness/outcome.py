@@ -9,7 +9,6 @@ import torch
 
 from bench.harness.arms import ANCHOR
 from bench.harness.comparison import OpenBaseline, Selection, judge_all, missing_scenarios, open_baseline
-from bench.harness.counting import counted
 from bench.harness.launch import Launcher
 from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
@@ -17,6 +16,7 @@ from bench.harness.retest import Suspect, retest
 from bench.harness.run import Finished, ScenarioTest
 from bench.harness.unrest import widest
 from bench.harness.verdict import ScenarioVerdict, Verdict, exit_code
+from bench.harness.wording import counted
 
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
 RETEST_MIN_BLOCKS = 5  # two disturbed blocks leave the centre of five alone

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.harness.comparison import OpenBaseline, judge_one
-from bench.harness.counting import counted
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.verdict import ScenarioVerdict, Verdict
+from bench.harness.wording import counted
 
 LAUNCHES_TO_CONFIRM = 2  # one fresh process may meet the same bad moment; two rarely do
 DECISIVE = 1.5  # times the tolerance: six standard errors

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from bench.harness.counting import counted
 from bench.harness.stats import Interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict, tally
+from bench.harness.wording import counted
 
 SEEN = {  # what a control's tolerance means under a verdict that explains it
     Verdict.REGRESSED: "beyond the tolerance of",

@@ -12,12 +12,12 @@ from bench.harness.ab.summary import HEADERS as SUMMARY_HEADERS
 from bench.harness.ab.summary import speedups
 from bench.harness.ab.types import PairedLaunch
 from bench.harness.arms import PRIMARY, TWIN
-from bench.harness.counting import counted
 from bench.harness.judging import SMALLEST_EFFECT
 from bench.harness.markdown import code, folded, github_table
 from bench.harness.metrics import DISPLAYS, metric
 from bench.harness.stats import Interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, exit_code, tally, worst
+from bench.harness.wording import counted
 
 HEADERS = (
     *("scenario", "MoE, base", "MoE, head", "change of MoE [95 %]", "of dense [95 %]"),

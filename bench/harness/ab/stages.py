@@ -21,9 +21,9 @@ from bench.harness.ab.process import Project, Side, pin_device
 from bench.harness.ab.profile import ScenarioProfile, profile_regressed
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.worktree import SourceTree
-from bench.harness.counting import counted
 from bench.harness.measuring import scenario_of
 from bench.harness.verdict import ScenarioVerdict, Verdict
+from bench.harness.wording import counted
 
 PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
 STAGE_1_SHARE = 0.6  # of the budget, at most: what it leaves confirms suspects

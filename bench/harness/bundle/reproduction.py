@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from bench.harness.bundle.archive import Bundle
 from bench.harness.bundle.claims import SUPPORTED, Claim, speedup
 from bench.harness.comparison import OpenBaseline, judge_all
-from bench.harness.counting import counted
 from bench.harness.environment import differences
 from bench.harness.judging import pooled_variances
 from bench.harness.launch import Launcher, LaunchFailed
@@ -15,6 +14,7 @@ from bench.harness.record import Record, Scenario
 from bench.harness.retest import LAUNCHES_TO_CONFIRM, extend
 from bench.harness.stats import Interval
 from bench.harness.verdict import ScenarioVerdict, Verdict
+from bench.harness.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from bench.harness.bundle.claims import Claim
 from bench.harness.bundle.reproduction import Reproduced
-from bench.harness.counting import counted
 from bench.harness.markdown import markdown_table
 from bench.harness.stats import percent
 from bench.harness.verdict import Verdict
+from bench.harness.wording import counted
 
 TIMES = (".2f", "x")  # how a speed-up is written
 CLAIM_HEADERS = ("scenario", "claim", "speed-up [95 %]", "launches", "verdict")

@@ -8,11 +8,11 @@ from pathlib import Path
 from bench.harness import ledger
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.parsing import Commands
-from bench.harness.counting import counted
 from bench.harness.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
 from bench.harness.markdown import markdown_table
 from bench.harness.plot.history import draw_history
 from bench.harness.stats import percent
+from bench.harness.wording import counted
 
 PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
 HEADERS = ("scenario", "promoted", "commit", "MoE", "dense", "MoE / dense [95 %]", "change", "accepted since release")

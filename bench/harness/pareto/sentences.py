@@ -1,13 +1,14 @@
 """Sentences that state results: each is computed from the points, so that none outlives its numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bench.harness.metrics import METRICS
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.front import Pick, Placed, Standing
 from bench.harness.pareto.pairs import ONE_SEED, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED, PREDICTED, Point
-from bench.harness.pareto.tables import MIXED, TITLES, count, percent, points
+from bench.harness.pareto.tables import MIXED, TITLES, percent, points
+from bench.harness.wording import listed, reach, rounded, span
 
 OUTCOMES = {"wins": "won", "loses": "lost", "open": "open"}  # Pair.outcome -> how it is counted
 
@@ -52,7 +53,7 @@ def _at(point: Point) -> str:
 def scale(tier: Tier) -> str:
     """Say between which numbers of parameters the points lie, and where nobody measured their throughput."""
     sizes = [point.num_parameters for point in tier.points]
-    said = f"{' to '.join(dict.fromkeys(count(pick(sizes)) for pick in (min, max)))} parameters"
+    said = f"{reach(rounded(min(sizes)), rounded(max(sizes)))} parameters"
     predicted = all(point.basis == PREDICTED for point in tier.points)
     return f"{said}, throughput predicted and not measured" if predicted else said
 
@@ -103,15 +104,6 @@ def _speed(found: Sequence[Pair]) -> str:
     return f"{said} ({span([ratio.estimate for ratio in ratios])} times)"
 
 
-def span(ratios: Sequence[float]) -> str:
-    """Write the least and the greatest ratio, once where they look alike.
-
-    >>> span([1.21, 1.19, 2.0]), span([1.2, 1.201])
-    ('1.19 to 2.00', '1.20')
-    """
-    return " to ".join(dict.fromkeys(f"{pick(ratios):.2f}" for pick in (min, max)))
-
-
 def compared(found: Sequence[Pair]) -> str:
     """Say how one model fares against another on several tasks.
 
@@ -122,9 +114,9 @@ def compared(found: Sequence[Pair]) -> str:
     said = [f"{points(pair.difference)} points on {title(pair.point.task)}" for pair in found]
     told = [title(pair.point.task) for pair in found if pair.outcome != "open"]
     certain = f"told apart on {listed(told)} alone" if told else "told apart on none of them"
+    total, active, theirs = map(rounded, (point.num_parameters, point.num_active_parameters, against.num_parameters))
     return (
-        f"**{point.name} against {against.name}** ({count(point.num_parameters)}, {count(point.num_active_parameters)} "
-        f"active, against {count(against.num_parameters)}): {listed(said)}, {certain}; "
+        f"**{point.name} against {against.name}** ({total}, {active} active, against {theirs}): {listed(said)}, {certain}; "
         f"{'; '.join(_speedups(found))}."
     )
 
@@ -205,13 +197,3 @@ def sources(tier: Tier) -> list[str]:
     for point in tier.points:
         by_source.setdefault(point.source, []).append(point.name)
     return [f"{listed(dict.fromkeys(names))}: {source}." for source, names in by_source.items() if source]
-
-
-def listed(names: Iterable[str]) -> str:
-    """Join names as a sentence does.
-
-    >>> listed(["a", "b", "c"]), listed(["a"])
-    ('a, b and c', 'a')
-    """
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

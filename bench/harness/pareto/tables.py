@@ -7,8 +7,8 @@ from bench.harness.pareto.front import Pick, Placed, Standing
 from bench.harness.pareto.pairs import Pair
 from bench.harness.pareto.points import AXES, PREDICTED, Point
 from bench.harness.stats import Interval
+from bench.harness.wording import rounded
 
-COUNT_SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))  # of parameters
 TITLES = {"mmmu": "MMMU", "mathvista": "MathVista", "chartqa": "ChartQA", "docvqa": "DocVQA"}  # as they are written
 KINDS = {"dense": "dense", "moe": "MoE", "smoes": "SMoES", "ablation": "ablation"}
 POINT_HEADERS = (
@@ -35,7 +35,7 @@ def point_rows(placed: Sequence[Placed]) -> list[tuple[str, ...]]:
 
 
 def _point_row(point: Point, standing: Standing, rival: Point | None) -> tuple[str, ...]:
-    sizes = [count(n) for n in dict.fromkeys((point.num_parameters, point.num_active_parameters))]
+    sizes = [rounded(n) for n in dict.fromkeys((point.num_parameters, point.num_active_parameters))]
     seeds = point.accuracy_by_seed.values()
     return (
         point.name,
@@ -89,16 +89,6 @@ def pair_rows(found: Sequence[Pair]) -> list[tuple[str, ...]]:
         )
         for pair in found
     ]
-
-
-def count(number: float) -> str:
-    """Write a number of parameters.
-
-    >>> count(31e9), count(665_000), count(1_520_000)
-    ('31 B', '665 k', '1.52 M')
-    """
-    scale, unit = next((scale, unit) for scale, unit in COUNT_SCALES if number >= scale or scale == 1.0)
-    return f"{number / scale:.3g} {unit}".rstrip()
 
 
 def percent(share: Interval) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from bench.harness import grouping
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY
-from bench.harness.counting import counted
 from bench.harness.metrics import METRICS
 from bench.harness.peaks import floor_s
 from bench.harness.record import Record, Scenario
 from bench.harness.stats import Interval, median_interval
+from bench.harness.wording import counted
 
 EXPERTS, DECODE = "bench_experts", "bench_decode_peers"
 SIZES = {EXPERTS: "num_tokens", DECODE: "batch_size"}  # benchmark -> the axis that its tables run over

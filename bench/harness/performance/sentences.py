@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from statistics import geometric_mean
 
 from bench.harness.arms import PRIMARY
-from bench.harness.counting import counted
 from bench.harness.performance.cells import EXPERTS, Cell, grouped, once
 from bench.harness.performance.tables import percent_of, setting, spread_of_ratios
 from bench.harness.stats import Interval
+from bench.harness.wording import counted
 
 TWICE = 2.0  # the gain over other projects' code that we ask for
 NO_PEER = "measured beside no other project's code."

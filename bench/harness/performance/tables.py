@@ -6,6 +6,7 @@ from itertools import takewhile
 from bench.harness.arms import DENSE, PRIMARY
 from bench.harness.performance.cells import Cell, grouped
 from bench.harness.stats import Interval
+from bench.harness.wording import span
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # headers, rows
 
@@ -119,13 +120,9 @@ def percent_of(share: float) -> str:
 def spread_of_ratios(cells: Iterable[Cell]) -> str:
     """Write from where to where the time of the fastest peer over ours goes; "" where none was measured."""
     ratios = [cell.over_best.estimate for cell in cells if cell.over_best]
-    return _spread(f"{min(ratios):.2f}", f"{max(ratios):.2f}") if ratios else ""
+    return span(ratios) if ratios else ""
 
 
 def _spread_of_shares(cells: Iterable[Cell]) -> str:
-    shares = [cell.floor_share for cell in cells if cell.floor_share]
-    return _spread(f"{100 * min(shares):.0f}", f"{100 * max(shares):.0f}") + " %" if shares else ""
-
-
-def _spread(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
+    shares = [100 * cell.floor_share for cell in cells if cell.floor_share]
+    return f"{span(shares, '.0f')} %" if shares else ""

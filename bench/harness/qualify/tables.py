@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from bench.harness.arms import PRIMARY
-from bench.harness.counting import counted
 from bench.harness.markdown import markdown_table
 from bench.harness.qualify import rates
 from bench.harness.qualify.rates import Share
@@ -14,6 +13,7 @@ from bench.harness.qualify.rules import INTERLEAVED, RULES
 from bench.harness.qualify.suites import Qualification, Suite
 from bench.harness.stats import Interval, percent
 from bench.harness.verdict import Verdict
+from bench.harness.wording import counted
 
 SIZES = (1.0, 1.01, 1.02, 1.03, 1.05, 1.10)  # of the slowdowns that are drawn, on the MoE
 SEED = 0  # of the draws: a table is the same each time it is made

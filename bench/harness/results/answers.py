@@ -10,11 +10,12 @@ from bench.harness.layers.times import LayerTimes
 from bench.harness.pareto.documents import Tier
 from bench.harness.pareto.pairs import DENSE, ONE_SEED, SIGNS, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED
-from bench.harness.pareto.sentences import listed, scale, span, title
+from bench.harness.pareto.sentences import scale, title
 from bench.harness.results.gains import Gain
 from bench.harness.results.sentences import workload
 from bench.harness.results.tables import ANSWERS, PHASES
 from bench.harness.stats import Interval
+from bench.harness.wording import listed, span
 
 DOES = {"bench_decode": "decodes", "bench_prefill": "prefills", ANSWERS: "answers whole requests"}
 RIVALS = {

@@ -1,8 +1,8 @@
-"""Tests of numbers of things in words."""
+"""Tests of numbers and names in words."""
 
 import pytest
 
-from bench.harness.counting import counted
+from bench.harness.wording import counted
 
 
 @pytest.mark.parametrize(
