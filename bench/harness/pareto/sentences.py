@@ -116,8 +116,8 @@ def compared(found: Sequence[Pair]) -> str:
     certain = f"told apart on {listed(told)} alone" if told else "told apart on none of them"
     total, active, theirs = map(rounded, (point.num_parameters, point.num_active_parameters, against.num_parameters))
     return (
-        f"**{point.name} against {against.name}** ({total}, {active} active, against {theirs}): {listed(said)}, {certain}; "
-        f"{'; '.join(_speedups(found))}."
+        f"**{point.name} against {against.name}** ({total}, {active} active, against {theirs}): {listed(said)}, "
+        f"{certain}; {'; '.join(_speedups(found))}."
     )
 
 
