@@ -1,52 +1,22 @@
-"""Trained twins compared: means, intervals and differences by hand; figures that hold what they should."""
+"""Trained twins compared: means, intervals and differences by hand."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.harness.__main__ import main
-from bench.harness.plot.twins import TWIN_FIGURES, draw_twins
 from bench.harness.stats import Interval, mean_interval
-from bench.harness.twins import read_twins, summary_rows
-
-
-def twin(variant: str, seed: int, msi: list[float] | None = None) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "task": "charts",
-        "size": "small",
-        "variant": variant,
-        "seed": seed,
-        "accuracy": {"all": {"estimate": 0.5 + 0.1 * seed}},
-        "blind": {"all": {"estimate": 0.1}},
-        "log": [{"step": 100, "task_loss": 2.0}, {"step": 200, "task_loss": 1.0}],
-    }
-    if msi:
-        layers = len(msi)
-        result["routing"] = {
-            "msi": msi,
-            "imbalance": [1.5] * layers,
-            "text_share": [[0.9, 0.1, 0.5, 0.3]] * layers,
-            "bins": [[1, 0, 1, 0] if variant != "plain" else None] * layers,
-            "scores": [{"text": [0.6, 0.8, 1.0], "vision": [0.0, 0.1, 0.2]}] * layers,
-        }
-    return result
-
-
-TWINS = [
-    twin("dense", 0),
-    *(twin("plain", seed, [0.2 + 0.1 * seed, 0.2]) for seed in range(3)),
-    *(twin("smoes-attention", seed, [0.5 + 0.1 * seed, 0.3]) for seed in range(3)),
-]
+from bench.harness.twins.documents import COEF, Setting, read_settings
+from bench.harness.twins.sentences import about, undecided, weights
+from bench.harness.twins.tables import kind_table, reach_table, routing_rows, summary_rows
+from tests.harness.sample_twins import TRAINED, trained, write
 
 
 @pytest.fixture
-def document(tmp_path: Path) -> Path:
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps({"twins": TWINS}))
-    return path
+def setting(tmp_path: Path) -> Setting:
+    (found,) = read_settings(write(tmp_path))
+    return found
 
 
 def test_the_interval_of_a_mean_is_students_by_hand() -> None:
@@ -55,8 +25,8 @@ def test_the_interval_of_a_mean_is_students_by_hand() -> None:
     assert mean_interval([0.25]) == Interval(0.25, -math.inf, math.inf)
 
 
-def test_rows_hold_means_and_the_paired_difference_to_plain(document: Path) -> None:
-    rows = {row[0]: row for row in summary_rows(read_twins(document))}
+def test_rows_hold_means_and_the_paired_difference_to_plain(setting: Setting) -> None:
+    rows = {row[0]: row for row in routing_rows(setting)}
     assert rows["dense"][2:] == ("0.50", "", "", "", "")
     assert rows["plain"][-1] == ""
     accuracy, msi, layers, imbalance, difference = rows["smoes-attention"][2:]
@@ -66,74 +36,89 @@ def test_rows_hold_means_and_the_paired_difference_to_plain(document: Path) -> N
     assert difference == "+0.20 [+0.20, +0.20]"  # every seed differs by (0.3 + 0.1) / 2
 
 
-def test_of_several_tasks_one_is_chosen(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps({"twins": [*TWINS, {**twin("dense", 5), "task": "documents"}]}))
-    assert [t["seed"] for t in read_twins(path, task="documents")["dense"]] == [5]
-    for wrong, got in ((None, "none"), ("maps", "'maps'")):
-        with pytest.raises(ValueError, match=f"--task must be one of charts, documents, got {got}; choose one"):
-            read_twins(path, task=wrong)
+def test_the_summary_goes_over_settings_and_counts_what_is_certain(tmp_path: Path) -> None:
+    """On charts every seed is 0.2 above plain; on documents 0.1, -0.1 and 0; one seed of a variant counts nowhere."""
+    plain = [trained("plain", seed, [0.3, 0.4], task="documents") for seed in range(3)]
+    other = [
+        trained("smoes-attention", s, [0.3 + d, 0.4 + d], 2.0, task="documents") for s, d in enumerate((0.1, -0.1, 0))
+    ]
+    settings = read_settings(write(tmp_path, [*TRAINED, *plain, *other, trained("hard-routing", 0, [1.0, 1.0])]))
+    assert [setting.name for setting in settings] == ["charts, small", "documents, small"]
+    assert summary_rows(settings) == [
+        ("plain", "2", "0.25 to 0.35", "", "", "", "in 1 of 2", "1.50"),
+        ("smoes-attention", "2", "0.35 to 0.45", "+0.00 to +0.20", "1 of 2", "0 of 2", "in 1 of 2", "1.50 to 2.00"),
+    ]
+    half = 0.1 * 4.3027 / math.sqrt(3)
+    assert undecided(settings) == [
+        f"smoes-attention is not told apart from plain by MSI on documents, small (+0.00 [-{half:.2f}, +{half:.2f}])."
+    ]
+
+
+def test_what_carries_over_is_the_range_over_all_twins(setting: Setting) -> None:
+    headers, rows = reach_table([setting])
+    assert headers == ("task", "twins", "all", "main split", "hard split", "tinted")
+    assert rows == [
+        ("charts", "7", "0.50 to 0.70", "", "", "0.40 to 0.60"),
+        ("charts, without sight", "", "0.10", "", "", ""),
+    ]
+
+
+def test_kinds_are_means_over_seeds_beside_guessing(setting: Setting) -> None:
+    headers, rows = kind_table(setting)
+    assert headers == ("variant", "value")
+    assert rows == [("dense", "0.60"), ("plain", "0.70"), ("smoes-attention", "0.70"), ("without sight", "0.05")]
+
+
+def test_a_setting_says_how_large_its_twins_are(setting: Setting) -> None:
+    assert about(setting) == (
+        "dense: 294 k parameters; plain, smoes-attention: 297 k parameters, 186 k active. Hidden size 64, 2 layers, "
+        "4 experts of width 16, 2 a token. 200 steps of 12 pictures, 100 to 102 s of processor time a twin."
+    )
+
+
+def weighted(seed: int, coef: float, msi: float, load: float) -> dict[str, Any]:
+    return trained("smoes-attention", seed, [msi, msi], load, **{COEF: coef})
+
+
+def test_weights_of_the_loss_are_compared_over_common_seeds(tmp_path: Path) -> None:
+    usual = [weighted(seed, 1e-3, 0.5 + 0.1 * seed, 2.0 + seed) for seed in range(3)]
+    plain = [trained("plain", seed, [0.2, 0.2], 1.4) for seed in range(2)]
+    settings = read_settings(
+        write(tmp_path, [*plain, *usual, weighted(1, 0.0, 0.3, 1.75), weighted(1, 1e-2, 0.9, 4.0)])
+    )
+    assert weights(settings) == [
+        "charts, small, smoes-attention, seed 1, loss weighted 0, 0.001 and 0.01: MSI is 0.30, 0.60 and 0.90, and the "
+        "busiest expert carries 1.75, 3.00 and 4.00 times the mean load (of plain 0.20 and 1.40)."
+    ]
+    assert weights(read_settings(write(tmp_path, usual))) == []
+    assert weights(read_settings(write(tmp_path, [*usual, weighted(7, 0.0, 0.3, 1.75)]))) == []
+
+
+def test_tasks_and_sizes_may_be_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, [*TRAINED, trained("dense", 5, task="documents"), trained("dense", 6, size="medium")])
+    assert [setting.name for setting in read_settings(path)] == ["charts, small", "charts, medium", "documents, small"]
+    (documents,) = read_settings(path, task="documents")
+    assert [found["seed"] for found in documents.twins] == [5]
+    assert [setting.name for setting in read_settings(path, size="medium")] == ["charts, medium"]
+    with pytest.raises(ValueError, match="--task must be one of charts, documents, got 'maps'; choose one"):
+        read_settings(path, task="maps")
+    with pytest.raises(ValueError, match="--size must be one of small, got 'medium'; choose one"):
+        read_settings(path, task="documents", size="medium")
 
 
 def test_another_weight_of_the_loss_is_another_variant(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    usual = [{**t, "specialization_coef": 1e-3} if t["variant"] == "smoes-attention" else t for t in TWINS]
-    path.write_text(json.dumps({"twins": [*usual, {**twin("kl", 0), "specialization_coef": 0.0}]}))
-    assert list(read_twins(path)) == ["dense", "plain", "smoes-attention", "kl at 0"]
+    usual = [{**t, COEF: 1e-3} if t["variant"] == "smoes-attention" else t for t in TRAINED]
+    (found,) = read_settings(write(tmp_path, [*usual, {**trained("kl", 0), COEF: 0.0}]))
+    assert list(found.variants) == ["dense", "plain", "smoes-attention", "kl at 0"]
 
 
 def test_a_weight_is_named_only_of_variants_that_have_the_loss(tmp_path: Path) -> None:
-    path, smoes = tmp_path / "results.json", [{**twin(name, 0), "specialization_coef": 1e-2} for name in ("kl", "sm")]
-    path.write_text(json.dumps({"twins": [twin("dense", 0), twin("dense", 1), twin("plain", 0), *smoes]}))
-    assert list(read_twins(path)) == ["dense", "plain", "kl", "sm"]
+    smoes = [{**trained(name, 0), COEF: 1e-2} for name in ("kl", "sm")]
+    (found,) = read_settings(write(tmp_path, [trained("dense", 0), trained("dense", 1), trained("plain", 0), *smoes]))
+    assert list(found.variants) == ["dense", "plain", "kl", "sm"]
 
 
 def test_twins_of_two_recipes_are_not_compared(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps({"twins": [{**twin(name, 0), "recipe": {"steps": n}} for n, name in enumerate("ab")]}))
+    path = write(tmp_path, [trained(name, 0, recipe={"steps": n}) for n, name in enumerate("ab")])
     with pytest.raises(ValueError, match=r"must share their recipe, got two for charts small: .* score it apart"):
-        read_twins(path)
-
-
-def test_every_figure_is_drawn_the_same_each_time(document: Path, tmp_path: Path) -> None:
-    first, second = (draw_twins(read_twins(document), tmp_path / name) for name in "ab")
-    assert [path.name for path in first] == [f"{name}.svg" for name in (*TWIN_FIGURES, "training")]
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes()
-    texts = [path.read_text() for path in first]
-    assert all("MoE layer" in text for text in texts[:-1])
-    assert "dense" in texts[-1]
-    assert all(variant in texts[0] for variant in ("plain", "smoes-attention"))
-    assert "dense" not in texts[0]
-
-
-def test_the_command_prints_the_table_and_names_the_figures(document: Path, tmp_path: Path, capsys: Any) -> None:
-    assert main(["twins", str(document), "--out", str(tmp_path / "images")]) == 0
-    printed = capsys.readouterr().out
-    assert "| smoes-attention |" in printed
-    assert printed.count("drawn: ") == len(TWIN_FIGURES) + 1
-
-
-def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="twins must hold an MoE to draw its routing, got dense; train one"):
-        draw_twins({"dense": [twin("dense", 0)]}, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "must hold twins as bench.front.trained writes them"),
-        ("{}", "must hold twins as bench.front.trained writes them"),
-        ('{"twins": [{"variant": "dense"}]}', "must hold twins with task, size, variant, seed, accuracy, blind"),
-        ('{"twins": []}', "must hold twins with task"),
-    ],
-)
-def test_what_is_no_document_of_twins_is_refused(tmp_path: Path, capsys: Any, text: str, message: str) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(text)
-    assert main(["twins", str(path)]) == 4
-    assert message in capsys.readouterr().err
-
-
-def test_a_missing_document_ends_as_missing_records_do(tmp_path: Path) -> None:
-    assert main(["twins", str(tmp_path / "none.json")]) == 13
+        read_settings(path)

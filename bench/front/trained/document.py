@@ -22,7 +22,7 @@ from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, load_average
 from bench.harness.record import replace_text
 from bench.harness.stats import Interval
-from bench.harness.twins import COEF, variant_names
+from bench.harness.twins.documents import COEF, variant_names
 from fixtures.tasks.procedural import TRAINING_STYLE, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.answers import requests_of

@@ -1,30 +1,37 @@
-"""twins: draw what `python -m bench.front.trained score` wrote, and print its table."""
+"""twins: write the page about trained twins, with its figures."""
 
 import argparse
 from pathlib import Path
 
-from bench.harness.commands.parsing import Commands
-from bench.harness.markdown import markdown_table
+from bench.harness.commands.parsing import Commands, command_line
 from bench.harness.plot.twins import draw_twins
-from bench.harness.twins import HEADERS, read_twins, summary_rows
+from bench.harness.record import replace_text
+from bench.harness.twins.documents import read_settings
+from bench.harness.twins.page import page, with_most_twins
 
-IMAGES = Path("docs/images")
+PAGE = Path("docs/twins.md")
+IMAGES = Path("images")  # beside the page
+NARROWING = ("task", "size")
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("twins", help="draw trained twins by layer, and print their table")
+    parser = commands.add_parser("twins", help="write the page about trained twins, with figures by layer")
     parser.add_argument("document", type=Path, metavar="DOCUMENT", help="of bench.front.trained score")
-    for name in ("task", "size"):
-        parser.add_argument(f"--{name}", metavar="NAME", help="whose twins, where the document holds several")
-    parser.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="takes the SVGs; default: %(default)s")
+    for name in NARROWING:
+        parser.add_argument(f"--{name}", metavar="NAME", help="leave the others out")
+    parser.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="default: %(default)s")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw the twins of a document; the table is printed as markdown."""
-    variants = read_twins(options.document, task=options.task, size=options.size)
-    print(markdown_table(HEADERS, summary_rows(variants)))
-    for path in draw_twins(variants, options.out):
-        print(f"drawn: {path}")
+    """Draw the figures and write the page."""
+    settings = read_settings(options.document, task=options.task, size=options.size)
+    figures = draw_twins(with_most_twins(settings).variants, options.out.parent / IMAGES)
+    narrowed = [f"--{name} {value}" for name in NARROWING if (value := getattr(options, name))]
+    command = " ".join([command_line("twins", [options.document], options.out), *narrowed])
+    shown = {title: IMAGES / path.name for title, path in figures.items()}
+    replace_text(options.out, page(settings, shown, options.document, command))
+    for path in (options.out, *figures.values()):
+        print(f"written: {path}")
     return 0

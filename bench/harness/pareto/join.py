@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.harness.pareto.points import AXES, LIMITS, MEASURED, TRAINED, Point, joined_rate, joined_share
 from bench.harness.stats import Interval
-from bench.harness.twins import COEF, require_same_training, variant_names
+from bench.harness.twins.documents import COEF, require_same_training, variant_names
 
 SMOES = "smoes"  # how the names of SMoES' variants begin
 PLAIN = "plain"  # the variant without specialization; whatever else is an MoE takes something of SMoES away

@@ -9,19 +9,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
-from bench.harness.twins import Twin, by_layer
+from bench.harness.twins.documents import Twin
+from bench.harness.twins.measures import by_layer
 
 MODALITY_COLOURS = {"text": COLOURS[0], "vision": COLOURS[1]}
 
 Variants = Mapping[str, Sequence[Twin]]
 
 
-def draw_twins(variants: Variants, folder: Path) -> list[Path]:
+def draw_twins(variants: Variants, folder: Path) -> dict[str, Path]:
     """Draw every figure of trained twins.
 
     Args:
         variants: the twins of each variant.
         folder: takes the files.
+
+    Returns:
+        The files, by title.
 
     Raises:
         ValueError: no variant is an MoE.
@@ -31,9 +35,10 @@ def draw_twins(variants: Variants, folder: Path) -> list[Path]:
         raise ValueError(f"twins must hold an MoE to draw its routing, got {', '.join(variants)}; train one")
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        drawn = {name: draw(routed) for name, draw in TWIN_FIGURES.items()}
-        drawn["training"] = draw_training(variants)
-        return [save(figure, folder / f"{name}.svg") for name, figure in drawn.items()]
+        return {
+            title: save(draw(routed if draw in OF_ROUTING else variants), folder / f"{name}.svg")
+            for title, (name, draw) in FIGURES.items()
+        }
 
 
 def draw_specialization(variants: Variants) -> Figure:
@@ -117,8 +122,13 @@ def _divide_bins(axes: Axes, bins: Sequence[int] | None) -> None:
         axes.axvline(edge - 0.5, color="white", linewidth=0.6)
 
 
-TWIN_FIGURES: Mapping[str, Callable[[Variants], Figure]] = {
-    "specialization_by_layer": draw_specialization,
-    "scores_by_layer": draw_scores,
-    "bins": draw_bins,
+OF_ROUTING = (draw_specialization, draw_scores, draw_bins)
+FIGURES: Mapping[str, tuple[str, Callable[[Variants], Figure]]] = {  # title -> the file's name, and what draws it
+    "MSI by layer, means over seeds; whiskers from the lowest to the highest": (
+        "specialization_by_layer",
+        draw_specialization,
+    ),
+    "Soft scores by layer, of the first seed: median, and the middle 80 % of tokens": ("scores_by_layer", draw_scores),
+    "Share of text among the tokens that an expert serves, of the first seed; lines divide bins": ("bins", draw_bins),
+    "Task loss while training, means over seeds": ("training", draw_training),
 }

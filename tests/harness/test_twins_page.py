@@ -1,0 +1,90 @@
+"""The page about trained twins: its figures, its command, what is refused, and the committed page."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.harness.__main__ import main
+from bench.harness.plot.twins import FIGURES, OF_ROUTING, draw_twins
+from bench.harness.twins.documents import Setting, read_settings
+from bench.harness.twins.page import with_most_twins
+from tests.harness.sample_twins import TRAINED, trained, write
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    (found,) = read_settings(write(tmp_path))
+    return found
+
+
+def test_every_figure_is_drawn_the_same_each_time(setting: Setting, tmp_path: Path) -> None:
+    first, second = (draw_twins(setting.variants, tmp_path / name) for name in "ab")
+    assert list(first) == list(FIGURES)
+    for one, other in zip(first.values(), second.values(), strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    texts = [path.read_text() for path in first.values()]
+    assert all(
+        "MoE layer" in text for text, (_, draw) in zip(texts, FIGURES.values(), strict=True) if draw in OF_ROUTING
+    )
+    assert "dense" in texts[-1]
+    assert all(variant in texts[0] for variant in ("plain", "smoes-attention"))
+    assert "dense" not in texts[0]
+
+
+def test_figures_are_of_the_setting_with_the_most_twins(tmp_path: Path) -> None:
+    settings = read_settings(write(tmp_path, [trained("dense", 0, task="documents"), *TRAINED]))
+    assert with_most_twins(settings).name == "charts, small"
+
+
+def test_the_command_writes_the_page_beside_its_figures(tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "new" / "page.md"
+    assert main(["twins", str(write(tmp_path)), "--task", "charts", "--out", str(out)]) == 0
+    said = out.read_text()
+    assert f"twins {tmp_path}/results.json --out {out} --task charts`" in said
+    assert "### charts, small" in said
+    assert "$" not in said
+    shown = [line.partition("](")[2].strip(")") for line in said.splitlines() if line.startswith("![")]
+    assert len(shown) == len(FIGURES)
+    assert all((out.parent / path).exists() for path in shown)
+    assert capsys.readouterr().out.count("written: ") == len(FIGURES) + 1
+
+
+def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="twins must hold an MoE to draw its routing, got dense; train one"):
+        draw_twins({"dense": [trained("dense", 0)]}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "must hold twins as bench.front.trained writes them"),
+        ("{}", "must hold twins as bench.front.trained writes them"),
+        ('{"twins": [{"variant": "dense"}]}', "got some without task, size, seed, shape, recipe,"),
+        ('{"twins": []}', "must hold twins with task, size, variant, seed, .* got none; score them again"),
+    ],
+)
+def test_what_is_no_document_of_twins_is_refused(tmp_path: Path, capsys: Any, text: str, message: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    assert main(["twins", str(path), "--out", str(tmp_path / "page.md")]) == 4
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "page.md").exists()
+
+
+def test_a_missing_document_ends_as_missing_records_do(tmp_path: Path) -> None:
+    assert main(["twins", str(tmp_path / "none.json")]) == 13
+
+
+def test_the_committed_page_is_what_its_command_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = (ROOT / "docs" / "twins.md").read_text()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "records").symlink_to(ROOT / "docs" / "records")
+    monkeypatch.chdir(tmp_path)
+    found = re.search(r"`python -m bench\.harness (twins .+?)`", committed)
+    assert found
+    assert main(found[1].split()) == 0
+    assert (tmp_path / "docs" / "twins.md").read_text() == committed
