@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.harness.__main__ import main
-from bench.harness.plot.twins import FIGURES, OF_ROUTING, draw_twins
+from bench.harness.plot.twins import FIGURES, OF_ROUTING, draw_training, draw_twins
 from bench.harness.twins.documents import Setting, read_settings
 from bench.harness.twins.page import with_most_twins
 from tests.harness.sample_twins import TRAINED, trained, write
@@ -88,3 +88,8 @@ def test_the_committed_page_is_what_its_command_writes(tmp_path: Path, monkeypat
     assert found
     assert main(found[1].split()) == 0
     assert (tmp_path / "docs" / "twins.md").read_text() == committed
+
+
+def test_dense_models_are_told_apart_in_the_figure_of_training() -> None:
+    (axes,) = draw_training({name: [trained(name, 0)] for name in ("dense", "dense_active")}).axes
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2

@@ -1,5 +1,6 @@
 """Figures of trained twins: specialization, scores and bins by layer, and the loss."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -64,13 +65,15 @@ def draw_training(variants: Variants) -> Figure:
     """Draw the task's loss while training: mean over seeds, each step's batch alone, so it wobbles."""
     figure = panels(1, width=1.7)
     (axes,) = figure.axes
-    colours = iter(COLOURS * 2)
+    colours, dashes = iter(COLOURS * 2), itertools.cycle(("-", "--", ":"))
     for variant, twins in variants.items():
-        colour = next(colours) if "routing" in twins[0] else INK  # an MoE has one colour in all figures
+        # an MoE has one colour in all figures; dense models share one and are told apart by their lines
+        colour, line = (next(colours), "-") if "routing" in twins[0] else (INK, next(dashes))
         logs = [twin["log"] for twin in twins if twin.get("log")]
         if logs:
-            loss = np.array([[line["task_loss"] for line in log] for log in logs]).mean(axis=0)
-            axes.plot([line["step"] for line in logs[0]], loss, color=colour, linewidth=1.2, label=variant)
+            loss = np.array([[entry["task_loss"] for entry in log] for log in logs]).mean(axis=0)
+            steps = [entry["step"] for entry in logs[0]]
+            axes.plot(steps, loss, color=colour, linestyle=line, linewidth=1.2, label=variant)
     axes.set(xlabel="step", ylabel="task loss, nats", ylim=(0, None))
     if axes.lines:  # a run of fewer steps than are logged has none
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
