@@ -1,15 +1,11 @@
 """Tests of the answers' paragraphs: factors, counts and places that a reader can find again in the tables."""
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from bench.harness.layers.times import read_layers
-from bench.harness.pareto.documents import read_tiers
 from bench.harness.results import answers
 from tests.harness.sample_layers import layers_scenario
 from tests.harness.sample_records import record_of
-from tests.harness.sample_twins import document, entry
 from tests.harness.test_results import gains, scenario, sliced
 
 
@@ -41,42 +37,7 @@ def test_machines_are_named_where_a_scale_was_measured_on_two() -> None:
 
 
 def test_nothing_measured_is_no_answer() -> None:
-    assert answers.throughput([]) == answers.front({}) == answers.latency([]) == ""
-
-
-def twins_of(tmp_path: Path, *entries: dict[str, Any], num_seeds: int = 2) -> str:
-    seeded = [{**one, "seed": seed} for one in entries for seed in range(num_seeds)]
-    return answers.front(read_tiers([document(tmp_path, seeded)]))
-
-
-def test_outcomes_are_counted_over_sizes_against_dense_of_equal_total_parameters(tmp_path: Path) -> None:
-    said = twins_of(
-        tmp_path,
-        entry("dense", 0, 0.50),
-        entry("dense_active", 0, 0.10, num_parameters=400),  # wins against this one do not count
-        entry("smoes-attention", 0, 0.60, 50.0),
-        entry("dense", 0, 0.50, size="medium"),
-        entry("smoes-attention", 0, 0.51, 80.0, size="medium"),
-    )
-    assert said == (
-        "**Measured**, 400 to 1 k parameters (charts): SMoES against dense models of about equal total parameters are "
-        "more accurate in 1 of 2 comparisons, less in 0, not told apart in 1, at 0.50 to 0.80 times the requests/s "
-        "(measured)."
-    )
-
-
-def test_plain_moes_are_counted_apart(tmp_path: Path) -> None:
-    names = {"dense": 0.50, "plain": 0.40, "smoes-gaussian": 0.50, "hard-routing": 0.39}
-    said = twins_of(tmp_path, *(entry(name, 0, accuracy) for name, accuracy in names.items()))
-    assert "plain MoEs against dense models of about equal total parameters are more accurate in 0 of 1" in said
-    assert "less in 1 (plain small on charts), not told apart in 0" in said
-    assert "SMoES against plain MoEs are more accurate in 1 of 1" in said
-    assert "SMoES' ablations against plain MoEs are more accurate in 0 of 1 comparisons, less in 0" in said
-
-
-def test_what_was_trained_once_is_not_counted(tmp_path: Path) -> None:
-    said = twins_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), num_seeds=1)
-    assert said.endswith("equal total parameters are not judged, trained with one seed.")
+    assert answers.throughput([]) == answers.latency([]) == ""
 
 
 def test_a_layers_answer_names_the_least_and_the_greatest_multiple() -> None:

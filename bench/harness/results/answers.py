@@ -1,21 +1,16 @@
-"""The answers, a paragraph each: computed from gains, documents and layers, so that none outlives its numbers."""
+"""The answers, a paragraph each: computed from gains and layers, so that none outlives its numbers."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from bench.harness.grouping import grouped
 from bench.harness.layers.sentences import most_specialized
 from bench.harness.layers.times import LayerTimes
-from bench.harness.pareto.documents import Tier
-from bench.harness.pareto.pairs import DENSE, ONE_SEED, SIGNS, Pair, pairs
-from bench.harness.pareto.points import AXES, MEASURED
-from bench.harness.pareto.sentences import scale, title
 from bench.harness.results.gains import Gain
 from bench.harness.results.sentences import workload
 from bench.harness.results.tables import ANSWERS, PHASES
 from bench.harness.stats import Interval
-from bench.harness.wording import listed, span
+from bench.harness.wording import listed
 
 DOES = {"bench_decode": "decodes", "bench_prefill": "prefills", ANSWERS: "answers whole requests"}
 RIVALS = {
@@ -23,8 +18,6 @@ RIVALS = {
     "dense_active": "a dense model of its active parameters",
     "dense_reference": "a published dense shape of about equal total parameters",
 }
-MOES = {"smoes": "SMoES", "moe": "plain MoEs", "ablation": "SMoES' ablations"}  # kind of a point -> who these are
-ALIKE = 1.3  # total parameters of two models within this factor are about equal: families do not match them closer
 
 
 def throughput(gains: Iterable[Gain]) -> str:
@@ -80,54 +73,6 @@ def _reach(placed: Sequence[tuple[float, str]]) -> str:
     """
     (low, at_low), (high, at_high) = min(placed), max(placed)
     return f"{low:.2f} ({at_low}) to {high:.2f} ({at_high})" if len(placed) > 1 else f"{high:.2f}"
-
-
-def front(tiers: Mapping[str, Tier]) -> str:
-    """Answer question 2's first half: how each kind of MoE fares against dense models and the plain MoE, by tier."""
-    return " ".join(f"**{name.capitalize()}**, {_of_tier(tier)}" for name, tier in tiers.items())
-
-
-def _of_tier(tier: Tier) -> str:
-    found = [pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0])]
-    who = f"{scale(tier)} ({listed(map(title, tier.tasks))})"
-    said = [
-        f"{MOES[group[0].point.kind]} against {name} {_fares(group)}"
-        for name, holds in AGAINST.items()
-        for group in grouped(filter(holds, found), lambda pair: (pair.point.kind,))
-    ]
-    return f"{who}: {'; '.join(said)}." if said else f"{who}: nothing to compare."
-
-
-def _equal_total(pair: Pair) -> bool:
-    """Say whether a pair is of a dense model, and one of about as many parameters in total."""
-    if pair.against.kind != DENSE:
-        return False
-    return abs(math.log(pair.point.num_parameters / pair.against.num_parameters)) < math.log(ALIKE)
-
-
-def _plain(pair: Pair) -> bool:
-    """Say whether a pair tells what specialization does: the same MoE without it."""
-    return pair.against.kind == "moe" and pair.point.kind != "moe"
-
-
-AGAINST = {"dense models of about equal total parameters": _equal_total, "plain MoEs": _plain}
-
-
-def _fares(found: Sequence[Pair]) -> str:
-    """Count outcomes over tasks and sizes, name what was lost, and say between which ratios the throughput lies."""
-    judged = [pair for pair in found if pair.outcome != ONE_SEED]
-    if not judged:
-        return f"are not judged, trained with {ONE_SEED}"
-    counts = {outcome: sum(pair.outcome == outcome for pair in judged) for outcome in SIGNS}
-    lost = [f"{pair.point.name} on {title(pair.point.task)}" for pair in judged if pair.outcome == "loses"]
-    once = f", {len(found) - len(judged)} with {ONE_SEED} not judged" if len(judged) < len(found) else ""
-    ratios = [pair.speedup.estimate for pair in found if pair.speedup]
-    how = "measured" if found[0].point.basis == MEASURED else "by floors, not measured"
-    speed = f", at {span(ratios)} times the requests/s ({how})" if ratios else ""
-    return (
-        f"are more accurate in {counts['wins']} of {len(judged)} comparisons, less in {counts['loses']}"
-        f"{f' ({listed(lost)})' if lost else ''}, not told apart in {counts['open']}{once}{speed}"
-    )
 
 
 def latency(layers: Iterable[LayerTimes]) -> str:

@@ -13,6 +13,7 @@ from bench.harness.pareto.page import in_short
 from bench.harness.record import Record
 from bench.harness.report import machine_line
 from bench.harness.results import answers
+from bench.harness.results.fares import FARES_HEADERS, fares_rows, tiers_compared, told_apart
 from bench.harness.results.gains import Dropped, Found, Gain
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import SPEEDUP_HEADERS, WORKLOAD_HEADERS, speedup_rows, workload_rows
@@ -23,6 +24,7 @@ NO_GPU = (
     "graphs take away what a step costs beside its kernels."
 )
 GPU_RUN = "Another one has other peaks, and with them other floors."
+NONE_TOLD_APART = "None."
 ABSENT = "Nothing of this is in the records above."
 
 
@@ -44,7 +46,9 @@ def page(
         command=command,
         throughput=answers.throughput(gains) or ABSENT,
         trends=folded("By length, batch and rival, with intervals", bullets_or(ABSENT, trends(gains))),
-        front=answers.front(fronts) or ABSENT,
+        tiers=bullets_or(ABSENT, tiers_compared(fronts)),
+        fares=table_or(ABSENT, FARES_HEADERS, fares_rows(fronts.values())),
+        told_apart=bullets_or(NONE_TOLD_APART, told_apart(fronts.values())),
         picks="\n".join(in_short(fronts)) or ABSENT,
         latency=" ".join(filter(None, map(answers.latency, layers))) or ABSENT,
         layers=bullets_or(ABSENT, (said for of_kind in layers for said in changes(of_kind))),

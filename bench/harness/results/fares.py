@@ -1,0 +1,85 @@
+"""How each kind of MoE fares against dense models and the plain MoE: question 2's first half, as a table."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bench.harness.pareto.documents import Tier
+from bench.harness.pareto.pairs import DENSE, ONE_SEED, Pair, pairs
+from bench.harness.pareto.points import AXES, MEASURED
+from bench.harness.pareto.sentences import scale, title
+from bench.harness.pareto.tables import points
+from bench.harness.wording import listed, span
+
+FARES_HEADERS = (
+    *("tier", "who", "against", "comparisons", "more accurate", "less accurate", "not told apart", "not judged"),
+    "times the requests/s",
+)
+WHO = {"smoes": "SMoES", "moe": "plain MoEs", "ablation": "SMoES' ablations"}  # kind of a point -> who these are
+ALIKE = 1.3  # parameters of two models within this factor are about equal: families do not match them closer
+CERTAIN = {"wins": "more", "loses": "less"}  # outcome -> how accurate
+
+
+def fares_rows(tiers: Iterable[Tier]) -> list[tuple[str, ...]]:
+    """Return a row for each tier, kind of MoE and kind of rival that were compared, under FARES_HEADERS."""
+    return [
+        _row(tier, who, against, found)
+        for tier in tiers
+        for kind, who in WHO.items()
+        for against, holds in AGAINST.items()
+        if (found := [pair for pair in _pairs(tier) if pair.point.kind == kind and holds(pair)])
+    ]
+
+
+def tiers_compared(tiers: Mapping[str, Tier]) -> list[str]:
+    """Say what each tier's models are and were asked."""
+    return [
+        f"**{name.capitalize()}**: {scale(tier)}; {listed(map(title, tier.tasks))}." for name, tier in tiers.items()
+    ]
+
+
+def told_apart(tiers: Iterable[Tier]) -> list[str]:
+    """Name each comparison of the table that is certain, and by how much."""
+    return [
+        f"{pair.point.name} is {CERTAIN[pair.outcome]} accurate than {pair.against.name} on {title(pair.point.task)}: "
+        f"{points(pair.difference)} points."
+        for tier in tiers
+        for pair in _pairs(tier)
+        if pair.outcome in CERTAIN and any(holds(pair) for holds in AGAINST.values())
+    ]
+
+
+def _pairs(tier: Tier) -> list[Pair]:
+    return [pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0])]
+
+
+def _row(tier: Tier, who: str, against: str, found: Sequence[Pair]) -> tuple[str, ...]:
+    outcomes = [pair.outcome for pair in found]
+    ratios = [pair.speedup.estimate for pair in found if pair.speedup]
+    by_floors = "" if found[0].point.basis == MEASURED else ", by floors"
+    counts = [outcomes.count(outcome) for outcome in ("wins", "loses", "open", ONE_SEED)]
+    speed = f"{span(ratios)}{by_floors}" if ratios else ""
+    return (tier.name, who, against, str(len(found)), *map(str, counts), speed)
+
+
+def _about_equal(one: float, other: float) -> bool:
+    return abs(math.log(one / other)) < math.log(ALIKE)
+
+
+def _equal_total(pair: Pair) -> bool:
+    return pair.against.kind == DENSE and _about_equal(pair.point.num_parameters, pair.against.num_parameters)
+
+
+def _equal_active(pair: Pair) -> bool:
+    return pair.against.kind == DENSE and _about_equal(pair.point.num_active_parameters, pair.against.num_parameters)
+
+
+def _plain(pair: Pair) -> bool:
+    """Say whether a pair tells what specialization does: the same MoE without it."""
+    return pair.against.kind == "moe" and pair.point.kind != "moe"
+
+
+AGAINST: Mapping[str, Callable[[Pair], bool]] = {
+    "dense, about equal total parameters": _equal_total,
+    "dense, about equal active parameters": _equal_active,
+    "plain MoEs": _plain,
+}
