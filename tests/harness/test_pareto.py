@@ -23,7 +23,8 @@ AXIS = AXES[0]
 
 def point(name: str, accuracy: Interval, rate: Interval, **changes: Any) -> Point:
     fields: dict[str, Any] = {
-        "tier": "measured", "task": "charts", "series": name, "size": "small", "kind": "dense", "num_parameters": 1e6,
+        "tier": "measured", "task": "charts", "series": name, "size": "small", "kind": "dense",
+        "num_parameters": 1e6 + int.from_bytes(name.encode()[:6]),  # a shape of its own
         "num_active_parameters": 1e6, "accuracy": accuracy, "throughput": dict.fromkeys(AXES, rate),
         "accuracy_by_seed": {0: accuracy, 1: accuracy},
     }  # fmt: skip
@@ -133,6 +134,26 @@ def test_ties_are_as_fast_and_overlap_in_accuracy_fastest_first() -> None:
     first = picks(place([slow, near, nearer, worse], AXIS), AXIS)[0]
     assert (first.up_to, first.point) == (10, slow)
     assert first.ties == (nearer, near)
+
+
+def test_twins_of_one_shape_rank_as_equally_fast() -> None:
+    """Their throughputs differ by noise: the less accurate is behind, and the front steps at the mean of both rates."""
+    shape = {"num_parameters": 2e6, "num_active_parameters": 1e6}
+    plain = point("plain", around(0.8, 0.02), around(90, 5), **shape)
+    smoes = point("smoes", around(0.79, 0.02), around(100, 5), **shape)
+    dense = point("dense", around(0.7, 0.02), around(110, 5))
+    placed = place([plain, smoes, dense], AXIS)
+    assert [one.standing for one in placed] == [Standing.FRONT, Standing.OPEN, Standing.FRONT]
+    assert placed[1].rival is plain
+    first, second = picks(placed, AXIS)
+    assert (first.up_to, first.point, first.ties) == (pytest.approx(math.sqrt(90 * 100)), plain, (smoes,))
+    assert second.point is dense
+    worse = replace(smoes, accuracy=around(0.7, 0.02))  # as fast, and less accurate for certain
+    assert place([plain, worse], AXIS)[1].standing is Standing.DOMINATED
+    supplied = [replace(one, tier="supplied") for one in (plain, smoes)]  # answers of other lengths take other times
+    assert [one.standing for one in place(supplied, AXIS)] == [Standing.FRONT] * 2
+    larger = [plain, replace(smoes, size="medium")]
+    assert [one.standing for one in place(larger, AXIS)] == [Standing.FRONT] * 2
 
 
 def test_measured_and_predicted_throughputs_have_a_front_each() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.harness.metrics import METRICS
 from bench.harness.pareto.documents import Tier
-from bench.harness.pareto.front import Pick, Placed, Standing
+from bench.harness.pareto.front import Pick, Placed, Standing, one_shape
 from bench.harness.pareto.pairs import ONE_SEED, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED, PREDICTED, Point
 from bench.harness.pareto.tables import MIXED, TITLES, percent, points
@@ -28,7 +28,7 @@ def picks(name: str, found: Sequence[Pick]) -> str:
     """
     most_accurate, fastest = found[0], found[-1].point
     said = [f"the most accurate is {_at(most_accurate.point)}"]
-    if most_accurate.ties:
+    if most_accurate.ties and not one_shape(most_accurate.ties[0], most_accurate.point):
         said.append(f"the fastest whose interval overlaps is {_at(most_accurate.ties[0])}")
     if fastest not in (most_accurate.point, *most_accurate.ties[:1]):
         said.append(f"the fastest of all is {_at(fastest)}")
@@ -65,9 +65,11 @@ def standing_of_smoes(placed: Sequence[Placed]) -> list[str]:
 
 def _standing(placed: Placed) -> str:
     name, rival = placed.point.name, placed.rival.name if placed.rival else ""
+    alike = placed.rival is not None and one_shape(placed.point, placed.rival)
+    behind = f"less accurate than {rival}, of the same shape," if alike else f"behind {rival} on both axes"
     return {
         Standing.FRONT: f"{name} is on the front",
-        Standing.OPEN: f"{name} is behind {rival} on both axes by the estimates, but intervals overlap",
+        Standing.OPEN: f"{name} is {behind} by the estimates, but intervals overlap",
         Standing.DOMINATED: f"{name} is dominated by {rival}",
         Standing.UNRANKED: f"{name} was trained with {ONE_SEED} and is not ranked",
     }[placed.standing]
