@@ -27,7 +27,9 @@ SUMMARY_HEADERS = (
     *("variant", "settings", "MSI", f"MSI minus {REFERENCE}'s", "above 0 for certain", "below"),
     *("rises from first to last layer", "load, max/mean"),
 )
-ROUTING_HEADERS = ("variant", "seeds", "accuracy", "MSI", "MSI by layer", "load, max/mean", f"MSI minus {REFERENCE}'s")
+ROUTING_HEADERS = (
+    *("variant", "accuracy (by seed)", "MSI", "MSI by layer", "load, max/mean", f"MSI minus {REFERENCE}'s"),
+)
 
 
 def summary_rows(settings: Iterable[Setting]) -> list[Row]:
@@ -57,16 +59,22 @@ def _summary(variant: str, settings: Sequence[Setting]) -> Row:
 
 
 def routing_rows(setting: Setting) -> list[Row]:
-    """Return a row a variant under ROUTING_HEADERS; means over seeds with 95 % intervals."""
+    """Return a row a variant under ROUTING_HEADERS; means over seeds, of the routing with 95 % intervals."""
     return [
         (
             variant,
-            str(len(twins)),
-            mean_share(accuracies(twins, "all")).text(".2f"),
+            _accuracy(twins),
             *(_routing(setting, variant) if variant in routed(setting) else ("",) * 4),
         )
         for variant, twins in setting.variants.items()
     ]
+
+
+def _accuracy(twins: Sequence[Twin]) -> str:
+    """Write mean and seeds; the mean's interval stands on the page about accuracy, with that of the pictures in it."""
+    found = accuracies(twins, "all")
+    by_seed = f" ({', '.join(f'{value:.2f}' for value in found)})" if len(found) > 1 else ""
+    return f"{mean_interval(found).estimate:.2f}{by_seed}"
 
 
 def _routing(setting: Setting, variant: str) -> Row:
