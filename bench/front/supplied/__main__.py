@@ -7,15 +7,18 @@ that it could be held against, and nothing runs beside it that it could be paire
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich import get_console
 from rich.progress import track
 from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
-from bench.front.supplied.answering import Answered, answer
+from bench.front.supplied.answering import Answered, AnsweringError, answer
+from bench.front.supplied.checking import require_counts, require_scorable, require_writable
 from bench.front.supplied.checkpoint import load_checkpoint
 from bench.front.supplied.document import document
 from bench.harness.clock import make_clock
@@ -26,7 +29,7 @@ from bench.harness.reading import USAGE_ERROR
 from bench.harness.record import RecordWriteError, replace_text
 from bench.harness.scoring import SCORERS
 from fixtures.devices import pin_threads, resolve_device, resolve_dtype
-from fixtures.tasks import load_samples
+from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
 
 MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter
@@ -39,38 +42,59 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         options: Of the command line.
 
     Raises:
-        ValueError: The checkpoint, the data or an option cannot be used.
+        ValueError: The checkpoint, the data or an option cannot be used, or the checkpoint did not take a question.
         ImportError: A package that reads them is not installed.
     """
-    for name in ("limit", "batch_size", "max_new_tokens", "threads"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    require_counts(options)
+    require_writable(options.out)
     disable_progress_bar()  # transformers' own, of each file it reads: ours is enough
     pin_threads(options.threads)
     device = resolve_device(options.device)
     dtype = resolve_dtype(options.dtype, device)
-    samples = load_samples(options.data, load_workload(options.benchmark), num_samples=options.limit)
+    samples = _samples(options)
     checkpoint = load_checkpoint(options.checkpoint, device=device, dtype=dtype)
-    batches = answer(
-        checkpoint,
-        samples,
-        batch_size=options.batch_size,
-        max_new_tokens=options.max_new_tokens,
-        clock=make_clock(device),
-    )
-    num_batches = -(-len(samples) // options.batch_size)
-    done: list[Answered] = list(track(batches, description=options.benchmark, total=num_batches))
-    return document(
+    written = partial(
+        document,
         checkpoint,
         options.benchmark,
-        samples,
-        done,
-        name=options.name or options.checkpoint,
+        name=options.name or Path(options.checkpoint).absolute().name,
         machine=fingerprint(str(device), str(dtype).removeprefix("torch."), options.threads),
         workload=f"batches of {options.batch_size}, at most {options.max_new_tokens} new tokens, prompts and image "
         "tokens as each checkpoint's own processor makes them",
     )
+    size, clock = options.batch_size, make_clock(device)
+    batches = answer(checkpoint, samples, batch_size=size, max_new_tokens=options.max_new_tokens, clock=clock)
+    done: list[Answered] = []
+    try:
+        for answered in track(batches, description=options.benchmark, total=-(-len(samples) // size)):
+            done.append(answered)
+    except AnsweringError as error:
+        raise ValueError(f"{error}. {_kept(options.out, written, samples, done)}") from error
+    return written(samples, done)
+
+
+def _samples(options: argparse.Namespace) -> list[Sample]:
+    """Read the questions and find all that is wrong with them."""
+    with get_console().status(f"reading {options.data} and checking its images"):
+        samples = load_samples(options.data, load_workload(options.benchmark), num_samples=options.limit)
+    require_scorable(options.benchmark, samples)
+    return samples
+
+
+def _kept(
+    out: Path, written: Callable[..., dict[str, Any]], samples: Sequence[Sample], done: Sequence[Answered]
+) -> str:
+    """Write what was answered so far beside the document that will not be; say where it is."""
+    if not done:
+        return "No question was answered, nothing is written"
+    num_answers = sum(len(batch.answers) for batch in done)
+    beside = out.with_name(f"{out.name}.partial")
+    _write(beside, written(samples[:num_answers], done))
+    return f"The {num_answers} questions before are kept in {beside}, as --limit {num_answers} would give them"
+
+
+def _write(path: Path, found: dict[str, Any]) -> None:
+    replace_text(path, json.dumps(found, indent=1) + "\n")
 
 
 def table(found: dict[str, Any]) -> str:
@@ -98,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="DIR_OR_NAME",
         help="ours or any image-text-to-text model of transformers",
     )
-    parser.add_argument("--name", help="what the front calls it (default: as --checkpoint is given)")
+    parser.add_argument("--name", help="what the front calls it (default: the last part of --checkpoint)")
     parser.add_argument("--benchmark", required=True, choices=SCORERS, help="whose data, rules and prompt")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="parquet copy of that data set")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="takes the JSON document")
@@ -113,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         found = run(options)
-        replace_text(options.out, json.dumps(found, indent=1) + "\n")
+        _write(options.out, found)
     except (ValueError, ImportError, RecordWriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE_ERROR

@@ -1,14 +1,24 @@
 """Answer questions batch by batch, greedily, on the clock: twice each, to the first token and to the end."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from jinja2 import TemplateError
 
-from bench.front.supplied.checkpoint import Checkpoint
+from bench.front.supplied.checkpoint import Checkpoint, first_line
 from bench.front.supplied.prompts import encode
 from bench.harness.clock import Clock
 from fixtures.tasks import Sample
+
+# What processors and models raise where a prompt or an image is none that they take: a template's own refusal, lists in
+# place of tensors (AttributeError), a token beyond the embeddings (IndexError), tensors that do not fit, full memory.
+ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, TemplateError)
+
+
+class AnsweringError(ValueError):
+    """A processor or a model did not take a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +44,40 @@ def answer(
         batch_size: Requests at once.
         max_new_tokens: Where an answer that does not end is cut.
         clock: Of the model's device.
+
+    Raises:
+        AnsweringError: The checkpoint did not take a batch.
     """
     for start in range(0, len(samples), batch_size):
-        inputs = _inputs(checkpoint, samples[start : start + batch_size])
-        first_token, whole = (_generation(checkpoint, inputs, length) for length in (1, max_new_tokens))
-        if not start:
-            whole()
-        prefill, timed = clock.measure(first_token), clock.measure(whole)
-        tokens_BN: torch.Tensor = timed.result  # type: ignore[assignment]  # the clock hands back what the call returned
-        new_BN = tokens_BN[:, inputs["input_ids"].shape[1] :]
-        texts = checkpoint.processor.tokenizer.batch_decode(new_BN, skip_special_tokens=True)
-        yield Answered(
-            answers=tuple(text.strip() for text in texts),
-            num_prompt_tokens=int(inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])).sum()),
-            ttft_s=prefill.seconds,
-            e2e_s=timed.seconds,
-        )
+        batch = samples[start : start + batch_size]
+        with _one_error("processor", checkpoint, batch, start):
+            inputs = _inputs(checkpoint, batch)
+        with _one_error("model", checkpoint, batch, start):
+            answered = _generate(checkpoint, inputs, max_new_tokens, clock, is_first=not start)
+        yield answered
+
+
+def _generate(
+    checkpoint: Checkpoint, inputs: dict[str, torch.Tensor], max_new_tokens: int, clock: Clock, *, is_first: bool
+) -> Answered:
+    first_token, whole = (_generation(checkpoint, inputs, length) for length in (1, max_new_tokens))
+    if is_first:
+        whole()
+    prefill, timed = clock.measure(first_token), clock.measure(whole)
+    tokens_BN: torch.Tensor = timed.result  # type: ignore[assignment]  # the clock hands back what the call returned
+    new_BN = tokens_BN[:, _num_repeated(checkpoint, inputs) :]
+    texts = checkpoint.processor.tokenizer.batch_decode(new_BN, skip_special_tokens=True)
+    return Answered(
+        answers=tuple(text.strip() for text in texts),
+        num_prompt_tokens=int(inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])).sum()),
+        ttft_s=prefill.seconds,
+        e2e_s=timed.seconds,
+    )
+
+
+def _num_repeated(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor]) -> int:
+    """Count the prompt tokens that generate puts before an answer: a decoder of an encoder's output repeats none."""
+    return 0 if checkpoint.model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
 
 
 def _inputs(checkpoint: Checkpoint, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
@@ -62,3 +90,26 @@ def _inputs(checkpoint: Checkpoint, samples: Sequence[Sample]) -> dict[str, torc
 
 def _generation(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor], length: int) -> Callable[[], object]:
     return lambda: checkpoint.model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
+
+
+@contextmanager
+def _one_error(part: str, checkpoint: Checkpoint, batch: Sequence[Sample], start: int) -> Iterator[None]:
+    """Say which part of a checkpoint did not take which questions, and what it said."""
+    try:
+        yield
+    except ERRORS as error:
+        raise AnsweringError(
+            f"the {part} of {checkpoint.name} must take questions {start + 1} to {start + len(batch)} "
+            f"({batch[0].source} and on), got {type(error).__name__}: {first_line(error)}; {_remedy(error, start)}"
+        ) from error
+
+
+def _remedy(error: Exception, start: int) -> str:
+    if isinstance(error, torch.OutOfMemoryError):
+        return "give a smaller --batch-size or --max-new-tokens, or a device with more memory"
+    if start:  # it took questions before
+        return f"remove the row that it does not take, or stop before it with --limit {start}"
+    return (
+        "its prompts may have a form of their own: give its processor the chat_template.jinja that it was trained "
+        "with, or take another checkpoint"
+    )

@@ -74,7 +74,7 @@ def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> C
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the weights of {name} must load, got {_first_line(error)}; download them again") from error
+        raise ValueError(f"the weights of {name} must load, got {first_line(error)}; download them again") from error
     model, report = loaded
     _require_all_weights(name, report)
     _require_expert_counts(model)
@@ -106,7 +106,7 @@ def _config(name: str) -> PreTrainedConfig:
     except (OSError, ValueError) as error:
         raise ValueError(
             "--checkpoint must be a folder with config.json, or a model's name on the hub, of an architecture that "
-            f"transformers has without code of the checkpoint's own, got {name}: {_first_line(error)}"
+            f"transformers has without code of the checkpoint's own, got {name}: {first_line(error)}"
         ) from error
     return config
 
@@ -116,12 +116,17 @@ def _processor(name: str) -> Any:
     try:
         processor = AutoProcessor.from_pretrained(name)
     except PROCESSOR_ERRORS as error:
-        raise ValueError(f"{name} must hold its processor, got {_first_line(error)}; {remedy}") from error
+        raise ValueError(f"{name} must hold its processor, got {first_line(error)}; {remedy}") from error
     missing = [part for part in ("tokenizer", "image_processor") if getattr(processor, part, None) is None]
     if missing:  # AutoProcessor falls back to a tokenizer alone
         raise ValueError(
             f"{name} must hold a processor of text and images, got {type(processor).__name__} without "
             f"{' and '.join(missing)}; {remedy}"
+        )
+    if not (getattr(processor, "chat_template", None) or getattr(processor, "image_token", None)):
+        raise ValueError(
+            f"a processor must have a chat template or an image_token to write a prompt with, got "
+            f"{type(processor).__name__} of {name} without; give the checkpoint its chat_template.jinja"
         )
     processor.tokenizer.padding_side = "left"  # the answer goes on where the prompt ends
     if processor.tokenizer.pad_token is None:
@@ -139,5 +144,6 @@ def _require_all_weights(name: str, report: Any) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its name where it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

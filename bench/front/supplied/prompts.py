@@ -32,9 +32,6 @@ def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]
 
     Returns:
         What the model's generate takes.
-
-    Raises:
-        ValueError: The processor has neither a chat template nor an image token to write.
     """
     if getattr(processor, "chat_template", None):
         return dict(
@@ -47,12 +44,8 @@ def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]
                 processor_kwargs={"padding": True},
             )
         )
-    token = getattr(processor, "image_token", None)
-    if not token:
-        raise ValueError(
-            f"a processor must have a chat template or an image_token, got {type(processor).__name__} without; "
-            "give the checkpoint its chat_template.jinja"
-        )
+    # BLIP-2's and InstructBLIP's processors put their image tokens in front of a text themselves; theirs is no string.
+    token = "" if getattr(processor, "num_query_tokens", None) else str(processor.image_token)
     texts = [asked(sample).replace(IMAGE, token) for sample in samples]
     images = [list(sample.images) for sample in samples]
     return dict(processor(text=texts, images=images, padding=True, return_tensors="pt"))

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
 from transformers import (
     CLIPVisionConfig,
     GPT2Config,
@@ -38,6 +36,7 @@ from moevlm.parameters import parameter_counts
 from moevlm.presets import preset_config
 from moevlm.processing import build_processor
 from moevlm.tokenizer import load_tokenizer
+from tests.bench.front.supplied_rows import ROWS, image_cell, write_rows
 
 TEMPLATE = (
     "{% for m in messages %}USER: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}"
@@ -46,35 +45,12 @@ TEMPLATE = (
 CPU = torch.device("cpu")
 
 
-def image_cell(size: tuple[int, int] = (40, 30)) -> dict[str, Any]:
-    buffer = BytesIO()
-    Image.linear_gradient("L").resize(size).save(buffer, "PNG")
-    return {"bytes": buffer.getvalue(), "path": None}
-
-
-def mmmu_row(**changes: Any) -> dict[str, Any]:
-    row = {"question": "What is <image 1>?", "options": "['one', 'two']", "answer": "B",
-           "question_type": "multiple-choice"}  # fmt: skip
-    return {**row, **{f"image_{n}": None for n in range(1, 8)}, "image_1": image_cell(), **changes}
-
-
-ROWS: dict[str, list[dict[str, Any]]] = {
-    "mmmu": [mmmu_row(), mmmu_row(question="Is <image 1> or <image 2> larger?", image_2=image_cell((20, 20)))],
-    "mathvista": [{"question": "How long is AB?", "decoded_image": image_cell(), "choices": ["3", "4"], "unit": "cm",
-                   "answer": "4", "precision": 1.0, "question_type": "multi_choice", "answer_type": "text"}],
-    "chartqa": [{"image": image_cell(), "query": f"Value of {i}?", "label": [str(i)], "human_or_machine": i % 2}
-                for i in range(4)],
-    "docvqa": [{"question": "What is the date?", "docId": 1, "answers": ["1 May", "May 1"], "image": image_cell()}],
-}  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for name, rows in ROWS.items():
         (folder / name).mkdir()
-        path = folder / name / f"{load_workload(name).split}-00000-of-00001.parquet"
-        pq.write_table(pa.Table.from_pylist(rows), path)
+        write_rows(folder / name, name, *rows)
     return folder
 
 
@@ -153,6 +129,12 @@ def test_each_benchmark_gives_a_document_that_pareto_reads(
     printed = capsys.readouterr().out
     assert "accuracy, all" in printed
     assert f"python -m bench.harness pareto {out}" in printed
+
+
+def test_a_checkpoint_is_called_by_the_last_part_of_its_path(checkpoints: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.json"
+    assert run(f"{checkpoints / 'ours'}/", "docvqa", data / "docvqa", out) == 0
+    assert json.loads(out.read_text())["models"][0]["variant"] == "ours"
 
 
 def test_answers_are_the_models_own_greedy_tokens_in_batches_too(checkpoints: Path, data: Path, tmp_path: Path) -> None:
