@@ -21,7 +21,7 @@ from bench.harness.commands import (
 )
 from bench.harness.commands.interrupt import end_on_signals
 from bench.harness.commands.parsing import Parser, split
-from bench.harness.reading import USAGE_ERROR
+from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
 from bench.harness.verdict import EXIT_CODES, Verdict
 
@@ -40,7 +40,6 @@ COMMANDS = (
     twins,
     pareto,
 )
-INTERRUPTED = 130  # as shells say it of Ctrl-C: 128 + SIGINT
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
     CorruptRecord: EXIT_CODES[Verdict.CORRUPT],

@@ -25,7 +25,7 @@ from bench.harness.clock import make_clock
 from bench.harness.commands.parsing import Parser
 from bench.harness.environment import fingerprint
 from bench.harness.metrics import METRICS
-from bench.harness.reading import USAGE_ERROR
+from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import RecordWriteError, replace_text
 from bench.harness.scoring import SCORERS
 from fixtures.devices import pin_threads, resolve_device, resolve_dtype
@@ -70,6 +70,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             done.append(answered)
     except AnsweringError as error:
         raise ValueError(f"{error}. {_kept(options.out, written, samples, done)}") from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_kept(options.out, written, samples, done)) from None
     return written(samples, done)
 
 
@@ -141,6 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, ImportError, RecordWriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE_ERROR
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted. {interrupt}", file=sys.stderr)
+        return INTERRUPTED
     print(f"{table(found)}\n\nwritten: {options.out}\nput it on the front: "
           f"python -m bench.harness pareto {options.out} --out pareto.md")  # fmt: skip
     return 0

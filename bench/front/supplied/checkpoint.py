@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ EXPERT_FIELDS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_nu
 TOP_K_FIELDS = ("num_experts_per_tok", "moe_topk", "top_k_experts")
 EXPERTS = ".experts."  # in the name of a parameter that a token meets only if it is routed there
 NUM_NAMES_SHOWN = 3
+NUM_HASHED = 64  # values of each tensor
 # What transformers raises where files of a processor are missing (TypeError, KeyError), or a package that it needs.
 PROCESSOR_ERRORS = (OSError, ValueError, ImportError, TypeError, KeyError, AttributeError)
 
@@ -50,6 +52,15 @@ class Checkpoint:
             return "dense"
         return "smoes" if getattr(self.model.config.get_text_config(), "num_bins", 1) > 1 else "moe"
 
+    @property
+    def weights(self) -> str:
+        """Tell checkpoints of one shape apart: a hash of the first values of each tensor, for training moves them."""
+        digest = sha256()
+        for name, parameter in self.model.named_parameters():
+            values = parameter.detach().flatten()[:NUM_HASHED].float().cpu()
+            digest.update(name.encode() + values.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
 
 def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> Checkpoint:
     """Load a model and its processor.
@@ -78,7 +89,23 @@ def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> C
     model, report = loaded
     _require_all_weights(name, report)
     _require_expert_counts(model)
-    return Checkpoint(name=name, model=model.to(device).eval(), processor=processor)
+    return Checkpoint(name=name, model=on_device(device, model, name).eval(), processor=processor)
+
+
+def on_device(device: torch.device, model: Any, name: str) -> Any:
+    """Move a model to a device.
+
+    Raises:
+        ValueError: It does not fit.
+    """
+    try:
+        return model.to(device)
+    except torch.OutOfMemoryError as error:
+        size = sum(parameter.nbytes for parameter in model.parameters()) / 2**30
+        raise ValueError(
+            f"the weights of {name} must fit on {device}, got {size:.1f} GiB of them; give a device with more memory, "
+            "or --dtype bfloat16"
+        ) from error
 
 
 def _require_expert_counts(model: Any) -> None:

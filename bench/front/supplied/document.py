@@ -97,6 +97,7 @@ def document(
         "variant": name,
         "size": "",
         "kind": checkpoint.kind,
+        "weights": checkpoint.weights,
         "num_parameters": checkpoint.num_parameters,
         "num_active_parameters": checkpoint.num_active_parameters,
         "accuracy": accuracy,

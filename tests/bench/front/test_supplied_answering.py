@@ -123,7 +123,7 @@ def test_an_image_token_need_not_be_a_string_nor_be_written_by_us(
     assert processor.texts == [f"{mark}\nValue of 0?\n{WORD}"]
 
 
-def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, after: int) -> Checkpoint:
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, after: int) -> Checkpoint:
     """Return ours, whose generate fails after so many calls: the first batch takes three, each other one two."""
     checkpoint, calls = ours(), iter(range(100))
     generate = checkpoint.model.generate
@@ -180,22 +180,25 @@ def test_other_errors_are_not_taken_for_the_checkpoints(samples: list[Sample], m
         answers_of(failing(monkeypatch, ZeroDivisionError(), after=0), samples)
 
 
+DEVICE_GONE = RuntimeError("the device is gone")
+
+
 @pytest.fixture
-def stopped(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], str]:
+def stopped(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run the command on a checkpoint that fails after so many calls; return what it printed as its error."""
 
-    def run(after: int) -> str:
-        checkpoint = failing(monkeypatch, RuntimeError("the device is gone"), after=after)
+    def run(after: int, error: BaseException = DEVICE_GONE, code: int = 4) -> str:
+        checkpoint = failing(monkeypatch, error, after=after)
         monkeypatch.setattr("bench.front.supplied.__main__.load_checkpoint", lambda *_, **__: checkpoint)
         options = ["--checkpoint", "ours", "--benchmark", "chartqa", "--data", str(data), "--device", "cpu"]
-        assert main([*options, "--out", str(data / "mine.json"), "--max-new-tokens", str(NUM_TOKENS)]) == 4
+        assert main([*options, "--out", str(data / "mine.json"), "--max-new-tokens", str(NUM_TOKENS)]) == code
         assert not (data / "mine.json").exists()
         return capsys.readouterr().err
 
     return run
 
 
-def test_a_run_that_fails_in_the_middle_keeps_its_answers_beside(stopped: Callable[[int], str], data: Path) -> None:
+def test_a_run_that_fails_in_the_middle_keeps_its_answers_beside(stopped: Callable[..., str], data: Path) -> None:
     """Batches of one: calls 0, 1, 2 are question 1's, 3 and 4 question 2's."""
     said = stopped(5)
     kept = data / "mine.json.partial"
@@ -205,6 +208,13 @@ def test_a_run_that_fails_in_the_middle_keeps_its_answers_beside(stopped: Callab
     assert read_tiers([kept])["supplied"].points[0].num_samples == 2
 
 
-def test_a_run_that_fails_at_once_says_that_nothing_is_written(stopped: Callable[[int], str], data: Path) -> None:
+def test_a_run_that_fails_at_once_says_that_nothing_is_written(stopped: Callable[..., str], data: Path) -> None:
     assert "No question was answered, nothing is written" in stopped(0)
     assert not (data / "mine.json.partial").exists()
+
+
+def test_an_interrupted_run_keeps_its_answers_too(stopped: Callable[..., str], data: Path) -> None:
+    said = stopped(5, KeyboardInterrupt(), 130)
+    assert said.endswith("interrupted. The 2 questions before are kept in "
+                         f"{data / 'mine.json.partial'}, as --limit 2 would give them\n")  # fmt: skip
+    assert (data / "mine.json.partial").exists()
