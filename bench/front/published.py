@@ -44,7 +44,8 @@ def published_document(records: Sequence[Record] = ()) -> dict[str, Any]:
             shape = shapes[model["shape"]]
             measured = measured_throughput(records, shape, task)
             throughput = measured or predicted_throughput(shape_config(shape), load_of_task)
-            models.append(_entry(model, task, throughput, MEASURED if measured else PREDICTED))
+            entry = _entry(model, task, throughput, MEASURED if measured else PREDICTED)
+            models.append({**entry, "split": published["split"][task]})
     return {
         "schema_version": SCHEMA_VERSION,
         "tier": "published",

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.harness.pareto.comparisons import compared
 from bench.harness.pareto.documents import read_tiers
 from bench.harness.pareto.front import Standing, by_basis, picks, place
 from bench.harness.pareto.pairs import pairs
 from bench.harness.pareto.points import AXES, Point, joined, joined_rate, joined_share
-from bench.harness.pareto.sentences import compared
 from bench.harness.stats import Interval
 from tests.harness.sample_twins import MACHINE, document, entry
 
@@ -171,14 +171,18 @@ def test_measured_and_predicted_throughputs_have_a_front_each() -> None:
 
 
 def test_a_ratio_of_a_measured_and_a_predicted_throughput_is_no_speedup() -> None:
-    moe = point("Molmo", around(0.7, 0.01), around(10, 1), size="E", kind="moe", compared_with=("D",))
+    moe = point("Molmo", around(0.7, 0.01), around(10, 1), tier="published", size="E", kind="moe",
+                compared_with=("D",))  # fmt: skip
     for basis, compares in (("measured", True), ("predicted", False)):
-        (pair,) = pairs([moe, point("Molmo", around(0.7, 0.01), around(5, 1), size="D", basis=basis)], AXIS)
+        (pair,) = pairs(
+            [moe, point("Molmo", around(0.7, 0.01), around(5, 1), tier="published", size="D", basis=basis)], AXIS
+        )
         assert (pair.speedup is not None) == compares
 
 
 def test_pairs_are_worded_by_where_their_throughput_comes_from() -> None:
-    moe, dense = (point("Molmo", around(0.7, 0.01), around(rate, 1), size=size, kind=kind, compared_with=other)
+    moe, dense = (point("Molmo", around(0.7, 0.01), around(rate, 1), tier="published", size=size, kind=kind,
+                        compared_with=other)
                   for rate, size, kind, other in ((10, "E", "moe", ("D",)), (5, "D", "dense", ())))  # fmt: skip
     predicted = [replace(one, basis="predicted") for one in (moe, dense)]
     both, floors, mixed = (pairs(of, AXIS) for of in ([moe, dense], predicted, [moe, predicted[1]]))
@@ -234,9 +238,6 @@ def test_published_pairs_are_those_that_the_document_names(tmp_path: Path) -> No
         ({"tier": "guessed"}, "tier must be one of measured, published, supplied, got 'guessed'"),
         ({"twins": []}, "twins must hold at least one, got none"),
         ({"twins": [{"task": "charts"}]}, "one has no variant, size, num_parameters"),
-        ({"twins": [entry("dense", 0, 0.5, -1.0)]}, "must have low <= estimate <= high"),
-        ({"twins": [entry("dense", 0, 0.5, 0.0)]}, "must have req_per_s above 0"),
-        ({"twins": [entry("dense", 0, math.nan)]}, "accuracy.all of charts dense small must have low <= estimate"),
     ],
 )
 def test_what_is_no_document_is_refused_by_name(tmp_path: Path, change: dict[str, Any], message: str) -> None:

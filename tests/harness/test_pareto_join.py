@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bench.harness.pareto.documents import read_tiers
+from tests.harness.sample_supplied import supplied
 from tests.harness.sample_twins import document, entry
 
 
@@ -54,8 +55,9 @@ def test_twins_of_two_recipes_or_data_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({}, "each run of charts mine small must be there once, got one twice; give each document once"),
-        ({"num_parameters": 2000}, "charts mine small must have one num_parameters, got 1000, 2000; give each model"),
+        ({}, "each run of chartqa mine must be there once, got one twice; give each document once"),
+        ({"num_parameters": 2000}, "chartqa mine must have one num_parameters, got 1000, 2000; give each model"),
+        ({"weights": "b2"}, "chartqa mine must have one weights, got a1, b2; give each model a name of its own"),
         ({"accuracy": {"all": {"estimate": 0.5, "low": 0.4, "high": 0.6, "num_samples": 20}}},
          "must have one num_samples, got 500, 20; ask each run the same questions"),
     ],
@@ -63,7 +65,7 @@ def test_twins_of_two_recipes_or_data_are_refused(tmp_path: Path) -> None:
 def test_runs_that_are_not_of_one_model_and_questions_are_refused(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    run = {name: value for name, value in entry("mine", 0, 0.5).items() if name != "seed"}
+    run = supplied("mine", "dense", [0.5] * 500, weights="a1")
     paths = [document(tmp_path, [], f"{name}.json", tier="supplied", models=[one])
              for name, one in (("a", run), ("b", {**run, **change}))]  # fmt: skip
     with pytest.raises(ValueError, match=message):
@@ -71,12 +73,12 @@ def test_runs_that_are_not_of_one_model_and_questions_are_refused(
 
 
 def test_runs_without_a_seed_join_without_shrinking_the_samples_interval(tmp_path: Path) -> None:
-    run = {name: value for name, value in entry("mine", 0, 0.5).items() if name != "seed"}
-    faster = {**run, "throughput": entry("mine", 0, 0.5, 101.0)["throughput"]}
+    run = supplied("mine", "dense", [0.5] * 500)
+    faster = supplied("mine", "dense", [0.5] * 500, 101.0)
     paths = [document(tmp_path, [], f"{name}.json", tier="supplied", models=[one])
              for name, one in (("a", run), ("b", faster))]  # fmt: skip
     (joined_point,) = read_tiers(paths)["supplied"].points
-    assert joined_point.accuracy == pytest.approx((0.5, 0.48, 0.52))
+    assert joined_point.accuracy == pytest.approx((0.5, 0.4, 0.6))
 
 
 def test_what_takes_something_of_smoes_away_is_an_ablation(tmp_path: Path) -> None:

@@ -1,16 +1,11 @@
 """The page and its figures: results follow the documents, bytes follow the documents alone, labels keep apart."""
 
-import itertools
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox
 
 from bench.harness.__main__ import main
 from bench.harness.commands.pareto import PAGE, write
@@ -18,7 +13,6 @@ from bench.harness.markdown import markdown_table
 from bench.harness.pareto.documents import read_tiers
 from bench.harness.pareto.points import AXES
 from bench.harness.pareto.tables import without_empty_columns
-from bench.harness.plot.labels import Label, place_labels
 
 ROOT = Path(__file__).parents[2]
 MACHINE = {"device_model": "Acme", "dtype": "float32", "num_threads": 1}
@@ -52,7 +46,8 @@ def published() -> list[dict[str, Any]]:
             "num_active_parameters": active,
             "accuracy": {"all": {"estimate": accuracy, "low": accuracy - 0.04, "high": accuracy + 0.04}},
             "throughput": {axis: {"estimate": rate, "low": 0.44 * rate, "high": rate} for axis in AXES},
-            "basis": "predicted", "compared_with": ["32B"] if active < total else [], "source": "arXiv 2511.21631",
+            "basis": "predicted", "split": "validation",
+            "compared_with": ["32B"] if active < total else [], "source": "arXiv 2511.21631",
         }
         for size, (total, active, accuracy, rate) in sizes.items()
     ]  # fmt: skip
@@ -101,9 +96,11 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Pa
     assert "in requests/s: 1 faster, 0 slower and 0 open (1.80 times)." in text  # 90 against 50
     assert "Accuracy is over 500 questions." in text
     assert "Each trained seed beats the best guess without sight" in text
+    assert "### MMMU, validation split\n" in text
+    assert "### charts\n" in text
     assert "up to 48.0 req/s at its floor (21.1 req/s at 44 % of it)" in text
     assert "at most 48.0 req/s, predicted" in text
-    assert "-1.0 [-6.7, +4.7] points on MMMU, told apart on none of them" in text
+    assert "-1.0 [-6.7, +4.7] points on MMMU, not told apart" in text
     assert "9.60 times the requests/s" in text
     assert "**No SMoES accuracy exists at 7B or 34B**" in text
     assert "Qwen3-VL 30B-A3B and Qwen3-VL 32B: arXiv 2511.21631." in text
@@ -142,29 +139,6 @@ def test_the_figure_names_tasks_models_and_units_as_text(written: dict[str, byte
     for said in ("MMMU", "30B-A3B", "Qwen3-VL", "request throughput, req/s", "accuracy, %", "MoE"):
         assert said in svg
     assert "SMoES" not in svg
-
-
-def test_labels_cover_neither_one_another_nor_a_marker() -> None:
-    figure = Figure(figsize=(5, 4))
-    axes = figure.subplots()
-    axes.set(xlim=(0, 10), ylim=(0, 10))
-    points = [(5 + 0.3 * column, 5 + 0.4 * row) for column, row in itertools.product(range(3), range(3))]
-    labels = [Label("medium", x, y, "#808080") for x, y in points]
-    place_labels(axes, labels, [(0.0, 5.0, 10.0, 5.0)])
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    texts = [child for child in axes.get_children() if isinstance(child, Annotation)]
-    boxes = [_text_box(text, renderer) for text in texts]
-    assert len(boxes) == len(points)
-    assert not any(one.padded(-0.5).overlaps(other.padded(-0.5)) for one, other in itertools.combinations(boxes, 2))
-    markers = [Bbox.from_bounds(*axes.transData.transform(p), 0, 0).padded(3) for p in points]
-    assert not any(box.padded(-0.5).overlaps(marker) for box in boxes for marker in markers)
-    assert all(axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 for box in boxes)
-
-
-def _text_box(text: Annotation, renderer: Any) -> Bbox:
-    """Return the box of the text without its leader."""
-    text.update_positions(renderer)
-    return Text.get_window_extent(text, renderer)
 
 
 def test_the_page_in_docs_is_what_its_documents_give(monkeypatch: pytest.MonkeyPatch) -> None:

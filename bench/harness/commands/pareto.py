@@ -1,6 +1,7 @@
 """pareto: write the page about accuracy against throughput, with its figures."""
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,13 +31,14 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def figure_paths(tier: str, axis: str) -> list[Path]:
-    """Name the files of a figure, relative to the page.
+def figure_paths(out: Path, tier: str, axis: str) -> list[Path]:
+    """Name the files of a figure, relative to the page and after it, for pages of one folder share their images'.
 
-    >>> figure_paths("measured", "req_per_s")[0].as_posix()
-    'images/pareto-measured-req-per-s.svg'
+    >>> figure_paths(Path("mine.md"), "supplied", "req_per_s")[0].as_posix()
+    'images/mine-supplied-req-per-s.svg'
     """
-    return [IMAGES / f"pareto-{tier}-{axis.replace('_', '-')}{suffix}" for suffix in FORMATS]
+    stem = re.sub(r"[^\w.-]+", "-", out.stem)  # of a link: no spaces
+    return [IMAGES / f"{stem}-{tier}-{axis.replace('_', '-')}{suffix}" for suffix in FORMATS]
 
 
 def write(documents: Sequence[Path], tiers: Mapping[str, Tier], out: Path) -> str:
@@ -47,7 +49,7 @@ def write(documents: Sequence[Path], tiers: Mapping[str, Tier], out: Path) -> st
         tiers: What they hold.
         out: Where the page is to be.
     """
-    figures = {(name, axis): figure_paths(name, axis) for name in tiers for axis in AXES}
+    figures = {(name, axis): figure_paths(out, name, axis) for name in tiers for axis in AXES}
     return page(tiers, figures, command_line("pareto", documents, out))
 
 
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     text = write(options.documents, tiers, options.out)
     for name, tier in tiers.items():
         for axis in AXES:
-            paths = [options.out.parent / path for path in figure_paths(name, axis)]
+            paths = [options.out.parent / path for path in figure_paths(options.out, name, axis)]
             draw_front(tier, axis, paths)
             print(f"drawn: {' '.join(map(str, paths))}")
     replace_text(options.out, text)  # last: a page never links to figures that could not be drawn

@@ -2,23 +2,23 @@
 
 A document is JSON: {"schema_version", "tier", "machine", "workload", "twins" or "models": [{"task", "variant", "size",
 "seed", "num_parameters", "num_active_parameters", "accuracy": {"all": {"estimate", "low", "high", "num_samples"}},
-"throughput": {"req_per_s": {"estimate", "low", "high"}, ...}, ...}]}.
+"throughput": {"req_per_s": {"estimate", "low", "high"}, ...}, ...}]}. Accuracy is a share, 0 to 1. Those
+of the supplied tier also have "kind", one of KINDS, and "answers": [{"source", "score"}, ...], one a question.
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.harness.environment import describe
+from bench.harness.pareto.entries import require_entry
 from bench.harness.pareto.join import join_entries
-from bench.harness.pareto.points import AXES, LIMITS, Point
+from bench.harness.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point
 
 SCHEMA_VERSION = 1
-TIERS = {"measured": "twins", "published": "models", "supplied": "models"}  # tier -> the list's name
-ENTRY_FIELDS = ("task", "variant", "size", "num_parameters", "num_active_parameters", "accuracy", "throughput")
+TIERS = {TRAINED: "twins", PUBLISHED: "models", SUPPLIED: "models"}  # tier -> the list's name
 REMEDY = "write it again with the command that made it"
 
 Json = Mapping[str, Any]
@@ -69,7 +69,7 @@ def _read(path: Path) -> Json:
             raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}")
         describe_machine(document), describe_workload(document)  # complain of what they lack
         for entry in document[TIERS[tier]]:
-            _check(entry)
+            require_entry(entry, tier)
         if not document[TIERS[tier]]:
             raise ValueError(f"{TIERS[tier]} must hold at least one, got none")
     except KeyError as error:
@@ -77,20 +77,6 @@ def _read(path: Path) -> Json:
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} must be a document of scored models, got: {error}; {REMEDY}") from error
     return document
-
-
-def _check(entry: Json) -> None:
-    missing = [name for name in ENTRY_FIELDS if name not in entry]
-    if missing:
-        raise ValueError(f"an entry must have {', '.join(ENTRY_FIELDS)}, one has no {', '.join(missing)}")
-    name = f"{entry['task']} {entry['variant']} {entry['size']}"
-    for what, table in (("accuracy.all", entry["accuracy"]["all"]), *entry["throughput"].items()):
-        estimate, low, high = (float(table[limit]) for limit in LIMITS)
-        if not (math.isfinite(low) and math.isfinite(high) and low <= estimate <= high):
-            raise ValueError(f"{what} of {name} must have low <= estimate <= high, got {low}, {estimate}, {high}")
-    for axis in AXES:
-        if axis not in entry["throughput"] or entry["throughput"][axis]["low"] <= 0:
-            raise ValueError(f"throughput of {name} must have {axis} above 0, got {entry['throughput'].get(axis)}")
 
 
 def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:

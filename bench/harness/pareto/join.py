@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from bench.harness.pareto.points import AXES, LIMITS, MEASURED, TRAINED, Point, joined_rate, joined_share
+from bench.harness.pareto.points import AXES, LIMITS, MEASURED, SUPPLIED, TRAINED, Point, joined_rate, joined_share
+from bench.harness.pareto.questions import mean_scores, require_same_questions
 from bench.harness.stats import Interval
 from bench.harness.twins.documents import COEF, require_same_training, variant_names
 
@@ -14,6 +15,7 @@ OWN_NAME = "give each model a name of its own (bench.front.supplied: --name)"
 REMEDIES = {  # what entries of one model have in common -> what to do where they do not
     "num_parameters": OWN_NAME,
     "num_active_parameters": OWN_NAME,
+    "weights": OWN_NAME,
     "num_samples": "ask each run the same questions (--limit, --pictures)",
 }
 
@@ -28,10 +30,12 @@ def join_entries(tier: str, entries: Sequence[Json]) -> tuple[Point, ...]:
         entries: Checked ones, of any tasks and models.
 
     Raises:
-        ValueError: A run or a seed of a model is there twice, or entries of one name are of different models, questions
-            or training.
+        ValueError: A run or a seed of a model is there twice, entries of one name are of different models, questions or
+            training, or supplied ones of one task answered different questions.
     """
     require_same_training(entries)
+    if tier == SUPPLIED:
+        require_same_questions(entries)
     groups: dict[tuple[str, str, str], list[Json]] = {}
     for entry, series in zip(entries, variant_names(entries), strict=True):
         groups.setdefault((entry["task"], series, entry["size"]), []).append(entry)
@@ -77,6 +81,8 @@ def _point(tier: str, series: str, entries: Sequence[Json]) -> Point:
         unparsed_rate=fmean(unparsed) if unparsed else None,
         compared_with=tuple(first.get("compared_with", ())),
         source=first.get("source", ""),
+        split=first.get("split", ""),
+        scores=mean_scores(entries) if tier == SUPPLIED else (),
     )
 
 

@@ -6,16 +6,15 @@ from string import Template
 
 from bench.harness.markdown import escape, markdown_table, picture
 from bench.harness.metrics import METRICS
-from bench.harness.pareto import sentences
+from bench.harness.pareto import comparisons, sentences
 from bench.harness.pareto.documents import TIERS, Tier
 from bench.harness.pareto.front import Placed, by_basis, picks, place
 from bench.harness.pareto.pairs import REFERENCES, Pair, pairs
-from bench.harness.pareto.points import AXES, Point
+from bench.harness.pareto.points import AXES, TRAINED, Point
 from bench.harness.pareto.tables import (
     PAIR_HEADERS,
     PICK_HEADERS,
     POINT_HEADERS,
-    TITLES,
     pair_rows,
     pick_rows,
     point_rows,
@@ -59,8 +58,8 @@ def in_short(tiers: Mapping[str, Tier]) -> list[str]:
             placed = place(tier.of(task), AXES[0])
             lines += [f"  - {escape(said)}" for said in _picks(task, placed)]
             lines += [f"    - {escape(said)}" for said in _smoes(tier.of(task), placed)]
-        if name == "published":
-            lines += [f"  - {escape(sentences.compared(found))}" for found in sentences.same_pairs(tier)]
+        if name != TRAINED:  # twins are counted above, by what they are compared with
+            lines += [f"  - {escape(comparisons.compared(found))}" for found in comparisons.same_pairs(tier)]
     return lines
 
 
@@ -79,7 +78,8 @@ def _smoes(of_task: Sequence[Point], placed: Sequence[Placed]) -> list[str]:
 
 
 def _against(found: Sequence[Pair], who: str) -> list[str]:
-    return [said for series in REFERENCES if (said := sentences.outcomes(found, series, who))]
+    twins = [pair for pair in found if pair.point.tier == TRAINED]
+    return [said for series in REFERENCES if (said := comparisons.outcomes(twins, series, who))]
 
 
 def _tier(tier: Tier, figures: Figures) -> str:
@@ -107,7 +107,7 @@ def _task(of_task: Sequence[Point], task: str) -> str:
     said = [sentences.asked(of_task), sentences.against_blind(of_task), sentences.spread(of_task)]
     said += _against(found, "All MoEs (plain, SMoES, ablations)")
     parts = [
-        f"### {TITLES.get(task, task)}",
+        f"### {sentences.heading(of_task)}",
         *_pick_tables(placed),
         markdown_table(*without_empty_columns(POINT_HEADERS, point_rows(placed))),
         "\n".join(f"- {escape(sentence)}" for sentence in said if sentence),

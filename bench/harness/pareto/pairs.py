@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.harness.pareto.points import TRAINED, Point, joined
+from bench.harness.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point, joined
+from bench.harness.pareto.questions import paired_difference
 from bench.harness.stats import Interval
 
-DENSE = "dense"  # the twin of equal total parameters
+DENSE = "dense"  # a kind, and the twin of equal total parameters
 REFERENCES = (DENSE, "dense_active", "plain")  # of twins of one size; then equal active ones, and no specialization
 SIGNS = ("loses", "open", "wins")  # the interval is below 0, around it, above it
 ONE_SEED = "one seed"  # trained once, where another seed may turn the sign: not judged
@@ -42,20 +43,33 @@ def pairs(points: Sequence[Point], axis: str) -> list[Pair]:
 
 
 def _compared(point: Point, other: Point) -> bool:
-    if point.kind == "dense" or point is other:
-        return False
-    if point.compared_with:
-        return other.series == point.series and other.size in point.compared_with
+    return point.kind != DENSE and point is not other and RIVALS[point.tier](point, other)
+
+
+def _is_reference(point: Point, other: Point) -> bool:
     return other.size == point.size and other.series in REFERENCES
+
+
+def _is_named(point: Point, other: Point) -> bool:
+    return other.series == point.series and other.size in point.compared_with
+
+
+def _is_dense(_: Point, other: Point) -> bool:
+    return other.kind == DENSE  # whatever a user called it
+
+
+RIVALS = {TRAINED: _is_reference, PUBLISHED: _is_named, SUPPLIED: _is_dense}  # tier -> what an MoE is compared with
 
 
 def _pair(point: Point, other: Point, axis: str) -> Pair:
     seeds = [seed for seed in point.accuracy_by_seed if seed in other.accuracy_by_seed]
-    by_seed = [_difference(point, other, seed) for seed in seeds]
+    by_question = paired_difference(point.scores, other.scores) if point.scores else None
+    by_seed = joined([_difference(point, other, seed) for seed in seeds]) if seeds else None
+    difference = by_question or by_seed or independent_difference(point.accuracy, other.accuracy)
     return Pair(
         point=point,
         against=other,
-        difference=_within_one(joined(by_seed) if by_seed else independent_difference(point.accuracy, other.accuracy)),
+        difference=_within_one(difference),
         num_seeds=len(seeds),
         speedup=_ratio(point.throughput[axis], other.throughput[axis]) if point.basis == other.basis else None,
     )

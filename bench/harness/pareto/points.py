@@ -10,6 +10,8 @@ AXES = ("req_per_s", "prefill_tok_per_s")  # throughputs, keys of METRICS; the f
 LIMITS = Interval._fields  # how documents write an interval
 MEASURED, PREDICTED = "measured", "predicted"  # where a throughput comes from
 TRAINED = "measured"  # the tier whose points stand for ways of training, one checkpoint a seed
+PUBLISHED, SUPPLIED = "published", "supplied"  # the other tiers
+KINDS = {"dense": "dense", "moe": "MoE", "smoes": "SMoES", "ablation": "ablation"}  # as they are written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class Point:
         task: What it was asked.
         series: What the models of one colour have in common: a variant, or a family.
         size: Tells the models of a series apart.
-        kind: "dense", "moe" or "smoes".
+        kind: One of KINDS.
         num_parameters: All of them, vision tower included.
         num_active_parameters: Those that one token meets.
         accuracy: Mean score, 0 to 1.
@@ -34,6 +36,8 @@ class Point:
         unparsed_rate: Share of answers that the rules could not read; None where the rules read all.
         compared_with: Sizes of its series that it is to be compared with; empty where its tier has a rule.
         source: Who says so.
+        split: Of the benchmark, that the accuracy is of; empty where the document does not say.
+        scores: Of each question, in an order that a task's points share; empty where documents hold none.
     """
 
     tier: str
@@ -53,6 +57,8 @@ class Point:
     unparsed_rate: float | None = None
     compared_with: tuple[str, ...] = ()
     source: str = ""
+    split: str = ""
+    scores: tuple[float, ...] = ()
 
     @property
     def has_one_seed(self) -> bool:

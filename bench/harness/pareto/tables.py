@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from bench.harness.metrics import METRICS
 from bench.harness.pareto.front import Pick, Placed, Standing
 from bench.harness.pareto.pairs import Pair
-from bench.harness.pareto.points import AXES, PREDICTED, Point
+from bench.harness.pareto.points import AXES, KINDS, PREDICTED, TRAINED, Point
 from bench.harness.stats import Interval
 from bench.harness.wording import rounded
 
 TITLES = {"mmmu": "MMMU", "mathvista": "MathVista", "chartqa": "ChartQA", "docvqa": "DocVQA"}  # as they are written
-KINDS = {"dense": "dense", "moe": "MoE", "smoes": "SMoES", "ablation": "ablation"}
 POINT_HEADERS = (
     *("model", "kind", "parameters (active)", "accuracy, %", "by seed, %", "blind, %", "unparsed, %"),
     *(METRICS[axis].label for axis in AXES),
@@ -42,7 +41,7 @@ def _point_row(point: Point, standing: Standing, rival: Point | None) -> tuple[s
         KINDS[point.kind],
         f"{sizes[0]} ({sizes[1]})" if len(sizes) > 1 else sizes[0],
         percent(point.accuracy),
-        ", ".join(f"{100 * one.estimate:.1f}" for one in seeds) if len(seeds) > 1 or point.has_one_seed else "",
+        ", ".join(f"{100 * one.estimate:.1f}" for one in seeds) if point.tier == TRAINED else "",
         *("" if share is None else f"{100 * share:.1f}" for share in (point.blind, point.unparsed_rate)),
         *(throughput(point, axis) for axis in AXES),
         f"{standing.value}{f': {rival.name}' if rival else ''}",
@@ -83,7 +82,7 @@ def pair_rows(found: Sequence[Pair]) -> list[tuple[str, ...]]:
             pair.point.name,
             pair.against.name,
             points(pair.difference),
-            str(pair.num_seeds) if pair.point.num_samples else "",
+            str(pair.num_seeds) if pair.point.tier == TRAINED else "",
             MIXED if pair.speedup is None else pair.speedup.text(".2f", "x"),
             pair.outcome,
         )

@@ -20,7 +20,7 @@ OFFSETS = tuple((d * math.cos(a), d * math.sin(a)) for d in DISTANCES for a in A
 MARKER = 4.0  # half a marker's side, typographic points
 LEADER_FROM = 12.0  # a label farther away than this is tied to its point by a line
 FONT_SIZE = 7.0
-LINE_COST = 0.2  # of a square pixel over a line, where one over a marker or another label costs 1
+LINE_COST = 0.3  # of a square pixel over a line, where one over a marker or another label costs 1
 DISTANCE_COST = 0.1  # of a typographic point of distance: a thin line crossed is better than a label far away
 OUTSIDE_COST = 1e6  # of a square pixel outside of the panel: more than covering anything
 
@@ -37,22 +37,26 @@ class Label(NamedTuple):
     colour: str
 
 
-def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Line]) -> None:
+def place_labels(
+    axes: Axes, labels: Sequence[Label], markers: Sequence[tuple[float, float]], lines: Sequence[Line]
+) -> None:
     """Write each label at the cheapest place around its point; the layout must stand by now.
 
     Args:
         axes: Panel whose limits are set.
         labels: Of the points, in the order in which they choose.
+        markers: All of the panel, labelled or not, in the data's units: to keep off.
         lines: To keep clear of where there is room.
     """
     renderer = FigureCanvasAgg(axes.get_figure(root=True)).get_renderer()  # type: ignore[no-untyped-call]
     pixels = renderer.points_to_pixels(1.0)
-    centres = axes.transData.transform([(label.x, label.y) for label in labels])
-    solid = np.hstack([centres - MARKER * pixels, centres + MARKER * pixels])
+    marked = axes.transData.transform(np.reshape(markers, (-1, 2)))
+    solid = np.hstack([marked - MARKER * pixels, marked + MARKER * pixels])
     thin = axes.transData.transform(np.reshape(lines, (-1, 2))).reshape(-1, 4)
     thin = np.hstack([np.minimum(thin[:, :2], thin[:, 2:]) - 0.5, np.maximum(thin[:, :2], thin[:, 2:]) + 0.5])
     panel = np.array([axes.bbox.extents])
-    for label, centre in zip(labels, centres, strict=True):
+    for label in labels:
+        centre = axes.transData.transform((label.x, label.y))
         text = _write(axes, label, (0.0, 0.0))
         boxes = _boxes(centre, text.get_window_extent(renderer).size, pixels)
         text.remove()

@@ -2,25 +2,23 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from bench.harness.metrics import METRICS
 from bench.harness.pareto.documents import Tier
-from bench.harness.pareto.front import Placed, Standing, by_basis, picks, place
-from bench.harness.pareto.points import Point
-from bench.harness.pareto.tables import KINDS, TITLES, unit_of
+from bench.harness.pareto.front import Placed, by_basis, picks, place
+from bench.harness.pareto.tables import TITLES, unit_of
 from bench.harness.plot.labels import Label, Line, place_labels
-from bench.harness.plot.style import COLOURS, INK, STYLE, panels, save
+from bench.harness.plot.marks import Marks, align_legends, draw_legends, label_of, looks, marks_of
+from bench.harness.plot.style import INK, STYLE, panels, save
 
-SERIES_COLOURS = (*COLOURS, "#2a98a8", "#8a6d5a")  # variants of a twin, and weights of its loss
-MARKERS = {"dense": "o", "moe": "s", "smoes": "D", "ablation": "^"}
 COLUMNS = 2
+HEIGHT = 1.5  # of a panel, in usual ones
 DPI = 160  # of the PNG
 WIDE = 5.0  # ratio of a panel's ends from which few of its minor ticks are named
 MARGIN = 0.06  # of a panel, free around the whiskers
@@ -34,38 +32,39 @@ def draw_front(tier: Tier, axis: str, paths: Sequence[Path]) -> None:
         axis: The throughput.
         paths: Of the files, whose suffixes are their formats; their folders are made.
     """
-    series = list(dict.fromkeys(point.series for point in tier.points))
-    colours = {name: SERIES_COLOURS[index % len(SERIES_COLOURS)] for index, name in enumerate(series)}
-    columns = min(COLUMNS, len(tier.tasks))
     with mpl.rc_context({**STYLE, "savefig.dpi": DPI}):
-        figure = panels(columns, math.ceil(len(tier.tasks) / columns), width=1.7, height=1.8, same_y=False)
-        drawn = {task: place(tier.of(task), axis) for task in tier.tasks}
-        for axes, (task, placed) in zip(figure.axes, drawn.items(), strict=False):
-            _draw(axes, placed, axis, colours)
-            axes.set(
-                title=TITLES.get(task, task), xlabel=f"{METRICS[axis].label}, {unit_of(axis)}", ylabel="accuracy, %"
-            )
-        for axes in figure.axes[len(drawn) :]:
-            axes.set_axis_off()
-        _legend(figure, tier.points, colours)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # labels are placed in what the layout left
-        for axes, placed in zip(figure.axes, drawn.values(), strict=False):
-            _label(axes, placed, axis, colours)
+        figure = front_figure(tier, axis)
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
             save(figure, path)
 
 
-def _draw(axes: Axes, placed: Sequence[Placed], axis: str, colours: Mapping[str, str]) -> None:
-    for point, standing, _ in placed:
-        x, y = point.throughput[axis], [100 * value for value in point.accuracy]
-        axes.hlines(y[0], x.low, x.high, color=colours[point.series], linewidth=0.8, alpha=0.45)
-        axes.vlines(x.estimate, y[1], y[2], color=colours[point.series], linewidth=0.8, alpha=0.45)
-        axes.plot(
-            x.estimate, y[0], marker=MARKERS[point.kind], color=colours[point.series], markersize=5, linestyle="none",
-            fillstyle="full" if standing is Standing.FRONT else "none",
-        )  # fmt: skip
+def front_figure(tier: Tier, axis: str) -> Figure:
+    """Return the figure of one tier over one throughput: a panel a task, laid out and labelled."""
+    marks, columns = marks_of(tier.points), min(COLUMNS, len(tier.tasks))
+    figure = panels(columns, math.ceil(len(tier.tasks) / columns), width=1.7, height=HEIGHT, same_y=False)
+    drawn = {task: place(tier.of(task), axis) for task in tier.tasks}
+    for axes, (task, placed) in zip(figure.axes, drawn.items(), strict=False):
+        _draw(axes, placed, axis, marks)
+        axes.set(title=TITLES.get(task, task), xlabel=f"{METRICS[axis].label}, {unit_of(axis)}", ylabel="accuracy, %")
+    for axes in figure.axes[len(drawn) :]:
+        axes.set_axis_off()
+    draw_legends(figure, tier.points, marks, columns)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # labels are placed in what the layout left
+    align_legends(figure)
+    for axes, placed in zip(figure.axes, drawn.values(), strict=False):
+        _label(axes, placed, axis, marks)
+    return figure
+
+
+def _draw(axes: Axes, placed: Sequence[Placed], axis: str, marks: Marks) -> None:
+    for one in placed:
+        x, y = one.point.throughput[axis], [100 * value for value in one.point.accuracy]
+        colour = marks.colours[one.point.series]
+        axes.hlines(y[0], x.low, x.high, color=colour, linewidth=0.8, alpha=0.45)
+        axes.vlines(x.estimate, y[1], y[2], color=colour, linewidth=0.8, alpha=0.45)
+        axes.plot(x.estimate, y[0], **looks(marks, one))
     axes.set_xscale("log")
     axes.margins(MARGIN)
     left = axes.get_xlim()[0]
@@ -113,28 +112,13 @@ def _leading_digit(value: float) -> int:
     return int(f"{value:e}"[0])
 
 
-def _label(axes: Axes, placed: Sequence[Placed], axis: str, colours: Mapping[str, str]) -> None:
-    labels, lines = [], _staircase(placed, axis, axes.get_xlim()[0])
-    for point, _, _ in sorted(placed, key=lambda one: one.point.throughput[axis].estimate):
-        x, y = point.throughput[axis], [100 * value for value in point.accuracy]
-        labels.append(Label(point.size or point.series, x.estimate, y[0], colours[point.series]))
+def _label(axes: Axes, placed: Sequence[Placed], axis: str, marks: Marks) -> None:
+    lines, markers = _staircase(placed, axis, axes.get_xlim()[0]), []
+    labels = []
+    for one in sorted(placed, key=lambda one: one.point.throughput[axis].estimate):
+        x, y = one.point.throughput[axis], [100 * value for value in one.point.accuracy]
         lines += [(x.low, y[0], x.high, y[0]), (x.estimate, y[1], x.estimate, y[2])]
-    place_labels(axes, labels, lines)
-
-
-def _legend(figure: Figure, points: Sequence[Point], colours: Mapping[str, str]) -> None:
-    """Name colours, markers and lines below the panels."""
-    kinds = {name: {point.kind for point in points if point.series == name} for name in colours}
-    handles = [
-        Line2D([], [], color=colour, marker=MARKERS[min(kinds[name])], linestyle="none", markersize=5, label=name)
-        for name, colour in colours.items()
-    ]
-    handles += [
-        Line2D([], [], color=INK, marker=MARKERS[kind], linestyle="none", markersize=5, label=KINDS[kind])
-        for kind in MARKERS
-        if any(point.kind == kind for point in points)
-    ]
-    handles.append(Line2D([], [], color=INK, marker="o", fillstyle="none", linestyle="none", markersize=5,
-                          label="not on the front"))  # fmt: skip
-    handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=0.8, label="front, by estimates"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
+        markers.append((x.estimate, y[0]))
+        if said := label_of(one):
+            labels.append(Label(said, x.estimate, y[0], marks.colours[one.point.series]))
+    place_labels(axes, labels, markers, lines)
