@@ -94,6 +94,7 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Pa
     assert "smoes-attention small is dominated by plain small." in text
     assert "SMoES against their dense twins, in accuracy: 0 won, 1 lost and 0 open" in text
     assert "in requests/s: 1 faster, 0 slower and 0 open (1.80 times)." in text  # 90 against 50
+    assert "in requests/s: as fast but for noise, for they are of one shape (0.90 times)." in text  # 90 against 100
     assert "Accuracy is over 500 questions." in text
     assert "Each trained seed beats the best guess without sight" in text
     assert "### MMMU, validation split\n" in text
@@ -105,6 +106,11 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Pa
     assert "**No SMoES accuracy exists at 7B or 34B**" in text
     assert "Qwen3-VL 30B-A3B and Qwen3-VL 32B: arXiv 2511.21631." in text
     assert "No such document was given" in text.partition("## Supplied")[2]
+
+
+def test_a_task_whose_twins_were_trained_once_says_so(tmp_path: Path) -> None:
+    text = text_of(tmp_path, [twin for twin in twins() if twin["seed"] == 0])
+    assert "- charts, one seed each: the most accurate is **dense small**" in text
 
 
 def test_sentences_turn_with_the_results(tmp_path: Path) -> None:

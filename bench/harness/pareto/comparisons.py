@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.harness.pareto.documents import Tier
+from bench.harness.pareto.front import one_shape
 from bench.harness.pareto.pairs import ONE_SEED, Pair, pairs
 from bench.harness.pareto.points import AXES, MEASURED, PREDICTED
 from bench.harness.pareto.sentences import title
@@ -42,6 +43,8 @@ def _speed(found: Sequence[Pair]) -> str:
     ratios = [pair.speedup for pair in found if pair.speedup is not None]
     if not ratios:
         return MIXED
+    if all(one_shape(pair.point, pair.against) for pair in found):
+        return f"as fast but for noise, for they are of one shape ({span([ratio.estimate for ratio in ratios])} times)"
     faster, slower = sum(ratio.low > 1 for ratio in ratios), sum(ratio.high < 1 for ratio in ratios)
     said = f"{faster} faster, {slower} slower and {len(ratios) - faster - slower} open"
     return f"{said} ({span([ratio.estimate for ratio in ratios])} times)"

@@ -9,7 +9,7 @@ from bench.harness.metrics import METRICS
 from bench.harness.pareto import comparisons, sentences
 from bench.harness.pareto.documents import TIERS, Tier
 from bench.harness.pareto.front import Placed, by_basis, picks, place
-from bench.harness.pareto.pairs import REFERENCES, Pair, pairs
+from bench.harness.pareto.pairs import ONE_SEED, REFERENCES, Pair, pairs
 from bench.harness.pareto.points import AXES, TRAINED, Point
 from bench.harness.pareto.tables import (
     PAIR_HEADERS,
@@ -66,7 +66,8 @@ def in_short(tiers: Mapping[str, Tier]) -> list[str]:
 def _picks(task: str, placed: Sequence[Placed]) -> list[str]:
     """Say what to pick, for each basis of throughput apart."""
     parts = by_basis(placed)
-    title = sentences.title(task)
+    once = all(one.point.has_one_seed for one in placed)
+    title = f"{sentences.title(task)}, {ONE_SEED} each" if once else sentences.title(task)
     names = {basis: title if len(parts) == 1 else f"{title}, throughput {basis}" for basis in parts}
     return [sentences.picks(names[basis], picks(part, AXES[0])) for basis, part in parts.items()]
 
