@@ -26,6 +26,11 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def is_bounded(self) -> bool:
+        """Say whether anything is known of how far the estimate may be off."""
+        return not math.isinf(self.low)
+
     def text(self, form: str, unit: str = "") -> str:
         """Write the interval as tables do; of one without bounds the estimate alone.
 
@@ -37,7 +42,7 @@ class Interval(NamedTuple):
         ('2.00x [1.50, 2.67]', '+0.5 %')
         """
         said = f"{self.estimate:{form}}{unit}"
-        return said if math.isinf(self.low) else f"{said} [{self.low:{form}}, {self.high:{form}}]"
+        return f"{said} [{self.low:{form}}, {self.high:{form}}]" if self.is_bounded else said
 
 
 def block_log_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:

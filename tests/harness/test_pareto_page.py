@@ -94,7 +94,7 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Pa
     assert "smoes-attention small is dominated by plain small." in text
     assert "SMoES against their dense twins, in accuracy: 0 won, 1 lost and 0 open" in text
     assert "in requests/s: 1 faster, 0 slower and 0 open (1.80 times)." in text  # 90 against 50
-    assert "in requests/s: as fast but for noise, for they are of one shape (0.90 times)." in text  # 90 against 100
+    assert "of one shape and taken as equally fast (0.90 times, 1 of 1 intervals without 1)." in text  # 90 against 100
     assert "Accuracy is over 500 questions." in text
     assert "Each trained seed beats the best guess without sight" in text
     assert "### MMMU, validation split\n" in text

@@ -60,3 +60,18 @@ def test_what_was_trained_once_is_not_judged(tmp_path: Path) -> None:
     tiers = tiers_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), num_seeds=1)
     assert [row[3:8] for row in fares_rows(tiers.values())] == [("1", "0", "0", "0", "1")]
     assert told_apart(tiers.values()) == []
+
+
+def test_a_dense_model_of_another_size_has_a_row_of_its_own(tmp_path: Path) -> None:
+    """1,000 parameters and 400 active are not about 650; 590 are about 400, to a factor of 1.5."""
+    tiers = tiers_of(
+        tmp_path,
+        entry("dense", 0, 0.50, num_parameters=650, num_active_parameters=650),
+        entry("dense_active", 0, 0.50, num_parameters=590, num_active_parameters=590),
+        entry("plain", 0, 0.60),
+    )
+    assert [row[2:5] for row in fares_rows(tiers.values())] == [
+        ("dense, about equal active parameters", "1", "1"),
+        ("dense, other sizes", "1", "1"),
+    ]
+    assert len(told_apart(tiers.values())) == 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.harness.stats import Interval, mean_interval
-from bench.harness.twins.documents import COEF, Setting, read_settings
+from bench.harness.twins.documents import COEF, Setting, read_settings, variant_names
 from bench.harness.twins.sentences import about, undecided, weights
 from bench.harness.twins.tables import kind_table, reach_table, routing_rows, summary_rows
 from tests.harness.sample_twins import TRAINED, trained, write
@@ -122,3 +122,21 @@ def test_twins_of_two_recipes_are_not_compared(tmp_path: Path) -> None:
     path = write(tmp_path, [trained(name, 0, recipe={"steps": n}) for n, name in enumerate("ab")])
     with pytest.raises(ValueError, match=r"must share their recipe, got two for charts small: .* score it apart"):
         read_settings(path)
+
+
+def test_one_seed_in_common_with_plain_decides_nothing(tmp_path: Path) -> None:
+    twins = [trained("plain", 0, [0.2]), trained("plain", 5, [0.2])]
+    settings = read_settings(write(tmp_path, [*twins, *(trained("kl", seed, [0.4]) for seed in (0, 1, 2))]))
+    assert summary_rows(settings)[1][3:6] == ("", "", "")
+    assert undecided(settings) == []
+
+
+def test_no_loss_is_never_the_usual_weight_and_of_several_as_frequent_all_are_named() -> None:
+    swept = [{"variant": "sm", COEF: coef} for coef in (0.0, 0.0, 1e-4, 1e-3)]
+    assert variant_names(swept) == ["sm at 0", "sm at 0", "sm at 0.0001", "sm at 0.001"]
+    assert variant_names([*swept, swept[-1]])[-2:] == ["sm", "sm"]
+
+
+def test_a_seed_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="each seed of a variant must be there once, got seed 0 of dense on"):
+        read_settings(write(tmp_path, [trained("dense", 0), trained("dense", 0)]))

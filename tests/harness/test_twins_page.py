@@ -38,6 +38,8 @@ def test_every_figure_is_drawn_the_same_each_time(setting: Setting, tmp_path: Pa
 def test_figures_are_of_the_setting_with_the_most_twins(tmp_path: Path) -> None:
     settings = read_settings(write(tmp_path, [trained("dense", 0, task="documents"), *TRAINED]))
     assert with_most_twins(settings).name == "charts, small"
+    dense = [trained("dense", seed, task="documents") for seed in range(9)]
+    assert with_most_twins(read_settings(write(tmp_path, [*dense, *TRAINED]))).name == "charts, small"
 
 
 def test_the_command_writes_the_page_beside_its_figures(tmp_path: Path, capsys: Any) -> None:
@@ -93,3 +95,9 @@ def test_the_committed_page_is_what_its_command_writes(tmp_path: Path, monkeypat
 def test_dense_models_are_told_apart_in_the_figure_of_training() -> None:
     (axes,) = draw_training({name: [trained(name, 0)] for name in ("dense", "dense_active")}).axes
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
+
+
+def test_more_variants_than_colours_are_drawn(tmp_path: Path) -> None:
+    many = {f"kl at {number}": [trained("kl", 0, [0.2, 0.3])] for number in range(15)}
+    drawn = draw_twins(many, tmp_path)
+    assert all("kl at 14" in path.read_text() for title, path in drawn.items() if not title.startswith("Soft"))

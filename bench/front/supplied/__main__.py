@@ -72,6 +72,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{error}. {_kept(options.out, written, samples, done)}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(options.out, written, samples, done)) from None
+    except Exception:  # a defect, here or in a checkpoint: its traceback follows, but hours of answers are not lost
+        print(f"error: {_kept(options.out, written, samples, done)}", file=sys.stderr)
+        raise
     return written(samples, done)
 
 

@@ -43,8 +43,10 @@ def _speed(found: Sequence[Pair]) -> str:
     ratios = [pair.speedup for pair in found if pair.speedup is not None]
     if not ratios:
         return MIXED
+    apart = sum(not ratio.low <= 1 <= ratio.high for ratio in ratios)
     if all(one_shape(pair.point, pair.against) for pair in found):
-        return f"as fast but for noise, for they are of one shape ({span([ratio.estimate for ratio in ratios])} times)"
+        said = f"{span([ratio.estimate for ratio in ratios])} times, {apart} of {len(ratios)} intervals without 1"
+        return f"of one shape and taken as equally fast ({said})"
     faster, slower = sum(ratio.low > 1 for ratio in ratios), sum(ratio.high < 1 for ratio in ratios)
     said = f"{faster} faster, {slower} slower and {len(ratios) - faster - slower} open"
     return f"{said} ({span([ratio.estimate for ratio in ratios])} times)"

@@ -70,8 +70,8 @@ def _ranked(points: Sequence[Point]) -> Sequence[Point]:
 def _rates(points: Sequence[Point], axis: str) -> Rates:
     """Return the throughput that each point is ranked by: its own, or that of all twins of its shape.
 
-    Twins of one shape do the same work, whatever they were trained for: what tells their throughputs apart is noise,
-    and a front must not be made of it.
+    Twins of one shape do the same work but for where their routers send tokens, which is little beside the noise of one
+    launch: a front must not be made of it.
     """
     rates = {id(point): point.throughput[axis] for point in points}
     for alike in grouped([point for point in points if point.tier == TRAINED], _shape):
@@ -81,7 +81,7 @@ def _rates(points: Sequence[Point], axis: str) -> Rates:
 
 
 def one_shape(point: Point, other: Point) -> bool:
-    """Say whether two points are twins of one shape, and so as fast as each other but for noise."""
+    """Say whether two points are twins of one shape, which are taken as equally fast."""
     return point.tier == other.tier == TRAINED and _shape(point) == _shape(other)
 
 

@@ -48,7 +48,7 @@ def draw_specialization(variants: Variants) -> Figure:
     (axes,) = figure.axes
     num_layers = by_layer(next(iter(variants.values())), "msi").shape[1]
     offsets = np.linspace(-0.12, 0.12, len(variants))
-    for (variant, twins), colour, offset in zip(variants.items(), COLOURS * 2, offsets, strict=False):
+    for (variant, twins), colour, offset in zip(variants.items(), itertools.cycle(COLOURS), offsets, strict=False):
         msi = by_layer(twins, "msi")
         mean = msi.mean(axis=0)
         spread = np.maximum(0.0, (mean - msi.min(axis=0), msi.max(axis=0) - mean))  # rounding may put a mean outside
@@ -65,7 +65,7 @@ def draw_training(variants: Variants) -> Figure:
     """Draw the task's loss while training: mean over seeds, each step's batch alone, so it wobbles."""
     figure = panels(1, width=1.7)
     (axes,) = figure.axes
-    colours, dashes = iter(COLOURS * 2), itertools.cycle(("-", "--", ":"))
+    colours, dashes = itertools.cycle(COLOURS), itertools.cycle(("-", "--", ":"))
     for variant, twins in variants.items():
         # an MoE has one colour in all figures; dense models share one and are told apart by their lines
         colour, line = (next(colours), "-") if "routing" in twins[0] else (INK, next(dashes))

@@ -15,7 +15,8 @@ FARES_HEADERS = (
     "times the requests/s",
 )
 WHO = {"smoes": "SMoES", "moe": "plain MoEs", "ablation": "SMoES' ablations"}  # kind of a point -> who these are
-ALIKE = 1.3  # parameters of two models within this factor are about equal: families do not match them closer
+ALIKE_TOTAL = 1.3  # total parameters of two models within this factor are about equal: families do not match closer
+ALIKE_ACTIVE = 1.5  # a published 3.3 B active stand beside 4.4 and 4.7 B
 CERTAIN = {"wins": "more", "loses": "less"}  # outcome -> how accurate
 
 
@@ -55,22 +56,28 @@ def _pairs(tier: Tier) -> list[Pair]:
 def _row(tier: Tier, who: str, against: str, found: Sequence[Pair]) -> tuple[str, ...]:
     outcomes = [pair.outcome for pair in found]
     ratios = [pair.speedup.estimate for pair in found if pair.speedup]
-    by_floors = "" if found[0].point.basis == MEASURED else ", by floors"
+    predicted = [pair for pair in found if pair.speedup and pair.point.basis != MEASURED]
+    by_floors = "" if not predicted else ", by floors" if len(predicted) == len(ratios) else ", partly by floors"
     counts = [outcomes.count(outcome) for outcome in ("wins", "loses", "open", ONE_SEED)]
     speed = f"{span(ratios)}{by_floors}" if ratios else ""
     return (tier.name, who, against, str(len(found)), *map(str, counts), speed)
 
 
-def _about_equal(one: float, other: float) -> bool:
-    return abs(math.log(one / other)) < math.log(ALIKE)
+def _within(factor: float, one: float, other: float) -> bool:
+    return abs(math.log(one / other)) < math.log(factor)
 
 
 def _equal_total(pair: Pair) -> bool:
-    return pair.against.kind == DENSE and _about_equal(pair.point.num_parameters, pair.against.num_parameters)
+    return pair.against.kind == DENSE and _within(ALIKE_TOTAL, pair.point.num_parameters, pair.against.num_parameters)
 
 
 def _equal_active(pair: Pair) -> bool:
-    return pair.against.kind == DENSE and _about_equal(pair.point.num_active_parameters, pair.against.num_parameters)
+    active, theirs = pair.point.num_active_parameters, pair.against.num_parameters
+    return pair.against.kind == DENSE and _within(ALIKE_ACTIVE, active, theirs) and not _equal_total(pair)
+
+
+def _other_dense(pair: Pair) -> bool:
+    return pair.against.kind == DENSE and not _equal_total(pair) and not _equal_active(pair)
 
 
 def _plain(pair: Pair) -> bool:
@@ -81,5 +88,6 @@ def _plain(pair: Pair) -> bool:
 AGAINST: Mapping[str, Callable[[Pair], bool]] = {
     "dense, about equal total parameters": _equal_total,
     "dense, about equal active parameters": _equal_active,
+    "dense, other sizes": _other_dense,
     "plain MoEs": _plain,
 }

@@ -78,7 +78,13 @@ def _read(path: Path) -> list[Twin]:
 def _setting(twins: Sequence[Twin], names: Mapping[int, str]) -> Setting:
     variants: dict[str, list[Twin]] = {}
     for twin in twins:
-        variants.setdefault(names[id(twin)], []).append(twin)
+        same = variants.setdefault(names[id(twin)], [])
+        if twin["seed"] in [other["seed"] for other in same]:
+            raise ValueError(
+                f"each seed of a variant must be there once, got seed {twin['seed']} of {names[id(twin)]} on "
+                f"{twin['task']}, {twin['size']} twice; score the twins again"
+            )
+        same.append(twin)
     return Setting(twins[0]["task"], twins[0]["size"], variants)
 
 
@@ -94,18 +100,26 @@ def variant_names(twins: Sequence[Twin]) -> list[str]:
     """Name each twin's variant, with the weight of its specialization loss where that is not the usual one.
 
     Args:
-        twins: of one document or of several; usual is the weight that most of those with such a loss have.
+        twins: of one document or of several; usual is the weight that most of those with such a loss have. No loss, a
+            weight of 0, never is, and of several as frequent none is.
 
     >>> variant_names([{"variant": "dense"}, {"variant": "kl", COEF: 0.1}, {"variant": "kl", COEF: 0.0}])
     ['dense', 'kl', 'kl at 0']
+    >>> variant_names([{"variant": "kl", COEF: 0.1}, {"variant": "kl", COEF: 0.2}])
+    ['kl at 0.1', 'kl at 0.2']
     """
     coefs = [twin.get(COEF) for twin in twins]
-    counts = Counter(coef for coef in coefs if coef is not None)
-    usual = max(counts, key=counts.__getitem__, default=None)
+    usual = _most_frequent([coef for coef in coefs if coef])
     return [
         str(twin["variant"]) if coef in (None, usual) else f"{twin['variant']} at {coef:g}"
         for twin, coef in zip(twins, coefs, strict=True)
     ]
+
+
+def _most_frequent(values: Sequence[float]) -> float | None:
+    counts = Counter(values).most_common(2)
+    is_one = len(counts) == 1 or (len(counts) == 2 and counts[0][1] > counts[1][1])
+    return counts[0][0] if is_one else None
 
 
 def require_same_training(twins: Sequence[Twin]) -> None:

@@ -47,7 +47,7 @@ def minus_reference(setting: Setting, variant: str) -> Interval | None:
     """Return how much greater MSI is than the reference's, over twins of one seed: same data in the same order.
 
     Returns:
-        None for the reference itself, and where no seed is in common.
+        None for the reference itself, and where no seed is in common; without bounds where one is.
     """
     base = by_seed(setting.variants.get(REFERENCE, ()), "msi")
     found = by_seed(setting.variants[variant], "msi")

@@ -6,6 +6,7 @@ from string import Template
 
 from bench.harness.markdown import bullets_or, folded, markdown_table, picture, table_or
 from bench.harness.twins.documents import Setting
+from bench.harness.twins.measures import routed
 from bench.harness.twins.sentences import about, undecided, weights
 from bench.harness.twins.tables import (
     ROUTING_HEADERS,
@@ -23,8 +24,8 @@ ONE_WEIGHT = "Only one weight of the loss was trained."
 
 
 def with_most_twins(settings: Sequence[Setting]) -> Setting:
-    """Choose the setting whose figures are drawn; of several alike the first."""
-    return max(settings, key=lambda setting: len(setting.twins))
+    """Choose the setting whose figures are drawn: of those with an MoE, if any; of several alike the first."""
+    return max(settings, key=lambda setting: (bool(routed(setting)), len(setting.twins)))
 
 
 def page(settings: Sequence[Setting], figures: Mapping[str, Path], document: Path, command: str) -> str:

@@ -34,7 +34,7 @@ def undecided(settings: Iterable[Setting]) -> list[str]:
     for setting in settings:
         for variant, twins in routed(setting).items():
             minus = minus_reference(setting, variant) if len(twins) > 1 else None
-            if minus and minus.low <= 0 <= minus.high:
+            if minus and minus.is_bounded and minus.low <= 0 <= minus.high:
                 said.setdefault(variant, []).append(f"{setting.name} ({minus.text('+.2f')})")
     return [
         f"{variant} is not told apart from {REFERENCE} by MSI on {listed(places)}." for variant, places in said.items()

@@ -44,7 +44,7 @@ def summary_rows(settings: Iterable[Setting]) -> list[Row]:
 
 def _summary(variant: str, settings: Sequence[Setting]) -> Row:
     twins = [setting.variants[variant] for setting in settings]
-    minus = [found for setting in settings if (found := minus_reference(setting, variant))]
+    minus = [found for setting in settings if (found := minus_reference(setting, variant)) and found.is_bounded]
     rises = sum(deepening(found) > 0 for found in twins)
     return (
         variant,

@@ -218,3 +218,9 @@ def test_an_interrupted_run_keeps_its_answers_too(stopped: Callable[..., str], d
     assert said.endswith("interrupted. The 2 questions before are kept in "
                          f"{data / 'mine.json.partial'}, as --limit 2 would give them\n")  # fmt: skip
     assert (data / "mine.json.partial").exists()
+
+
+def test_a_defect_in_the_middle_loses_no_answers(stopped: Callable[..., str], data: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        stopped(5, ZeroDivisionError())
+    assert (data / "mine.json.partial").exists()
