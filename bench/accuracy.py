@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from bench.harness.resampling import ratio_interval
 from bench.harness.scoring import Reference, score
 from bench.harness.stats import Interval
 from fixtures.tasks.procedural import Picture, Question, Task
@@ -17,8 +18,6 @@ from fixtures.tasks.procedural.chart_questions import ORIGINS
 
 ALL = "all"  # the group of all questions
 HARD, MAIN = "hard split", "main split"  # kinds that take more than reading one place, and the others
-NUM_RESAMPLES = 2000  # limits of a 95 % interval are then within a hundredth of its width
-RESAMPLING_SEED = 0
 
 Floats = NDArray[np.float64]
 
@@ -99,7 +98,7 @@ def accuracy_interval(points: Points) -> Interval:
         num_pictures = int((points.counts > 0).sum())
         exact = stats.binomtest(round(points.mean) * num_pictures, num_pictures).proportion_ci()
         return Interval(points.mean, float(exact.low), float(exact.high))
-    return _bootstrap((points.sums, points.counts))
+    return ratio_interval(points.sums, points.counts)
 
 
 def difference_interval(points: Points, others: Points) -> Interval:
@@ -113,7 +112,7 @@ def difference_interval(points: Points, others: Points) -> Interval:
             f"both models must have answered the same questions, got {points.num_samples} and {others.num_samples}; "
             "score both on the same pictures"
         )
-    return _bootstrap((points.sums - others.sums, points.counts))
+    return ratio_interval(points.sums - others.sums, points.counts)
 
 
 def accuracy_table(scored: Mapping[str, Points]) -> dict[str, dict[str, float]]:
@@ -122,21 +121,3 @@ def accuracy_table(scored: Mapping[str, Points]) -> dict[str, dict[str, float]]:
         group: {**accuracy_interval(points)._asdict(), "num_samples": points.num_samples}
         for group, points in scored.items()
     }
-
-
-def _ratio(sums: Floats, counts: Floats, axis: int = -1) -> Floats:
-    """Return the mean score of resampled pictures; 0 where no picture with such a question was drawn."""
-    total, number = sums.sum(axis=axis), counts.sum(axis=axis)
-    return np.asarray(np.divide(total, number, out=np.zeros_like(total), where=number > 0))
-
-
-def _bootstrap(data: tuple[Floats, Floats]) -> Interval:
-    """Return the ratio of sums and counts with its interval over pictures; of one picture it has no width."""
-    estimate = float(_ratio(*data))
-    if len(data[0]) < 2:
-        return Interval(estimate, estimate, estimate)
-    result = stats.bootstrap(
-        data, _ratio, n_resamples=NUM_RESAMPLES, paired=True, vectorized=True, method="percentile",
-        rng=np.random.default_rng(RESAMPLING_SEED),
-    )  # fmt: skip
-    return Interval(estimate, float(result.confidence_interval.low), float(result.confidence_interval.high))

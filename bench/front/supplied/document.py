@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from bench.accuracy import ALL, NUM_RESAMPLES, RESAMPLING_SEED, Points, accuracy_interval
+from bench.accuracy import ALL, Points, accuracy_interval
 from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint
 from bench.harness.pareto.documents import SCHEMA_VERSION
+from bench.harness.resampling import ratio_interval
 from bench.harness.scoring import Reference, score
-from bench.harness.stats import Interval
 from fixtures.tasks import Sample
 
 
@@ -50,15 +49,7 @@ def mean_rate(quantities: Sequence[float], seconds: Sequence[float]) -> dict[str
         quantities: Of each batch: requests or tokens.
         seconds: Of each batch.
     """
-    done, took = np.asarray(quantities, dtype=float), np.asarray(seconds)
-    interval = Interval(*[float(done.sum() / took.sum())] * 3)
-    if len(done) > 1:  # one batch has nothing to draw from
-        drawn = stats.bootstrap(
-            (done, took), lambda some, s, axis: some.sum(axis=axis) / s.sum(axis=axis), n_resamples=NUM_RESAMPLES,
-            paired=True, method="percentile", rng=np.random.default_rng(RESAMPLING_SEED),
-        ).confidence_interval  # fmt: skip
-        interval = interval._replace(low=float(drawn.low), high=float(drawn.high))
-    return interval._asdict()
+    return ratio_interval(quantities, seconds)._asdict()
 
 
 def document(

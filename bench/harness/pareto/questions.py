@@ -9,14 +9,10 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from bench.harness.grouping import grouped
+from bench.harness.resampling import ratio_interval
 from bench.harness.stats import Interval
-
-NUM_RESAMPLES = 2000  # limits of a 95 % interval are then within a hundredth of its width
-RESAMPLES_AT_ONCE = 100  # of five thousand questions: some megabytes
-RESAMPLING_SEED = 0
 
 Json = Mapping[str, Any]
 
@@ -84,8 +80,4 @@ def paired_difference(scores: Sequence[float], others: Sequence[float]) -> Inter
     gains = np.asarray(scores) - np.asarray(others)
     if np.ptp(gains) == 0:
         return None
-    limits = stats.bootstrap(
-        (gains,), np.mean, n_resamples=NUM_RESAMPLES, batch=RESAMPLES_AT_ONCE, method="percentile",
-        rng=np.random.default_rng(RESAMPLING_SEED),
-    ).confidence_interval  # fmt: skip
-    return Interval(float(gains.mean()), float(limits.low), float(limits.high))
+    return ratio_interval(gains, np.ones(len(gains)))
