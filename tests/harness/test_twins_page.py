@@ -1,6 +1,7 @@
 """The page about trained twins: its figures, its command, what is refused, and the committed page."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from bench.harness.__main__ import main
 from bench.harness.plot.twins import FIGURES, OF_ROUTING, draw_training, draw_twins
-from bench.harness.twins.documents import Setting, read_settings
+from bench.harness.twins.documents import Setting, Twin, read_settings
 from bench.harness.twins.page import with_most_twins
 from tests.harness.sample_twins import TRAINED, trained, write
 
@@ -21,8 +22,14 @@ def setting(tmp_path: Path) -> Setting:
     return found
 
 
+def drawn(variants: Mapping[str, Sequence[Twin]], folder: Path) -> dict[str, Path]:
+    paths = {title: folder / f"{name}.svg" for title, (name, _) in FIGURES.items()}
+    draw_twins(variants, paths)
+    return paths
+
+
 def test_every_figure_is_drawn_the_same_each_time(setting: Setting, tmp_path: Path) -> None:
-    first, second = (draw_twins(setting.variants, tmp_path / name) for name in "ab")
+    first, second = (drawn(setting.variants, tmp_path / name) for name in "ab")
     assert list(first) == list(FIGURES)
     for one, other in zip(first.values(), second.values(), strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -57,7 +64,7 @@ def test_the_command_writes_the_page_beside_its_figures(tmp_path: Path, capsys: 
 
 def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="twins must hold an MoE to draw its routing, got dense; train one"):
-        draw_twins({"dense": [trained("dense", 0)]}, tmp_path)
+        drawn({"dense": [trained("dense", 0)]}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -99,5 +106,12 @@ def test_dense_models_are_told_apart_in_the_figure_of_training() -> None:
 
 def test_more_variants_than_colours_are_drawn(tmp_path: Path) -> None:
     many = {f"kl at {number}": [trained("kl", 0, [0.2, 0.3])] for number in range(15)}
-    drawn = draw_twins(many, tmp_path)
-    assert all("kl at 14" in path.read_text() for title, path in drawn.items() if not title.startswith("Soft"))
+    assert all(
+        "kl at 14" in path.read_text() for title, path in drawn(many, tmp_path).items() if not title.startswith("Soft")
+    )
+
+
+def test_pages_of_one_folder_have_figures_of_their_own(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert main(["twins", str(write(tmp_path)), "--out", str(tmp_path / f"{name}.md")]) == 0
+    assert len(list((tmp_path / "images").iterdir())) == 2 * len(FIGURES)

@@ -1,10 +1,10 @@
 """pareto: write the page about accuracy against throughput, with its figures."""
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.harness.commands.figures import figure_path
 from bench.harness.commands.parsing import Commands, command_line
 from bench.harness.pareto.documents import Tier, read_tiers
 from bench.harness.pareto.page import page
@@ -13,7 +13,6 @@ from bench.harness.plot.pareto import draw_front
 from bench.harness.record import replace_text
 
 PAGE = Path("docs/pareto.md")
-IMAGES = Path("images")  # beside the page
 FORMATS = (".svg", ".png")
 
 
@@ -32,13 +31,12 @@ def add(commands: Commands) -> None:
 
 
 def figure_paths(out: Path, tier: str, axis: str) -> list[Path]:
-    """Name the files of a figure, relative to the page and after it, for pages of one folder share their images'.
+    """Name the files of a figure, relative to the page.
 
     >>> figure_paths(Path("mine.md"), "supplied", "req_per_s")[0].as_posix()
     'images/mine-supplied-req-per-s.svg'
     """
-    stem = re.sub(r"[^\w.-]+", "-", out.stem)  # of a link: no spaces
-    return [IMAGES / f"{stem}-{tier}-{axis.replace('_', '-')}{suffix}" for suffix in FORMATS]
+    return [figure_path(out, f"{tier}-{axis.replace('_', '-')}{suffix}") for suffix in FORMATS]
 
 
 def write(documents: Sequence[Path], tiers: Mapping[str, Tier], out: Path) -> str:

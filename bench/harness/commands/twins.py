@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
+from bench.harness.commands.figures import figure_path
 from bench.harness.commands.parsing import Commands, command_line
-from bench.harness.plot.twins import draw_twins
+from bench.harness.plot.twins import FIGURES, draw_twins
 from bench.harness.record import replace_text
 from bench.harness.twins.documents import read_settings
 from bench.harness.twins.page import page, with_most_twins
 
 PAGE = Path("docs/twins.md")
-IMAGES = Path("images")  # beside the page
 NARROWING = ("task", "size")
 
 
@@ -27,10 +27,11 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw the figures and write the page."""
     settings = read_settings(options.document, task=options.task, size=options.size)
-    figures = draw_twins(with_most_twins(settings).variants, options.out.parent / IMAGES)
+    shown = {title: figure_path(options.out, f"{name}.svg") for title, (name, _) in FIGURES.items()}
+    figures = {title: options.out.parent / path for title, path in shown.items()}
+    draw_twins(with_most_twins(settings).variants, figures)
     narrowed = [f"--{name} {value}" for name in NARROWING if (value := getattr(options, name))]
     command = " ".join([command_line("twins", [options.document], options.out), *narrowed])
-    shown = {title: IMAGES / path.name for title, path in figures.items()}
     replace_text(options.out, page(settings, shown, options.document, command))
     for path in (options.out, *figures.values()):
         print(f"written: {path}")

@@ -18,15 +18,12 @@ MODALITY_COLOURS = {"text": COLOURS[0], "vision": COLOURS[1]}
 Variants = Mapping[str, Sequence[Twin]]
 
 
-def draw_twins(variants: Variants, folder: Path) -> dict[str, Path]:
+def draw_twins(variants: Variants, paths: Mapping[str, Path]) -> None:
     """Draw every figure of trained twins.
 
     Args:
         variants: the twins of each variant.
-        folder: takes the files.
-
-    Returns:
-        The files, by title.
+        paths: of the files, by title; those of FIGURES.
 
     Raises:
         ValueError: no variant is an MoE.
@@ -34,12 +31,10 @@ def draw_twins(variants: Variants, folder: Path) -> dict[str, Path]:
     routed = {variant: twins for variant, twins in variants.items() if len(by_layer(twins, "msi"))}
     if not routed:
         raise ValueError(f"twins must hold an MoE to draw its routing, got {', '.join(variants)}; train one")
-    folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        return {
-            title: save(draw(routed if draw in OF_ROUTING else variants), folder / f"{name}.svg")
-            for title, (name, draw) in FIGURES.items()
-        }
+        for title, (_, draw) in FIGURES.items():
+            paths[title].parent.mkdir(parents=True, exist_ok=True)
+            save(draw(routed if draw in OF_ROUTING else variants), paths[title])
 
 
 def draw_specialization(variants: Variants) -> Figure:

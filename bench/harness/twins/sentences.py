@@ -1,9 +1,9 @@
 """Sentences about trained twins: computed from the document, so that none outlives its numbers."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from bench.harness.grouping import grouped
-from bench.harness.stats import mean_interval
 from bench.harness.twins.documents import COEF, Setting, Twin
 from bench.harness.twins.measures import REFERENCE, by_seed, minus_reference, routed
 from bench.harness.wording import counted, listed, rounded, span
@@ -32,8 +32,8 @@ def undecided(settings: Iterable[Setting]) -> list[str]:
     """Name for each variant the settings in which its MSI is not told apart from the reference's."""
     said: dict[str, list[str]] = {}
     for setting in settings:
-        for variant, twins in routed(setting).items():
-            minus = minus_reference(setting, variant) if len(twins) > 1 else None
+        for variant in routed(setting):
+            minus = minus_reference(setting, variant)
             if minus and minus.is_bounded and minus.low <= 0 <= minus.high:
                 said.setdefault(variant, []).append(f"{setting.name} ({minus.text('+.2f')})")
     return [
@@ -72,5 +72,5 @@ def _weights(setting: Setting, twins: Sequence[Twin]) -> str:
 def _at_seeds(twins: Sequence[Twin], seeds: Sequence[int]) -> tuple[str, str]:
     """Return the mean MSI and load of these seeds, as text."""
     means = (by_seed(twins, measure) for measure in ("msi", "imbalance"))
-    msi, load = (mean_interval([found[seed] for seed in seeds if seed in found]).estimate for found in means)
+    msi, load = (fmean(found[seed] for seed in seeds if seed in found) for found in means)
     return f"{msi:.2f}", f"{load:.2f}"

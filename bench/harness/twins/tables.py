@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from statistics import fmean
 
 from bench.harness.grouping import grouped
-from bench.harness.stats import mean_interval
 from bench.harness.twins.documents import Setting, Twin
 from bench.harness.twins.measures import (
     REFERENCE,
@@ -74,7 +74,7 @@ def _accuracy(twins: Sequence[Twin]) -> str:
     """Write mean and seeds; the mean's interval stands on the page about accuracy, with that of the pictures in it."""
     found = accuracies(twins, "all")
     by_seed = f" ({', '.join(f'{value:.2f}' for value in found)})" if len(found) > 1 else ""
-    return f"{mean_interval(found).estimate:.2f}{by_seed}"
+    return f"{fmean(found):.2f}{by_seed}"
 
 
 def _routing(setting: Setting, variant: str) -> Row:
@@ -128,4 +128,4 @@ def kind_table(setting: Setting) -> tuple[Row, list[Row]]:
 
 def _mean(twins: Sequence[Twin], group: str) -> str:
     found = accuracies(twins, group)
-    return f"{mean_interval(found).estimate:.2f}" if found else ""
+    return f"{fmean(found):.2f}" if found else ""
