@@ -22,12 +22,15 @@ CERTAIN = {"wins": "more", "loses": "less"}  # outcome -> how accurate
 
 def fares_rows(tiers: Iterable[Tier]) -> list[tuple[str, ...]]:
     """Return a row for each tier, kind of MoE and kind of rival that were compared, under FARES_HEADERS."""
+    return [row for tier in tiers for row in _rows(tier, _pairs(tier))]
+
+
+def _rows(tier: Tier, compared: Sequence[Pair]) -> list[tuple[str, ...]]:
     return [
         _row(tier, who, against, found)
-        for tier in tiers
         for kind, who in WHO.items()
         for against, holds in AGAINST.items()
-        if (found := [pair for pair in _pairs(tier) if pair.point.kind == kind and holds(pair)])
+        if (found := [pair for pair in compared if pair.point.kind == kind and holds(pair)])
     ]
 
 
