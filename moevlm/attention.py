@@ -30,10 +30,18 @@ RotaryTables = tuple[torch.Tensor, torch.Tensor]  # as `rotary_tables` lays them
 
 
 class MoEVLMAttention(Qwen3MoeAttention):
-    """Qwen3's attention, which moves modality scores where they are given."""
+    """Qwen3's attention, which moves modality scores where they are given.
+
+    Raises:
+        ValueError: The configuration was given a window.
+    """
 
     def __init__(self, config: MoEVLMTextConfig, layer_idx: int) -> None:
         super().__init__(config, layer_idx)  # type: ignore[arg-type]  # reads shared fields only
+        if self.sliding_window is not None:
+            raise ValueError(
+                f"sliding_window must be None, as every token is seen, got {self.sliding_window}; unset it"
+            )
         self.o_proj = Projection.adopt(self.o_proj)
 
     @property
@@ -41,12 +49,12 @@ class MoEVLMAttention(Qwen3MoeAttention):
         """Return the layers that read the normalised residual stream: queries, keys, values."""
         return self.q_proj, self.k_proj, self.v_proj
 
-    def forward(  # type: ignore[override]  # one result more than the parent's
+    def forward(  # one result more than the parent's
         self,
         hidden_states: torch.Tensor,
         position_embeddings: RotaryTables,
         attention_mask: torch.Tensor | None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         scores_BS: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
@@ -56,7 +64,7 @@ class MoEVLMAttention(Qwen3MoeAttention):
             hidden_states: Normalised residual stream (B, S, H).
             position_embeddings: Cosines and sines of the positions.
             attention_mask: As the configured attention takes it.
-            past_key_values: Cache; with scores, it must have been filled with scores from the start.
+            cache: Cache; with scores, it must have been filled with scores from the start.
             scores_BS: Shares of text, float32; None = carry none, at no cost.
             kwargs: Options of transformers' attention functions.
 
@@ -64,16 +72,16 @@ class MoEVLMAttention(Qwen3MoeAttention):
             Output (B, S, H); probabilities where the attention materialises them; with `scores_BS` the shares of text
             that each token gathered, averaged over the heads, (B, S), float32, without gradient.
         """
-        if scores_BS is None and past_key_values is not None:
-            attended_B1H = self._attend_at_once(hidden_states, position_embeddings, attention_mask, past_key_values)
+        if scores_BS is None and cache is not None:
+            attended_B1H = self._attend_at_once(hidden_states, position_embeddings, attention_mask, cache)
             if attended_B1H is not None:
                 return self.o_proj(attended_B1H), None, None
         query, key, value = self._project(hidden_states, position_embeddings)
         if scores_BS is not None:
             query, key, value = (F.pad(states, (0, SCORE_COLUMNS)) for states in (query, key, value))
             value[..., self.head_dim] = 1.0 - scores_BS[:, None].to(value.dtype)  # vision: 0 stays 0 in any dtype
-        if past_key_values is not None:
-            key, value = past_key_values.update(key, value, self.layer_idx)
+        if cache is not None:
+            key, value = cache.update(key, value, self.layer_idx)
         attended_BSNW, probabilities = self._attend(query, key, value, attention_mask, **kwargs)
         if scores_BS is None:
             return self.o_proj(attended_BSNW.flatten(-2)), probabilities, None
@@ -146,10 +154,10 @@ class MoEVLMAttention(Qwen3MoeAttention):
         if name == "sdpa" and query.shape[2] == 1 and not self.training:
             return attend_one(query, key, value, attention_mask, scale=self.scaling)[:, None], None
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(name, eager_attention_forward)
-        options = {"dropout": self.attention_dropout if self.training else 0.0, "sliding_window": self.sliding_window}
+        dropout = self.attention_dropout if self.training else 0.0
         return cast(
             tuple[torch.Tensor, torch.Tensor | None],
-            attend(self, query, key, value, attention_mask, scaling=self.scaling, **options, **kwargs),
+            attend(self, query, key, value, attention_mask, scaling=self.scaling, dropout=dropout, **kwargs),
         )
 
 

@@ -3,9 +3,12 @@
 # transformers' methods carry no annotations.
 # mypy: allow-untyped-calls
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from transformers import CLIPVisionConfig, PreTrainedConfig
+from transformers import CLIPVisionConfig, GenerationConfig, PreTrainedConfig
+
+from moevlm.compat import CACHE
 
 FEATURE_STRATEGIES = ("default", "full")  # LLaVA's: without and with the class token's feature
 SPECIALIZATION_CHOICES = {  # field -> what it may be; the first is the default
@@ -16,9 +19,29 @@ SPECIALIZATION_CHOICES = {  # field -> what it may be; the first is the default
 }
 
 
+# Fields that transformers' base class reads beside its own and ours: of files, of loading, of older spellings.
+INHERITED_FIELDS = frozenset(
+    ("model_type", "name_or_path", "auto_map", "torch_dtype", "num_labels", "output_attentions", "attn_implementation",
+     "experts_implementation", "quantization_config", "rope_theta", "rope_scaling")
+)  # fmt: skip
+
+
 def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
     if not holds:
         raise ValueError(f"{rule}, got {value}; {remedy}")
+
+
+def _check_fields(config: PreTrainedConfig, others: Mapping[str, Any]) -> None:
+    """Refuse fields that nothing reads: a misspelled one, or another model's such as `sliding_window`."""
+    generation = GenerationConfig().to_dict()  # saved in old configurations, which transformers drops
+    unknown = [
+        name
+        for name, value in others.items()
+        if value is not None and not name.startswith("_") and name not in INHERITED_FIELDS and name not in generation
+    ]
+    known = sorted(name for name in vars(type(config)).get("__annotations__", ()) if not name.startswith("_"))
+    rule = f"{type(config).__name__} has the fields {', '.join(known)}"
+    _require(not unknown, rule, ", ".join(unknown), "correct the name or leave it out")
 
 
 class MoEVLMTextConfig(PreTrainedConfig):
@@ -53,12 +76,12 @@ class MoEVLMTextConfig(PreTrainedConfig):
             the tensors of an MoE whose experts have this width; None = one run of `intermediate_size`.
 
     Raises:
-        ValueError: A size is below 1, or two sizes do not fit each other.
+        ValueError: A size is below 1, two sizes do not fit each other, or a field is unknown.
     """
 
     model_type = "moevlm_text"
     base_config_key = "text_config"
-    keys_to_ignore_at_inference = ("past_key_values",)
+    keys_to_ignore_at_inference = (CACHE,)
     default_theta = 1_000_000.0
 
     vocab_size: int = 32064
@@ -98,6 +121,7 @@ class MoEVLMTextConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Derive head_dim and check that the sizes fit each other."""
+        _check_fields(self, kwargs)
         self._validate_sizes()
         if self.head_dim is None:
             _require(
@@ -229,7 +253,7 @@ class MoEVLMConfig(PreTrainedConfig):
         image_grid_pinpoints: None = fixed scheme, one tile an image; a list of (height, width) in pixels = anyres.
 
     Raises:
-        ValueError: The image token is outside the vocabulary, or a choice is unknown.
+        ValueError: The image token is outside the vocabulary, or a choice or a field is unknown.
     """
 
     model_type = "moevlm"
@@ -247,6 +271,7 @@ class MoEVLMConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Build the parts from dicts and check that they fit each other."""
+        _check_fields(self, kwargs)
         for name, config_class in self.sub_configs.items():
             part = getattr(self, name)
             if not isinstance(part, config_class):

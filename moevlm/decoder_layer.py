@@ -13,6 +13,7 @@ from transformers import Cache
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from moevlm.attention import MoEVLMAttention, RotaryTables
+from moevlm.compat import one_cache
 from moevlm.config import MoEVLMTextConfig
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMSparseMLP
 from moevlm.modality import mix_scores
@@ -35,16 +36,21 @@ class MoEVLMDecoderLayer(GradientCheckpointingLayer):
         hidden_BSH: torch.Tensor,
         rotary: RotaryTables,
         attention_mask: torch.Tensor | None,
-        past_key_values: Cache | None,
         rows_T: torch.Tensor | None,
         is_vision_T: torch.Tensor | None,
         scores_BS: torch.Tensor | None = None,
         is_recorded: bool = False,
+        cache: Cache | None = None,
+        past_key_values: Cache | None = None,
         **kwargs: Any,
     ) -> LayerOutput:
-        """Return the residual stream after this layer; with `scores_BS`, attention moves modality scores too."""
+        """Return the residual stream after this layer; with `scores_BS`, attention moves modality scores too.
+
+        The cache comes under the name of the installed transformers, which takes it away while checkpointing.
+        """
+        cache = one_cache(cache, past_key_values)
         attended, _, gathered_BS = self.self_attn(
-            self.input_layernorm(hidden_BSH), rotary, attention_mask, past_key_values, scores_BS=scores_BS, **kwargs
+            self.input_layernorm(hidden_BSH), rotary, attention_mask, cache, scores_BS=scores_BS, **kwargs
         )
         if scores_BS is not None:  # a measurement: no gradient flows through it
             scores_BS = mix_scores(scores_BS, gathered_BS, attended.detach(), hidden_BSH.detach())

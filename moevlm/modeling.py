@@ -25,6 +25,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 from moevlm.attention import MoEVLMAttention, check_cache, rotary_tables
 from moevlm.batch_part import BatchPart
 from moevlm.binning import ExpertBins
+from moevlm.compat import CACHE, check_arguments, one_cache
 from moevlm.config import MoEVLMTextConfig
 from moevlm.decoder_layer import MoEVLMDecoderLayer
 from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
@@ -43,7 +44,7 @@ class MoEVLMTextModel(PreTrainedModel):
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
     _no_split_modules = ["MoEVLMDecoderLayer"]  # noqa: RUF012  # transformers declares an instance attribute
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012  # the same
+    _skip_keys_device_placement = ["cache", "past_key_values"]  # noqa: RUF012  # the same
     _supports_flash_attn = True
     _supports_sdpa = True
     _supports_flex_attn = True
@@ -95,11 +96,12 @@ class MoEVLMTextModel(PreTrainedModel):
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
         vision_mask_BS: torch.Tensor | None = None,
         routing_record: list[LayerRouting] | None = None,
+        past_key_values: Cache | None = None,
         **kwargs: Any,
     ) -> MoeModelOutputWithPast:
         """Return the last hidden states and the cache.
@@ -108,36 +110,42 @@ class MoEVLMTextModel(PreTrainedModel):
             input_ids: Tokens (B, S), int64; this or `inputs_embeds`.
             attention_mask: 1 for a token, 0 for padding, (B, cached + S); None = no padding.
             position_ids: Positions (B, S); None counts on from the cache.
-            past_key_values: Cache to extend.
+            cache: Cache to extend.
             inputs_embeds: Embeddings (B, S, H).
             use_cache: Whether to make a cache where none is given.
             vision_mask_BS: True where an embedding is an image feature; None = all text.
             routing_record: Takes one entry a layer: how it routed, and the tokens' modality scores there.
+            past_key_values: The cache, as transformers called it before 5.24.
+            kwargs: transformers' options of any model: what to return beside, and how attention runs.
 
         Raises:
-            ValueError: Tokens and embeddings are both given or neither, routing is to be recorded of a dense model, or
-                the cache was begun without the modality scores that this call carries, or with them.
+            TypeError: An argument is unknown.
+            ValueError: Tokens and embeddings are both given or neither, the cache is given twice, routing is to be
+                recorded of a dense model, or the cache was begun without the modality scores that this call carries,
+                or with them.
         """
+        check_arguments(type(self).forward, kwargs)
+        cache = one_cache(cache, past_key_values)
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give one of input_ids and inputs_embeds, got both or neither; leave one out")
-        is_scored = self._carries_scores(past_key_values, is_recorded=routing_record is not None)
+        is_scored = self._carries_scores(cache, is_recorded=routing_record is not None)
         hidden_BSH = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
-        if use_cache and past_key_values is None:
-            past_key_values = DynamicCache(config=self.config)
+        if use_cache and cache is None:
+            cache = DynamicCache(config=self.config)
         if position_ids is None:
-            start = past_key_values.get_seq_length() if past_key_values is not None else 0
+            start = cache.get_seq_length() if cache is not None else 0
             position_ids = torch.arange(start, start + hidden_BSH.shape[1], device=hidden_BSH.device)[None]
         mask = create_causal_mask(
             config=self.config,
             inputs_embeds=hidden_BSH,
             attention_mask=attention_mask,
-            past_key_values=past_key_values,
             position_ids=position_ids,
+            **{CACHE: cache},
         )
         layer_inputs = {
             "rotary": rotary_tables(*self.rotary_emb(hidden_BSH, position_ids)),
             "attention_mask": mask,
-            "past_key_values": past_key_values,
+            CACHE: cache,
             **self._router_inputs(position_ids.expand(hidden_BSH.shape[:2]), vision_mask_BS),
             **kwargs,
         }
@@ -149,7 +157,8 @@ class MoEVLMTextModel(PreTrainedModel):
         else:
             tokens = describe_tokens(hidden_BSH, vision_mask_BS, attention_mask)
             hidden_BSH = self._recorded(hidden_BSH, layer_inputs, tokens, routing_record, is_scored=is_scored)
-        return MoeModelOutputWithPast(last_hidden_state=self.norm(hidden_BSH), past_key_values=past_key_values)
+        kept: dict[str, Any] = {CACHE: cache}
+        return MoeModelOutputWithPast(last_hidden_state=self.norm(hidden_BSH), **kept)
 
     def _recorded(
         self,

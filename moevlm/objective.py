@@ -80,7 +80,7 @@ def with_routing(
     is_training: bool,
 ) -> MoEVLMOutput:
     """Complete the parent's output; while training, `loss` becomes the weighted sum."""
-    loss = output.loss
+    loss: torch.Tensor | None = output.loss
     if is_training and loss is not None:
         weighted = config.specialization_loss_coef * losses.specialization
         loss = loss + weighted + config.load_balance_coef * losses.load_balance

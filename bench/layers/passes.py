@@ -110,7 +110,7 @@ def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
             f"a prompt must pass in one piece to be taken apart, got {len(seen)} pieces; give a smaller batch"
         )
     (text_call,) = seen
-    cache = text_call.keywords["past_key_values"]
+    cache = text_call.keywords["cache"]
 
     def rewind() -> None:
         cache.crop(-cache.get_seq_length())

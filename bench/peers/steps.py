@@ -7,6 +7,7 @@ import torch
 from transformers import DynamicCache, StaticCache
 
 from fixtures.inputs import Inputs
+from moevlm.compat import CACHE
 
 CACHES = {"dynamic": DynamicCache, "static": StaticCache}
 
@@ -43,7 +44,7 @@ class ContinuedGenerate:
     @torch.inference_mode()
     def _run(self, tensors: dict[str, torch.Tensor], num_tokens: int) -> torch.Tensor:
         ids: torch.Tensor = self.model.generate(
-            **tensors, past_key_values=self.cache, max_new_tokens=num_tokens, do_sample=False, eos_token_id=None
+            **tensors, **{CACHE: self.cache}, max_new_tokens=num_tokens, do_sample=False, eos_token_id=None
         )
         return ids
 

@@ -37,7 +37,7 @@ def decode_steps(
             input_ids=token_B1,
             attention_mask=None if mask_BS is None else mask_BS[:, :length],
             position_ids=position_B1,
-            past_key_values=state.cache,
+            cache=state.cache,
             routing_record=routing_record,
         ).last_hidden_state
         logits_BV = model.lm_head(hidden_B1H[:, -1])

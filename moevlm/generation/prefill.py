@@ -21,6 +21,7 @@ from moevlm.modeling import MoEVLMTextModel
 from moevlm.observation import LayerRouting
 from moevlm.vision_language import MoEVLMForConditionalGeneration
 
+INPUTS = ("input_ids", "attention_mask", "pixel_values", "image_sizes")  # what a prompt consists of
 CHUNK_BYTES = 8 << 30  # of a chunk's widest tensors: 11k tokens of the widest preset (34b's twin), enough to compute at
 DENSE_VALUES = 4  # of each of F columns: gate and up, act(gate), their product
 PAIR_VALUES = 4  # of each of H columns and (token, expert) pair: sorted input, output, weighted, unsorted
@@ -48,9 +49,11 @@ def prefill(
         memory: Where keys and values go, a `StaticDecoder`'s; what was there is overwritten. None: memory of its own.
 
     Raises:
+        TypeError: The inputs hold something else, or no input_ids.
         ValueError: `max_new_tokens` or `chunk_samples` is below 1, prompt and new tokens exceed the model's maximum or
             the memory, padding is not on the left, or chunks are asked of a prompt that cannot be cut.
     """
+    _check_names(inputs)
     ids_BS, text_model = inputs["input_ids"], model.model.language_model
     max_length = ids_BS.shape[1] + max_new_tokens
     _check_length(model.config.text_config, ids_BS.shape[1], max_new_tokens)
@@ -59,7 +62,7 @@ def prefill(
     mask_BS = _padding_mask(inputs, max_new_tokens)
     position_BS = _positions(ids_BS, mask_BS)
     text_model.join_projections()
-    embeds_BSH = model.model.embed(**{name: tensor for name, tensor in inputs.items() if name != "attention_mask"})
+    embeds_BSH = model.model.embed(ids_BS, inputs.get("pixel_values"), inputs.get("image_sizes"))
     is_vision_BS = ids_BS == model.config.image_token_id if "pixel_values" in inputs else None
     last_hidden = []
     for start in range(0, len(ids_BS), chunk_samples):
@@ -69,7 +72,7 @@ def prefill(
                 inputs_embeds=embeds_BSH[samples],
                 attention_mask=None if mask_BS is None else mask_BS[samples, : ids_BS.shape[1]],
                 position_ids=position_BS[samples],
-                past_key_values=growing_cache(memory, samples),
+                cache=growing_cache(memory, samples),
                 vision_mask_BS=None if is_vision_BS is None else is_vision_BS[samples],
                 routing_record=routing_record,
             ).last_hidden_state
@@ -117,6 +120,15 @@ def _chunk_samples(
             f"got {asked}; leave it out"
         )
     return asked
+
+
+def _check_names(inputs: Mapping[str, torch.Tensor]) -> None:
+    unknown = [name for name in inputs if name not in INPUTS]
+    if unknown or "input_ids" not in inputs:
+        raise TypeError(
+            f"inputs must hold input_ids and may hold {', '.join(INPUTS[1:])}, got {', '.join(inputs) or 'nothing'}; "
+            f"{'leave out ' + ', '.join(unknown) if unknown else 'add the tokens'}"
+        )
 
 
 def _check_length(config: MoEVLMTextConfig, prompt_length: int, max_new_tokens: int) -> None:

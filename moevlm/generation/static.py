@@ -115,7 +115,7 @@ class StaticDecoder:
             input_ids=self._token_B1,
             attention_mask=self._is_seen_BL[:, None, None],
             position_ids=self._position_B1,
-            past_key_values=self._cache,
+            cache=self._cache,
         ).last_hidden_state
         self._logits_BV.copy_(self.model.lm_head(hidden_B1H[:, -1]))
         self._token_B1.copy_(self._logits_BV.argmax(-1, keepdim=True))
