@@ -4,11 +4,10 @@ from typing import Any
 
 from transformers import LlavaNextProcessor
 from transformers.image_utils import make_flat_list_of_images
-from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
-from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
 from moevlm.config import MoEVLMConfig
+from moevlm.image_processing import MoEVLMAnyresImageProcessorPil, MoEVLMFixedImageProcessorPil, fetch_rgb
 from moevlm.tokenizer import load_tokenizer
 
 CLASS_TOKENS = 1  # CLIP's class token comes before the patches; the "default" feature strategy drops it again
@@ -18,7 +17,8 @@ FIXED_GRIDS = ((1, 1),)  # (rows, columns) of tiles: the fixed scheme sees the w
 class MoEVLMProcessor(LlavaNextProcessor):
     """Turn images and prompts into inputs; an image processor without grids makes it the fixed scheme (LLaVA-1.5).
 
-    Each `<image>` of a prompt becomes as many image tokens as the model makes features of that image.
+    Each `<image>` of a prompt becomes as many image tokens as the model makes features of that image. Images are taken
+    as people store them, whatever image processor is given: `moevlm.images.as_rgb` says how.
     """
 
     @property
@@ -43,8 +43,8 @@ class MoEVLMProcessor(LlavaNextProcessor):
         """Count the tokens of one image: (tile / patch)^2, and in anyres the unpadded grid and a newline a row.
 
         Args:
-            height: Height of the image as it was drawn, pixels.
-            width: Width of the image as it was drawn, pixels.
+            height: Height of the image as it is seen, upright, pixels.
+            width: Width of the image as it is seen, pixels.
         """
         return self._get_number_of_features(height, width, self.tile_px, self.tile_px) - self._dropped_features
 
@@ -58,6 +58,10 @@ class MoEVLMProcessor(LlavaNextProcessor):
         if self.visual == "fixed":
             return 1
         return int(image_size_to_num_patches([height, width], self.image_processor.image_grid_pinpoints, self.tile_px))
+
+    def prepare_inputs_layout(self, images: Any = None, *others: Any, **kwargs: Any) -> Any:
+        """Fetch the images as RGB: transformers' hook before anything looks at them."""
+        return super().prepare_inputs_layout(None if images is None else fetch_rgb(images), *others, **kwargs)
 
     def validate_inputs(self, images: Any = None, text: Any = None, *others: Any, **kwargs: Any) -> None:
         """Refuse prompts that name more or fewer images than are given; transformers 5.17 does not look.
@@ -124,9 +128,11 @@ def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
     )
 
 
-def _build_image_processor(config: MoEVLMConfig) -> LlavaImageProcessorPil | LlavaNextImageProcessorPil:
+def _build_image_processor(config: MoEVLMConfig) -> MoEVLMFixedImageProcessorPil | MoEVLMAnyresImageProcessorPil:
     side: int = config.vision_config.image_size  # type: ignore[assignment]  # declared as a pair too; ours is square
     size, crop_size = {"shortest_edge": side}, {"height": side, "width": side}
     if config.image_grid_pinpoints is None:  # padded to a square: a page keeps its margins
-        return LlavaImageProcessorPil(size=size, crop_size=crop_size, do_pad=True)
-    return LlavaNextImageProcessorPil(size=size, crop_size=crop_size, image_grid_pinpoints=config.image_grid_pinpoints)
+        return MoEVLMFixedImageProcessorPil(size=size, crop_size=crop_size, do_pad=True)
+    return MoEVLMAnyresImageProcessorPil(
+        size=size, crop_size=crop_size, image_grid_pinpoints=config.image_grid_pinpoints
+    )
