@@ -18,6 +18,7 @@ from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
 from bench.front.supplied.answering import Answered, AnsweringError, answer
+from bench.front.supplied.asking import require_askable
 from bench.front.supplied.checking import require_counts, require_scorable, require_writable
 from bench.front.supplied.checkpoint import load_checkpoint
 from bench.front.supplied.document import document
@@ -52,7 +53,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     device = resolve_device(options.device)
     dtype = resolve_dtype(options.dtype, device)
     samples = _samples(options)
-    checkpoint = load_checkpoint(options.checkpoint, device=device, dtype=dtype)
+    check = partial(require_askable, samples, name=options.checkpoint, max_new_tokens=options.max_new_tokens)
+    checkpoint = load_checkpoint(options.checkpoint, device=device, dtype=dtype, check=check)
     written = partial(
         document,
         checkpoint,

@@ -100,11 +100,12 @@ def _one_error(part: str, checkpoint: Checkpoint, batch: Sequence[Sample], start
     except ERRORS as error:
         raise AnsweringError(
             f"the {part} of {checkpoint.name} must take questions {start + 1} to {start + len(batch)} "
-            f"({batch[0].source} and on), got {type(error).__name__}: {first_line(error)}; {_remedy(error, start)}"
+            f"({batch[0].source} and on), got {type(error).__name__}: {first_line(error)}; {remedy(error, start)}"
         ) from error
 
 
-def _remedy(error: Exception, start: int) -> str:
+def remedy(error: Exception, start: int) -> str:
+    """Say what helps where a checkpoint did not take a batch, or the row, that begins at a number."""
     if isinstance(error, torch.OutOfMemoryError):
         return "give a smaller --batch-size or --max-new-tokens, or a device with more memory"
     if start:  # it took questions before

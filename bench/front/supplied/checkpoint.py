@@ -1,6 +1,6 @@
 """Load a checkpoint that answers questions about images: ours, or any that transformers knows as image-text-to-text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -62,7 +62,13 @@ class Checkpoint:
         return digest.hexdigest()[:16]
 
 
-def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> Checkpoint:
+def load_checkpoint(
+    name: str,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    check: Callable[[Any, PreTrainedConfig], None] = lambda *_: None,
+) -> Checkpoint:
     """Load a model and its processor.
 
     Args:
@@ -70,6 +76,7 @@ def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> C
             never run.
         device: Where the weights go.
         dtype: What they are stored in.
+        check: Called with the processor and the configuration before the weights load; what it raises is passed on.
 
     Raises:
         ValueError: There is no such checkpoint, it is of another architecture, its weights are incomplete, no
@@ -82,6 +89,7 @@ def load_checkpoint(name: str, *, device: torch.device, dtype: torch.dtype) -> C
             "take a vision-language checkpoint that AutoModelForImageTextToText knows"
         )
     processor = _processor(name)
+    check(processor, config)
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from bench.front.supplied.plain import as_text
 from fixtures.tasks import Sample
-from fixtures.tasks.questions import IMAGE
+from fixtures.tasks.marks import texts_between
 
 WORD = "Answer the question using a single word or phrase."
 LETTER = "Answer with the option's letter from the given choices directly."
@@ -23,6 +24,15 @@ def asked(sample: Sample) -> str:
     return f"{question}\n{LETTER if sample.options else WORD}"
 
 
+def texts_of(processor: Any, sample: Sample) -> list[str]:
+    """Return the texts around a prompt's images, in which the checkpoint's tokenizer finds none of its own tokens.
+
+    Raises:
+        ValueError: It finds one whatever is done.
+    """
+    return [as_text(processor, text) for text in texts_between(asked(sample))]
+
+
 def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
     """Turn samples into a batch, padded on the left: through the chat template where the processor has one.
 
@@ -32,11 +42,14 @@ def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]
 
     Returns:
         What the model's generate takes.
+
+    Raises:
+        ValueError: A row's text would be taken for a token.
     """
     if getattr(processor, "chat_template", None):
         return dict(
             processor.apply_chat_template(
-                [_conversation(sample) for sample in samples],
+                [_conversation(processor, sample) for sample in samples],
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=True,
@@ -46,14 +59,14 @@ def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]
         )
     # BLIP-2's and InstructBLIP's processors put their image tokens in front of a text themselves; theirs is no string.
     token = "" if getattr(processor, "num_query_tokens", None) else str(processor.image_token)
-    texts = [asked(sample).replace(IMAGE, token) for sample in samples]
+    texts = [token.join(texts_of(processor, sample)) for sample in samples]
     images = [list(sample.images) for sample in samples]
     return dict(processor(text=texts, images=images, padding=True, return_tensors="pt"))
 
 
-def _conversation(sample: Sample) -> list[dict[str, Any]]:
+def _conversation(processor: Any, sample: Sample) -> list[dict[str, Any]]:
     """Write a sample as one turn of a user: texts and images in the order of the prompt."""
-    first, *rest = asked(sample).split(IMAGE)
+    first, *rest = texts_of(processor, sample)
     content: list[dict[str, Any]] = [{"type": "text", "text": first}] if first.strip() else []
     for image, text in zip(sample.images, rest, strict=True):
         content.append({"type": "image", "image": image})

@@ -29,7 +29,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
                    "answer": "4", "precision": 1.0, "question_type": "multi_choice", "answer_type": "text"}],
     "chartqa": [{"image": image_cell(), "query": f"Value of {i}?", "label": [str(i)], "human_or_machine": i % 2}
                 for i in range(4)],
-    "docvqa": [{"question": "What is the date?", "docId": 1, "answers": ["1 May", "May 1"], "image": image_cell()}],
+    "docvqa": [{"question": question, "docId": 1, "answers": ["1 May", "May 1"], "image": image_cell()}
+               for question in ("What is the date?", "What does <image> stand for, and </s>?")],
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ from fixtures.workload import load_workload
 from moevlm import MoEVLM
 from moevlm.presets import preset_config
 from moevlm.processing import build_processor
-from moevlm.tokenizer import TOKENIZER_PATH
+from moevlm.tokenizer import TOKENIZER_PATH, load_tokenizer
 from tests.bench.front.supplied_rows import ROWS, write_rows
 
 NUM_TOKENS = 3  # of an answer
@@ -107,6 +107,7 @@ class Noting:
 
     def __init__(self, **own: Any) -> None:
         self.image_token, self.texts = AddedToken("<image>"), [""]
+        self.tokenizer = load_tokenizer(max_length=64)
         vars(self).update(own)
 
     def __call__(self, text: list[str], **_: Any) -> dict[str, torch.Tensor]:
@@ -165,6 +166,7 @@ def test_a_processor_that_takes_no_prompt_of_ours_is_told_from_a_model(samples: 
         raise ValueError("a task token must come first")
 
     refuses.image_token = "<image>"  # type: ignore[attr-defined]
+    refuses.tokenizer = load_tokenizer(max_length=64)  # type: ignore[attr-defined]
     checkpoint = Checkpoint(name="florence", model=None, processor=refuses)
     with pytest.raises(AnsweringError, match=r"the processor of florence must .* ValueError: a task token must come"):
         answers_of(checkpoint, samples)
