@@ -1,15 +1,17 @@
 """A mixture-of-experts vision-language model whose dense twin shares its weights, built on transformers.
 
-Importing this package makes the model known to transformers' AutoConfig, AutoModel, AutoModelForImageTextToText and
-AutoProcessor. What is not here is imported from its module: presets from `moevlm.presets`, several devices from
-`moevlm.parallel`, training from `moevlm.training`.
+Importing this package makes the model known to transformers' AutoConfig, AutoModel, AutoModelForImageTextToText,
+AutoProcessor and AutoImageProcessor. What is not here is imported from its module: presets from `moevlm.presets`,
+several devices from `moevlm.parallel`, training from `moevlm.training`.
 """
 
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, AutoProcessor
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.experts import EXPERT_BACKENDS, set_expert_backend
 from moevlm.generation import DecodeState, StaticDecoder, decode_step, decode_steps, prefill
+from moevlm.image_processing import MoEVLMAnyresImageProcessorPil, MoEVLMFixedImageProcessorPil
 from moevlm.modeling import MoEVLMTextModel
 from moevlm.processing import MoEVLMProcessor, build_processor
 from moevlm.routing_profiles import RoutingProfile
@@ -42,3 +44,8 @@ AutoModel.register(MoEVLMTextConfig, MoEVLMTextModel)
 AutoModel.register(MoEVLMConfig, MoEVLMModel)
 AutoModelForImageTextToText.register(MoEVLMConfig, MoEVLMForConditionalGeneration)
 AutoProcessor.register(MoEVLMConfig, MoEVLMProcessor)
+# Each is saved by its name without Pil and found by that name again, so the second key may be any word.
+AutoImageProcessor.register(
+    MoEVLMConfig,
+    image_processor_classes={"pil": MoEVLMAnyresImageProcessorPil, "fixed": MoEVLMFixedImageProcessorPil},
+)

@@ -1,4 +1,4 @@
-"""LLaVA's image processors, which show the model every image as a viewer shows it; known to AutoImageProcessor."""
+"""LLaVA's image processors, which show the model every image as a viewer shows it."""
 
 import binascii
 import os
@@ -9,11 +9,9 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from PIL import Image, UnidentifiedImageError
-from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
-from moevlm.config import MoEVLMConfig
 from moevlm.images import as_rgb
 
 URL_SCHEMES = ("http://", "https://")
@@ -74,10 +72,3 @@ class MoEVLMAnyresImageProcessorPil(LlavaNextImageProcessorPil):
     def fetch_images(self, image_url_or_urls: Any) -> Any:
         """Return what is to be processed: transformers' hook, passed once or more."""
         return super().fetch_images(fetch_rgb(image_url_or_urls))
-
-
-# Saved by its name without Pil, each is found by that name again, so the second key may be any word.
-AutoImageProcessor.register(
-    MoEVLMConfig,
-    image_processor_classes={"pil": MoEVLMAnyresImageProcessorPil, "fixed": MoEVLMFixedImageProcessorPil},
-)
