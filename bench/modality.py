@@ -52,6 +52,7 @@ def bench_modality(
     ended = paired.measure(
         start if is_prefill else decode,
         arms=models,
+        check=lambda arm: None,
         metric=TTFT if is_prefill else TPOT,
         anchor=prefill_anchor if is_prefill else decode_anchor,
         num_units=1 if is_prefill else NUM_DECODE_STEPS,

@@ -37,8 +37,8 @@ import os, signal, subprocess, time
 import pack, pytest
 from bench.harness.metrics import PEAK_BYTES, TTFT
 
-def measure(paired, call=lambda arm: arm, **hashes):
-    return paired.measure(call, arms=["moe", "dense"], metric=TTFT, anchor="dispatch", hashes=hashes)
+def measure(paired, call=lambda arm: arm, check=lambda arm: None, **hashes):
+    return paired.measure(call, arms=["moe", "dense"], check=check, metric=TTFT, anchor="dispatch", hashes=hashes)
 
 class Nth:
     "Do something in the nth call, on one side."
