@@ -4,6 +4,7 @@ import gc
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import Terms
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
+from bench.harness.paired import Paired
 
 SECONDS = {"moe": 0.3, "dense": 0.2}
 ANCHOR_S = 0.05
@@ -101,6 +103,12 @@ def test_a_scenario_is_announced_warmed_up_and_run_as_told(scripted: Scripted) -
 def test_each_arm_is_checked_once_before_anything_runs(scripted: Scripted) -> None:
     scripted.measure(WarmUp(), Finish())
     assert scripted.checked == [("moe", 0), ("dense", 0)]
+
+
+def test_scenarios_call_both_kinds_alike() -> None:
+    for method in ("measure", "observe"):
+        ours, theirs = (list(signature(getattr(kind, method)).parameters) for kind in (RemotePaired, Paired))
+        assert ours == theirs
 
 
 def test_a_wrong_answer_is_not_announced(scripted: Scripted) -> None:

@@ -113,6 +113,19 @@ def test_a_corrupt_baseline_is_more_severe(tmp_path: Path) -> None:
     assert f"bench_x[2]: WRONG: {SAID}" in ended.said
 
 
+def test_the_seconds_of_all_checks_are_in_the_record_and_the_last_line(tmp_path: Path) -> None:
+    ten_seconds_a_scenario = """
+import itertools, types
+import bench.harness.agreement as agreement
+agreement.time = types.SimpleNamespace(perf_counter=itertools.count(0.0, 10.0).__next__)
+"""
+    folder = write_project(tmp_path / "project", conftest=ten_seconds_a_scenario)
+    ended = run(folder)
+    assert ended.code == 0, ended.said
+    assert measured(folder).launch["check_s"] == 40.0
+    assert "s, 40 s of them checks, 0 compared" in ended.said
+
+
 @pytest.mark.long
 def test_what_a_fresh_process_finds_wrong_is_wrong_beside_what_regressed(tmp_path: Path) -> None:
     first = write_project(tmp_path / "first")
