@@ -81,7 +81,8 @@ WRONG_CHANGES = {
                 EMBEDDED,
                 EMBEDDED
                 + "\n        if hidden_BSH.shape[1] > 200:"
-                + "\n            hidden_BSH = torch.cat([hidden_BSH[:, :200], hidden_BSH[:, 200:].roll(1, dims=1)], dim=1)",
+                + "\n            moved = hidden_BSH[:, 200:].roll(1, dims=1)"
+                + "\n            hidden_BSH = torch.cat([hidden_BSH[:, :200], moved], dim=1)",
             ),
         ),
         touches=("decode", "prefill"),  # the natural prompts of bench_generate are shorter
