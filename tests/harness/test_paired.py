@@ -251,3 +251,11 @@ def test_counted_values_are_kept_as_they_are(benchmark: BenchmarkFixture) -> Non
     assert paired.measurement is not None
     assert paired.measurement.samples == {"moe": [100.0], "dense": [300.0]}
     assert (paired.measurement.anchor, paired.measurement.voided) == ("", 0)
+
+
+def test_what_is_counted_is_not_kept_where_pytest_benchmark_measures_nothing(benchmark: BenchmarkFixture) -> None:
+    benchmark.disabled = True
+    paired = Scripted(benchmark).paired
+    counted = {"moe": 100.0, "dense": 300.0}
+    assert paired.observe(counted.__getitem__, arms=("moe", "dense"), metric=PEAK_BYTES) == counted
+    assert paired.measurement is None
