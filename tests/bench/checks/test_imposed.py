@@ -65,7 +65,7 @@ def make(
 
 
 @pytest.mark.parametrize("arm", ["moe", "dense", "dense_active", "dense_reference"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_every_arm_agrees_in_every_dtype(arm, dtype):
     case = make(dtype, arms=("moe", "dense", "dense_active", "dense_reference"))
     case.steps(arm)
