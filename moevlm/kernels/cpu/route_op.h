@@ -26,20 +26,22 @@ template <class V>
 void steer(const Tensor& table, const Tensor& rows, float damping, Tensor& logits) {
   const int64_t tokens = logits.size(0), experts = logits.size(1);
   auto* own = static_cast<V*>(logits.mutable_data_ptr());
+  const V* biases = values<V>(table);
   const int64_t* row = values<int64_t>(rows);
   for (int64_t token = 0; token < tokens; ++token, own += experts) {
     STD_TORCH_CHECK(row[token] >= 0 && row[token] < table.size(0), "rows must be in [0, ", table.size(0), "), got ",
                     row[token]);
-    const V* bias = values<V>(table) + row[token] * experts;
+    const V* bias = biases + row[token] * experts;
     for (int64_t e = 0; e < experts; ++e) narrow(widen(bias[e]) + damping * widen(own[e]), own + e);
   }
 }
 
 Tensor in_float32(const Tensor& tensor) {
   if (tensor.element_size() == sizeof(float)) return tensor;
-  Tensor wide = torch::stable::new_empty(tensor, tensor.sizes(), torch::headeronly::ScalarType::Float);
+  Tensor wide = new_matrix(tensor.size(0), tensor.size(1), aoti_torch_dtype_float32());
+  const auto* from = values<bfloat16>(tensor);
   auto* to = static_cast<float*>(wide.mutable_data_ptr());
-  for (int64_t j = 0; j < tensor.numel(); ++j) to[j] = widen(values<bfloat16>(tensor)[j]);
+  for (int64_t j = 0, end = tensor.numel(); j < end; ++j) to[j] = widen(from[j]);
   return wide;
 }
 
@@ -67,7 +69,7 @@ std::tuple<Tensor, Tensor, Tensor> route_of(Tensor logits, const std::optional<T
   const auto chosen = call_torch("aten::topk", to<Tensor>(shares[0]), top_k, LAST, true, true);  // the largest, sorted
   const Tensor chosen_shares = to<Tensor>(chosen[0]), ids = to<Tensor>(chosen[1]);
   constexpr bool IN_PLACE = std::is_same_v<V, float>;
-  Tensor weights = IN_PLACE ? chosen_shares : torch::stable::new_empty(logits, chosen_shares.sizes());
+  Tensor weights = IN_PLACE ? chosen_shares : new_matrix(logits.size(0), top_k, dtype_of(logits));
   weigh<V>(chosen_shares, normalises, weights);
   return {logits, weights, ids};
 }

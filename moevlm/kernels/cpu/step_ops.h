@@ -28,6 +28,20 @@ const V* values(const Tensor& tensor) { return static_cast<const V*>(tensor.cons
 template <class V>
 const V* values_or_none(const std::optional<Tensor>& tensor) { return tensor ? values<V>(*tensor) : nullptr; }
 
+// An uninitialised matrix on the CPU. Less than new_empty, which goes through the dispatcher twice.
+Tensor new_matrix(int64_t rows, int64_t columns, int32_t dtype) {
+  const int64_t sizes[2] = {rows, columns}, strides[2] = {columns, 1};
+  AtenTensorHandle made;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(2, sizes, strides, dtype, aoti_torch_device_type_cpu(), 0, &made));
+  return Tensor(made);
+}
+
+int32_t dtype_of(const Tensor& tensor) {
+  int32_t dtype;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(tensor.get(), &dtype));
+  return dtype;
+}
+
 // Write hidden @ weight.T into the columns of rows of `row_size` values that begin at `output`.
 template <class P>
 void product_of(const Tensor& weight, const Tensor& hidden, typename P::Value* output, int64_t row_size) {
@@ -42,7 +56,7 @@ void product_of(const Tensor& weight, const Tensor& hidden, typename P::Value* o
 
 // hidden @ weight.T for few rows; widths are multiples of 64, outputs of 4.
 Tensor few_rows(const Tensor weight, const Tensor hidden) {
-  Tensor output = torch::stable::new_empty(hidden, {hidden.numel() / weight.size(1), weight.size(0)});
+  Tensor output = new_matrix(hidden.numel() / weight.size(1), weight.size(0), dtype_of(hidden));
   const auto run = [&](auto policy) {
     using P = decltype(policy);
     product_of<P>(weight, hidden, static_cast<typename P::Value*>(output.mutable_data_ptr()), weight.size(0));
