@@ -25,6 +25,7 @@ from moevlm.kernels.cpu import step
 from moevlm.projections import Projection, product, side_by_side
 
 SCORE_COLUMNS = 8  # the score and zeros: fused CUDA kernels take head widths in multiples of 8
+MOST_LANES = 16  # floats of a CPU's widest vector
 
 RotaryTables = tuple[torch.Tensor, torch.Tensor]  # as `rotary_tables` lays them out
 
@@ -151,6 +152,8 @@ class MoEVLMAttention(Qwen3MoeAttention):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return what each head gathers (B, S, N, W), and probabilities where the attention materialises them."""
         name = self.config._attn_implementation
+        if name == "sdpa" and attention_mask is None:
+            attention_mask = mask_of_few(query, key)
         if name == "sdpa" and query.shape[2] == 1 and not self.training:
             return attend_one(query, key, value, attention_mask, scale=self.scaling)[:, None], None
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(name, eager_attention_forward)
@@ -159,6 +162,24 @@ class MoEVLMAttention(Qwen3MoeAttention):
             tuple[torch.Tensor, torch.Tensor | None],
             attend(self, query, key, value, attention_mask, scaling=self.scaling, dropout=dropout, **kwargs),
         )
+
+
+def mask_of_few(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
+    """Write the causal mask out where a CPU's SDPA would take scores that are all NaN for none, and return zeros.
+
+    That is where fewer keys than a vector's lanes come without a mask; with one, NaN stays, and so does all else.
+
+    Args:
+        query: (B, N, S, W).
+        key: (B, G, L, W).
+
+    Returns:
+        True where a key is seen, (1, 1, S, L); None: no mask is needed.
+    """
+    num_queries, num_keys = query.shape[2], key.shape[2]
+    if key.device.type != "cpu" or num_keys >= MOST_LANES:
+        return None
+    return torch.ones(1, 1, num_queries, num_keys, dtype=torch.bool).tril(num_keys - num_queries)
 
 
 def attend_one(

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from moevlm import prefill
+from moevlm.attention import mask_of_few
 from moevlm.generation import answer
 from moevlm.kernels.cpu import step
 from moevlm.kernels.cpu.build import load
@@ -102,3 +103,17 @@ def test_what_the_operator_does_not_know_is_left_to_the_parts(model, make_prompt
 def test_a_cache_that_is_not_ours_is_left_to_the_parts(model, make_prompt, count_attends):
     model.generate(make_prompt(2, 20), max_new_tokens=3, do_sample=False)
     assert not count_attends
+
+
+@pytest.mark.parametrize(("num_queries", "num_keys"), [(1, 1), (1, 9), (5, 5), (15, 15), (3, 7)])
+def test_few_keys_are_seen_up_to_each_querys_own(num_queries, num_keys):
+    is_seen = mask_of_few(torch.empty(2, 4, num_queries, 8), torch.empty(2, 2, num_keys, 8))
+    first = num_keys - num_queries
+    expected = [[key <= first + query for key in range(num_keys)] for query in range(num_queries)]
+    assert is_seen[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(("num_keys", "device"), [(16, "cpu"), (9, "meta")])
+def test_other_keys_need_no_mask_written_out(num_keys, device):
+    states = torch.empty(2, 4, num_keys, 8, device=device)
+    assert mask_of_few(states, states) is None

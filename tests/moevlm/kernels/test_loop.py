@@ -25,6 +25,16 @@ def test_a_choice_marked_as_anothers_adds_nothing():
     torch.testing.assert_close(loop_experts(gate_up, down, hidden, marked, weights, silu), expected)
 
 
+def test_nan_reaches_the_tokens_that_chose_it_and_no_other():
+    gate_up, down, hidden, ids, weights = made(6)
+    weights[4, 1] = gate_up[ids[1, 0], 3, 7] = torch.nan
+    output = loop_experts(gate_up, down, hidden, ids, weights, silu)
+    reached = (ids == ids[1, 0]).any(1)
+    reached[4] = True
+    assert output.isnan().all(1).tolist() == output.isnan().any(1).tolist() == reached.tolist()
+    assert not reached.all()
+
+
 def test_no_tokens_give_no_rows():
     assert loop_experts(*made(0), silu).shape == (0, 8)
 
