@@ -250,6 +250,17 @@ def test_what_one_launch_found_wrong_is_wrong_and_the_rest_is_judged(tmp_path: P
         assert judge(bundle, joined)[0].why == "got 0.3"
 
 
+def test_what_was_found_wrong_after_one_launch_does_not_leave_the_others_undecided(tmp_path: Path) -> None:
+    bundle = unpack(packed(tmp_path))
+    slow = [
+        here(dense=1 / 1.3, num_launches=1),
+        Record.from_document(document("n", dense=tuple(s / 1.3 for s in DENSE))),
+    ]
+    last = replace(slow[1], scenarios={SCENARIOS[1]: slow[1].scenarios[SCENARIOS[1]]}, wrong={SCENARIOS[0]: "got 0.3"})
+    out_of_time = LaunchFailed("out of time", Verdict.INCONCLUSIVE)
+    assert verdicts(bundle, measured(bundle, slow[0], last, out_of_time)) == [Verdict.WRONG, Verdict.REGRESSED]
+
+
 def test_several_launches_are_judged_together(tmp_path: Path) -> None:
     bundle = unpack(packed(tmp_path))
     script = [
