@@ -127,7 +127,8 @@ def test_the_record_holds_the_versions_that_ran_and_both_tables_are_headed_by_th
     ran = {name: version(name) for name in ("torch", "transformers", "numpy")}
     assert {**ran, "python": platform.python_version()}.items() <= found.items()
     assert first.document["version"] == version("pytest-benchmark")
-    header = f"transformers {ran['transformers']}, torch {ran['torch']}, Python {platform.python_version()}, float32, 1 thread"
+    versions = f"transformers {ran['transformers']}, torch {ran['torch']}, Python {platform.python_version()}"
+    header = f"{versions}, float32, 1 thread"
     markdown = first.path.with_suffix(".md").read_text()
     for text, table in ((first.ended.said, "scenario"), (markdown, "| scenario")):
         lines = text.splitlines()

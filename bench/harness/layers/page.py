@@ -61,7 +61,9 @@ def page(records: Mapping[Path, Record], command: str) -> str:
         crossing=table_or(ABSENT, CROSSING_HEADERS, crossing_rows(layers)),
         devices=table_or(ABSENT, DEVICE_HEADERS, device_rows(records.values())),
         gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
-        records="\n".join(f"- `{path.as_posix()}`: <sub>{escape(machine_line(record))}</sub>" for path, record in records.items()),
+        records="\n".join(
+            f"- `{path.as_posix()}`: <sub>{escape(machine_line(record))}</sub>" for path, record in records.items()
+        ),
     )
 
 
