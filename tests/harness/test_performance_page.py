@@ -109,7 +109,9 @@ def test_a_page_of_decode_on_a_gpu_is_one_too() -> None:
     assert said.startswith("# Performance: the expert backends on a GPU\n")
     assert "Nothing here has run on a GPU." not in said
     assert "#### Named neither quiet nor contended: NVIDIA H200, 1 thread\n" in said
-    assert "Python 3.11.7, bfloat16, 1 thread, 2 x NVIDIA H200" in said.partition("\n- `h200.json`: <sub>transformers")[2]
+    assert (
+        "Python 3.11.7, bfloat16, 1 thread, 2 x NVIDIA H200" in said.partition("\n- `h200.json`: <sub>transformers")[2]
+    )
 
 
 def test_machines_have_headings_of_their_own() -> None:
