@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from bench.accuracy import ALL, score_pictures
+from bench.checks.passes import PassChecks
 from bench.harness.metrics import METRICS, TTFT
 from bench.harness.paired import Paired
 from fixtures.options import ScenarioOptions
+from fixtures.oracle.keeper import Oracle
 from fixtures.tasks.procedural import TASKS, Task
 from fixtures.training.answers import answers, held_out_pictures, prompt_batch, requests_of
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS, load_shipped, read_card
@@ -62,7 +64,7 @@ def bench_accuracy(paired: Paired, trained: Mapping[str, MoEVLM], task: Task) ->
     assert all(0 < value <= 1 for value in values.values())
 
 
-def bench_trained_prefill(paired: Paired, trained: Mapping[str, MoEVLM], task: Task) -> None:
+def bench_trained_prefill(paired: Paired, trained: Mapping[str, MoEVLM], task: Task, oracle: Oracle) -> None:
     """Run the prompts of the first requests: their time to first token, and requests and prompt tokens a second."""
     requests = requests_of(held_out_pictures(task, NUM_PICTURES))[:BATCH_SIZE]
     inputs = prompt_batch(Lexicon(task), requests, trained["moe"])
@@ -71,13 +73,16 @@ def bench_trained_prefill(paired: Paired, trained: Mapping[str, MoEVLM], task: T
     def first_token(arm: str) -> DecodeState:
         return prefill(trained[arm], inputs, max_new_tokens=1)
 
+    batch = workload_hash(task, inputs)
+    checks = PassChecks(oracle=oracle, models=trained, tensors=inputs, images_per_row=[1] * BATCH_SIZE, hash=batch)
     states = paired.measure(
         first_token,
         arms=trained,
+        check=checks.prompt(first_token),
         metric=TTFT,
         anchor=ANCHOR,
         rates={"prefill_tok_per_s": num_tokens, "req_per_s": BATCH_SIZE},
-        hashes={"workload": workload_hash(task, inputs)},
+        hashes={"workload": batch},
     )
     for state in states.values():
         assert torch.isfinite(state.logits_BV).all()

@@ -6,12 +6,14 @@ elapsed / NUM_DECODE_STEPS is (e2e_s - ttft_s) / (output tokens - 1).
 
 import torch
 
+from bench.checks.passes import checks_of
 from bench.decoding import Decoding
 from bench.floors import costs_of, depth_facts, mean_distinct_experts
 from bench.harness.metrics import TPOT
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
+from fixtures.oracle.keeper import Oracle
 
 NUM_DECODE_STEPS = 4  # enough that reading the clock does not show, few enough for many blocks
 
@@ -21,6 +23,7 @@ def bench_decode(
     twins: Twins,
     inputs: Inputs,
     routing_hash: str,
+    oracle: Oracle,
     decode_anchor: str,
     batch_size: int,
     seq_len: int | str,
@@ -31,6 +34,7 @@ def bench_decode(
     final = paired.measure(
         decode,
         arms=twins,
+        check=decode.check(checks_of(oracle, twins, inputs)),
         metric=TPOT,
         anchor=decode_anchor,
         num_units=NUM_DECODE_STEPS,

@@ -12,10 +12,11 @@ from functools import partial
 import pytest
 import torch
 
+from bench.checks.layers import check_layers
 from bench.floors import costs_of
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
-from bench.peers.experts import ERROR_BOUNDS, Experts, asks_the_device, peer, peers_of, reference_error
+from bench.peers.experts import Experts, asks_the_device, peer, peers_of
 from fixtures.models import Twins
 from moevlm.cuda_graph import captured
 from moevlm.feedforward import MoEVLMExperts
@@ -55,6 +56,7 @@ def bench_experts(
     outputs = paired.measure(
         lambda arm: calls[arm](),
         arms=calls,
+        check=lambda arm: check_layers(arm, calls[arm](), twins, hidden_TH, routings),
         metric=LATENCY,
         anchor=decode_anchor,
         num_units=len(routings),
@@ -64,9 +66,7 @@ def bench_experts(
     )
     for arm in experts:
         assert outputs[arm].shape == (len(routings), *shape)
-        first = layers["moe"][0].experts
-        error = reference_error(first.gate_up_proj, first.down, hidden_TH, routings[0], outputs[arm][0])
-        assert error < ERROR_BOUNDS[moe.dtype], arm
+        assert torch.isfinite(outputs[arm]).all()
 
 
 def as_timed(

@@ -7,13 +7,16 @@ under uniform routing too: what specialization changes is the ratio within a blo
 `python -m bench.harness layers` shows whether the parts add up, and what routing did beside them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
+from bench.checks.passes import PassChecks, checks_of
 from bench.floors import Work, depth_facts
+from bench.harness.closeness import bound_of, check_rows
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.layers.parts import part_costs, parts_of
@@ -22,6 +25,7 @@ from bench.layers.routing_facts import routing_facts
 from bench.layers.uniform import UNIFORM, uniform_parts
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
+from fixtures.oracle.keeper import Oracle
 from moevlm.routing_profiles import RoutingProfile
 
 GIVEN: dict[str, Callable[[Any, LayerCalls], tuple[torch.Tensor, torch.Tensor]]] = {
@@ -33,7 +37,6 @@ GIVEN: dict[str, Callable[[Any, LayerCalls], tuple[torch.Tensor, torch.Tensor]]]
     "combine": lambda output, calls: (output, calls["experts"].output),
     "ffn": lambda output, calls: (output, calls["ffn"].output),
 }
-ERROR_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 2e-2}
 
 
 @pytest.mark.defaults(scale=["tiny"], seq_len=[128])  # twenty arms a scenario: larger ones where they are asked for
@@ -44,6 +47,7 @@ def bench_layers(
     twins: Twins,
     inputs: Inputs,
     routing_hash: str,
+    oracle: Oracle,
     prefill_anchor: str,
     decode_anchor: str,
     batch_size: int,
@@ -51,7 +55,10 @@ def bench_layers(
     phase: str,
 ) -> None:
     """Run a pass, its layers, and each of their parts."""
-    passes = {arm: PHASES[phase](model, inputs.tensors) for arm, model in twins.items()}
+    checks = checks_of(oracle, twins, inputs)
+    passes = {
+        arm: checks.taken(arm, partial(PHASES[phase], model, inputs.tensors), phase) for arm, model in twins.items()
+    }
     calls = {arm: taken.run for arm, taken in passes.items()}
     for arm, taken in passes.items():
         calls |= {f"{arm}/{part}": call for part, call in parts_of(taken).items()}
@@ -63,14 +70,13 @@ def bench_layers(
     outputs: dict[str, Any] = paired.measure(
         lambda name: calls[name](),
         arms=calls,
+        check=lambda name: check_call(name, calls[name], passes, checks, phase),
         metric=LATENCY,
         anchor=prefill_anchor if phase == "prefill" else decode_anchor,
         costs={name: cost for arm, taken in passes.items() for name, cost in _costs(arm, taken, inputs).items()},
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={**facts, **depth_facts(twins)},
     )
-    for arm, taken in passes.items():
-        check_parts(taken, {part: outputs[f"{arm}/{part}"] for part in GIVEN if f"{arm}/{part}" in outputs})
     assert all(torch.isfinite(outputs[arm]).all() for arm in twins)
 
 
@@ -79,15 +85,36 @@ def _costs(arm: str, taken: Pass, inputs: Inputs) -> dict[str, Work]:
     return {f"{arm}/{part}" if part else arm: cost for part, cost in costs.items()}
 
 
-def check_parts(taken: Pass, outputs: dict[str, Any]) -> None:
-    """Check that the parts that were run, each alone, gave what they gave in the pass.
+def check_call(name: str, call: Callable[[], Any], passes: Mapping[str, Pass], checks: PassChecks, phase: str) -> None:
+    """Check a whole pass by the oracle, and a part of one by what it gave in the pass, which was checked.
 
     Args:
-        taken: The pass.
-        outputs: What parts gave, layer by layer; by their names in GIVEN.
+        name: arm, or arm/part.
+        call: Runs it.
+        passes: By arm.
+        checks: Of the batch.
+        phase: One of PHASES.
     """
-    for index, calls in enumerate(taken.layers):
-        for name in outputs:
-            found, expected = GIVEN[name](outputs[name][index], calls)
-            error = float((found.double() - expected.double()).norm() / expected.double().norm())
-            assert error < ERROR_BOUNDS[taken.model.dtype], f"{name}, layer {index}: relative error {error:.1e}"
+    arm, _, part = name.partition("/")
+    if not part:
+        checks.again(arm, call, phase)
+    elif part in GIVEN:
+        check_part(name, call(), passes[arm])
+
+
+def check_part(name: str, outputs: Sequence[Any], taken: Pass) -> None:
+    """Check that a part that was run alone gave what it gave in the pass.
+
+    Args:
+        name: arm/part.
+        outputs: What it gave, layer by layer.
+        taken: The pass.
+
+    Raises:
+        WrongAnswer: A layer's output is off.
+    """
+    of_output, bound = GIVEN[name.rpartition("/")[2]], bound_of(taken.model.dtype)
+    for index, (output, calls) in enumerate(zip(outputs, taken.layers, strict=True)):
+        found, expected = (rows.flatten(0, -2) for rows in of_output(output, calls))
+        what = f"{name} of layer {index}"
+        check_rows(found, expected, bound=bound, what=what, place=lambda token: f"token {token}")

@@ -6,11 +6,13 @@ where a feed-forward layer's tensors would pass `moevlm.generation.prefill.CHUNK
 
 import torch
 
+from bench.checks.passes import checks_of
 from bench.floors import costs_of, depth_facts, mean_distinct_experts
 from bench.harness.metrics import TTFT
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
+from fixtures.oracle.keeper import Oracle
 from moevlm import DecodeState, prefill
 
 
@@ -19,6 +21,7 @@ def bench_prefill(
     twins: Twins,
     inputs: Inputs,
     routing_hash: str,
+    oracle: Oracle,
     prefill_anchor: str,
     batch_size: int,
     seq_len: int | str,
@@ -32,6 +35,7 @@ def bench_prefill(
     states = paired.measure(
         first_token,
         arms=twins,
+        check=checks_of(oracle, twins, inputs).prompt(first_token),
         metric=TTFT,
         anchor=prefill_anchor,
         rates={"prefill_tok_per_s": inputs.num_prompt_tokens, "req_per_s": batch_size},

@@ -6,14 +6,18 @@ the measurement is off. Other arms share the tower and have projectors of their 
 
 import torch
 
+from bench.checks.passes import checks_of
 from bench.floors import costs_of
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
+from fixtures.oracle.keeper import Oracle
 
 
-def bench_vision(paired: Paired, twins: Twins, inputs: Inputs, prefill_anchor: str, batch_size: int) -> None:
+def bench_vision(
+    paired: Paired, twins: Twins, inputs: Inputs, oracle: Oracle, prefill_anchor: str, batch_size: int
+) -> None:
     """Encode the images of `batch_size` samples."""
     pixels = {name: inputs.tensors[name] for name in ("pixel_values", "image_sizes") if name in inputs.tensors}
 
@@ -24,6 +28,7 @@ def bench_vision(paired: Paired, twins: Twins, inputs: Inputs, prefill_anchor: s
     features = paired.measure(
         encode,
         arms=twins,
+        check=checks_of(oracle, twins, inputs).features(encode),
         metric=LATENCY,
         anchor=prefill_anchor,
         rates={"images_per_s": inputs.num_images},

@@ -3,8 +3,9 @@
 On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs it as it stands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from bench.checks.passes import PassChecks, check_replays
 from fixtures.inputs import Inputs
 from moevlm import DecodeState, MoEVLM, StaticDecoder, decode_steps, prefill
 
@@ -31,6 +32,19 @@ class Decoding:
         """Return an arm's state after N steps; its tokens are (B, N)."""
         decoder = self.decoders[arm]
         return decoder.decode_steps(self.states[arm], num_steps=self.num_steps) if decoder else self.plainly(arm)
+
+    def check(self, checks: PassChecks) -> Callable[[str], None]:
+        """Return the check of an arm: prompt and steps by the oracle, what a graph replays by the plain steps."""
+        steps = checks.steps(
+            lambda arm, state, num: decode_steps(self.models[arm], state, num_steps=num), self.num_steps
+        )
+
+        def check(arm: str) -> None:
+            steps(arm)
+            if self.decoders[arm]:
+                check_replays(self(arm), self.plainly(arm), bound=checks.bound(arm), arm=arm)
+
+        return check
 
     def plainly(self, arm: str) -> DecodeState:
         """Do the same without a graph, which calls no hooks."""

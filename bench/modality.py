@@ -8,10 +8,12 @@ Arms: "off" is configured for SMoES and scores nothing; "attention" and "gaussia
 import pytest
 import torch
 
+from bench.checks.passes import checks_of
 from bench.harness.metrics import TPOT, TTFT
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
 from fixtures.models import Twins, specialized_twin
+from fixtures.oracle.keeper import Oracle
 from moevlm import DecodeState, decode_steps, prefill
 from moevlm.observation import LayerRouting
 
@@ -26,6 +28,7 @@ def bench_modality(
     twins: Twins,
     inputs: Inputs,
     routing_hash: str,
+    oracle: Oracle,
     prefill_anchor: str,
     decode_anchor: str,
     batch_size: int,
@@ -48,17 +51,26 @@ def bench_modality(
         records[arm] = [] if arm in SCORED_ARMS else None
         return decode_steps(models[arm], states[arm], num_steps=NUM_DECODE_STEPS, routing_record=records[arm])
 
+    checks = checks_of(oracle, models, inputs)
     is_prefill = phase == "prefill"
+
+    def check(arm: str) -> None:
+        said = checks.says(arm, 1 + NUM_DECODE_STEPS)
+        checks.passes(arm, lambda: states.update({arm: start(arm)}), said[:1])
+        if not is_prefill:
+            checks.passes(arm, lambda: decode(arm), said[1:], first=1)
+
     ended = paired.measure(
         start if is_prefill else decode,
         arms=models,
+        check=check,
         metric=TTFT if is_prefill else TPOT,
         anchor=prefill_anchor if is_prefill else decode_anchor,
         num_units=1 if is_prefill else NUM_DECODE_STEPS,
         hashes={"workload": inputs.hash, "routing": routing_hash},
     )
     for arm in SCORED_ARMS:
-        torch.testing.assert_close(ended[arm].logits_BV, ended["moe"].logits_BV, rtol=1e-2, atol=1e-2)
+        assert torch.isfinite(ended[arm].logits_BV).all()
         for routing in records[arm] or ():
             assert ((routing.scores_BS >= 0) & (routing.scores_BS <= 1)).all()
         assert len(records[arm] or ()) == len(moe.model.language_model.layers) * (1 if is_prefill else NUM_DECODE_STEPS)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.harness.agreement import run_checks
 from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.blocks import Blocks, Terms, count_blocks, make_calls
 from bench.harness.clock import Clock
@@ -34,6 +35,7 @@ class Measurement:
     costs: Mapping[str, Cost]  # by arm, per unit
     hashes: Mapping[str, str]
     facts: Mapping[str, float]
+    check_s: float = 0.0  # that the checks of the arms' answers took
 
 
 class Paired:
@@ -48,6 +50,7 @@ class Paired:
         call: Callable[[str], R],
         *,
         arms: Iterable[str],
+        check: Callable[[str], None],
         metric: Metric,
         anchor: str,
         num_units: int = 1,
@@ -56,11 +59,13 @@ class Paired:
         hashes: Mapping[str, str] | None = None,
         facts: Mapping[str, float] | None = None,
     ) -> dict[str, R]:
-        """Time `call(arm)` for each arm and the anchor, interleaved, until the terms' budget is spent.
+        """Check each arm's answer, then time `call(arm)` and the anchor, interleaved, until the budget is spent.
 
         Args:
             call: runs one arm once; must leave nothing behind that changes the next run.
             arms: names, "moe" among them.
+            check: compares one arm's answer with an oracle's, off the clock, before anything is warmed up or timed;
+                runs under --benchmark-disable too.
             metric: what a sample is, for instance TPOT.
             anchor: name of the anchor of the same resource class: matmul, stream or dispatch.
             num_units: a sample is seconds / num_units (decode steps, calls).
@@ -73,9 +78,12 @@ class Paired:
             What each arm's last call returned.
 
         Raises:
+            WrongAnswer: an arm's answer does not agree with the oracle's; nothing is timed.
             UnknownArm: a slowdown is to be rehearsed on an arm that there is not.
             ValueError: the anchor's kind is unknown.
         """
+        arms = list(arms)
+        check_s = run_checks(check, arms)
         if not self.benchmark.enabled:
             return {arm: call(arm) for arm in arms}
         calls = make_calls(call, arms, anchor, self.terms)
@@ -94,6 +102,7 @@ class Paired:
             costs=costs or {},
             hashes=hashes or {},
             facts=facts or {},
+            check_s=check_s,
         )
         return blocks.returned()
 

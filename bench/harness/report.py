@@ -39,6 +39,7 @@ STYLES = {
     Verdict.OK: "green",
     Verdict.IMPROVED: "bold green",
     Verdict.REGRESSED: "bold red",
+    Verdict.WRONG: "bold red",
     Verdict.CORRUPT: "bold red",
     Verdict.FAILED: "bold red",
     Verdict.MISSING: "red",
@@ -54,15 +55,15 @@ class Row:
     """One line of the table: the MoE arm against one other arm of a scenario."""
 
     scenario: str
-    moe: str
-    against: str
-    other: str
-    speedup: str
-    mfu: str
-    mbu: str
-    floor: str
-    change: str
-    verdict: Verdict | None
+    moe: str = ""
+    against: str = ""
+    other: str = ""
+    speedup: str = ""
+    mfu: str = ""
+    mbu: str = ""
+    floor: str = ""
+    change: str = ""
+    verdict: Verdict | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells in the order of HEADERS."""
@@ -74,14 +75,14 @@ class Row:
 
 
 def rows_of(record: Record, verdicts: Mapping[str, ScenarioVerdict]) -> list[Row]:
-    """Turn the last launch of each scenario into rows, in the order of measurement."""
+    """Turn the last launch of each scenario into rows, in the order of measurement; wrong answers stand last."""
     rows: list[Row] = []
     for scenario_id, scenario in record.scenarios.items():
         others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR)] or [PRIMARY]
         for index, other in enumerate(others):
             verdict = verdicts.get(scenario_id) if index == 0 else None
             rows.append(_row(scenario, other, record.peaks, verdict, first=index == 0))
-    return rows
+    return [*rows, *(Row(scenario=name, verdict=Verdict.WRONG) for name in record.wrong)]
 
 
 def _row(
@@ -147,7 +148,8 @@ def write_reports(
     rows = rows_of(record, verdicts)
     deep = extrapolation_rows(extrapolations(record))
     notes = [*does_not_fit(record), *explanations(verdicts.values())]
-    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds)
+    check_s = record.launch.get("check_s", 0.0)
+    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, check_s=check_s)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
     if rows:
         console.print(machine_line(record), highlight=False, markup=False, soft_wrap=True)

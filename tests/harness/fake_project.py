@@ -67,6 +67,7 @@ def pytest_measured_on(config, device):
 BENCH = """
 import os, signal, time
 import moevlm, pytest
+from bench.harness.agreement import WrongAnswer
 from bench.harness.metrics import TTFT
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
@@ -74,24 +75,28 @@ def bench_x(paired, size):
     def call(arm):
         return moevlm.SECONDS[size][arm] * size
 
+    def check(arm):
+        CHECK
+
     ENDING
-    paired.measure(call, arms=["moe", "dense"], metric=TTFT, anchor="dispatch",
+    paired.measure(call, arms=["moe", "dense"], check=check, metric=TTFT, anchor="dispatch",
                    hashes={"workload": "w", "routing": "r"})
 """
 
 
-def write_project(folder: Path, *, ending: str = "pass", conftest: str = "") -> Path:
+def write_project(folder: Path, *, ending: str = "pass", check: str = "pass", conftest: str = "") -> Path:
     """Write the project.
 
     Args:
         folder: where.
         ending: a statement that each scenario runs before it measures; it sees `size`.
+        check: a statement that checks an arm's answer; it sees `size`, `arm` and `WrongAnswer`.
         conftest: more lines of the conftest.
     """
     (folder / "bench").mkdir(parents=True)
     (folder / "pytest.ini").write_text(INI)
     (folder / "conftest.py").write_text(CONFTEST + conftest)
-    (folder / "bench" / "bench_x.py").write_text(BENCH.replace("ENDING", ending))
+    (folder / "bench" / "bench_x.py").write_text(BENCH.replace("ENDING", ending).replace("CHECK", check))
     write_package(folder, {})
     return folder
 

@@ -132,6 +132,7 @@ def record_of(*scenarios: Scenario, **fields: Any) -> Record:
         "filtered": False,
         "selected": (),
         "not_fitting": (),
+        "wrong": {},
         "promotion": None,
         "scenarios": {one.id: one for one in scenarios},
     }

@@ -48,6 +48,9 @@ class Machine:
             if "failed" in self.slower.get(name, {}):
                 yield Trouble(scenario=name, verdict=Verdict.FAILED, why="base: it was killed by SIGKILL")
                 continue
+            if "wrong" in self.slower.get(name, {}):
+                yield Trouble(scenario=name, verdict=Verdict.WRONG, why="head: dense: got 0.3")
+                continue
             factors = {} if terms.is_placebo else self.slower.get(name, {})
             noise = math.exp(WOBBLE[(terms.number + len(name) + ord(name[0])) % len(WOBBLE)])
             arms = {arm: ([1.0] * 5, [noise * factors.get(arm, 1.0)] * 5) for arm in ("moe", "dense", "anchor")}
@@ -179,6 +182,31 @@ def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
     assert all(asked == ["a", "c"] for asked in machine.asked[1:])  # it would lose its worker in each
     assert ends_with(comparison, strict=False) == 16
     assert "- `b`: FAILED, `base: it was killed by SIGKILL`" in comment(comparison)
+
+
+def test_a_wrong_answer_ends_17_and_is_not_measured_again(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine({"b": {"wrong": 1.0}, "c": {"moe": 1.05}})
+    comparison = run(monkeypatch, repository, machine)
+    assert found(comparison) == {"a": Verdict.OK, "b": Verdict.WRONG, "c": Verdict.REGRESSED}
+    assert machine.asked[0] == ["a", "b", "c"]
+    assert not any("b" in asked for asked in machine.asked[1:])
+    monkeypatch.setattr(commands_ab, "compare", lambda *_, **__: comparison)
+    out = repository / "out"
+    assert main(["ab", "--base", "HEAD", "--out", str(out), f"--junitxml={out / 'ab.xml'}"]) == 17
+    said = capsys.readouterr().out
+    assert "### WRONG: 1 WRONG, 1 REGRESSED, 1 OK" in said
+    assert "- `b`: WRONG, `head: dense: got 0.3`" in said
+    suite = ET.parse(out / "ab.xml").getroot()[0]
+    failed = {case.get("name"): failure.get("message") for case in suite for failure in case.iter("failure")}
+    assert failed["b"] == "b: WRONG: head: dense: got 0.3"
+
+
+def test_where_every_answer_is_wrong_one_launch_is_enough(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    machine = Machine({name: {"wrong": 1.0} for name in "abc"})
+    assert set(found(run(monkeypatch, repository, machine)).values()) == {Verdict.WRONG}
+    assert machine.asked == [["a", "b", "c"]]
 
 
 def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:

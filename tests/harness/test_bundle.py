@@ -7,7 +7,7 @@ import math
 import tarfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,17 @@ def test_what_was_not_measured_is_missing(tmp_path: Path) -> None:
     assert verdicts(unpack(packed(tmp_path)), None) == [Verdict.MISSING] * 2
 
 
+def test_what_one_launch_found_wrong_is_wrong_and_the_rest_is_judged(tmp_path: Path) -> None:
+    bundle = unpack(packed(tmp_path))
+    alone = here(num_launches=1)
+    first = replace(alone, scenarios={SCENARIOS[1]: alone.scenarios[SCENARIOS[1]]}, wrong={SCENARIOS[0]: "got 0.3"})
+    rest = [Record.from_document(document(f"n{i}")) for i in range(2)]
+    for script in ([first, *rest], [*rest, first]):
+        joined = measured(bundle, *script)
+        assert verdicts(bundle, joined) == [Verdict.WRONG, Verdict.OK]
+        assert judge(bundle, joined)[0].why == "got 0.3"
+
+
 def test_several_launches_are_judged_together(tmp_path: Path) -> None:
     bundle = unpack(packed(tmp_path))
     script = [
@@ -292,3 +303,13 @@ def test_a_shipped_bundle_holds_on_an_unchanged_tree_and_fails_on_a_slower_one(t
     slower = run_module(folder, "bench.harness", *again)
     assert slower.code == 10, slower.said
     assert "4 claims: 4 do not hold" in slower.said
+    bench = folder / "bench" / "bench_x.py"
+    bench.write_text(
+        bench.read_text().replace(
+            "def check(arm):", "def check(arm):\n        if size == 2: raise WrongAnswer('got 0.3')"
+        )
+    )
+    wrong = run_module(folder, "bench.harness", *again)
+    assert wrong.code == 17, wrong.said
+    assert "4 claims: 3 do not hold, 1 WRONG" in wrong.said
+    assert "got 0.3" in wrong.said

@@ -34,7 +34,7 @@ def bench_matmul(paired):
             out = out @ matrix
         return out.sort().values if pack.SIDE == "head" else out.relu()
 
-    paired.measure(call, arms=["moe", "dense"], metric=TTFT, anchor="dispatch")
+    paired.measure(call, arms=["moe", "dense"], check=lambda arm: None, metric=TTFT, anchor="dispatch")
 """
 NODE_ID = "bench/bench_x.py::bench_matmul"
 

@@ -68,6 +68,12 @@ def test_work_recorded_without_parts_has_the_floor_of_one_part() -> None:
     assert row[5:8] == ("50 / 25 %", "25 / 12 %", "50 / 25 %")
 
 
+def test_a_wrong_answer_has_a_line_without_figures() -> None:
+    found = rows_of(record_of(scenario(SAMPLES), wrong={"bench_x[1]": "dense: got 0.3"}), {})
+    assert [row.scenario for row in found] == [NAME, "bench_x[1]"]
+    assert found[1].cells() == ("bench_x[1]", *[""] * 8, "WRONG")
+
+
 def test_change_is_that_of_the_worst_control() -> None:
     calm = change(Verdict.OK, estimate=0.0)
     worst = change(Verdict.REGRESSED, arm="dense", against="anchor")

@@ -63,7 +63,7 @@ def test_logits_and_cache_are_those_of_a_prompt_one_longer(make_model, make_prom
     state = prefill(model, {"input_ids": ids_BS[:, :19]}, max_new_tokens=4)
     with torch.inference_mode():
         found = model.model.language_model(
-            input_ids=ids_BS[:, 19:], position_ids=torch.full((2, 1), 19), cache=state.cache
+            input_ids=ids_BS[:, 19:], position_ids=torch.full((2, 1), 19), past_key_values=state.cache
         ).last_hidden_state
         expected = model.model.language_model(input_ids=ids_BS).last_hidden_state[:, -1:]
     assert len(count_attends) == 2

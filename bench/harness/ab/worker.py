@@ -31,6 +31,7 @@ from bench.harness.ab.channel import (
     WarmUp,
 )
 from bench.harness.ab.operations import operation_seconds
+from bench.harness.agreement import run_checks
 from bench.harness.arms import ANCHOR
 from bench.harness.blocks import Blocks, Terms, make_calls
 from bench.harness.clock import Clock, make_clock
@@ -57,6 +58,7 @@ class RemotePaired:
         call: Callable[[str], R],
         *,
         arms: Iterable[str],
+        check: Callable[[str], None],
         metric: Metric,
         anchor: str,
         num_units: int = 1,
@@ -65,11 +67,12 @@ class RemotePaired:
         hashes: Mapping[str, str] | None = None,
         facts: Mapping[str, float] | None = None,  # noqa: ARG002  # as above
     ) -> dict[str, R]:
-        """Announce the scenario, then run its blocks one by one until the parent has enough of them.
+        """Check each arm's answer, announce the scenario, then run its blocks one by one as long as the parent asks.
 
         Args:
             call: runs one arm once; must leave nothing behind that changes the next run.
             arms: names, "moe" among them.
+            check: compares one arm's answer with an oracle's, before the scenario is announced.
             metric: what a sample is.
             anchor: name of the anchor's kind.
             num_units: a sample is seconds / num_units.
@@ -80,7 +83,12 @@ class RemotePaired:
 
         Returns:
             What each arm's last call returned.
+
+        Raises:
+            WrongAnswer: an arm's answer does not agree with the oracle's; the scenario is not announced.
         """
+        arms = list(arms)
+        run_checks(check, arms)
         calls = make_calls(call, arms, anchor, self.terms)
         blocks = Blocks(calls, self.clock, random.Random(self.terms.seed))
         gc.collect()

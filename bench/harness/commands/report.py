@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
+from bench.harness.comparison import wrong_scenarios
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.harness.markdown import escape, markdown_table
 from bench.harness.record import load
 from bench.harness.report import HEADERS, machine_line, rows_of
+from bench.harness.sentences import explanations
 
 
 def add(commands: Commands) -> None:
@@ -25,4 +27,6 @@ def run(options: argparse.Namespace) -> int:
     deep = extrapolation_rows(extrapolations(record))
     if deep:
         print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
+    for text in explanations(wrong_scenarios(record)):
+        print(f"\n- {text}")
     return 0

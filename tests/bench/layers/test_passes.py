@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from bench.bench_layers import GIVEN, check_parts
+from bench.bench_layers import GIVEN, check_part
 from bench.floors import work_of
+from bench.harness.agreement import WrongAnswer
 from bench.layers.parts import dispatch, part_costs, parts_of
 from bench.layers.passes import PHASES, Pass, recorded_layers
 from bench.layers.routing_facts import routing_facts
@@ -45,15 +46,17 @@ def taken(request: pytest.FixtureRequest, twins: Twins, inputs: Mapping[str, tor
 def test_each_part_gives_what_it_gave_in_the_pass_however_often_it_runs(taken: dict[str, Pass], arm: str) -> None:
     parts = parts_of(taken[arm])
     for _ in range(2):
-        outputs = {name: run() for name, run in parts.items()}
-        check_parts(taken[arm], {name: output for name, output in outputs.items() if name in GIVEN})
+        for name, run in parts.items():
+            output = run()
+            if name in GIVEN:
+                check_part(f"{arm}/{name}", output, taken[arm])
 
 
 @torch.inference_mode()
 def test_a_part_that_gives_something_else_is_found(taken: dict[str, Pass]) -> None:
     norms = [tensor * 1.001 for tensor in parts_of(taken["moe"])["norms"]()]
-    with pytest.raises(AssertionError, match=r"norms, layer 0: relative error 1\.0e-03"):
-        check_parts(taken["moe"], {"norms": norms})
+    with pytest.raises(WrongAnswer, match=r"moe/norms of layer 0 must agree .*a relative error of 0\.001 at token"):
+        check_part("moe/norms", norms, taken["moe"])
 
 
 @torch.inference_mode()

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from bench.peers.generate import transformers_model
 from bench.peers.steps import CACHES, ContinuedGenerate
 from fixtures.inputs import make_inputs
 from fixtures.models import build_twins
+from fixtures.oracle.model import transformers_model
 from fixtures.tasks import sample
 from fixtures.workload import load_workload
 from moevlm.processing import build_processor

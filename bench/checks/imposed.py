@@ -1,0 +1,149 @@
+"""Run our model under the oracle's choices: each pass of the decoder is compared, and near-ties are settled its way.
+
+Where the oracle's scores leave an expert or a token open, ours may choose another one, and everything after it would
+differ too. So its choice is imposed there, and there alone: whatever else our model does is what gets compared.
+
+Shapes: B samples, S positions, T tokens of the checked sample in a pass, E experts, K experts a token, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bench.harness.agreement import WrongAnswer
+from bench.harness.closeness import Scores, bound_of, check_choice, check_choices, check_rows
+from fixtures.oracle.answers import Choice, Said
+from moevlm import MoEVLM
+from moevlm.router import Routing
+
+
+class Checked(NamedTuple):
+    """One sample of a batch."""
+
+    arm: str
+    number: int
+    batch_size: int
+
+
+class _Passes:
+    """Which pass the decoder is in, and where the sample's tokens are."""
+
+    def __init__(self, model: MoEVLM, checked: Checked, said: Sequence[Said], first: int) -> None:
+        self.checked, self.said, self.first = checked, said, first
+        self.bound = bound_of(model.dtype, model.config.text_config.num_hidden_layers)
+        self.done = 0  # passes that have seen the sample
+        self.row: int | None = None  # of the sample in the call that runs now
+        self.num_positions = 0
+
+    @property
+    def now(self) -> Said:
+        """Return what the oracle says of the present pass."""
+        if self.done >= len(self.said):
+            raise WrongAnswer(f"{self.what} must pass the decoder {len(self.said)} times, got more")
+        return self.said[self.done]
+
+    @property
+    def what(self) -> str:
+        """Name the sample."""
+        arm, number, batch_size = self.checked
+        return f"{arm}, sample {number} of {batch_size}"
+
+    def place(self, token: int = 0) -> str:
+        """Name a token of the present pass."""
+        number = self.first + self.done
+        return f"decode step {number}" if number else f"prompt position {token}"
+
+    def begin(self, text_model: Any, args: Sequence[Any], keywords: dict[str, Any]) -> None:
+        """Find the sample in the samples of a call."""
+        tokens = args[0] if args else keywords.get("input_ids")
+        shape = (keywords["inputs_embeds"] if tokens is None else tokens).shape
+        numbers = text_model.batch_part.samples(shape[0])
+        self.row = numbers.index(self.checked.number) if self.checked.number in numbers else None
+        self.num_positions = shape[1]
+
+    def tokens(self) -> slice | None:
+        """Return where the sample's tokens lie among all of a call; the last ones, where it is padded on the left."""
+        if self.row is None:
+            return None
+        end = (self.row + 1) * self.num_positions
+        return slice(end - len(self.now.hidden_TH), end)
+
+    def check_router(self, layer: int, router: Any, _args: object, routing: Routing) -> Routing | None:
+        """Compare a router's choices; return them with the oracle's where they are open and differ."""
+        if (tokens := self.tokens()) is None:
+            return None
+        expected = self.now.choices[layer]
+        found = Scores(routing.logits_TE[tokens], routing.ids_TK[tokens])
+        what = f"the router of layer {layer} of {self.what}"
+        differs_T = check_choices(found, Scores(*expected), bound=self.bound, what=what, place=self.place)
+        return _settled(router, routing, expected, tokens, differs_T) if bool(differs_T.any()) else None
+
+    def check_hidden(self, _model: nn.Module, _args: object, output: Any) -> None:
+        """Compare the last hidden states of the sample."""
+        if self.row is not None:
+            found_TH = output.last_hidden_state[self.row, -len(self.now.hidden_TH) :]
+            what = f"hidden states of {self.what}"
+            check_rows(found_TH, self.now.hidden_TH, bound=self.bound, what=what, place=self.place)
+
+    def check_logits(self, _head: nn.Module, _args: object, logits: torch.Tensor) -> torch.Tensor | None:
+        """Compare the last position's logits, which end a pass; return them with the oracle's token best."""
+        logits_BV = logits[:, -1] if logits.dim() == 3 else logits
+        found_V, expected = logits_BV[self.checked.number], self.now
+        place = f"the end of {self.place(len(expected.hidden_TH) - 1)}"
+        what, bound = f"logits of {self.what}", self.bound
+        check_rows(found_V[None], expected.logits_V[None], bound=bound, what=what, place=lambda _: place)
+        check_choice(int(found_V.argmax()), expected.logits_V, bound=bound, place=f"{place} of {self.what}")
+        self.done += 1
+        if int(found_V.argmax()) == expected.token:
+            return None
+        settled = logits.clone()
+        (settled[:, -1] if logits.dim() == 3 else settled)[self.checked.number, expected.token] = found_V.max() + 1
+        return settled
+
+
+@contextmanager
+def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int = 0) -> Iterator[None]:
+    """Compare every pass that a model makes inside the block.
+
+    Args:
+        model: Ours, in eval mode.
+        checked: The sample that is compared; the others run free.
+        said: What the oracle says of it, a pass each, in order; all must be made.
+        first: Number of the first of these passes, 0 being the prompt's.
+
+    Raises:
+        WrongAnswer: A pass does not agree, is missing, or is one too many.
+    """
+    passes, text_model = _Passes(model, checked, said, first), model.model.language_model
+    routers = [layer.mlp.gate for layer in text_model.layers] if model.config.text_config.num_experts else []
+    handles = [text_model.register_forward_pre_hook(passes.begin, with_kwargs=True)]
+    handles += [
+        router.register_forward_hook(partial(passes.check_router, layer)) for layer, router in enumerate(routers)
+    ]
+    handles.append(text_model.register_forward_hook(passes.check_hidden))
+    handles.append(model.lm_head.register_forward_hook(passes.check_logits))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+    if passes.done < len(said):
+        raise WrongAnswer(f"{passes.what} must pass the decoder {len(said)} times, got {passes.done}")
+
+
+def _settled(router: Any, routing: Routing, expected: Choice, tokens: slice, differs_T: torch.Tensor) -> Routing:
+    """Give tokens of near-ties the oracle's experts, weighted by the router's own logits."""
+    rows = differs_T.nonzero()[:, 0] + tokens.start
+    ids_TK, weights_TK = routing.ids_TK.clone(), routing.weights_TK.clone()
+    ids_TK[rows] = expected.ids_TK[differs_T]
+    shares_TE = F.softmax(routing.logits_TE[rows], dim=-1, dtype=torch.float32)
+    shares_TK = shares_TE.gather(1, ids_TK[rows])
+    if router.norm_topk_prob:
+        shares_TK = shares_TK / shares_TK.sum(dim=-1, keepdim=True)
+    weights_TK[rows] = shares_TK.to(weights_TK.dtype)
+    return Routing(routing.logits_TE, weights_TK, ids_TK)

@@ -1,0 +1,161 @@
+"""Checks of prompts, cached steps and whole answers: one sample, at a random place of the batch that is timed."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+from bench.checks.imposed import Checked, imposed
+from bench.harness.closeness import bound_of, check_choice, check_rows
+from fixtures.inputs import Inputs
+from fixtures.oracle.answers import Said
+from fixtures.oracle.keeper import Oracle, sample_of
+from moevlm import DecodeState, MoEVLM, prefill
+
+T = TypeVar("T")
+Run = Callable[[str], object]
+Check = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassChecks:
+    """Compare what models make of one batch with what the oracle says of one of its samples.
+
+    Args:
+        oracle: The run's.
+        models: By arm.
+        tensors: The forward's, of B samples.
+        images_per_row: Images of each sample.
+        hash: Names the batch.
+    """
+
+    oracle: Oracle
+    models: Mapping[str, MoEVLM]
+    tensors: Mapping[str, torch.Tensor]
+    images_per_row: Sequence[int]
+    hash: str
+    number: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "number", random.randrange(len(self.images_per_row)))
+
+    @property
+    def sample(self) -> dict[str, torch.Tensor]:
+        """Return the tensors of the sample alone."""
+        return sample_of(self.tensors, self.images_per_row, self.number)
+
+    def bound(self, arm: str) -> float:
+        """Return how far rows of an arm may be off."""
+        model = self.models[arm]
+        return bound_of(model.dtype, model.config.text_config.num_hidden_layers)
+
+    def says(self, arm: str, num_tokens: int) -> list[Said]:
+        """Return what the oracle says of the sample."""
+        return self.oracle.says(self.models[arm], self.sample, number=self.number, num_tokens=num_tokens)
+
+    def passes(self, arm: str, run: Callable[[], object], said: Sequence[Said], first: int = 0) -> None:
+        """Run something under the oracle's choices."""
+        with imposed(self.models[arm], Checked(arm, self.number, len(self.images_per_row)), said, first=first):
+            run()
+
+    def prompt(self, run: Run) -> Check:
+        """Return the check of what reads the batch's prompts; done once for a batch."""
+
+        def check(arm: str) -> None:
+            if not self.oracle.has_agreed(self.models[arm], self.hash):
+                self.passes(arm, lambda: run(arm), self.says(arm, 1))
+                self.oracle.agrees(self.models[arm], self.hash)
+
+        return check
+
+    def taken(self, arm: str, take: Callable[[], T], phase: str) -> T:
+        """Return a pass that is taken apart while it is checked: the prompt's alone, or with the step after it."""
+        found: list[T] = []
+        said = self.says(arm, 1 + (phase == "decode"))
+        self.passes(arm, lambda: found.append(take()), said)
+        return found[0]
+
+    def again(self, arm: str, run: Callable[[], object], phase: str) -> None:
+        """Check that pass once more as it will be timed."""
+        first = int(phase == "decode")
+        self.passes(arm, run, self.says(arm, 1 + first)[first:], first=first)
+
+    def features(self, encode: Callable[[str], torch.Tensor]) -> Check:
+        """Return the check of what encodes the batch's images: the sample's features, in the order of their tokens."""
+        counts = (self.tensors["input_ids"] == self.models[next(iter(self.models))].config.image_token_id).sum(1)
+        first = int(counts[: self.number].sum())
+
+        def check(arm: str) -> None:
+            found = encode(arm)[first : first + int(counts[self.number])]
+            expected = self.oracle.features(self.models[arm], self.sample)
+            what = f"image features of {arm}, sample {self.number} of {len(counts)}"
+            check_rows(
+                found, expected, bound=bound_of(found.dtype), what=what, place=lambda token: f"image token {token}"
+            )
+
+        return check
+
+    def answer(self, runs: Sequence[Run], num_tokens: int) -> Check:
+        """Return the check of what answers the batch with so many tokens, in one or more ways."""
+
+        def check(arm: str) -> None:
+            for run in runs:
+                self.passes(arm, lambda run=run: run(arm), self.says(arm, num_tokens))  # type: ignore[misc]
+
+        return check
+
+    def tokens(self, found_BN: torch.Tensor, model: str, arm: str, *, first: int = 0) -> None:
+        """Check the tokens that a peer chose, up to the first that the oracle leaves open.
+
+        Args:
+            found_BN: Tokens.
+            model: The arm whose tensors the peer has.
+            arm: The peer.
+            first: Number of the first of these tokens, 0 being the prompt's.
+        """
+        said = self.says(model, first + found_BN.shape[1])[first:]
+        for number, (token, expected) in enumerate(zip(found_BN[self.number].tolist(), said, strict=True), first):
+            place = f"token {number} of {arm}, sample {self.number} of {len(self.images_per_row)}"
+            check_choice(token, expected.logits_V, bound=self.bound(model), place=place)
+            if token != expected.token:
+                return
+
+    def steps(self, step: Callable[[str, DecodeState, int], DecodeState], num_steps: int) -> Check:
+        """Return the check of cached steps, from a prompt that is checked on the way.
+
+        Args:
+            step: Goes on from a state by so many tokens.
+            num_steps: Tokens.
+        """
+
+        def check(arm: str) -> None:
+            said, states = self.says(arm, num_steps + 1), []
+
+            def read(_arm: str) -> None:
+                states.append(prefill(self.models[arm], self.tensors, max_new_tokens=num_steps))
+
+            self.passes(arm, lambda: read(arm), said[:1])
+            self.oracle.agrees(self.models[arm], self.hash)
+            self.passes(arm, lambda: step(arm, states[0], num_steps), said[1:], first=1)
+
+        return check
+
+
+def checks_of(oracle: Oracle, models: Mapping[str, MoEVLM], inputs: Inputs) -> PassChecks:
+    """Return the checks of a scenario's batch."""
+    return PassChecks(
+        oracle=oracle, models=models, tensors=inputs.tensors, images_per_row=inputs.images_per_row, hash=inputs.hash
+    )
+
+
+def check_replays(replayed: DecodeState, plain: DecodeState, *, bound: float, arm: str) -> None:
+    """Check that steps replayed as a graph end with the logits that the same steps end with when they are run."""
+    check_rows(
+        replayed.logits_BV,
+        plain.logits_BV,
+        bound=bound,
+        what=f"replayed logits of {arm}",
+        place=lambda row: f"sample {row}",
+    )
