@@ -1,9 +1,7 @@
 """The bounds of the dependencies: each has both, pages and workflows agree with them, the script moves them."""
 
 import importlib.util
-import os
 import re
-import subprocess
 import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -116,36 +114,6 @@ def test_ci_has_both_ends_of_the_bounds_and_every_python() -> None:
 def test_versions_are_read_from_the_bounds_and_written_nowhere_else(name: str) -> None:
     text = (ROOT / name).read_text()
     assert not re.search(r"(torch|transformers)\W{0,2}[=<>~]=\W*\d", text)
-
-
-@pytest.mark.parametrize(
-    ("end", "code", "said"), [("oldest", 77, "install the oldest"), ("newest", 77, "install the newest")]
-)
-def test_ci_run_installs_the_end_that_it_is_given(tmp_path: Path, end: str, code: int, said: str) -> None:
-    done = ci_run(tmp_path, end)
-    assert (done.returncode, done.stderr) == (code, "")
-    assert said in done.stdout
-
-
-def test_ci_run_refuses_an_end_that_there_is_not(tmp_path: Path) -> None:
-    done = ci_run(tmp_path, "latest")
-    assert done.returncode == 2
-    assert "newest or oldest, got 'latest'" in done.stderr
-
-
-def ci_run(folder: Path, end: str) -> subprocess.CompletedProcess[str]:
-    """Run .ci/run up to its first environment, which is not made."""
-    (folder / "python3").write_text("#!/bin/sh\nexit 77\n")
-    (folder / "python3").chmod(0o755)
-    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        ["bash", ".ci/run", end],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_the_oldest_are_the_lower_bounds_of_what_the_readme_installs() -> None:
