@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bench.harness.arms import ANCHOR, PRIMARY
-from bench.harness.environment import describe
+from bench.harness.environment import software
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations, median_sample
 from bench.harness.markdown import escape, markdown_table
 from bench.harness.metrics import metric
@@ -20,6 +20,7 @@ from bench.harness.run import Finished
 from bench.harness.sentences import explanations, summary
 from bench.harness.stats import Interval, block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
+from bench.harness.wording import counted
 
 HEADERS = (
     *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU", "floor"),
@@ -151,15 +152,16 @@ def write_reports(
     line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, check_s=check_s)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
     if rows:
+        console.print(machine_line(record), highlight=False, markup=False, soft_wrap=True)
         console.print(terminal_table(rows))
     if deep:
         console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
     for text in (*([LEGEND] if rows else []), *notes, *said, f"record: {run.record_path}", line):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-    tables = [markdown_table(HEADERS, [row.cells() for row in rows])]
+    tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
     listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
-    sections = [f"**{line}**", *tables, listed, f"<sub>{values_legend(record)}{LEGEND}</sub>", machine_line(record)]
+    sections = [f"**{line}**", *tables, listed, f"<sub>{values_legend(record)}{LEGEND}</sub>"]
     try:
         replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
     except RecordWriteError as error:
@@ -179,16 +181,15 @@ def does_not_fit(record: Record) -> list[str]:
 
 
 def machine_line(record: Record) -> str:
-    """Name the machine and the software of a record."""
-    kind, software = record.kind, record.fingerprint
+    """Name what a record's figures were measured with: software, number format, threads, device and its peaks."""
+    kind = record.kind
+    ran = software(record.fingerprint, str(kind["device"]))
+    threads = counted(kind["num_threads"], "thread")
     peaks = ", ".join(
         f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items()
     )
     measured = f"; measured peaks: {peaks}" if peaks else ""
-    return (
-        f"<sub>{kind['device_count']} x {describe(kind)}, "
-        f"torch {software['torch']}, transformers {software['transformers']}{measured}</sub>"
-    )
+    return f"{ran}, {kind['dtype']}, {threads}, {kind['device_count']} x {kind['device_model']}{measured}"
 
 
 def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

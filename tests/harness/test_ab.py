@@ -6,6 +6,7 @@ import math
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,9 @@ def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, reposi
     assert len(document["stage_1"]) == len(comparison.stage_1)
     assert document["stage_2"][0]["scenario"] == "a"
     assert document["head"]["is_dirty"] is False
+    assert document["software"].startswith(
+        f"transformers {version('transformers')}, torch {version('torch')}, Python 3"
+    )
     assert {said["scenario"]: said["verdict"] for said in document["verdicts"]}["a"] == "REGRESSED"
 
 
