@@ -130,12 +130,19 @@ def of_other_inputs(name: str) -> Fault:
     return Fault(name=f"other {name} hash", baseline=with_hash(name), code=15, says=says)
 
 
+def answered_by(side: str, prepare: Callable[[Path], None], code: int, *says: str) -> Fault:
+    """Let a side of `ab` be slower than a right answer would be."""
+    check = "if call(arm) > 0.01: raise WrongAnswer(f'{arm}: got {moevlm.SECONDS[size][arm]:.3f}')"
+    return Fault(
+        name=f"wrong answer of {side}", ab=("--scenarios=2",), prepare=prepare, check=check, code=code, says=says
+    )
+
+
 def refused(name: str, options: tuple[str, ...], says: str) -> Fault:
     """Ask for what cannot be measured: a usage error."""
     return Fault(name=name, options=options, code=4, says=(says,))
 
 
-TOO_SLOW_TO_BE_RIGHT = "if call(arm) > 0.01: raise WrongAnswer(f'{arm}: got {moevlm.SECONDS[size][arm]:.3f}')"
 FULL_DISK = """
 import errno
 from bench.harness.record import storage
@@ -218,22 +225,9 @@ FAULTS = [
         code=17,
         says=("bench_x[2]: WRONG: moe: logits at [0, 3] must be within 1e-5, got 0.3", "3 compared: 1 WRONG, 3 OK"),
     ),
-    Fault(
-        name="wrong answer of head",
-        ab=("--scenarios=2",),
-        prepare=lambda folder: write_package(folder, {2: {"moe": 9.0}}),
-        check=TOO_SLOW_TO_BE_RIGHT,
-        code=17,
-        says=("### WRONG: 1 WRONG", "`bench_x[2]`: WRONG, `head: moe: got 0.018`"),
-    ),
-    Fault(
-        name="wrong answer of base",
-        ab=("--scenarios=2",),
-        prepare=mended,
-        check=TOO_SLOW_TO_BE_RIGHT,
-        code=0,
-        says=("1 NEW", "`base answers wrongly: moe: got 0.018; nothing to compare with`"),
-    ),
+    answered_by("head", lambda folder: write_package(folder, {2: {"moe": 9.0}}), 17,
+                "### WRONG: 1 WRONG", "`bench_x[2]`: WRONG, `head: moe: got 0.018`"),
+    answered_by("base", mended, 0, "1 NEW", "`base answers wrongly: moe: got 0.018; nothing to compare with`"),
     Fault(
         name="worker killed",
         ab=("--scenarios=2",),

@@ -16,6 +16,7 @@ from tests.harness.sample_records import DENSE, MOE, SCENARIOS, changed, documen
 
 OURS = ("benchmarks", 0, "extra_info", "moevlm")
 WRONG = [{"scenario": "bench_x[1]", "why": "dense: got 0.3"}]
+TIMED = [{**WRONG[0], "scenario": SCENARIOS[0]}]
 SAMPLES = (*OURS, "launches", 0, "samples")
 
 BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
@@ -38,18 +39,14 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
     "wrong answers that are no list": (("moevlm", "wrong"), {}, "moevlm.wrong must be list, got {}"),
     "wrong answer without a reason": (
         ("moevlm", "wrong"),
-        [{"scenario": "bench_x[1]"}],
-        r"wrong\[0\] must have scenario, why, got no why",
+        [{"scenario": "x"}],
+        r"\[0\] must have scenario, why, got no why",
     ),
-    "wrong answer in a complete record": (
-        ("moevlm", "wrong"),
-        WRONG,
-        r"complete must be false where answers are wrong, got true with bench_x\[1\]",
-    ),
+    "wrong answer in a complete record": (("moevlm", "wrong"), WRONG, r"must be false .*, got true with bench_x\[1\]"),
     "wrong answer that was timed": (
         ("moevlm", "wrong"),
-        [{"scenario": SCENARIOS[0], "why": "dense: got 0.3"}],
-        r"wrong must name no scenario that has samples, got bench_decode\[tiny-b1\]",
+        TIMED,
+        r"no scenario that has samples, got bench_decode\[tiny",
     ),
     "no units": ((*OURS, "num_units"), 0, "num_units must be above 0, got 0"),
     "no launches": ((*OURS, "launches"), [], r"launches must be one or more with different ids, got \[\]"),
@@ -250,8 +247,7 @@ def test_what_one_launch_found_wrong_is_left_out_of_all(path: Path) -> None:
     view = record.load(path)
     assert list(view.scenarios) == [SCENARIOS[0]]
     assert view.scenarios[SCENARIOS[0]].launch_ids == ("a", "b")
-    assert view.wrong == {SCENARIOS[1]: "dense: got 0.3"}
-    assert not view.complete
+    assert (view.complete, view.wrong) == (False, {SCENARIOS[1]: "dense: got 0.3"})
     again = Record.from_document(record.merge([merged, document("c")]))
     assert (list(again.scenarios), dict(again.wrong)) == ([SCENARIOS[0]], dict(view.wrong))
 
