@@ -1,8 +1,5 @@
 """The whole model: LLaVA-NeXT's vision wrapper around the decoder, with its output head.
 
-transformers decides by the text of a model class's file whether its expert backend may be set: it looks for
-@use_experts_implementation, which marks the experts in moevlm/feedforward.py.
-
 Shapes: B samples, S positions, H hidden size.
 """
 
@@ -18,6 +15,7 @@ from transformers.models.llava.modeling_llava import LlavaModel
 from transformers.models.llava_next.modeling_llava_next import LlavaNextForConditionalGeneration, LlavaNextModel
 from transformers.utils.generic import can_return_tuple
 
+from moevlm.best_experts import BestExperts
 from moevlm.compat import CACHE, ENCODES_IMAGES_FIRST, check_arguments, one_cache, taken
 from moevlm.config import MoEVLMConfig
 from moevlm.objective import MoEVLMOutput, routing_losses, with_routing
@@ -25,7 +23,7 @@ from moevlm.observation import LayerRouting
 from moevlm.projections import Projection
 
 
-class MoEVLMModel(LlavaNextModel):
+class MoEVLMModel(BestExperts, LlavaNextModel):
     """Vision tower, projector and decoder: LLaVA's fixed scheme (one tile an image) or LLaVA-NeXT's anyres."""
 
     config: MoEVLMConfig  # type: ignore[assignment]  # has the fields of LlavaNextConfig that the parent reads
@@ -163,7 +161,7 @@ class MoEVLMModel(LlavaNextModel):
         return input_ids == self.config.image_token_id
 
 
-class MoEVLMForConditionalGeneration(LlavaNextForConditionalGeneration):
+class MoEVLMForConditionalGeneration(BestExperts, LlavaNextForConditionalGeneration):
     """The whole model with its output head."""
 
     config: MoEVLMConfig  # type: ignore[assignment]  # has the fields of LlavaNextConfig that the parent reads
