@@ -112,7 +112,8 @@ class MoEVLMAttention(Qwen3MoeAttention):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return queries (B, N, S, W), keys and values (B, G, S, W); queries and keys share each operation."""
         layers = self.projections
-        weight = None if torch.is_grad_enabled() else side_by_side(layers)
+        is_traced = torch.is_grad_enabled() or torch.compiler.is_compiling()  # a graph knows no addresses
+        weight = None if is_traced else side_by_side(layers)
         if weight is None:
             projected = torch.cat([layer(hidden_BSH) for layer in layers], dim=-1)
         else:

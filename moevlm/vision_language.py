@@ -14,6 +14,7 @@ from transformers import Cache, PreTrainedModel
 from transformers.models.llava.modeling_llava import LlavaModel
 from transformers.models.llava_next.modeling_llava_next import LlavaNextForConditionalGeneration, LlavaNextModel
 from transformers.utils.generic import can_return_tuple
+from transformers.utils.import_utils import torch_compilable_check
 
 from moevlm.best_experts import BestExperts
 from moevlm.compat import CACHE, ENCODES_IMAGES_FIRST, check_arguments, one_cache, taken
@@ -76,13 +77,15 @@ class MoEVLMModel(BestExperts, LlavaNextModel):
         if input_ids is None:
             raise ValueError("images need input_ids, got inputs_embeds; give the tokens")
         mask_BS = input_ids == self.config.image_token_id
-        num_tokens = int(mask_BS.sum())
-        if num_tokens != len(image_features):
-            raise ValueError(
+        num_tokens = mask_BS.sum()
+        torch_compilable_check(
+            num_tokens == len(image_features),
+            lambda: (
                 f"the prompt must hold one image token (id {self.config.image_token_id}) for each image feature, "
-                f"got {num_tokens} tokens and {len(image_features)} features; "
+                f"got {int(num_tokens)} tokens and {len(image_features)} features; "
                 "build the inputs with this model's processor, or pass as many images as the prompt names"
-            )
+            ),
+        )
         return mask_BS[..., None]
 
     def embed(
