@@ -63,8 +63,7 @@ def test_tokens_of_a_padded_batch_with_images_are_llavas(make_model, batch, mode
 
 
 @pytest.mark.parametrize("mode", ALONE_MODES)
-@pytest.mark.parametrize("num_experts", [8, 0])
-@pytest.mark.parametrize("with_images", [True, False])
+@pytest.mark.parametrize(("num_experts", "with_images"), [(8, True), (0, False)])
 def test_tokens_of_one_sample_are_llavas(make_model, batch, mode, num_experts, with_images):
     model = make_model(num_experts=num_experts, head_dim=64)
     inputs = {name: tensor[:1] for name, tensor in batch.items()}
