@@ -55,6 +55,8 @@ def test_kernels_are_nodes_of_the_graph(make_model, make_prompt):
 
 @pytest.mark.parametrize("num_experts", [pytest.param(8, marks=pytest.mark.long), long])
 def test_gradients_of_one_graph_are_the_models(make_model, make_prompt, num_experts):
+    if num_experts and not hasattr(torch.ops.transformers, "grouped_mm_fallback_backward"):
+        pytest.skip("this transformers cannot compile the gradient of its own grouped product in float32")
     model, inputs = make_model(num_experts=num_experts), batch(make_prompt)
     inputs["labels"] = inputs["input_ids"]
     found = []
