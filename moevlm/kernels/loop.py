@@ -43,6 +43,7 @@ def loop_experts(
             rows = slice(start, start + count)
             tokens_R, weights_R1 = tokens_P[rows], weights_P[rows, None]
             gate_RI, up_RI = F.linear(hidden_TH[tokens_R], gate_up[expert]).chunk(2, dim=-1)
-            output_TH.index_add_(0, tokens_R, (act(gate_RI) * up_RI * weights_R1) @ down[expert])
+            rows_RH = (act(gate_RI) * up_RI * weights_R1) @ down[expert]
+            output_TH.index_add_(0, tokens_R, rows_RH.to(output_TH.dtype))  # autocast multiplies in another
             start += count
     return output_TH
