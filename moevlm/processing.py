@@ -12,6 +12,16 @@ from moevlm.config import MoEVLMConfig
 from moevlm.tokenizer import load_tokenizer
 
 CLASS_TOKENS = 1  # CLIP's class token comes before the patches; the "default" feature strategy drops it again
+# Messages in their order, a text on a line of its own after images, as prompts are written here; roles mean nothing.
+CHAT_TEMPLATE = r"""
+{%- for message in messages %}{{ '' if loop.first else '\n' }}
+    {%- if message.content is string %}{{ message.content }}
+    {%- else %}
+        {%- for part in message.content %}
+            {{- '<image>' if part.type == 'image' else ('' if loop.first else '\n') + part.text }}
+        {%- endfor %}
+    {%- endif %}
+{%- endfor %}"""
 FIXED_GRIDS = ((1, 1),)  # (rows, columns) of tiles: the fixed scheme sees the whole image in one
 
 
@@ -121,6 +131,7 @@ def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
         patch_size=config.vision_config.patch_size,
         vision_feature_select_strategy=config.vision_feature_select_strategy,
         num_additional_image_tokens=CLASS_TOKENS,
+        chat_template=CHAT_TEMPLATE,
     )
 
 

@@ -90,7 +90,21 @@ def with_biases(model):
             projection.bias = nn.Parameter(torch.zeros(projection.out_features))
 
 
-@pytest.mark.parametrize("change", [as_eager, with_an_adapter, with_biases])
+def watched(name):
+    """Hook a part of every layer's attention, to see what it returns."""
+
+    def watch(model):
+        for layer in model.model.language_model.layers:
+            layer.self_attn.get_submodule(name).register_forward_hook(lambda *_: None)
+
+    watch.__name__ = f"watched {name}"
+    return watch
+
+
+CHANGES = [as_eager, with_an_adapter, with_biases, watched("q_proj"), watched("v_proj"), watched("q_norm")]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_the_operator_does_not_know_is_left_to_the_parts(model, make_prompt, count_attends, change):
     inputs = {"input_ids": make_prompt(2, 20)}
     expected = answer(model, inputs, max_new_tokens=NEW_TOKENS)
@@ -117,3 +131,19 @@ def test_few_keys_are_seen_up_to_each_querys_own(num_queries, num_keys):
 def test_other_keys_need_no_mask_written_out(num_keys, device):
     states = torch.empty(2, 4, num_keys, 8, device=device)
     assert mask_of_few(states, states) is None
+
+
+@pytest.mark.parametrize("name", ["v_proj", "q_norm", "k_norm", "o_proj"])
+def test_a_hook_changes_prompt_and_steps_as_a_changed_weight_does(make_model, make_prompt, name):
+    hooked, changed, inputs = *(make_model(head_dim=64) for _ in range(2)), {"input_ids": make_prompt(2, 20)}
+    before = answer(hooked, inputs, max_new_tokens=NEW_TOKENS)
+    for model in (hooked, changed):
+        for layer in model.model.language_model.layers:
+            part = layer.self_attn.get_submodule(name)
+            if model is changed:
+                part.weight.data *= 2
+            else:
+                part.register_forward_hook(lambda _part, _inputs, output: 2 * output)
+    found = answer(hooked, inputs, max_new_tokens=NEW_TOKENS)
+    assert torch.equal(found, answer(changed, inputs, max_new_tokens=NEW_TOKENS))
+    assert not torch.equal(found, before)

@@ -173,12 +173,23 @@ def test_loss_is_the_next_tokens_cross_entropy_and_reaches_router_and_experts(ma
             assert parameter.grad.abs().sum() > 0
 
 
-def test_gradient_checkpointing_changes_no_gradient(make_model, make_prompt, checkpoint):
-    model, ids_BS = make_model().train(), make_prompt(2, 12)
-    weight = model.model.language_model.layers[0].mlp.gate.weight
+@pytest.mark.parametrize(("num_experts", "name"), [(8, "mlp.gate.weight"), (8, "mlp.experts.down"), (0, "mlp.down")])
+def test_gradient_checkpointing_changes_no_gradient(make_model, make_prompt, checkpoint, num_experts, name):
+    model, ids_BS, calls = make_model(num_experts=num_experts).train(), make_prompt(2, 12), []
+    layer = model.model.language_model.layers[0]
+    layer.self_attn.register_forward_hook(lambda *_: calls.append(None))
+    weight = layer.get_parameter(name)
     expected = torch.autograd.grad(model(ids_BS, labels=ids_BS).loss, weight)[0]
     checkpoint(model)
     torch.testing.assert_close(torch.autograd.grad(model(ids_BS, labels=ids_BS).loss, weight)[0], expected)
+    assert len(calls) == 3  # once without, then forward and again in the backward pass
+
+
+def test_reentrant_checkpointing_of_a_dense_model_is_refused(make_model, make_prompt, checkpoint):
+    model, ids_BS = make_model(num_experts=0).train(), make_prompt(2, 12)
+    checkpoint(model, use_reentrant=True)
+    with pytest.raises(ValueError, match="gradient checkpointing must be non-reentrant"):
+        model(ids_BS, labels=ids_BS)
 
 
 def test_router_logits_of_every_layer_can_be_recorded(make_model, make_prompt):

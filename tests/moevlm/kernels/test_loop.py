@@ -2,6 +2,7 @@
 
 import torch
 from torch.nn.functional import silu
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from moevlm.experts import reference_experts
 from moevlm.kernels.loop import loop_experts
@@ -47,3 +48,25 @@ def test_gradients_agree_with_finite_differences():
         return loop_experts(gate_up, down, hidden, ids, weights, silu)
 
     assert torch.autograd.gradcheck(run, leaves)
+
+
+class CountOf(TorchDispatchMode):
+    """Count the tensors of a shape that operations make."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape, self.count = shape, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        self.count += isinstance(output, torch.Tensor) and output.shape == self.shape
+        return output
+
+
+def test_the_gradient_of_all_experts_is_made_once_not_once_an_expert():
+    gate_up, down, hidden, ids, weights = made(40)
+    assert len(ids.unique()) == len(down) == 4
+    output = loop_experts(gate_up.requires_grad_(), down, hidden, ids, weights, silu)
+    with CountOf(gate_up.shape) as made_so:
+        output.sum().backward()
+    assert 1 <= made_so.count < 4
