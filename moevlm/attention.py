@@ -17,14 +17,19 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Cache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeAttention, eager_attention_forward
+from transformers.models.qwen3_moe.modeling_qwen3_moe import (
+    Qwen3MoeAttention,
+    Qwen3MoeRMSNorm,
+    eager_attention_forward,
+)
 
 from moevlm.cache import PreallocatedLayer
 from moevlm.config import MoEVLMTextConfig
 from moevlm.kernels.cpu import step
-from moevlm.projections import Projection, product, side_by_side
+from moevlm.projections import Projection, is_plain, product, side_by_side
 
 SCORE_COLUMNS = 8  # the score and zeros: fused CUDA kernels take head widths in multiples of 8
+MOST_LANES = 16  # floats of a CPU's widest vector
 
 RotaryTables = tuple[torch.Tensor, torch.Tensor]  # as `rotary_tables` lays them out
 
@@ -95,8 +100,8 @@ class MoEVLMAttention(Qwen3MoeAttention):
         memory = cache.layers[self.layer_idx] if self.layer_idx < len(cache.layers) else None
         if not isinstance(memory, PreallocatedLayer) or self.config._attn_implementation != "sdpa" or self.training:
             return None
-        if any(type(layer) is not nn.Linear or layer.bias is not None for layer in self.projections):
-            return None  # a layer that is more than its matrix (an adapter, say) must be called itself
+        if not all(is_plain(layer) and layer.bias is None for layer in self.projections) or not self._has_plain_norms:
+            return None
         q_proj, k_proj, v_proj = self.projections
         scales = (self.q_norm.weight, self.k_norm.weight)
         heads = step.Heads(q_proj.weight, k_proj.weight, v_proj.weight, *scales, *rotary)
@@ -112,7 +117,8 @@ class MoEVLMAttention(Qwen3MoeAttention):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return queries (B, N, S, W), keys and values (B, G, S, W); queries and keys share each operation."""
         layers = self.projections
-        weight = None if torch.is_grad_enabled() else side_by_side(layers)
+        is_traced = torch.is_grad_enabled() or torch.compiler.is_compiling()  # a graph knows no addresses
+        weight = None if is_traced else side_by_side(layers)
         if weight is None:
             projected = torch.cat([layer(hidden_BSH) for layer in layers], dim=-1)
         else:
@@ -130,7 +136,10 @@ class MoEVLMAttention(Qwen3MoeAttention):
         """Return normalised and rotated queries (B, N, S, W) and keys (B, G, S, W)."""
         scales, epsilon = (self.q_norm.weight, self.k_norm.weight), self.q_norm.variance_epsilon
         num_queries, num_keys = counts
-        if step.takes(projected, *rotary, *scales) and rotary[0].shape[:2] == heads.shape[:2]:
+        if not self._has_plain_norms:
+            query, key = heads[:, :, :num_queries], heads[:, :, num_queries : num_queries + num_keys]
+            rotated = _rotate(torch.cat([self.q_norm(query), self.k_norm(key)], dim=2), *rotary)
+        elif step.takes(projected, *rotary, *scales) and rotary[0].shape[:2] == heads.shape[:2]:
             rotated = step.rotated_heads(
                 projected, scales, rotary, epsilon=epsilon, num_queries=num_queries, num_keys=num_keys
             ).view(*heads.shape[:2], -1, self.head_dim)
@@ -140,6 +149,10 @@ class MoEVLMAttention(Qwen3MoeAttention):
             rotated = _rotate(normal * scale, *rotary)
         query, key = rotated.transpose(1, 2).split(counts, dim=1)
         return query, key
+
+    @property
+    def _has_plain_norms(self) -> bool:
+        return all(is_plain(norm, Qwen3MoeRMSNorm) for norm in (self.q_norm, self.k_norm))
 
     def _attend(
         self,
@@ -151,6 +164,8 @@ class MoEVLMAttention(Qwen3MoeAttention):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return what each head gathers (B, S, N, W), and probabilities where the attention materialises them."""
         name = self.config._attn_implementation
+        if name == "sdpa" and attention_mask is None:
+            attention_mask = mask_of_few(query, key)
         if name == "sdpa" and query.shape[2] == 1 and not self.training:
             return attend_one(query, key, value, attention_mask, scale=self.scaling)[:, None], None
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(name, eager_attention_forward)
@@ -159,6 +174,24 @@ class MoEVLMAttention(Qwen3MoeAttention):
             tuple[torch.Tensor, torch.Tensor | None],
             attend(self, query, key, value, attention_mask, scaling=self.scaling, dropout=dropout, **kwargs),
         )
+
+
+def mask_of_few(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
+    """Write the causal mask out where a CPU's SDPA would take scores that are all NaN for none, and return zeros.
+
+    That is where fewer keys than a vector's lanes come without a mask; with one, NaN stays, and so does all else.
+
+    Args:
+        query: (B, N, S, W).
+        key: (B, G, L, W).
+
+    Returns:
+        True where a key is seen, (1, 1, S, L); None: no mask is needed.
+    """
+    num_queries, num_keys = query.shape[2], key.shape[2]
+    if key.device.type != "cpu" or num_keys >= MOST_LANES:
+        return None
+    return torch.ones(1, 1, num_queries, num_keys, dtype=torch.bool).tril(num_keys - num_queries)
 
 
 def attend_one(

@@ -9,7 +9,6 @@
 Our own forwards take both names of the cache in every version.
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 from transformers import Cache, GenerationMixin
 from transformers.masking_utils import create_causal_mask
 from transformers.utils.generic import TransformersKwargs
+
+from moevlm.once import once
 
 CACHE = "cache" if "cache" in inspect.signature(create_causal_mask).parameters else "past_key_values"
 # Options that transformers hands to any model: what to return beside, and facts of the batch for attention and loss.
@@ -51,9 +52,9 @@ def taken(function: Callable[..., Any], **optional: object) -> dict[str, Any]:
     return {name: value for name, value in optional.items() if name in known}
 
 
-@functools.cache
-def _parameters(function: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(function).parameters)
+@once
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def check_arguments(function: Callable[..., Any], others: Iterable[str], known: frozenset[str] = OPTIONS) -> None:

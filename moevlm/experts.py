@@ -73,7 +73,9 @@ def reference_experts(
     return output_TH
 
 
-class _Experts(Protocol):
+class Experts(Protocol):
+    """What a backend reads of the module that holds the weights."""
+
     config: MoEVLMTextConfig
     gate_up_proj: torch.Tensor
     down: torch.Tensor
@@ -81,7 +83,7 @@ class _Experts(Protocol):
 
 
 def _our_forward(
-    experts: _Experts, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor
+    experts: Experts, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor
 ) -> torch.Tensor:
     """Run the device's kernels, else the loop: where a gradient is wanted, or nothing better is known."""
     tensors = (experts.gate_up_proj, experts.down, hidden_TH, ids_TK, weights_TK)
@@ -90,7 +92,7 @@ def _our_forward(
 
 
 def _reference_forward(
-    experts: _Experts, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor
+    experts: Experts, hidden_TH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor
 ) -> torch.Tensor:
     act = experts.config.hidden_act
     output_TH = reference_experts(experts.gate_up_proj, experts.down, hidden_TH, ids_TK, weights_TK, hidden_act=act)

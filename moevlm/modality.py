@@ -45,7 +45,7 @@ def mix_scores(
     added, kept = (torch.linalg.vector_norm(x, dim=-1, dtype=scores.dtype) for x in (attn_output, residual))
     total = added + kept
     mixed = ((added * gathered + kept * scores) / total).clamp(0.0, 1.0)  # rounding must not leave the range
-    return torch.where(total > 0, mixed, scores)  # padding may be all zeros
+    return torch.where(total == 0, scores, mixed)  # padding may be all zeros; NaN stays
 
 
 def gaussian_modality_scores(

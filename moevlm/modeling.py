@@ -1,8 +1,5 @@
 """The decoder: what its layers share, one after another, and what transformers asks of a model.
 
-transformers decides by the text of a model class's file whether its expert backend may be set: it looks for
-@use_experts_implementation, which marks the experts in moevlm/feedforward.py.
-
 Shapes: B samples, S positions, H hidden size, T = B * S tokens.
 """
 
@@ -14,7 +11,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers import Cache, DynamicCache
 from transformers import initialization as init
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_outputs import MoeModelOutputWithPast
@@ -24,6 +21,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from moevlm.attention import MoEVLMAttention, check_cache, rotary_tables
 from moevlm.batch_part import BatchPart
+from moevlm.best_experts import BestExperts
 from moevlm.binning import ExpertBins
 from moevlm.compat import CACHE, check_arguments, one_cache
 from moevlm.config import MoEVLMTextConfig
@@ -37,7 +35,7 @@ from moevlm.router import MoEVLMRouter
 from moevlm.routing_profiles import RoutingProfile, bias_rows
 
 
-class MoEVLMTextModel(PreTrainedModel):
+class MoEVLMTextModel(BestExperts):
     """Decoder without its head."""
 
     config: MoEVLMTextConfig

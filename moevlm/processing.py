@@ -11,6 +11,16 @@ from moevlm.image_processing import MoEVLMAnyresImageProcessorPil, MoEVLMFixedIm
 from moevlm.tokenizer import load_tokenizer
 
 CLASS_TOKENS = 1  # CLIP's class token comes before the patches; the "default" feature strategy drops it again
+# Messages in their order, a text on a line of its own after images, as prompts are written here; roles mean nothing.
+CHAT_TEMPLATE = r"""
+{%- for message in messages %}{{ '' if loop.first else '\n' }}
+    {%- if message.content is string %}{{ message.content }}
+    {%- else %}
+        {%- for part in message.content %}
+            {{- '<image>' if part.type == 'image' else ('' if loop.first else '\n') + part.text }}
+        {%- endfor %}
+    {%- endif %}
+{%- endfor %}"""
 FIXED_GRIDS = ((1, 1),)  # (rows, columns) of tiles: the fixed scheme sees the whole image in one
 
 
@@ -125,6 +135,7 @@ def build_processor(config: MoEVLMConfig) -> MoEVLMProcessor:
         patch_size=config.vision_config.patch_size,
         vision_feature_select_strategy=config.vision_feature_select_strategy,
         num_additional_image_tokens=CLASS_TOKENS,
+        chat_template=CHAT_TEMPLATE,
     )
 
 

@@ -47,6 +47,15 @@ class Projection(nn.Linear):
         return product(input, self.weight, self.bias)
 
 
+def is_plain(layer: nn.Module, kind: type[nn.Module] = nn.Linear) -> bool:
+    """Tell whether a layer does what its kind does with its own tensors, and no more: no adapter, no hook, no offload.
+
+    Any other must be called itself.
+    """
+    has_hooks = layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer)
+    return type(layer) is kind and not has_hooks
+
+
 @torch.no_grad()
 def lay_side_by_side(layers: Sequence[nn.Linear]) -> None:
     """Move the weights of linear layers into one storage, where `side_by_side` reads them as one matrix.
@@ -57,7 +66,7 @@ def lay_side_by_side(layers: Sequence[nn.Linear]) -> None:
     Args:
         layers: Layers that read the same input; changed in place.
     """
-    if side_by_side(layers) is not None or any(type(layer) is not nn.Linear for layer in layers):
+    if side_by_side(layers) is not None or not all(map(is_plain, layers)):
         return
     with torch.inference_mode(mode=False):  # weights that training may go on with
         weight_OH = torch.cat([layer.weight.detach() for layer in layers])
@@ -69,13 +78,13 @@ def lay_side_by_side(layers: Sequence[nn.Linear]) -> None:
 def side_by_side(layers: Sequence[nn.Linear]) -> torch.Tensor | None:
     """View the weights of linear layers as one matrix (sum of O, H); None where they are not laid out so.
 
-    None as well where a layer is more than a plain linear one (an adapter, say), which must be called itself.
+    None as well where a layer is more than a plain linear one.
     """
     first, weights = layers[0].weight, [layer.weight for layer in layers]
     start, row_bytes = first.data_ptr(), first.shape[1] * first.element_size()
     num_rows = 0
     for layer, weight in zip(layers, weights, strict=True):
-        if type(layer) is not nn.Linear or weight.data_ptr() != start + num_rows * row_bytes:
+        if not is_plain(layer) or weight.data_ptr() != start + num_rows * row_bytes:
             return None
         num_rows += weight.shape[0]
     storage = first.untyped_storage()

@@ -73,7 +73,6 @@ class MoEVLMRouter(nn.Module):
         table = () if steering is None else steering[:1]
         if not (
             self.num_text_experts is None
-            and self.top_k <= step.MOST_CHOICES
             and step.takes(hidden_TH, self.weight, *table)
             and step.takes_weight(self.weight)
             and (steering is None or steering[1].is_contiguous())

@@ -1,8 +1,5 @@
 """The whole model: LLaVA-NeXT's vision wrapper around the decoder, with its output head.
 
-transformers decides by the text of a model class's file whether its expert backend may be set: it looks for
-@use_experts_implementation, which marks the experts in moevlm/feedforward.py.
-
 Shapes: B samples, S positions, H hidden size.
 """
 
@@ -17,7 +14,9 @@ from transformers import Cache, PreTrainedModel
 from transformers.models.llava.modeling_llava import LlavaModel
 from transformers.models.llava_next.modeling_llava_next import LlavaNextForConditionalGeneration, LlavaNextModel
 from transformers.utils.generic import can_return_tuple
+from transformers.utils.import_utils import torch_compilable_check
 
+from moevlm.best_experts import BestExperts
 from moevlm.compat import CACHE, ENCODES_IMAGES_FIRST, check_arguments, one_cache, taken
 from moevlm.config import MoEVLMConfig
 from moevlm.objective import MoEVLMOutput, routing_losses, with_routing
@@ -25,7 +24,7 @@ from moevlm.observation import LayerRouting
 from moevlm.projections import Projection
 
 
-class MoEVLMModel(LlavaNextModel):
+class MoEVLMModel(BestExperts, LlavaNextModel):
     """Vision tower, projector and decoder: LLaVA's fixed scheme (one tile an image) or LLaVA-NeXT's anyres."""
 
     config: MoEVLMConfig  # type: ignore[assignment]  # has the fields of LlavaNextConfig that the parent reads
@@ -78,13 +77,15 @@ class MoEVLMModel(LlavaNextModel):
         if input_ids is None:
             raise ValueError("images need input_ids, got inputs_embeds; give the tokens")
         mask_BS = input_ids == self.config.image_token_id
-        num_tokens = int(mask_BS.sum())
-        if num_tokens != len(image_features):
-            raise ValueError(
+        num_tokens = mask_BS.sum()
+        torch_compilable_check(
+            num_tokens == len(image_features),
+            lambda: (
                 f"the prompt must hold one image token (id {self.config.image_token_id}) for each image feature, "
-                f"got {num_tokens} tokens and {len(image_features)} features; "
+                f"got {int(num_tokens)} tokens and {len(image_features)} features; "
                 "build the inputs with this model's processor, or pass as many images as the prompt names"
-            )
+            ),
+        )
         return mask_BS[..., None]
 
     def embed(
@@ -163,7 +164,7 @@ class MoEVLMModel(LlavaNextModel):
         return input_ids == self.config.image_token_id
 
 
-class MoEVLMForConditionalGeneration(LlavaNextForConditionalGeneration):
+class MoEVLMForConditionalGeneration(BestExperts, LlavaNextForConditionalGeneration):
     """The whole model with its output head."""
 
     config: MoEVLMConfig  # type: ignore[assignment]  # has the fields of LlavaNextConfig that the parent reads

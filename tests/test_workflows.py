@@ -52,13 +52,17 @@ def test_a_workflow_begins_with_rights_to_read_at_most(path: Path) -> None:
     assert not writes(document["permissions"])
 
 
-def test_only_the_comment_is_written_and_by_a_job_that_runs_no_code_of_the_pull_request() -> None:
+def test_only_a_comment_and_an_issue_are_written_and_by_jobs_that_run_no_code() -> None:
     writing = {name: job for name, job in jobs() if writes(job.get("permissions"))}
-    assert set(writing) == {"comment.post"}
-    (job,) = writing.values()
-    assert job["permissions"] == {"actions": "read", "pull-requests": "write"}
-    assert not any("uses" in step for step in job["steps"])
-    assert not re.search(r"\$\{\{", "".join(step["run"] for step in job["steps"]))  # names reach the shell as variables
+    assert {name: job["permissions"] for name, job in writing.items()} == {
+        "comment.post": {"actions": "read", "pull-requests": "write"},
+        "newest.report": {"actions": "read", "issues": "write"},
+    }
+    for job in writing.values():
+        assert not any("uses" in step for step in job["steps"])
+        runs = "".join(step["run"] for step in job["steps"])
+        assert not re.search(r"\$\{\{", runs)  # names reach the shell as variables
+        assert not re.search(r"\b(pip|python|pytest|bash|source)\b", runs)
 
 
 def test_no_workflow_gives_a_pull_request_the_rights_of_its_target() -> None:

@@ -110,6 +110,14 @@ def _reason_is_given(candidate: _Candidate) -> str | None:
     return f"a reason must say why the baseline changes, got {candidate.reason!r}; give --reason TEXT"
 
 
+def _answers_are_right(candidate: _Candidate) -> str | None:
+    for record in candidate.records:
+        if record.wrong:
+            said = "; ".join(f"{name}: {why}" for name, why in record.wrong.items())
+            return f"a baseline must be of right answers, got in {record.path} {said}; mend the code, and run it again"
+    return None
+
+
 def _records_are_complete(candidate: _Candidate) -> str | None:
     for record in candidate.records:
         if not record.complete:
@@ -175,6 +183,7 @@ def _num_launches(records: Sequence[Record]) -> int:
 # What a promotion must keep, in the order in which a user would mend it.
 CHECKS: tuple[Callable[[_Candidate], str | None], ...] = (
     _reason_is_given,
+    _answers_are_right,
     _records_are_complete,
     _nothing_was_injected,
     _machine_is_one,

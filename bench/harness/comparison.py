@@ -128,6 +128,14 @@ def judge_all(
     return {name: judge_one(name, new, opened, confirmed=confirmed) for name, new in scenarios.items()}, opened
 
 
+def wrong_scenarios(record: Record) -> list[ScenarioVerdict]:
+    """List the scenarios of a record that answered wrongly; no baseline is needed to say so."""
+    return [
+        ScenarioVerdict(scenario=name, verdict=Verdict.WRONG, why=why, num_launches=0)
+        for name, why in record.wrong.items()
+    ]
+
+
 def missing_scenarios(opened: OpenBaseline, selection: Selection) -> list[ScenarioVerdict]:
     """List the scenarios of the baseline that this run should have measured and did not collect: renamed or removed."""
     if opened.record is None:

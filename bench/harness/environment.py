@@ -41,6 +41,11 @@ THREAD_VARIABLES = (
     "MKL_DYNAMIC",
 )
 PACKAGES = ("torch", "transformers", "numpy")
+OPTIONAL_PACKAGES = ("triton",)  # not every platform has it
+SOFTWARE = {  # by device: what a line names of the versions, as it names it
+    "cpu": {"transformers": "transformers", "torch": "torch", "python": "Python"},
+    "cuda": {"transformers": "transformers", "torch": "torch", "triton": "triton", "python": "Python"},
+}
 NVIDIA_SMI_TIMEOUT_S = 20  # a healthy driver answers in one; a hanging one must not hang the run
 UNKNOWN = "unknown"
 
@@ -73,10 +78,32 @@ def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
         "memory_gib": _memory_gib(),
         "os": f"{platform.system()} {platform.release()}",
         "arch": platform.machine(),
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in PACKAGES},
+        **versions(),
         "thread_variables": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that can change a time."""
+    optional = {package: _version(package) for package in OPTIONAL_PACKAGES}
+    return {
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+        **{package: found for package, found in optional.items() if found},
+    }
+
+
+def software(found: Mapping[str, Any], device: str) -> str:
+    """Name the software that ran in a line.
+
+    Args:
+        found: versions by name, as `versions` returns them and a fingerprint holds them.
+        device: "cpu" or "cuda", whose kernels are Triton's.
+
+    >>> software({"python": "3.11.7", "torch": "2.13.0", "transformers": "5.24.0", "triton": "3.9.0"}, "cpu")
+    'transformers 5.24.0, torch 2.13.0, Python 3.11.7'
+    """
+    return ", ".join(f"{shown} {found[name]}" for name, shown in SOFTWARE[device].items() if name in found)
 
 
 def kind_key(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +191,13 @@ def parse_cpu_model(cpuinfo: str) -> str:
     flags = (fields.get("flags") or fields.get("Features", "")).split()
     widest = next((name for name in INSTRUCTION_SETS if name in flags), "")
     return " ".join(word for word in (brand, numbers, widest) if word)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _colon_lines(text: str) -> list[tuple[str, str, str]]:

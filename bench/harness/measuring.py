@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import UnknownArm
 from bench.harness.options import Options
 from bench.harness.paired import Paired
@@ -16,6 +17,8 @@ from bench.harness.run import Finished, Launched, Measured, Run
 
 BENCH_FOLDER = "bench"
 XDIST = "PYTEST_XDIST"  # prefix of the variables by which pytest-benchmark knows a worker and measures nothing in it
+OF_WRONG_ANSWER = "of_wrong_answer"  # attribute of a report that is a verdict and no failure of pytest's own
+UNEXPLAINED = "its check says no more"
 NOTHING_SELECTED = "-k and -m must leave a scenario to measure, got none; pytest bench --collect-only -q lists them"
 
 
@@ -69,14 +72,17 @@ class Measuring:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
-        """Keep a scenario once its own assertions have passed; note one that failed or does not fit."""
+        """Keep a scenario once its own assertions have passed; note one that failed, is wrong or does not fit."""
         if call.excinfo and call.excinfo.errisinstance(UnknownArm):
             self.refuse(str(call.excinfo.value))
         outcome = yield
         report: pytest.TestReport = outcome.get_result()
         if self.run is None or not is_scenario(item):
             return
-        if report.failed:
+        if report.failed and call.excinfo and call.excinfo.errisinstance(WrongAnswer):
+            self.run.condemn(item.name, str(call.excinfo.value) or UNEXPLAINED)
+            setattr(report, OF_WRONG_ANSWER, True)
+        elif report.failed:
             self.run.failed.append(item.name)
         elif report.skipped:
             self.run.not_fitting.append({"scenario": item.name, **dict(item.user_properties)})

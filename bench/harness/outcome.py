@@ -2,13 +2,20 @@
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from bench.harness.arms import ANCHOR
-from bench.harness.comparison import OpenBaseline, Selection, judge_all, missing_scenarios, open_baseline
+from bench.harness.comparison import (
+    OpenBaseline,
+    Selection,
+    judge_all,
+    missing_scenarios,
+    open_baseline,
+    wrong_scenarios,
+)
 from bench.harness.launch import Launcher
 from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
@@ -20,7 +27,8 @@ from bench.harness.wording import counted
 
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
 RETEST_MIN_BLOCKS = 5  # two disturbed blocks leave the centre of five alone
-AUTO_FAILS = (Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)  # what fails a run that may do without a baseline
+# what fails a run that may do without a baseline
+AUTO_FAILS = (Verdict.WRONG, Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +40,7 @@ class Outcome:
     why: str = ""
 
     def exit_code(self, compare: str, *, strict: bool) -> int:
-        """Return the exit code: under auto only REGRESSED, CORRUPT and FAILED are not 0."""
+        """Return the exit code: under auto and off only what is in AUTO_FAILS is not 0."""
         said = [verdict.verdict for verdict in self.verdicts]
         said += [self.run_verdict] if self.run_verdict else []
         if compare != "require":
@@ -49,11 +57,16 @@ def conclude(run: Finished, selection: Selection, note: Callable[[str], None]) -
         note: tells the user what happens while suspects are measured again.
     """
     outcome = Outcome() if run.options.compare == "off" else _compare(run, selection, note)
-    lost = [ScenarioVerdict(scenario=name, verdict=Verdict.FAILED, why=why) for name, why in run.lost.items()]
-    outcome = replace(outcome, verdicts=[*outcome.verdicts, *lost])
+    outcome = replace(outcome, verdicts=[*outcome.verdicts, *unanswered(run)])
     if run.write_error:
         return replace(outcome, run_verdict=Verdict.FAILED, why=str(run.write_error))
     return outcome
+
+
+def unanswered(run: Finished) -> list[ScenarioVerdict]:
+    """List the scenarios that gave no answer, or a wrong one: a comparison is not needed to condemn them."""
+    lost = [ScenarioVerdict(scenario=name, verdict=Verdict.FAILED, why=why) for name, why in run.lost.items()]
+    return [*lost, *wrong_scenarios(run.record)]
 
 
 def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
@@ -68,14 +81,20 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
     if suspects:
         release_memory()
         confirmed, fresh = _confirm(run, suspects, opened, note)
-        unfit = {name for name in suspects if name not in fresh and verdicts[name].verdict is Verdict.UNFIT}
-        verdicts.update({name: verdict for name, verdict in confirmed.items() if name not in unfit})
+        verdicts.update(
+            {name: said for name, said in confirmed.items() if not _stays_unfit(verdicts[name], said, fresh)}
+        )
     everything = [*verdicts.values(), *_left_out(run, opened), *missing_scenarios(opened, selection)]
-    if not everything:
+    if not everything and not unanswered(run):
         return Outcome(
             run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
         )
     return Outcome(verdicts=everything)
+
+
+def _stays_unfit(first: ScenarioVerdict, said: ScenarioVerdict, fresh: Container[str]) -> bool:
+    """Tell whether a throttled scenario stays UNFIT: no fresh launch has measured it, nor found its answer wrong."""
+    return first.verdict is Verdict.UNFIT and first.scenario not in fresh and said.verdict is not Verdict.WRONG
 
 
 def release_memory() -> None:

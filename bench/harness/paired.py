@@ -146,6 +146,8 @@ class Paired:
         """
         values = {arm: value_of(arm) for arm in arms if arm != PRIMARY}
         values[PRIMARY] = self.benchmark.pedantic(value_of, args=(PRIMARY,))
+        if not self.benchmark.enabled:
+            return values
         self.measurement = Measurement(
             metric=metric,
             num_units=1,

@@ -130,7 +130,9 @@ class Parallel:
         header = document[KEY]
         header["failed"] += self.lost
         done = len(Record.from_document(document).scenarios) + len(header["not_fitting"])
-        header["complete"] = not header["failed"] and done == len(self.told.get(SELECTED, ())) > 0
+        header["complete"] = (
+            not header["failed"] and not header["wrong"] and done == len(self.told.get(SELECTED, ())) > 0
+        )
         return seal(document)
 
     def _tests(self, entries: Sequence[Mapping[str, Any]]) -> dict[str, ScenarioTest]:

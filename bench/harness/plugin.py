@@ -11,9 +11,9 @@ from rich.console import Console
 from bench.harness import hooks
 from bench.harness.ab.worker import RemotePaired, WorkerSession
 from bench.harness.comparison import Selection
-from bench.harness.measuring import NOTHING_SELECTED, Measuring, holds_scenarios, names_scenarios
+from bench.harness.measuring import NOTHING_SELECTED, OF_WRONG_ANSWER, Measuring, holds_scenarios, names_scenarios
 from bench.harness.options import Options, add_options, read_options
-from bench.harness.outcome import Outcome, conclude, scenarios_judged
+from bench.harness.outcome import Outcome, conclude, scenarios_judged, unanswered
 from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
 from bench.harness.progress import RunProgress
@@ -24,6 +24,7 @@ from bench.harness.verdict import ScenarioVerdict, Verdict
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
 CONCLUDES = "moevlm-concludes"
+CONDEMNING = (Verdict.WRONG, Verdict.REGRESSED)  # verdicts that turn a scenario red whose own test had passed
 OWN_EXIT_CODES = (0, pytest.ExitCode.TESTS_FAILED)  # pytest's codes that a verdict may replace
 
 
@@ -79,6 +80,7 @@ class HarnessSession:
         self.outcome = Outcome()
         self.progress: RunProgress | None = None
         self.verdict_reports = 0
+        self.wrong_reports = 0
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Refuse a selection under which nothing would be measured."""
@@ -92,10 +94,11 @@ class HarnessSession:
         if self.progress:
             self.progress.end()
         self.finished = self.source.finish()
-        if self.finished and ended.exception is None and not is_disabled(self.config):
-            self._conclude(
-                self.finished, session
-            )  # not after Ctrl-C or -x: whoever stopped it wants no fresh processes
+        if self.finished:
+            self.outcome = Outcome(verdicts=unanswered(self.finished))
+            # not after Ctrl-C or -x: whoever stopped it wants no fresh processes
+            if ended.exception is None and not is_disabled(self.config):
+                self._conclude(self.finished, session)
 
     def _names_folders(self) -> bool:
         """Tell whether whole folders were named: a function that only the baseline has was then renamed or removed."""
@@ -120,8 +123,9 @@ class HarnessSession:
             )
         self.outcome = conclude(finished, selection, self.progress.note if self.progress else print)
         for verdict in self.outcome.verdicts:
-            if verdict.verdict is Verdict.REGRESSED:
-                self._fail(verdict, finished.tests[verdict.scenario].node_id, session)
+            test = finished.tests.get(verdict.scenario)
+            if test and verdict.verdict in CONDEMNING:
+                self._fail(verdict, test.node_id, session)
 
     def _fail(self, verdict: ScenarioVerdict, node_id: str, session: pytest.Session) -> None:
         """Turn the terminal and JUnit red with a report of its own: the scenario itself had passed."""
@@ -137,6 +141,10 @@ class HarnessSession:
         )
         self.verdict_reports += 1
         session.config.hook.pytest_runtest_logreport(report=report)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the reports of scenarios that answered wrongly, of this process or of xdist's workers."""
+        self.wrong_reports += getattr(report, OF_WRONG_ANSWER, False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -159,18 +167,20 @@ class HarnessSession:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Set the exit code: pytest's own failures first, then the most severe verdict."""
         if self.finished and session.exitstatus in OWN_EXIT_CODES:
-            own_failures = session.testsfailed - self.verdict_reports - len(self.finished.lost)
-            if not own_failures:
+            of_verdicts = self.verdict_reports + self.wrong_reports + len(self.finished.lost)
+            if session.testsfailed == of_verdicts:
                 session.exitstatus = self.outcome.exit_code(self.options.compare, strict=self.options.strict)
 
     def pytest_terminal_summary(self) -> None:
         """Print the table, the reasons and the one line that sums the run up; write the same as markdown."""
         if self.source.selected and is_disabled(self.config):
             self.console.print("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure")
-        record = self.finished.record if self.finished else None
-        if self.finished and record and (record.scenarios or record.not_fitting or self.outcome.run_verdict):
+        finished, outcome = self.finished, self.outcome
+        if finished and any(
+            (finished.record.scenarios, finished.record.not_fitting, outcome.run_verdict, outcome.verdicts)
+        ):
             seconds = time.monotonic() - self.started
-            write_reports(self.console, self.finished, self.outcome, scenarios_judged(self.outcome), seconds)
+            write_reports(self.console, finished, outcome, scenarios_judged(outcome), seconds)
 
 
 @pytest.fixture

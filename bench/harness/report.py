@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bench.harness.arms import ANCHOR, PRIMARY
-from bench.harness.environment import describe
+from bench.harness.environment import software
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations, median_sample
 from bench.harness.markdown import escape, markdown_table
 from bench.harness.metrics import metric
@@ -20,6 +20,7 @@ from bench.harness.run import Finished
 from bench.harness.sentences import explanations, summary
 from bench.harness.stats import Interval, block_log_ratios, median_interval, percent
 from bench.harness.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
+from bench.harness.wording import counted
 
 HEADERS = (
     *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU", "floor"),
@@ -38,6 +39,7 @@ STYLES = {
     Verdict.OK: "green",
     Verdict.IMPROVED: "bold green",
     Verdict.REGRESSED: "bold red",
+    Verdict.WRONG: "bold red",
     Verdict.CORRUPT: "bold red",
     Verdict.FAILED: "bold red",
     Verdict.MISSING: "red",
@@ -53,15 +55,15 @@ class Row:
     """One line of the table: the MoE arm against one other arm of a scenario."""
 
     scenario: str
-    moe: str
-    against: str
-    other: str
-    speedup: str
-    mfu: str
-    mbu: str
-    floor: str
-    change: str
-    verdict: Verdict | None
+    moe: str = ""
+    against: str = ""
+    other: str = ""
+    speedup: str = ""
+    mfu: str = ""
+    mbu: str = ""
+    floor: str = ""
+    change: str = ""
+    verdict: Verdict | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells in the order of HEADERS."""
@@ -73,14 +75,14 @@ class Row:
 
 
 def rows_of(record: Record, verdicts: Mapping[str, ScenarioVerdict]) -> list[Row]:
-    """Turn the last launch of each scenario into rows, in the order of measurement."""
+    """Turn the last launch of each scenario into rows, in the order of measurement; wrong answers stand last."""
     rows: list[Row] = []
     for scenario_id, scenario in record.scenarios.items():
         others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR)] or [PRIMARY]
         for index, other in enumerate(others):
             verdict = verdicts.get(scenario_id) if index == 0 else None
             rows.append(_row(scenario, other, record.peaks, verdict, first=index == 0))
-    return rows
+    return [*rows, *(Row(scenario=name, verdict=Verdict.WRONG) for name in record.wrong)]
 
 
 def _row(
@@ -146,18 +148,20 @@ def write_reports(
     rows = rows_of(record, verdicts)
     deep = extrapolation_rows(extrapolations(record))
     notes = [*does_not_fit(record), *explanations(verdicts.values())]
-    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds)
+    check_s = record.launch.get("check_s", 0.0)
+    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, check_s=check_s)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
     if rows:
+        console.print(machine_line(record), highlight=False, markup=False, soft_wrap=True)
         console.print(terminal_table(rows))
     if deep:
         console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
     for text in (*([LEGEND] if rows else []), *notes, *said, f"record: {run.record_path}", line):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-    tables = [markdown_table(HEADERS, [row.cells() for row in rows])]
+    tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
     listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
-    sections = [f"**{line}**", *tables, listed, f"<sub>{values_legend(record)}{LEGEND}</sub>", machine_line(record)]
+    sections = [f"**{line}**", *tables, listed, f"<sub>{values_legend(record)}{LEGEND}</sub>"]
     try:
         replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
     except RecordWriteError as error:
@@ -177,16 +181,15 @@ def does_not_fit(record: Record) -> list[str]:
 
 
 def machine_line(record: Record) -> str:
-    """Name the machine and the software of a record."""
-    kind, software = record.kind, record.fingerprint
+    """Name what a record's figures were measured with: software, number format, threads, device and its peaks."""
+    kind = record.kind
+    ran = software(record.fingerprint, str(kind["device"]))
+    threads = counted(kind["num_threads"], "thread")
     peaks = ", ".join(
         f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items()
     )
     measured = f"; measured peaks: {peaks}" if peaks else ""
-    return (
-        f"<sub>{kind['device_count']} x {describe(kind)}, "
-        f"torch {software['torch']}, transformers {software['transformers']}{measured}</sub>"
-    )
+    return f"{ran}, {kind['dtype']}, {threads}, {kind['device_count']} x {kind['device_model']}{measured}"
 
 
 def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

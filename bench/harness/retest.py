@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.harness.comparison import OpenBaseline, judge_one
+from bench.harness.comparison import OpenBaseline, judge_one, wrong_scenarios
 from bench.harness.launch import Launcher, LaunchFailed
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.verdict import ScenarioVerdict, Verdict
@@ -51,8 +51,8 @@ def retest(
         on_launch: told (number of the launch, scenarios in it) before each.
 
     Returns:
-        A verdict for each suspect (with the reason: INCONCLUSIVE where time ran out, FAILED where a process died), and
-        its fresh launches.
+        A verdict for each suspect (with the reason: INCONCLUSIVE where time ran out, FAILED where a process died, WRONG
+        where one answered wrongly), and its fresh launches.
     """
     fresh: dict[str, Scenario] = {}
     verdicts: dict[str, ScenarioVerdict] = {}
@@ -70,6 +70,7 @@ def retest(
             verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], opened, confirmed=True)
         if not failure:
             verdicts.update({s: not_measured(s, records) for s in batch if s not in measured})
+        verdicts.update({verdict.scenario: verdict for record in records for verdict in found_wrong(record)})
         open_ = {s: suspect for s, suspect in open_.items() if s not in verdicts or not is_done(verdicts[s])}
         if failure:
             break
@@ -184,6 +185,11 @@ def corroborated(
 def is_named(seen: ScenarioVerdict | None) -> bool:
     """Tell whether fresh launches, be it one, have shown a decisive slowdown."""
     return seen is not None and seen.verdict is Verdict.REGRESSED and is_decisive(seen)
+
+
+def found_wrong(record: Record) -> list[ScenarioVerdict]:
+    """List the suspects whose answers a fresh launch found wrong: that is certain, whatever others have measured."""
+    return [replace(verdict, why=f"in a fresh launch: {verdict.why}") for verdict in wrong_scenarios(record)]
 
 
 def not_measured(scenario_id: str, records: Iterable[Record]) -> ScenarioVerdict:

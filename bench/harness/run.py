@@ -99,6 +99,7 @@ class Run:
         self.measured: dict[str, Measured] = {}  # by scenario id, in the order of measurement
         self.not_fitting: list[dict[str, object]] = []
         self.failed: list[str] = []
+        self.wrong: dict[str, str] = {}  # scenario id -> in what its answer did not agree with the oracle's
         self.filtered = False
         self.write_error: RecordWriteError | None = None
         self.record_path = self.launched.record_path(config, options)
@@ -136,6 +137,12 @@ class Run:
             "facts": dict(ours.facts),
             "launches": [self._launch(ours, PRIMARY)],
         }
+        self.save()
+
+    def condemn(self, scenario: str, why: str) -> None:
+        """Note a scenario whose answer is wrong; what may have been timed of it is not kept."""
+        self.measured.pop(scenario, None)
+        self.wrong[scenario] = why
         self.save()
 
     def save(self) -> None:
@@ -205,6 +212,7 @@ class Run:
                 "num_threads": self.setup["num_threads"],
                 "sees_throttling": self.clock.sees_throttling(),
                 "load_average": [self.load_before, load_average()],
+                "check_s": sum(measured.measurement.check_s for measured in self.measured.values()),
             },
             "peaks": vars(self.peaks),
             "options": {
@@ -214,9 +222,10 @@ class Run:
             },
             "injected": self.options.slowdowns,
             "selected": [*self.selected, *self.left_out],
-            "complete": not self.failed and done == len(self.selected),
+            "complete": not self.failed and not self.wrong and done == len(self.selected),
             "filtered": self.filtered,
             "failed": self.failed,
+            "wrong": [{"scenario": name, "why": why} for name, why in self.wrong.items()],
             "not_fitting": self.not_fitting,
         }
 

@@ -10,6 +10,7 @@ SEEN = {  # what a control's tolerance means under a verdict that explains it
     Verdict.REGRESSED: "beyond the tolerance of",
     Verdict.INCONCLUSIVE: "where the smallest change that could have been seen is",
 }
+NOT_COMPARED = (Verdict.NEW, Verdict.MISSING, Verdict.WRONG)
 
 
 def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
@@ -34,9 +35,17 @@ def _moved(change: Change) -> str:
     return f"{change.control} {moved} {SEEN[change.verdict]} {percent(change.tolerance):.1f} %"
 
 
-def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: float) -> str:
-    """Return the one line that says how the run ended: a count for each verdict, most severe first."""
+def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: float, check_s: float) -> str:
+    """Return the one line that says how the run ended.
+
+    Args:
+        verdicts: counted, the most severe first.
+        num_measured: scenarios.
+        seconds: that the run took.
+        check_s: of them, those in which answers were checked.
+    """
     counts = tally(verdict.verdict for verdict in verdicts)
     said = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items()) or "no verdict"
-    compared = sum(count for verdict, count in counts.items() if verdict not in (Verdict.NEW, Verdict.MISSING))
-    return f"{counted(num_measured, 'scenario')} measured in {seconds:.0f} s, {compared} compared: {said}"
+    compared = sum(count for verdict, count in counts.items() if verdict not in NOT_COMPARED)
+    took = f"{counted(num_measured, 'scenario')} measured in {seconds:.0f} s, {check_s:.0f} s of them checks"
+    return f"{took}, {compared} compared: {said}"

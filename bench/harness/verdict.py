@@ -22,6 +22,7 @@ class Verdict(enum.Enum):
     MISSING = "MISSING"
     FAILED = "FAILED"
     REGRESSED = "REGRESSED"
+    WRONG = "WRONG"
     CORRUPT = "CORRUPT"
 
 
@@ -35,6 +36,7 @@ EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict-ve
     Verdict.MISSING: 13,
     Verdict.FAILED: 16,
     Verdict.REGRESSED: 10,
+    Verdict.WRONG: 17,
     Verdict.CORRUPT: 14,
 }
 SEVERITY = {verdict: rank for rank, verdict in enumerate(EXIT_CODES)}

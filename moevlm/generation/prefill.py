@@ -51,14 +51,16 @@ def prefill(
     Raises:
         TypeError: The inputs hold something else, or no input_ids.
         ValueError: `max_new_tokens` or `chunk_samples` is below 1, prompt and new tokens exceed the model's maximum or
-            the memory, padding is not on the left, or chunks are asked of a prompt that cannot be cut.
+            the memory, padding is not on the left, chunks are asked of a prompt that cannot be cut, or the model is on
+            several devices.
     """
     _check_names(inputs)
+    _check_devices(model)
     ids_BS, text_model = inputs["input_ids"], model.model.language_model
     max_length = ids_BS.shape[1] + max_new_tokens
     _check_length(model.config.text_config, ids_BS.shape[1], max_new_tokens)
     chunk_samples = _chunk_samples(model, ids_BS, chunk_samples, is_recorded=routing_record is not None)
-    memory = _memory(model, len(ids_BS), max_length, memory, is_recorded=routing_record is not None)
+    memory = _memory(model, ids_BS, max_length, memory, is_recorded=routing_record is not None)
     mask_BS = _padding_mask(inputs, max_new_tokens)
     position_BS = _positions(ids_BS, mask_BS)
     text_model.join_projections()
@@ -142,9 +144,19 @@ def _check_length(config: MoEVLMTextConfig, prompt_length: int, max_new_tokens: 
         )
 
 
+def _check_devices(model: MoEVLMForConditionalGeneration) -> None:
+    """Refuse a model that `device_map` spread; weights that wait on the CPU or a disk come where it runs."""
+    places = set(map(str, getattr(model, "hf_device_map", {}).values())) - {"cpu", "disk"}
+    if len(places) > 1:
+        raise ValueError(
+            f"prefill keeps its cache on one device, got a model on {', '.join(sorted(places))}; call generate(), or "
+            "load the model on one device"
+        )
+
+
 def _memory(
     model: MoEVLMForConditionalGeneration,
-    batch_size: int,
+    ids_BS: torch.Tensor,
     max_length: int,
     given: Sequence[LayerMemory] | None,
     *,
@@ -154,13 +166,13 @@ def _memory(
     is_scored = is_recorded and config.modality_scores == "attention"
     if given is None:
         width = config.head_dim + SCORE_COLUMNS if is_scored else config.head_dim
-        shape = {"batch_size": batch_size, "max_length": max_length, "width": width}
-        return take_memory(config, **shape, device=model.device, dtype=model.dtype)
+        shape = {"batch_size": len(ids_BS), "max_length": max_length, "width": width}
+        return take_memory(config, **shape, device=ids_BS.device, dtype=model.dtype)
     most_samples, _, longest, _ = given[0].keys.shape
-    if is_scored or batch_size > most_samples or max_length > longest:
+    if is_scored or len(ids_BS) > most_samples or max_length > longest:
         raise ValueError(
             f"the given memory takes prompts without scores of up to {most_samples} samples and {longest} tokens, got "
-            f"{batch_size} x {max_length}{' with scores' if is_scored else ''}; take a larger decoder, or none"
+            f"{len(ids_BS)} x {max_length}{' with scores' if is_scored else ''}; take a larger decoder, or none"
         )
     return given
 

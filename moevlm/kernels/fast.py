@@ -4,13 +4,13 @@ Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a t
 """
 
 import warnings
-from functools import cache
 
 import torch
 
 from moevlm.kernels.cpu import ops as cpu
 from moevlm.kernels.inference import is_swiglu_inference
 from moevlm.kernels.tilings import MEASURED, read
+from moevlm.once import once
 
 GPU_DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
@@ -74,8 +74,7 @@ def has_gpu_kernels(dtype: torch.dtype) -> bool:
     return dtype in GPU_DTYPES and _has_triton()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a compiled model need not trace an import
-@cache
+@once
 def _has_triton() -> bool:
     """Register the GPU's operators; say so once where Triton is not there."""
     try:
@@ -89,8 +88,7 @@ def _has_triton() -> bool:
     return True
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # nor the reading of a table
-@cache
+@once
 def _is_dense_measured(device_index: int, dtype: torch.dtype, num_experts: int, width: int, hidden_size: int) -> bool:
     from moevlm.kernels.triton.ops import shape_of
 

@@ -35,12 +35,15 @@ def loop_experts(
     tokens_P = pairs_P // ids_TK.shape[1]
     weights_P = weights_TK.flatten()[pairs_P].to(hidden_TH.dtype)
     output_TH = torch.zeros_like(hidden_TH)
+    # taken apart at once, or the gradient of each expert's part would be as large as all of them
+    gate_up, down = (weights.unbind() if torch.is_grad_enabled() else weights for weights in (gate_up_EWH, down_EIH))
     start = 0
     for expert, count in enumerate(counts):
         if count:
             rows = slice(start, start + count)
             tokens_R, weights_R1 = tokens_P[rows], weights_P[rows, None]
-            gate_RI, up_RI = F.linear(hidden_TH[tokens_R], gate_up_EWH[expert]).chunk(2, dim=-1)
-            output_TH.index_add_(0, tokens_R, (act(gate_RI) * up_RI * weights_R1) @ down_EIH[expert])
+            gate_RI, up_RI = F.linear(hidden_TH[tokens_R], gate_up[expert]).chunk(2, dim=-1)
+            rows_RH = (act(gate_RI) * up_RI * weights_R1) @ down[expert]
+            output_TH.index_add_(0, tokens_R, rows_RH.to(output_TH.dtype))  # autocast multiplies in another
             start += count
     return output_TH

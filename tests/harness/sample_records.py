@@ -16,6 +16,7 @@ FINGERPRINT: dict[str, Any] = {
     "device_count": 2,
     "dtype": "float32",
     "num_threads": 1,
+    "python": "3.11.7",
     "torch": "2.13.0+cpu",
     "transformers": "5.23.0",
 }
@@ -131,6 +132,7 @@ def record_of(*scenarios: Scenario, **fields: Any) -> Record:
         "filtered": False,
         "selected": (),
         "not_fitting": (),
+        "wrong": {},
         "promotion": None,
         "scenarios": {one.id: one for one in scenarios},
     }

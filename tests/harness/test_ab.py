@@ -6,6 +6,7 @@ import math
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,9 @@ class Machine:
         for name in self.asked[-1]:
             if "failed" in self.slower.get(name, {}):
                 yield Trouble(scenario=name, verdict=Verdict.FAILED, why="base: it was killed by SIGKILL")
+                continue
+            if "wrong" in self.slower.get(name, {}):
+                yield Trouble(scenario=name, verdict=Verdict.WRONG, why="head: dense: got 0.3")
                 continue
             factors = {} if terms.is_placebo else self.slower.get(name, {})
             noise = math.exp(WOBBLE[(terms.number + len(name) + ord(name[0])) % len(WOBBLE)])
@@ -180,6 +184,31 @@ def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
     assert "- `b`: FAILED, `base: it was killed by SIGKILL`" in comment(comparison)
 
 
+def test_a_wrong_answer_ends_17_and_is_not_measured_again(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine({"b": {"wrong": 1.0}, "c": {"moe": 1.05}})
+    comparison = run(monkeypatch, repository, machine)
+    assert found(comparison) == {"a": Verdict.OK, "b": Verdict.WRONG, "c": Verdict.REGRESSED}
+    assert machine.asked[0] == ["a", "b", "c"]
+    assert not any("b" in asked for asked in machine.asked[1:])
+    monkeypatch.setattr(commands_ab, "compare", lambda *_, **__: comparison)
+    out = repository / "out"
+    assert main(["ab", "--base", "HEAD", "--out", str(out), f"--junitxml={out / 'ab.xml'}"]) == 17
+    said = capsys.readouterr().out
+    assert "### WRONG: 1 WRONG, 1 REGRESSED, 1 OK" in said
+    assert "- `b`: WRONG, `head: dense: got 0.3`" in said
+    suite = ET.parse(out / "ab.xml").getroot()[0]
+    failed = {case.get("name"): failure.get("message") for case in suite for failure in case.iter("failure")}
+    assert failed["b"] == "b: WRONG: head: dense: got 0.3"
+
+
+def test_where_every_answer_is_wrong_one_launch_is_enough(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    machine = Machine({name: {"wrong": 1.0} for name in "abc"})
+    assert set(found(run(monkeypatch, repository, machine)).values()) == {Verdict.WRONG}
+    assert machine.asked == [["a", "b", "c"]]
+
+
 def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:
     comparison = run(monkeypatch, repository, Machine({"a": {"moe": 1.05}}))
     comparison.write(tmp_path / "ab.json")
@@ -187,6 +216,9 @@ def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, reposi
     assert len(document["stage_1"]) == len(comparison.stage_1)
     assert document["stage_2"][0]["scenario"] == "a"
     assert document["head"]["is_dirty"] is False
+    assert document["software"].startswith(
+        f"transformers {version('transformers')}, torch {version('torch')}, Python 3"
+    )
     assert {said["scenario"]: said["verdict"] for said in document["verdicts"]}["a"] == "REGRESSED"
 
 

@@ -11,6 +11,7 @@ from bench.harness.baseline import PromotionRefused
 from bench.harness.record import CorruptRecord
 from tests.harness.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCENARIOS, changed, document
 
+WRONG = [{"scenario": "bench_x[1]", "why": "dense: got 0.3"}]
 EIGHT = [f"launch-{i}" for i in range(8)]
 
 
@@ -49,6 +50,14 @@ def test_baseline_keeps_every_launch_and_says_why_it_is_there(tmp_path: Path) ->
 REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "seven launches": (eight()[:7], "launches must be 8 or more, got 7"),
     "injected slowdown": (eight(injected={"moe": 1.3}), r"rehearsed slowdowns \(moe x 1.3\)"),
+    "wrong answers": (
+        eight(complete=False, wrong=WRONG),
+        r"right answers, got in .*0\.json bench_x\[1\]: dense: got 0\.3",
+    ),
+    "a baseline made of wrong answers": (
+        [*eight(), record.merge([document(f"m{i}", complete=False, wrong=WRONG) for i in (0, 1)])],
+        r"right answers, got in .*8\.json bench_x\[1\]",
+    ),
     "incomplete": (eight(complete=False), "a record must be complete"),
     "filtered": (eight(filtered=True), "a record must hold every scenario"),
     "no scenarios": ([changed(one, "benchmarks", value=[]) for one in eight()], "must hold scenarios, got none"),

@@ -149,6 +149,24 @@ def test_a_scenario_that_fails_in_every_launch_does_not_hold_up_the_others(tmp_p
     assert len(records_of(folder / "out", step)) == 3  # two, and one to spare
 
 
+@pytest.mark.long
+def test_a_wrong_answer_fails_its_step_with_the_reason_and_can_be_mended(tmp_path: Path) -> None:
+    check = "if size == 2: raise WrongAnswer(f'{arm}: got 0.3')"
+    folder = write_project(tmp_path / "project", check=check)
+    step = replace(ALL, launches=2)
+    assert run_steps_in(folder, step) == {"all": "bench_x[2] answers wrongly: moe: got 0.3"}
+    assert len(records_of(folder / "out", step)) == 1
+    assert len(state(folder, step).left) == 4  # of two launches, one is there
+    said = report(folder / "out", [step], {})
+    assert "- all: bench_x[2] answers wrongly: moe: got 0.3" in said
+    assert "bench_x[2] was not reached" not in said
+    bench = folder / "bench" / "bench_x.py"
+    bench.write_text(bench.read_text().replace(check, "pass"))
+    assert run_steps_in(folder, step) == {}
+    assert state(folder, step).wrong == {}
+    assert state(folder, step).is_done
+
+
 def test_a_step_goes_on_with_its_own_options_alone(tmp_path: Path) -> None:
     check_same_options(tmp_path, ALL, ["--scale=tiny"])
     check_same_options(tmp_path, ALL, ["--scale=tiny"])

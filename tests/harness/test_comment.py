@@ -26,6 +26,7 @@ def tree(*, is_dirty: bool = False) -> SourceTree:
 
 def comparison_of(*verdicts: ScenarioVerdict, launches: Sequence[PairedLaunch] = (), **fields: Any) -> Comparison:
     given = {"base": tree(), "head": tree(is_dirty=True), "stage_1": launches, "stage_2": [], "seconds": 1.0, **fields}
+    given.setdefault("software", "transformers 5.24.0")
     return Comparison(verdicts=verdicts, **given)
 
 
@@ -118,6 +119,11 @@ def test_the_verdict_line_counts_and_names_both_sides() -> None:
         )
     )
     assert line == "REGRESSED: 1 REGRESSED, 1 OK · 0123456789 with uncommitted changes against 0123456789"
+
+
+def test_what_both_sides_ran_with_is_said() -> None:
+    said = comment(comparison_of(software="transformers 5.24.0, torch 2.13.0, Python 3.11.7"))
+    assert "<sub>Both sides ran with transformers 5.24.0, torch 2.13.0, Python 3.11.7. Nothing was measured" in said
 
 
 def test_moe_is_set_against_dense_by_scale_batch_and_length() -> None:

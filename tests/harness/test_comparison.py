@@ -90,8 +90,11 @@ def test_the_baseline_of_this_kind_of_machine_is_found(baselines: Path) -> None:
     assert set(found.pooled) == {"timed:arm", "timed:anchor"}
 
 
-def test_another_kernel_is_the_same_kind_but_not_the_same_machine(baselines: Path) -> None:
-    found = open_baseline(baselines, None, KIND, {**FINGERPRINT, "os": "Linux 99"})
+@pytest.mark.parametrize(("name", "other"), [("os", "Linux 99"), ("transformers", "5.24.0"), ("python", "3.13.0")])
+def test_another_kernel_or_software_is_the_same_kind_but_not_the_same_fingerprint(
+    baselines: Path, name: str, other: str
+) -> None:
+    found = open_baseline(baselines, None, KIND, {**FINGERPRINT, name: other})
     assert (found.verdict, found.same_fingerprint) == (None, False)
 
 

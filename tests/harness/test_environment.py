@@ -1,6 +1,7 @@
 """Tests of the fingerprint of machine and software."""
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,15 @@ import pytest
 import torch
 
 from bench.harness import environment
-from bench.harness.environment import differences, fingerprint, kind_key, kind_slug, load_average, parse_cpu_model
+from bench.harness.environment import (
+    differences,
+    fingerprint,
+    kind_key,
+    kind_slug,
+    load_average,
+    parse_cpu_model,
+    versions,
+)
 
 XEON = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -51,6 +60,22 @@ def test_fingerprint_is_repeatable_plain_json_with_versions() -> None:
     assert {"cpu_model", "cpu_count", "memory_gib", "os", "python", "transformers", "numpy"} <= set(first)
 
 
+def test_the_versions_are_those_that_python_finds() -> None:
+    import numpy
+    import transformers
+
+    found = versions()
+    assert found["python"] == sys.version.split()[0]
+    assert (found["numpy"], found["transformers"]) == (numpy.__version__, transformers.__version__)
+
+
+def test_tritons_version_is_known_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    triton = pytest.importorskip("triton")
+    assert versions()["triton"] == triton.__version__
+    monkeypatch.setattr(environment, "OPTIONAL_PACKAGES", ("a-package-of-no-platform",))
+    assert set(versions()) == {"python", "torch", "transformers", "numpy"}
+
+
 def test_fingerprint_keeps_the_thread_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_PROC_BIND", "close")
     assert fingerprint("cpu", "float32", 1)["thread_variables"]["OMP_PROC_BIND"] == "close"
@@ -73,7 +98,7 @@ def test_unknown_device_names_the_known_ones() -> None:
 
 def test_kind_ignores_what_ratios_do_not_depend_on() -> None:
     mine = fingerprint("cpu", "float32", 1)
-    same = {**mine, "torch": "2.13.7+cu130", "memory_gib": 1, "python": "3.13.0"}
+    same = {**mine, "torch": "2.13.7+cu130", "memory_gib": 1, "python": "3.13.0", "transformers": "6.0"}
     assert kind_key({**mine, "torch": "2.13.0"}) == kind_key(same)
     for field, value in {"device_model": "x", "device_count": 99, "dtype": "float64", "num_threads": 9}.items():
         assert kind_key({**mine, field: value}) != kind_key(mine), field

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.harness import record
-from tests.harness.fake_project import baseline_of, write_project
+from tests.harness.fake_project import baseline_of, write_package, write_project
 from tests.harness.fresh_pytest import run_module, run_pytest
 
 pytestmark = pytest.mark.long
@@ -42,6 +42,7 @@ class Fault:
     says: tuple[str, ...]
     baseline: Callable[[Document], Document | str] | None = None  # what the baseline's file holds; None: as it should
     ending: str = "pass"  # a statement of each scenario
+    check: str = "pass"  # a statement that checks an arm's answer
     conftest: str = ""
     options: tuple[str, ...] = AGAINST
     ab: tuple[str, ...] = ()  # options of `ab`, which runs in pytest's place
@@ -111,6 +112,13 @@ def before_the_package(folder: Path) -> None:
     git(folder, "commit", "-qm", "before the package")
 
 
+def mended(folder: Path) -> None:
+    """Let base answer wrongly, and head no longer."""
+    write_package(folder, {2: {"moe": 9.0}})
+    git(folder, "commit", "-qam", "wrong")
+    write_package(folder, {})
+
+
 def corrupt(name: str, baseline: Callable[[Document], Document | str], *says: str) -> Fault:
     """Spoil the baseline's content: the run ends 14, whatever it measured."""
     return Fault(name=name, baseline=baseline, code=14, says=("CORRUPT: ", *says))
@@ -120,6 +128,14 @@ def of_other_inputs(name: str) -> Fault:
     """Let the baseline be of another workload or routing: a hash differs, and the run ends 15."""
     says = ("bench_x[1]: NOT_COMPARABLE: ", name, "promote")
     return Fault(name=f"other {name} hash", baseline=with_hash(name), code=15, says=says)
+
+
+def answered_by(side: str, prepare: Callable[[Path], None], code: int, *says: str) -> Fault:
+    """Let a side of `ab` be slower than a right answer would be."""
+    check = "if call(arm) > 0.01: raise WrongAnswer(f'{arm}: got {moevlm.SECONDS[size][arm]:.3f}')"
+    return Fault(
+        name=f"wrong answer of {side}", ab=("--scenarios=2",), prepare=prepare, check=check, code=code, says=says
+    )
 
 
 def refused(name: str, options: tuple[str, ...], says: str) -> Fault:
@@ -204,6 +220,15 @@ FAULTS = [
         says=("FAILED: conftest.py/run.json must be writable", "or choose another path that may be written"),
     ),
     Fault(
+        name="wrong answer",
+        check="if size == 2: raise WrongAnswer(f'{arm}: logits at [0, 3] must be within 1e-5, got 0.3')",
+        code=17,
+        says=("bench_x[2]: WRONG: moe: logits at [0, 3] must be within 1e-5, got 0.3", "3 compared: 1 WRONG, 3 OK"),
+    ),
+    answered_by("head", lambda folder: write_package(folder, {2: {"moe": 9.0}}), 17,
+                "### WRONG: 1 WRONG", "`bench_x[2]`: WRONG, `head: moe: got 0.018`"),
+    answered_by("base", mended, 0, "1 NEW", "`base answers wrongly: moe: got 0.018; nothing to compare with`"),
+    Fault(
         name="worker killed",
         ab=("--scenarios=2",),
         ending="if size == 2: os.kill(os.getpid(), signal.SIGKILL)",
@@ -254,7 +279,7 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Document:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_ends_with_its_code_and_says_what_to_do(fault: Fault, baseline: Document, tmp_path: Path) -> None:
-    folder = write_project(tmp_path / "project", ending=fault.ending, conftest=fault.conftest)
+    folder = write_project(tmp_path / "project", ending=fault.ending, check=fault.check, conftest=fault.conftest)
     held = fault.baseline(copy.deepcopy(baseline)) if fault.baseline else baseline
     (folder / "baseline.json").write_text(held if isinstance(held, str) else json.dumps(held))
     if fault.ab:

@@ -12,7 +12,7 @@ from tests.harness.sample_records import SCENARIOS, changed, document
 def worker(scenario: str, **header: Any) -> dict[str, Any]:
     """Return the record of a worker that measured one of the two scenarios."""
     launch = {"id": "run", "sees_throttling": True, "load_average": [0.1]}
-    whole = document("run", launch=launch, **{"failed": [], "filtered": False, **header})
+    whole = document("run", **{"launch": launch, "failed": [], "filtered": False, **header})
     own = [entry for entry in whole["benchmarks"] if entry["extra_info"]["moevlm"]["scenario"] == scenario]
     return {**whole, "benchmarks": own}
 
@@ -34,13 +34,19 @@ def test_peaks_are_the_median_and_what_went_wrong_is_gathered() -> None:
     peaks = [{"matmul_flop_per_s": value, "copy_byte_per_s": 1.0} for value in (1.0, 2.0, 9.0)]
     parts = [
         worker(SCENARIOS[0], peaks=peaks[0], failed=["a"]),
-        worker(SCENARIOS[1], peaks=peaks[1], filtered=True),
+        worker(SCENARIOS[1], peaks=peaks[1], filtered=True, wrong=[{"scenario": "c", "why": "w"}], complete=False),
         {**worker(SCENARIOS[0], peaks=peaks[2], not_fitting=[{"scenario": "b"}]), "benchmarks": []},
     ]
     header = join(parts, SCENARIOS)["moevlm"]
     assert header["peaks"]["matmul_flop_per_s"] == 2.0
     assert (header["failed"], header["filtered"], header["not_fitting"]) == (["a"], True, [{"scenario": "b"}])
+    assert header["wrong"] == [{"scenario": "c", "why": "w"}]
     assert len(header["launch"]["workers"]) == 3
+
+
+def test_workers_check_at_the_same_time_so_the_longest_counts() -> None:
+    parts = [worker(SCENARIOS[i], launch={"id": "run", "sees_throttling": True, "check_s": i + 1.0}) for i in (0, 1)]
+    assert join(parts, SCENARIOS)["moevlm"]["launch"]["check_s"] == 2.0
 
 
 def test_gpus_of_one_model_are_both_named_so_that_the_record_is_no_single_ones() -> None:

@@ -22,6 +22,7 @@ READY = Ready(arms=["moe", "dense", "anchor"], metric="tpot_s", hashes={"workloa
 PASSED = Ended(outcome="passed")
 FAILED = Ended(outcome="failed", error="AttributeError", why="no such thing")
 SKIPPED = Ended(outcome="skipped", error="Skipped", why="does not fit: needs 9 GiB")
+WRONG = Ended(outcome="failed", error="WrongAnswer", why="dense: got 0.3")
 NO_MEMORY = Ended(outcome="failed", error="OutOfMemoryError", why="tried to allocate 9 GiB")
 
 
@@ -196,6 +197,20 @@ def test_throttled_blocks_are_dropped_on_both_sides(monkeypatch: pytest.MonkeyPa
         ({"WarmUp": {"base": NO_MEMORY, "head": READY}}, Verdict.FAILED, "base: tried to allocate 9 GiB"),
         ({"Finish": {"base": FAILED, "head": PASSED}}, Verdict.NEW, "base: no such thing"),
         ({"Finish": {"base": PASSED, "head": FAILED}}, Verdict.FAILED, "head: no such thing"),
+        ({"Go": {"base": READY, "head": WRONG}}, Verdict.WRONG, "head: dense: got 0.3"),
+        ({"Go": {"base": FAILED, "head": WRONG}}, Verdict.WRONG, "head: dense: got 0.3"),
+        ({"Go": {"base": WRONG, "head": FAILED}}, Verdict.FAILED, "head: no such thing"),
+        ({"Finish": {"base": PASSED, "head": WRONG}}, Verdict.WRONG, "head: dense: got 0.3"),
+        (
+            {"Go": {"base": WRONG, "head": READY}},
+            Verdict.NEW,
+            "base answers wrongly: dense: got 0.3; nothing to compare with",
+        ),
+        (
+            {"Go": {"base": WRONG, "head": WRONG}},
+            Verdict.WRONG,
+            "head: dense: got 0.3; base answers wrongly too: dense: got 0.3",
+        ),
         ({"throttled": 1.0}, Verdict.UNFIT, "the device was throttled in 20 of 20 blocks; let it cool"),
     ],
 )
@@ -208,11 +223,13 @@ def test_what_a_side_cannot_do_is_named(
     assert trouble.why.startswith(why)
 
 
-def test_a_placebo_has_base_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = ScriptedWorkers(Go={"base": FAILED, "head": FAILED})
+@pytest.mark.parametrize("end", [FAILED, WRONG])
+def test_a_placebo_has_base_on_both_sides(monkeypatch: pytest.MonkeyPatch, end: Ended) -> None:
+    workers = ScriptedWorkers(Go={"base": end, "head": end})
     (trouble,) = launch(monkeypatch, workers, is_placebo=True)
     assert isinstance(trouble, Trouble)
     assert trouble.verdict is Verdict.NEW
+    assert "head answers" not in trouble.why
 
 
 def test_other_inputs_are_not_comparable(monkeypatch: pytest.MonkeyPatch) -> None:

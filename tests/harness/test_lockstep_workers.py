@@ -35,6 +35,7 @@ def pytest_measured_setup(config):
 BENCH = """
 import os, signal, subprocess, time
 import pack, pytest
+from bench.harness.agreement import WrongAnswer
 from bench.harness.metrics import PEAK_BYTES, TTFT
 
 def measure(paired, call=lambda arm: arm, check=lambda arm: None, **hashes):
@@ -65,6 +66,25 @@ def bench_late(paired):
 def bench_wrong(paired):
     measure(paired)
     assert pack.SIDE != "head"
+
+def wrong_on(*sides):
+    def check(arm):
+        if arm == "dense" and pack.SIDE in sides:
+            raise WrongAnswer(f"dense: got 0.3 on {pack.SIDE}")
+    return check
+
+def bench_answer_of_head(paired):
+    measure(paired, check=wrong_on("head"))
+
+def bench_answer_of_base(paired):
+    measure(paired, check=wrong_on("base"))
+
+def bench_answer_of_both(paired):
+    measure(paired, check=wrong_on("base", "head"))
+
+def bench_answer_in_the_end(paired):
+    measure(paired)
+    wrong_on("head")("dense")
 
 def bench_killed(paired):
     measure(paired, Nth("head", 6, lambda: os.kill(os.getpid(), signal.SIGKILL)))
@@ -133,6 +153,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken:
     """One launch of scenarios most of which go wrong, with real workers."""
     root = make_project(tmp_path_factory.mktemp("broken") / "project")
     names = ["bench_counted[1]", "bench_counted[2]", "bench_timed", "bench_new", "bench_late", "bench_wrong"]
+    names += [f"bench_answer_{where}" for where in ("of_head", "of_base", "of_both", "in_the_end")]
     names += ["bench_killed", "bench_after", "bench_hung"]
     results = list(run_launch(project_terms(root), [*node_ids(*names), "bench/bench_y.py::bench_y"]))
     assert sorted(result.scenario for result in results) == sorted([*names, "bench_y"])
@@ -160,6 +181,14 @@ def test_timed_scenarios_come_with_every_arm_block_by_block(broken: Broken) -> N
         ("bench_new", Verdict.NEW, "base: module 'pack' has no attribute 'only_in_head'"),
         ("bench_late", Verdict.NEW, "base: module 'pack' has no attribute 'only_in_head'"),
         ("bench_wrong", Verdict.FAILED, "head: assert 'head' != 'head'"),
+        ("bench_answer_of_head", Verdict.WRONG, "head: dense: got 0.3 on head"),
+        ("bench_answer_of_base", Verdict.NEW, "base answers wrongly: dense: got 0.3 on base; nothing to compare with"),
+        (
+            "bench_answer_of_both",
+            Verdict.WRONG,
+            "head: dense: got 0.3 on head; base answers wrongly too: dense: got 0.3 on base",
+        ),
+        ("bench_answer_in_the_end", Verdict.WRONG, "head: dense: got 0.3 on head"),
         ("bench_killed", Verdict.FAILED, "head: its worker died of SIGKILL; the kernel kills so when memory runs out"),
         ("bench_hung", Verdict.FAILED, "base: its worker hung: no answer within 3 s"),
         ("bench_y", Verdict.NEW, "base: it does not collect the scenario"),

@@ -1,11 +1,17 @@
 """Tests of what a run comes to: the exit code by mode, and which scenarios are measured again."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from bench.harness.comparison import judge_one
-from bench.harness.outcome import Outcome, is_suspect, scenarios_judged, suspicion
+from bench.harness import outcome as outcomes
+from bench.harness.comparison import Selection, judge_one
+from bench.harness.outcome import Outcome, conclude, is_suspect, scenarios_judged, suspicion
+from bench.harness.record import Record
 from bench.harness.verdict import ScenarioVerdict, Verdict
-from tests.harness.sample_records import opened_baseline, scenario
+from tests.harness.sample_records import opened_baseline, record_of, scenario
+from tests.harness.sample_verdicts import NAME
 
 REQUIRE = {
     Verdict.OK: 0,
@@ -13,13 +19,14 @@ REQUIRE = {
     Verdict.NEW: 0,
     Verdict.INCONCLUSIVE: 0,
     Verdict.REGRESSED: 10,
+    Verdict.WRONG: 17,
     Verdict.UNFIT: 12,
     Verdict.MISSING: 13,
     Verdict.CORRUPT: 14,
     Verdict.NOT_COMPARABLE: 15,
     Verdict.FAILED: 16,
 }
-AUTO_FAILS = {Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED}
+AUTO_FAILS = {Verdict.WRONG, Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED}
 ONE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
 
 
@@ -31,7 +38,8 @@ def of_scenarios(*verdicts: Verdict) -> Outcome:
 def test_require_closes_with_each_verdicts_code_and_auto_with_few(verdict: Verdict) -> None:
     for outcome in (of_scenarios(Verdict.OK, verdict), Outcome(run_verdict=verdict)):
         assert outcome.exit_code("require", strict=False) == REQUIRE[verdict]
-        assert outcome.exit_code("auto", strict=False) == (REQUIRE[verdict] if verdict in AUTO_FAILS else 0)
+        for compare in ("auto", "off"):
+            assert outcome.exit_code(compare, strict=False) == (REQUIRE[verdict] if verdict in AUTO_FAILS else 0)
 
 
 @pytest.mark.parametrize("compare", ["auto", "require"])
@@ -44,6 +52,8 @@ def test_inconclusive_fails_only_when_strict(compare: str) -> None:
 def test_the_most_severe_verdict_gives_the_code() -> None:
     assert of_scenarios(Verdict.MISSING, Verdict.REGRESSED, Verdict.FAILED).exit_code("require", strict=False) == 10
     assert of_scenarios(Verdict.MISSING, Verdict.FAILED).exit_code("auto", strict=False) == 16
+    assert of_scenarios(Verdict.WRONG, Verdict.REGRESSED).exit_code("auto", strict=False) == 17
+    assert of_scenarios(Verdict.WRONG, Verdict.CORRUPT).exit_code("auto", strict=False) == 14
 
 
 def test_a_run_without_comparison_ends_0() -> None:
@@ -52,6 +62,35 @@ def test_a_run_without_comparison_ends_0() -> None:
 
 def test_verdicts_are_found_by_scenario() -> None:
     assert scenarios_judged(of_scenarios(Verdict.OK, Verdict.NEW))["1"].verdict is Verdict.NEW
+
+
+def concluded(monkeypatch: pytest.MonkeyPatch, record: Record, again: ScenarioVerdict | None = None) -> Outcome:
+    """Conclude a run of that record against a baseline of one scenario, of which fresh processes say what is given."""
+    monkeypatch.setattr(outcomes, "open_baseline", lambda *_: opened_baseline(scenario(*[ONE] * 8)))
+    monkeypatch.setattr(outcomes, "_confirm", lambda *_: ({again.scenario: again} if again else {}, {}))
+    options = SimpleNamespace(compare="require", baselines=None, baseline=None)
+    run: Any = SimpleNamespace(options=options, record=record, lost={}, write_error=None)
+    selection = Selection(collected=[NAME], functions=None, axes={}, whole=True)
+    return conclude(run, selection, lambda _text: None)
+
+
+def test_a_wrong_answer_is_wrong_and_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    (said,) = concluded(monkeypatch, record_of(wrong={NAME: "dense: got 0.3"})).verdicts
+    assert (said.scenario, said.verdict, said.why) == (NAME, Verdict.WRONG, "dense: got 0.3")
+
+
+def test_where_everything_is_wrong_something_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert concluded(monkeypatch, record_of(wrong={NAME: "dense: got 0.3"})).run_verdict is None
+    assert concluded(monkeypatch, record_of()).run_verdict is Verdict.MISSING
+
+
+@pytest.mark.parametrize(("again", "verdict"), [(Verdict.WRONG, Verdict.WRONG), (Verdict.INCONCLUSIVE, Verdict.UNFIT)])
+def test_a_throttled_scenario_stays_unfit_unless_a_fresh_launch_finds_it_wrong(
+    monkeypatch: pytest.MonkeyPatch, again: Verdict, verdict: Verdict
+) -> None:
+    throttled = record_of(scenario({arm: [t] * 6 for arm, t in ONE.items()}, voided=6))
+    (said,) = concluded(monkeypatch, throttled, ScenarioVerdict(scenario=NAME, verdict=again, why="w")).verdicts
+    assert said.verdict is verdict
 
 
 def first_launch(*, same_fingerprint: bool = True, voided: int = 0, **factors: float) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS, Terms, UnknownArm
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
@@ -41,6 +42,7 @@ class Scripted:
     def __init__(self, benchmark: BenchmarkFixture, throttled: tuple[bool, ...] = (), **terms: Any) -> None:
         self.clock = ScriptedClock(iter(throttled))
         self.ran: list[str] = []
+        self.checked: list[tuple[str, int]] = []  # arm, and how many calls had been made by then
         fields = {"device": torch.device("cpu"), "dtype": torch.float32, "budget_s": 5.7, "seed": 0, **terms}
         self.paired = Paired(benchmark, self.clock, Terms(**fields))
         self.anchor_calls = 0
@@ -49,6 +51,9 @@ class Scripted:
         self.clock.taken_s = SECONDS[arm] * (1 + 0.01 * self.ran.count(arm))
         self.ran.append(arm)
         return f"output of {arm}"
+
+    def check(self, arm: str) -> None:
+        self.checked.append((arm, len(self.ran) + self.anchor_calls))
 
     def anchor(self) -> None:
         self.clock.taken_s += ANCHOR_S
@@ -61,7 +66,8 @@ class Scripted:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bench.harness.blocks.make_anchor", scripted_anchor)
-            return self.paired.measure(self.call, **{"arms": ARMS, "metric": TPOT, "anchor": "dispatch", **arguments})
+            given = {"arms": ARMS, "check": self.check, "metric": TPOT, "anchor": "dispatch", **arguments}
+            return self.paired.measure(self.call, **given)
 
     def samples(self) -> dict[str, list[float]]:
         assert self.paired.measurement is not None
@@ -82,6 +88,37 @@ def test_samples_belong_to_the_arms_that_took_them(benchmark: BenchmarkFixture) 
     for arm in ARMS:
         assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in range(2, 10)])
     assert scripted.samples()["anchor"] == pytest.approx([ANCHOR_S] * 8)
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_each_arm_is_checked_once_before_anything_runs(benchmark: BenchmarkFixture, *, disabled: bool) -> None:
+    benchmark.disabled = disabled
+    scripted = Scripted(benchmark)
+    scripted.measure(arms=iter(ARMS))
+    assert scripted.checked == [(arm, 0) for arm in ARMS]
+    assert set(scripted.ran) == set(ARMS)
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_a_wrong_answer_is_not_timed(benchmark: BenchmarkFixture, *, disabled: bool) -> None:
+    def check(arm: str) -> None:
+        if arm == "dense":
+            raise WrongAnswer("dense: logits at [0, 3] must be within 1e-5 of the oracle's, got 0.3")
+
+    benchmark.disabled = disabled
+    scripted = Scripted(benchmark)
+    with pytest.raises(WrongAnswer, match=r"dense: logits at \[0, 3\]"):
+        scripted.measure(check=check)
+    assert (scripted.ran, scripted.anchor_calls, scripted.paired.measurement) == ([], 0, None)
+    benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
+
+
+def test_the_seconds_of_the_checks_are_kept(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.harness.paired.run_checks", lambda _check, _arms: 1.5)
+    scripted = Scripted(benchmark)
+    scripted.measure()
+    assert scripted.paired.measurement is not None
+    assert scripted.paired.measurement.check_s == 1.5
 
 
 def test_the_anchor_lasts_as_long_as_the_shortest_arm(benchmark: BenchmarkFixture) -> None:
@@ -175,7 +212,7 @@ def test_the_garbage_collector_is_still_while_measuring_and_on_again_after_an_er
 
     scripted = Scripted(benchmark)
     with pytest.raises(RuntimeError, match="out of memory"):
-        scripted.paired.measure(fail_later, arms=ARMS, metric=TPOT, anchor="dispatch")
+        scripted.paired.measure(fail_later, arms=ARMS, check=scripted.check, metric=TPOT, anchor="dispatch")
     assert set(seen) == {False}
     assert gc.isenabled()
     assert scripted.paired.measurement is None
@@ -214,3 +251,11 @@ def test_counted_values_are_kept_as_they_are(benchmark: BenchmarkFixture) -> Non
     assert paired.measurement is not None
     assert paired.measurement.samples == {"moe": [100.0], "dense": [300.0]}
     assert (paired.measurement.anchor, paired.measurement.voided) == ("", 0)
+
+
+def test_what_is_counted_is_not_kept_where_pytest_benchmark_measures_nothing(benchmark: BenchmarkFixture) -> None:
+    benchmark.disabled = True
+    paired = Scripted(benchmark).paired
+    counted = {"moe": 100.0, "dense": 300.0}
+    assert paired.observe(counted.__getitem__, arms=("moe", "dense"), metric=PEAK_BYTES) == counted
+    assert paired.measurement is None

@@ -3,8 +3,10 @@
 import copy
 import json
 import math
+import platform
 import random
 import xml.etree.ElementTree as ET
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,20 @@ def test_without_a_baseline_the_figures_are_shown_with_a_hint(first: First) -> N
     assert "2 scenarios measured in" in said
     markdown = first.path.with_suffix(".md").read_text()
     assert all(f"| {name} " in markdown for name in SCENARIOS)
+
+
+def test_the_record_holds_the_versions_that_ran_and_both_tables_are_headed_by_them(first: First) -> None:
+    found = first.document["moevlm"]["fingerprint"]
+    ran = {name: version(name) for name in ("torch", "transformers", "numpy")}
+    assert {**ran, "python": platform.python_version()}.items() <= found.items()
+    assert first.document["version"] == version("pytest-benchmark")
+    versions = f"transformers {ran['transformers']}, torch {ran['torch']}, Python {platform.python_version()}"
+    header = f"{versions}, float32, 1 thread"
+    markdown = first.path.with_suffix(".md").read_text()
+    for text, table in ((first.ended.said, "scenario"), (markdown, "| scenario")):
+        lines = text.splitlines()
+        (place,) = (i for i, line in enumerate(lines) if line.startswith(header))
+        assert next(line for line in lines[place + 1 :] if line).startswith(table)
 
 
 def test_the_record_is_pytest_benchmarks_file_with_every_arm(first: First) -> None:

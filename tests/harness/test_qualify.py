@@ -46,7 +46,9 @@ def brief(root: Path) -> Brief:
 def comparison(*verdicts: ScenarioVerdict) -> Comparison:
     tree = SourceTree(folder=Path("/"), commit="c0ffee", is_dirty=False, has_package=True)
     timed, counted = launch("a", moe=1.1, dense=1.0, anchor=1.0), launch("bytes", counted=True, moe=1.0)
-    return Comparison(base=tree, head=tree, stage_1=[timed, counted], stage_2=[], verdicts=verdicts, seconds=12.3)
+    return Comparison(
+        base=tree, head=tree, stage_1=[timed, counted], stage_2=[], verdicts=verdicts, seconds=12.3, software=""
+    )
 
 
 def test_a_launch_is_kept_as_the_log_ratio_of_each_arm() -> None:

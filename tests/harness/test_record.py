@@ -15,6 +15,8 @@ from tests.harness.fresh_pytest import outside_xdist
 from tests.harness.sample_records import DENSE, MOE, SCENARIOS, changed, document, primary_entry
 
 OURS = ("benchmarks", 0, "extra_info", "moevlm")
+WRONG = [{"scenario": "bench_x[1]", "why": "dense: got 0.3"}]
+TIMED = [{**WRONG[0], "scenario": SCENARIOS[0]}]
 SAMPLES = (*OURS, "launches", 0, "samples")
 
 BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
@@ -34,6 +36,18 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
         r"parts\[0\].bytes must be a finite number, got None",
     ),
     "peak that is infinite": (("moevlm", "peaks", "x"), float("1e999"), "peaks.x must be a finite number, got inf"),
+    "wrong answers that are no list": (("moevlm", "wrong"), {}, "moevlm.wrong must be list, got {}"),
+    "wrong answer without a reason": (
+        ("moevlm", "wrong"),
+        [{"scenario": "x"}],
+        r"\[0\] must have scenario, why, got no why",
+    ),
+    "wrong answer in a complete record": (("moevlm", "wrong"), WRONG, r"must be false .*, got true with bench_x\[1\]"),
+    "wrong answer that was timed": (
+        ("moevlm", "wrong"),
+        TIMED,
+        r"no scenario that has samples, got bench_decode\[tiny",
+    ),
     "no units": ((*OURS, "num_units"), 0, "num_units must be above 0, got 0"),
     "no launches": ((*OURS, "launches"), [], r"launches must be one or more with different ids, got \[\]"),
     "no samples": (SAMPLES, [], "samples must be one or more unless blocks were voided"),
@@ -80,6 +94,12 @@ def test_view_holds_arms_launches_and_samples(path: Path) -> None:
     assert view.path == path
     assert not view.filtered
     assert view.promotion is None
+
+
+def test_wrong_answers_are_read_with_their_reasons_and_old_records_have_none() -> None:
+    assert Record.from_document(document(complete=False, wrong=WRONG)).wrong == {"bench_x[1]": "dense: got 0.3"}
+    assert "wrong" not in document()["moevlm"]
+    assert Record.from_document(document()).wrong == {}
 
 
 def test_missing_file_is_not_corrupt(path: Path) -> None:
@@ -217,6 +237,19 @@ def test_merged_records_merge_again(path: Path) -> None:
     record.write(path, again)
     assert record.load(path).scenarios[SCENARIOS[0]].launch_ids == ("a", "b", "c")
     assert [header["id"] for header in again["moevlm"]["launch_headers"]] == ["a", "b", "c"]
+
+
+def test_what_one_launch_found_wrong_is_left_out_of_all(path: Path) -> None:
+    wrong = [{"scenario": SCENARIOS[1], "why": "dense: got 0.3"}]
+    second = without_last_scenario(document("b", complete=False, wrong=wrong))
+    merged = record.merge([document("a"), second])
+    record.write(path, merged)
+    view = record.load(path)
+    assert list(view.scenarios) == [SCENARIOS[0]]
+    assert view.scenarios[SCENARIOS[0]].launch_ids == ("a", "b")
+    assert (view.complete, view.wrong) == (False, {SCENARIOS[1]: "dense: got 0.3"})
+    again = Record.from_document(record.merge([merged, document("c")]))
+    assert (list(again.scenarios), dict(again.wrong)) == ([SCENARIOS[0]], dict(view.wrong))
 
 
 def without_last_scenario(sealed: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.harness.environment import kind_key
 from bench.harness.report import (
     HEADERS,
     STYLES,
@@ -17,7 +18,7 @@ from bench.harness.report import (
     values_legend,
 )
 from bench.harness.verdict import ScenarioVerdict, Verdict
-from tests.harness.sample_records import record_of, scenario
+from tests.harness.sample_records import FINGERPRINT, record_of, scenario
 from tests.harness.sample_verdicts import NAME, change, said_of
 
 SAMPLES = {"moe": [0.002] * 6, "dense": [0.004] * 6, "anchor": [0.001] * 6}
@@ -67,6 +68,12 @@ def test_work_recorded_without_parts_has_the_floor_of_one_part() -> None:
     assert row[5:8] == ("50 / 25 %", "25 / 12 %", "50 / 25 %")
 
 
+def test_a_wrong_answer_has_a_line_without_figures() -> None:
+    found = rows_of(record_of(scenario(SAMPLES), wrong={"bench_x[1]": "dense: got 0.3"}), {})
+    assert [row.scenario for row in found] == [NAME, "bench_x[1]"]
+    assert found[1].cells() == ("bench_x[1]", *[""] * 8, "WRONG")
+
+
 def test_change_is_that_of_the_worst_control() -> None:
     calm = change(Verdict.OK, estimate=0.0)
     worst = change(Verdict.REGRESSED, arm="dense", against="anchor")
@@ -105,10 +112,19 @@ def test_what_does_not_fit_is_said_with_its_reason() -> None:
     ]
 
 
-def test_the_machine_line_names_machine_software_and_peaks() -> None:
-    line = machine_line(replace(record_of(), peaks={"matmul_flop_per_s": 1.2e11, "copy_byte_per_s": 1e10}))
-    for text in ("Acme(R) Core 6-1-2 avx2", "float32", "1 thread,", "torch 2.13.0+cpu", "120 Gflop/s", "10 Gbyte/s"):
-        assert text in line
+def test_the_machine_line_names_software_machine_and_peaks() -> None:
+    record = replace(record_of(), peaks={"matmul_flop_per_s": 1.2e11, "copy_byte_per_s": 1e10})
+    said = "transformers 5.23.0, torch 2.13.0+cpu, Python 3.11.7, float32, 1 thread, 2 x Acme(R) Core 6-1-2 avx2"
+    assert machine_line(record) == f"{said}; measured peaks: matmul 120 Gflop/s, copy 10 Gbyte/s"
+    assert machine_line(replace(record, peaks={})) == said
+
+
+def test_triton_is_named_where_its_kernels_run() -> None:
+    on_gpu = {"device": "cuda", "device_model": "NVIDIA H200", "device_count": 1}
+    fingerprint = {**FINGERPRINT, **on_gpu, "torch": "2.11.0+cu130", "triton": "3.6.0"}
+    record = replace(record_of(), fingerprint=fingerprint, kind=kind_key(fingerprint))
+    assert "torch 2.11.0+cu130, triton 3.6.0, Python 3.11.7, float32, 1 thread, 1 x NVIDIA H200" in machine_line(record)
+    assert "triton" not in machine_line(replace(record_of(), fingerprint={**FINGERPRINT, "triton": "3.9.0"}))
 
 
 @pytest.mark.parametrize("cost", [None, COSTS])

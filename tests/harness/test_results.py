@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from bench.harness import __main__ as commands
+from bench.harness.environment import kind_key
 from bench.harness.record import ArmSeries, Launch, Scenario
 from bench.harness.results.gains import Gain, gains_of
 from bench.harness.results.page import page
 from bench.harness.results.sentences import trends
 from bench.harness.results.tables import speedup_rows, workload_rows
 from tests.harness.sample_layers import layers_scenario
-from tests.harness.sample_records import record_of
+from tests.harness.sample_records import FINGERPRINT, record_of
 
 PEAKS = {"matmul_flop_per_s": 100.0, "copy_byte_per_s": 10.0}
 BLOCKS = (0.99, 1.0, 1.0, 1.0, 1.0, 1.01)
@@ -68,6 +69,29 @@ def test_slices_are_extrapolated_to_full_depth_and_then_divided() -> None:
     assert gain.speedup.low <= gain.speedup.estimate <= gain.speedup.high
     assert gain.depths == (1, 2, 4)
     assert gain.check_error == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "mark"),
+    [
+        ("bench_prefill[7b-b1]", "float32", " †"),
+        ("bench_generate[7b-b1]", "float32", " †"),
+        ("bench_decode[7b-b1]", "float32", ""),
+        ("bench_prefill[7b-b1]", "bfloat16", ""),
+    ],
+)
+def test_what_a_faster_dense_model_would_lower_is_marked_wherever_it_stands(name: str, dtype: str, mark: str) -> None:
+    kind = kind_key({**FINGERPRINT, "dtype": dtype})
+    found = gains_of([record_of(scenario(2.0, 5.0, name=name), peaks=PEAKS, kind=kind)]).gains
+    shown = f"2.50x [2.50, 2.50]{mark}"
+    assert shown in {cell for row in (*speedup_rows(found), *workload_rows(found)) for cell in row}
+    assert all(f"{shown} as fast" in said for said in trends(found))
+
+
+def test_on_a_gpu_nothing_is_known_to_be_overstated() -> None:
+    kind = kind_key({**FINGERPRINT, "device": "cuda"})
+    (gain,) = gains_of([record_of(scenario(2.0, 5.0, name="bench_prefill[7b-b1]"), peaks=PEAKS, kind=kind)]).gains
+    assert not gain.is_overstated
 
 
 def test_too_few_depths_or_no_line_give_no_gain() -> None:

@@ -70,6 +70,13 @@ def test_without_7b_and_34b_no_readme_picture_is_drawn(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_figure_names_no_version_for_the_next_one_would_change_it(tmp_path: Path) -> None:
+    draw_speedups([gain()], [tmp_path / "figure.svg"])
+    drawn = (tmp_path / "figure.svg").read_text()
+    assert "Matplotlib" not in drawn
+    assert not re.search(r"\b20\d\d-\d\d", drawn)
+
+
 def test_what_is_extrapolated_says_so(tmp_path: Path) -> None:
     draw_speedups([gain(depths=(1, 2, 4))], [tmp_path / "figure.svg"])
     assert "7b, decode (extrapolated)" in words(tmp_path / "figure.svg")

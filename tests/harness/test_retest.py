@@ -29,7 +29,7 @@ BASELINE = opened_baseline(*(scenario(*[times(1.005), times(0.995)] * 4, name=na
 class ScriptedLauncher(Launcher):
     """Measures by a script: node id -> factor of the MoE arm in each launch; raises what it finds instead of one."""
 
-    script: Mapping[str, Sequence[float | Exception]]
+    script: Mapping[str, Sequence[float | Exception | str]]  # a text says in what the answer is wrong
     launch_s: float = 0.0
     voided: int = 0
     root: Path = Path()
@@ -43,10 +43,12 @@ class ScriptedLauncher(Launcher):
         self.asked.append(list(node_ids))
         self.given.append(list(self.options))
         self.advance(self.launch_s)
-        return record_of(*(self._scenario(node_id) for node_id in node_ids))
+        found = {node_id: self.script[node_id][len(self.asked) - 1] for node_id in node_ids}
+        wrong = {node_id.removeprefix("f.py::"): why for node_id, why in found.items() if isinstance(why, str)}
+        right = [self._scenario(node_id, said) for node_id, said in found.items() if not isinstance(said, str)]
+        return record_of(*right, wrong=wrong)
 
-    def _scenario(self, node_id: str) -> Scenario:
-        found = self.script[node_id][len(self.asked) - 1]
+    def _scenario(self, node_id: str, found: float | Exception) -> Scenario:
         if isinstance(found, Exception):
             raise found
         return _fresh(node_id.removeprefix("f.py::"), found, len(self.asked), voided=self.voided)
@@ -185,6 +187,22 @@ def test_a_failed_launch_is_named_and_ends_the_retest(ends: Verdict) -> None:
     launcher = ScriptedLauncher(script={"f.py::a": [SLOW, error]})
     verdicts, _ = measure_again(launcher)
     assert (verdicts["a"].verdict, verdicts["a"].why) == (ends, str(error))
+
+
+@pytest.mark.parametrize("script", [["dense: got 0.3"], [SLOW, "dense: got 0.3"]])
+def test_what_a_fresh_launch_finds_wrong_is_wrong_and_not_launched_again(script: list[float | str]) -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": script, "f.py::b": [SLOW] * 9})
+    verdicts, _ = measure_again(launcher)
+    assert (verdicts["a"].verdict, verdicts["a"].why) == (Verdict.WRONG, "in a fresh launch: dense: got 0.3")
+    assert sum("f.py::a" in asked for asked in launcher.asked) == len(script)
+    assert verdicts["b"].verdict is Verdict.REGRESSED
+
+
+def test_what_a_launch_found_wrong_before_it_was_cut_short_is_wrong() -> None:
+    partial = record_of(wrong={"a": "dense: got 0.3"})
+    cut_short = LaunchFailed("did not end in time", Verdict.INCONCLUSIVE, partial)
+    verdicts, _ = measure_again(ScriptedLauncher(script={"f.py::a": [cut_short], "f.py::b": [SLOW]}))
+    assert (verdicts["a"].verdict, verdicts["b"].verdict) == (Verdict.WRONG, Verdict.INCONCLUSIVE)
 
 
 def test_settled_verdicts_survive_a_later_failure() -> None:

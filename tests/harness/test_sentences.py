@@ -25,6 +25,10 @@ def test_what_is_unclear_names_the_smallest_change_that_could_have_been_seen() -
     )
 
 
+def test_a_wrong_answer_is_explained_by_its_check() -> None:
+    assert explain(said_of(Verdict.WRONG, why="dense: got 0.3")) == f"{NAME}: WRONG: dense: got 0.3"
+
+
 def test_explanations_leave_out_what_is_fine_or_new_and_begin_with_the_worst() -> None:
     found = explanations(
         [
@@ -38,8 +42,10 @@ def test_explanations_leave_out_what_is_fine_or_new_and_begin_with_the_worst() -
 
 
 def test_summary_counts_verdicts_most_severe_first() -> None:
-    verdicts = [said_of(v) for v in (Verdict.OK, Verdict.REGRESSED, Verdict.OK)]
-    assert summary(verdicts, num_measured=3, seconds=61.4) == (
-        "3 scenarios measured in 61 s, 3 compared: 1 REGRESSED, 2 OK"
+    verdicts = [said_of(v) for v in (Verdict.OK, Verdict.REGRESSED, Verdict.OK, Verdict.WRONG)]
+    assert summary(verdicts, num_measured=3, seconds=61.4, check_s=9.4) == (
+        "3 scenarios measured in 61 s, 9 s of them checks, 3 compared: 1 WRONG, 1 REGRESSED, 2 OK"
     )
-    assert summary([], num_measured=3, seconds=61.4) == "3 scenarios measured in 61 s, 0 compared: no verdict"
+    assert summary([], num_measured=3, seconds=61.4, check_s=0.0) == (
+        "3 scenarios measured in 61 s, 0 s of them checks, 0 compared: no verdict"
+    )

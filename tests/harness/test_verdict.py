@@ -9,6 +9,7 @@ EXPECTED_EXIT = {
     "IMPROVED": 0,
     "NEW": 0,
     "REGRESSED": 10,
+    "WRONG": 17,
     "INCONCLUSIVE": 0,
     "UNFIT": 12,
     "MISSING": 13,
@@ -16,7 +17,9 @@ EXPECTED_EXIT = {
     "NOT_COMPARABLE": 15,
     "FAILED": 16,
 }
-FROM_WORST = ("CORRUPT", "REGRESSED", "FAILED", "MISSING", "NOT_COMPARABLE", "UNFIT", "INCONCLUSIVE", "NEW", "OK")
+FROM_WORST = (
+    *("CORRUPT", "WRONG", "REGRESSED", "FAILED", "MISSING", "NOT_COMPARABLE", "UNFIT", "INCONCLUSIVE", "NEW", "OK"),
+)
 
 
 @pytest.mark.parametrize("verdict", Verdict)

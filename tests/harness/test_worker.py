@@ -4,6 +4,7 @@ import gc
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ import torch
 from bench.harness.ab.channel import Abandon, Block, Channel, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
 from bench.harness.ab.child import import_from
 from bench.harness.ab.worker import RemotePaired
+from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import Terms
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
+from bench.harness.paired import Paired
 
 SECONDS = {"moe": 0.3, "dense": 0.2}
 ANCHOR_S = 0.05
@@ -48,17 +51,30 @@ class Scripted:
         terms = Terms(device=torch.device("cpu"), dtype=torch.float32, budget_s=10.0, seed=0, slowdowns={})
         self.paired = RemotePaired(Channel(theirs), self.clock, terms)
         self.ran: list[str] = []
+        self.checked: list[tuple[str, int]] = []  # arm, and how many calls had been made by then
+        self.wrong = ""  # arm
 
     def call(self, arm: str) -> str:
         self.clock.taken_s = SECONDS[arm]
         self.ran.append(arm)
         return f"output of {arm}"
 
+    def check(self, arm: str) -> None:
+        self.checked.append((arm, len(self.ran)))
+        if arm == self.wrong:
+            raise WrongAnswer(f"{arm} is wrong")
+
     def measure(self, *asked: Message) -> dict[str, str]:
         for message in asked:
             self.parent.send(message)
         return self.paired.measure(
-            self.call, arms=SECONDS, metric=TPOT, anchor="dispatch", num_units=10, hashes={"workload": "w"}
+            self.call,
+            arms=SECONDS,
+            check=self.check,
+            metric=TPOT,
+            anchor="dispatch",
+            num_units=10,
+            hashes={"workload": "w"},
         )
 
 
@@ -82,6 +98,26 @@ def test_a_scenario_is_announced_warmed_up_and_run_as_told(scripted: Scripted) -
         Block(seconds={"moe": pytest.approx(0.03), "anchor": pytest.approx(0.05 / 4)}, throttled=True),
     ]
     assert scripted.ran[-3:] == ["dense", "moe", "moe"]
+
+
+def test_each_arm_is_checked_once_before_anything_runs(scripted: Scripted) -> None:
+    scripted.measure(WarmUp(), Finish())
+    assert scripted.checked == [("moe", 0), ("dense", 0)]
+
+
+def test_scenarios_call_both_kinds_alike() -> None:
+    for method in ("measure", "observe"):
+        ours, theirs = (list(signature(getattr(kind, method)).parameters) for kind in (RemotePaired, Paired))
+        assert ours == theirs
+
+
+def test_a_wrong_answer_is_not_announced(scripted: Scripted) -> None:
+    scripted.wrong = "dense"
+    with pytest.raises(WrongAnswer, match="dense is wrong"):
+        scripted.measure(WarmUp(), Finish())
+    assert scripted.ran == []
+    with pytest.raises(TimeoutError):
+        scripted.parent.receive(0.01)
 
 
 def test_the_garbage_collector_is_still_while_the_clock_runs(scripted: Scripted) -> None:

@@ -86,6 +86,28 @@ def test_a_scenario_that_kills_its_worker_is_failed_and_the_others_are_measured(
     assert not measured["moevlm"]["complete"]
 
 
+def test_wrong_answers_in_workers_reach_the_controller(tmp_path: Path) -> None:
+    check = "if size in (2, 3) and arm == 'dense': raise WrongAnswer(f'dense: got {size}')"
+    folder = write_project(tmp_path / "project", check=check, conftest=TWO_DEVICES)
+    code, said = run_pytest(folder, "bench", "-n2", "--record=run.json", "--junitxml=junit.xml")
+    assert code == 17, said
+    assert "bench_x[2]: WRONG: dense: got 2" in said
+    assert "0 compared: 2 WRONG" in said
+    measured = record.load(folder / "run.json")
+    assert list(measured.scenarios) == ["bench_x[1]", "bench_x[4]"]
+    assert measured.wrong == {f"bench_x[{size}]": f"dense: got {size}" for size in (2, 3)}
+    assert not measured.complete
+    assert (folder / "junit.xml").read_text().count('message="bench.harness.agreement.WrongAnswer: dense: got ') == 2
+
+
+def test_a_wrong_answer_does_not_hide_another_failure_in_a_worker(tmp_path: Path) -> None:
+    check = "if size == 2: raise WrongAnswer('got 0.3')"
+    folder = write_project(tmp_path / "project", check=check, ending="assert size != 3")
+    code, said = run_pytest(folder, "bench", "-n1", "--record=run.json")
+    assert code == 1, said
+    assert "bench_x[2]: WRONG: got 0.3" in said
+
+
 def test_an_interrupted_run_leaves_the_finished_scenarios(tmp_path: Path) -> None:
     folder = write_project(tmp_path / "project", ending="if size == 2: raise KeyboardInterrupt")
     code, said = run_pytest(folder, "bench", "-n1", "--record=run.json", "--compare=require")

@@ -63,6 +63,17 @@ def make_model(make_config: Callable[..., MoEVLMConfig]) -> Callable[..., MoEVLM
 
 
 @pytest.fixture
+def checkpoint() -> Callable[..., None]:
+    """Make a model recompute its layers in the backward pass; keywords as torch's checkpoint takes them."""
+
+    def enable(model: MoEVLM, **options: bool) -> None:
+        newest = getattr(model, "activation_checkpointing_enable", None)  # from transformers 5.23
+        (newest or model.gradient_checkpointing_enable)(options or None)
+
+    return enable
+
+
+@pytest.fixture
 def make_prompt() -> Callable[..., torch.Tensor]:
     """Draw random text tokens (B, S), with `image_tokens` image tokens from position 2 on."""
 

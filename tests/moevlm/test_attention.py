@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from moevlm import prefill
+from moevlm.attention import mask_of_few
 from moevlm.generation import answer
 from moevlm.kernels.cpu import step
 from moevlm.kernels.cpu.build import load
@@ -63,7 +64,7 @@ def test_logits_and_cache_are_those_of_a_prompt_one_longer(make_model, make_prom
     state = prefill(model, {"input_ids": ids_BS[:, :19]}, max_new_tokens=4)
     with torch.inference_mode():
         found = model.model.language_model(
-            input_ids=ids_BS[:, 19:], position_ids=torch.full((2, 1), 19), past_key_values=state.cache
+            input_ids=ids_BS[:, 19:], position_ids=torch.full((2, 1), 19), cache=state.cache
         ).last_hidden_state
         expected = model.model.language_model(input_ids=ids_BS).last_hidden_state[:, -1:]
     assert len(count_attends) == 2
@@ -89,7 +90,21 @@ def with_biases(model):
             projection.bias = nn.Parameter(torch.zeros(projection.out_features))
 
 
-@pytest.mark.parametrize("change", [as_eager, with_an_adapter, with_biases])
+def watched(name):
+    """Hook a part of every layer's attention, to see what it returns."""
+
+    def watch(model):
+        for layer in model.model.language_model.layers:
+            layer.self_attn.get_submodule(name).register_forward_hook(lambda *_: None)
+
+    watch.__name__ = f"watched {name}"
+    return watch
+
+
+CHANGES = [as_eager, with_an_adapter, with_biases, watched("q_proj"), watched("v_proj"), watched("q_norm")]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_the_operator_does_not_know_is_left_to_the_parts(model, make_prompt, count_attends, change):
     inputs = {"input_ids": make_prompt(2, 20)}
     expected = answer(model, inputs, max_new_tokens=NEW_TOKENS)
@@ -102,3 +117,33 @@ def test_what_the_operator_does_not_know_is_left_to_the_parts(model, make_prompt
 def test_a_cache_that_is_not_ours_is_left_to_the_parts(model, make_prompt, count_attends):
     model.generate(make_prompt(2, 20), max_new_tokens=3, do_sample=False)
     assert not count_attends
+
+
+@pytest.mark.parametrize(("num_queries", "num_keys"), [(1, 1), (1, 9), (5, 5), (15, 15), (3, 7)])
+def test_few_keys_are_seen_up_to_each_querys_own(num_queries, num_keys):
+    is_seen = mask_of_few(torch.empty(2, 4, num_queries, 8), torch.empty(2, 2, num_keys, 8))
+    first = num_keys - num_queries
+    expected = [[key <= first + query for key in range(num_keys)] for query in range(num_queries)]
+    assert is_seen[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(("num_keys", "device"), [(16, "cpu"), (9, "meta")])
+def test_other_keys_need_no_mask_written_out(num_keys, device):
+    states = torch.empty(2, 4, num_keys, 8, device=device)
+    assert mask_of_few(states, states) is None
+
+
+@pytest.mark.parametrize("name", ["v_proj", "q_norm", "k_norm", "o_proj"])
+def test_a_hook_changes_prompt_and_steps_as_a_changed_weight_does(make_model, make_prompt, name):
+    hooked, changed, inputs = *(make_model(head_dim=64) for _ in range(2)), {"input_ids": make_prompt(2, 20)}
+    before = answer(hooked, inputs, max_new_tokens=NEW_TOKENS)
+    for model in (hooked, changed):
+        for layer in model.model.language_model.layers:
+            part = layer.self_attn.get_submodule(name)
+            if model is changed:
+                part.weight.data *= 2
+            else:
+                part.register_forward_hook(lambda _part, _inputs, output: 2 * output)
+    found = answer(hooked, inputs, max_new_tokens=NEW_TOKENS)
+    assert torch.equal(found, answer(changed, inputs, max_new_tokens=NEW_TOKENS))
+    assert not torch.equal(found, before)

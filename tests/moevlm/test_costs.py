@@ -5,6 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fixtures.models import build_twins
+from moevlm.compat import CACHE
 from moevlm.costs import Cost, Part, expected_distinct_experts, kv_bytes_per_token, phase_cost
 from moevlm.presets import preset_config
 from moevlm.tokenizer import IMAGE_TOKEN_ID
@@ -56,9 +57,9 @@ def test_prefill_flops_are_what_torch_counts(arm: str) -> None:
 def test_decode_flops_are_what_torch_counts(arm: str) -> None:
     model = build(arm)
     with torch.inference_mode():
-        cache = model(input_ids=prompt(), use_cache=True).past_key_values
+        cache = model(input_ids=prompt(), use_cache=True)[CACHE]
     cost = phase_cost(model.config, "decode", batch_size=BATCH_SIZE, seq_len=SEQ_LEN, dtype_bytes=4)
-    assert count_flops(model, input_ids=prompt()[:, :1], past_key_values=cache) == cost.flops
+    assert count_flops(model, input_ids=prompt()[:, :1], cache=cache) == cost.flops
 
 
 def test_vision_flops_are_what_torch_counts() -> None:

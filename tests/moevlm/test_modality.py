@@ -50,6 +50,11 @@ def test_a_token_of_zeros_keeps_its_score() -> None:
     assert mix_scores(torch.tensor([0.3]), torch.tensor([0.9]), zeros, zeros).tolist() == pytest.approx([0.3])
 
 
+def test_a_token_that_is_not_a_number_has_no_score() -> None:
+    states = torch.tensor([[math.nan, 1.0]])
+    assert mix_scores(torch.tensor([0.3]), torch.tensor([0.9]), states, torch.ones(1, 2)).isnan().all()
+
+
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**20), size=st.integers(1, 8), scale=st.floats(1e-3, 1e3))
 def test_attention_scores_stay_within_those_that_went_in(seed: int, size: int, scale: float) -> None:

@@ -63,12 +63,12 @@ def test_only_a_training_model_adds_routing_losses_to_its_loss(make_smoes, promp
 
 
 @pytest.mark.parametrize("name", ["plain", "smoes-attention"])
-def test_checkpointing_changes_no_gradient_of_task_and_routing_losses(make_smoes, prompt, name):
+def test_checkpointing_changes_no_gradient_of_task_and_routing_losses(make_smoes, prompt, checkpoint, name):
     gradients = []
     for is_checkpointed in (False, True):
         model = make_smoes(name, specialization_loss_coef=0.5, load_balance_coef=0.5).train()
         if is_checkpointed:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            checkpoint(model, use_reentrant=False)
         model(**prompt, labels=prompt["input_ids"]).loss.backward()
         gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     assert gradients[0].keys() == gradients[1].keys()
@@ -76,20 +76,20 @@ def test_checkpointing_changes_no_gradient_of_task_and_routing_losses(make_smoes
         torch.testing.assert_close(gradients[1][name_], gradient)
 
 
-def test_reentrant_checkpointing_is_refused(make_smoes, prompt):
+def test_reentrant_checkpointing_is_refused(make_smoes, prompt, checkpoint):
     model = make_smoes().train()
-    model.gradient_checkpointing_enable({"use_reentrant": True})
+    checkpoint(model, use_reentrant=True)
     with pytest.raises(ValueError, match="gradient checkpointing must be non-reentrant"):
         model(**prompt, labels=prompt["input_ids"])
 
 
-def test_only_training_moves_the_state_and_each_step_once(make_smoes, prompt):
+def test_only_training_moves_the_state_and_each_step_once(make_smoes, prompt, checkpoint):
     model = make_smoes("smoes-attention", specialization_momentum=0.5)
     bins = model.model.language_model.layers[0].mlp.bins
     model(**prompt, labels=prompt["input_ids"], output_routing=True)
     assert bins.load_ME.sum() == 0
     model.train()
-    model.gradient_checkpointing_enable()
+    checkpoint(model)
     output = model(**prompt, labels=prompt["input_ids"])
     output.loss.backward()  # computes each layer a second time
     routing, mask_T = output.routing[0], prompt["attention_mask"].bool().flatten()

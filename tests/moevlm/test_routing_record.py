@@ -73,11 +73,11 @@ def test_cached_decode_gives_the_scores_of_one_long_prefill(make_smoes, prompt, 
         )  # fmt: skip
         cache = DynamicCache(config=model.config.text_config)
         start = position_BS[:, :20]
-        model(**prompt, position_ids=start, past_key_values=cache, output_routing=True)
+        model(**prompt, position_ids=start, cache=cache, output_routing=True)
         for step in range(3):
             length = 21 + step
             part = model(
-                more_ids[:, step : step + 1], attention_mask=mask_BS[:, :length], past_key_values=cache,
+                more_ids[:, step : step + 1], attention_mask=mask_BS[:, :length], cache=cache,
                 position_ids=position_BS[:, length - 1 : length], output_routing=True,
             )  # fmt: skip
             for one, all_ in zip(part.routing, whole.routing, strict=True):
@@ -88,9 +88,9 @@ def test_cached_decode_gives_the_scores_of_one_long_prefill(make_smoes, prompt, 
 def test_a_cache_begun_without_scores_is_refused(make_smoes, prompt):
     model = make_smoes()
     cache = DynamicCache(config=model.config.text_config)
-    model(**prompt, past_key_values=cache)
+    model(**prompt, cache=cache)
     with pytest.raises(ValueError, match="on or never, got one begun without in a call with them"):
-        model(torch.tensor([[9], [9]]), past_key_values=cache, output_routing=True)
+        model(torch.tensor([[9], [9]]), cache=cache, output_routing=True)
 
 
 def test_a_cache_begun_with_scores_is_refused_without(make_smoes, prompt):

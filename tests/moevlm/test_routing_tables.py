@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from moevlm import MoEVLMTextConfig, RoutingProfile, apply_profile
+from moevlm.compat import CACHE
 from moevlm.expected_routing import specialized_cross_device_rate
 from moevlm.placement import cross_device_rate
 from moevlm.replay import NUM_ROWS, RecordedRouting, save_routing
@@ -249,9 +250,9 @@ def test_routing_is_the_same_in_one_pass_and_token_by_token(make_model: Make, ma
     for position in range(12):
         step = {"input_ids": ids_BS[:, [position]], "vision_mask_BS": vision_BS[:, [position]]}
         if cache is None:
-            cache = model.model.language_model(**step, use_cache=True).past_key_values
+            cache = model.model.language_model(**step, use_cache=True)[CACHE]
             cache.crop(-1)
-        one = recorded_ids(model, **step, past_key_values=cache, use_cache=True)
+        one = recorded_ids(model, **step, cache=cache, use_cache=True)
         assert torch.equal(one.sort(-1).values, at_once[:, [position]].sort(-1).values)
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from bench.harness.ab.brief import Brief
 from bench.harness.ab.comparison import Comparison
 from bench.harness.ab.decision import decide
+from bench.harness.ab.process import PINNED_GPU
 from bench.harness.ab.stages import PACKAGE, Stages
 from bench.harness.ab.tolerances import limits_of, read_rules
 from bench.harness.ab.types import Trouble
 from bench.harness.ab.worktree import source_tree
+from bench.harness.environment import software, versions
 from bench.harness.measuring import scenario_of
 from bench.harness.verdict import ScenarioVerdict, Verdict
 
@@ -53,6 +55,7 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         stage_2=stage_2,
         verdicts=verdicts,
         seconds=time.monotonic() - started,
+        software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
         profiles=profiles,
     )
 

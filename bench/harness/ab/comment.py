@@ -156,7 +156,8 @@ def _measured(comparison: Comparison) -> str:
     )
     smallest = 100 * SUSPECT_SHARE * SMALLEST_EFFECT
     return (
-        f"{said or 'nothing was measured'}; {comparison.seconds:.0f} s. Times are medians, changes are taken "
+        f"Both sides ran with {comparison.software}. {said or 'Nothing was measured'}; {comparison.seconds:.0f} s. "
+        "Times are medians, changes are taken "
         f"block by block, above 0 is worse, intervals are 95 %. What seems slower by {smallest:.1f} % at first is "
         "measured again, and only fresh launches decide."
     )

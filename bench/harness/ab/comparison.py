@@ -24,6 +24,7 @@ class Comparison:
     stage_2: Sequence[PairedLaunch]
     verdicts: Sequence[ScenarioVerdict]
     seconds: float
+    software: str  # that both sides ran with, for they share one environment
     profiles: Sequence[ScenarioProfile] = ()
 
     def document(self) -> dict[str, Any]:
@@ -37,7 +38,8 @@ class Comparison:
             {"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in self.verdicts
         ]
         profiles = [asdict(one) for one in self.profiles]
-        return {**sides, **stages, "verdicts": said, "profiles": profiles, "seconds": self.seconds}
+        rest = {"verdicts": said, "profiles": profiles, "seconds": self.seconds, "software": self.software}
+        return {**sides, **stages, **rest}
 
     def write(self, path: Path) -> None:
         """Write the document whole or not at all.

@@ -13,6 +13,7 @@ from bench.harness.verdict import EXIT_CODES, ScenarioVerdict, Verdict
 
 SUITE = "ab"
 TAGS = {
+    Verdict.WRONG: "failure",
     Verdict.REGRESSED: "failure",
     Verdict.INCONCLUSIVE: "skipped",
     Verdict.NEW: "skipped",
@@ -24,8 +25,8 @@ def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, strict: bool) 
     """Return the file's text.
 
     Args:
-        verdicts: of all scenarios; REGRESSED is a failure, INCONCLUSIVE and NEW are skipped with the reason, OK and
-            IMPROVED pass, everything else is an error.
+        verdicts: of all scenarios; WRONG and REGRESSED are failures, INCONCLUSIVE and NEW are skipped with the
+            reason, OK and IMPROVED pass, everything else is an error.
         seconds: that the comparison took.
         strict: whether INCONCLUSIVE is a failure too, as it then is for the exit code.
     """

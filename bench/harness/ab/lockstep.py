@@ -6,12 +6,13 @@ both are then started again for the rest.
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.harness.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
 from bench.harness.ab.process import Project, Side, WorkerLost
 from bench.harness.ab.types import PairedLaunch, Trouble
 from bench.harness.ab.workers import EndedEarly, Timeouts, Workers
+from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import MIN_BLOCKS, balanced_orders, count_blocks
 from bench.harness.measuring import scenario_of
 from bench.harness.metrics import METRICS
@@ -172,20 +173,41 @@ def _not_started(node_id: str, lost: WorkerLost, terms: LaunchTerms) -> Trouble:
 
 
 def _worst(scenario: str, ended: Mapping[str, Ended], terms: LaunchTerms) -> Trouble:
-    """Return the more severe of the sides' endings."""
+    """Return the more severe of the sides' endings; of a wrong head it says whether base is wrong too."""
     troubles = [
-        Trouble(scenario=scenario, verdict=_of_end(name, end, terms), why=f"{name}: {end.why or NOTHING_MEASURED}")
+        Trouble(scenario=scenario, verdict=_of_end(name, end, terms), why=_why(name, end, terms))
         for name, end in ended.items()
     ]
-    return max(troubles, key=lambda trouble: SEVERITY[trouble.verdict])
+    worst = max(troubles, key=lambda trouble: SEVERITY[trouble.verdict])
+    if worst.verdict is Verdict.WRONG and BASE in ended and _is_wrong(ended[BASE]):
+        return replace(worst, why=f"{worst.why}; base answers wrongly too: {ended[BASE].why}")
+    return worst
 
 
 def _of_end(name: str, end: Ended, terms: LaunchTerms) -> Verdict:
     if end.outcome == "skipped":
         return Verdict.UNFIT  # two copies do not fit the device
+    if _is_wrong(end):
+        return Verdict.WRONG if _is_heads(name, terms) else Verdict.NEW
     return Verdict.FAILED if end.error in OUT_OF_MEMORY else _verdict(name, terms)
 
 
+def _why(name: str, end: Ended, terms: LaunchTerms) -> str:
+    if _is_wrong(end) and not _is_heads(name, terms):
+        return f"base answers wrongly: {end.why}; nothing to compare with"
+    return f"{name}: {end.why or NOTHING_MEASURED}"
+
+
+def _is_wrong(end: Ended) -> bool:
+    """Tell whether a side's answer did not agree with the oracle's."""
+    return end.error == WrongAnswer.__name__
+
+
 def _verdict(name: str, terms: LaunchTerms) -> Verdict:
-    """Return what a side's failure means: what base cannot run is new. A placebo has base on both sides."""
-    return Verdict.FAILED if name == HEAD and not terms.is_placebo else Verdict.NEW
+    """Return what a side's failure means: what base cannot run is new."""
+    return Verdict.FAILED if _is_heads(name, terms) else Verdict.NEW
+
+
+def _is_heads(name: str, terms: LaunchTerms) -> bool:
+    """Tell whether a side runs head's package: a placebo has base's in both slots."""
+    return name == HEAD and not terms.is_placebo

@@ -21,6 +21,7 @@ CHILD = "bench.harness.ab.child"
 EXIT_S = 20.0  # for a worker that has nothing left to do, and for one that closed its channel, to end by itself
 OUTPUT_SHOWN = 800  # last characters of a lost worker's output
 OWN_OPTIONS = ("--compare=off", "--continue-on-collection-errors", *WITHOUT, "-q")
+PINNED_GPU = "--device=cuda"  # the only one that a worker then sees
 GPU_QUERY = "import sys, torch; print(torch.cuda.get_device_properties(sys.argv[1]).uuid)"
 
 
@@ -149,7 +150,7 @@ def pin_device(name: str) -> Pinned:
     answer = subprocess.run([sys.executable, "-c", GPU_QUERY, asked], capture_output=True, text=True, check=False)
     if answer.returncode:  # no GPU: auto is then the CPU, and the workers refuse a name that does not exist
         return Pinned((f"--device={name}",), {})
-    return Pinned(("--device=cuda",), {"CUDA_VISIBLE_DEVICES": f"GPU-{answer.stdout.strip()}"})
+    return Pinned((PINNED_GPU,), {"CUDA_VISIBLE_DEVICES": f"GPU-{answer.stdout.strip()}"})
 
 
 def _command(side: Side, project: Project, files: Sequence[str], descriptor: int) -> list[str]:

@@ -27,6 +27,7 @@ from bench.harness.wording import counted
 
 PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
 STAGE_1_SHARE = 0.6  # of the budget, at most: what it leaves confirms suspects
+HOPELESS = (Verdict.FAILED, Verdict.WRONG)  # each launch would lose a worker, or answer wrongly
 SCENARIO_BUDGET_S = 0.8  # clock time of one scenario's blocks in one launch, both sides together
 
 
@@ -72,8 +73,12 @@ class Stages:
         launches: list[PairedLaunch] = []
         stop_at = self.deadline - (1 - STAGE_1_SHARE) * self.brief.budget_s
         num_real = 0
-        while num_real < STAGE_1_LAUNCHES and (num_real == 0 or self._fits(len(node_ids), stop_at)):
-            launches += self._launch(node_ids, stage=1)
+        while (
+            (left := self._left(node_ids))
+            and num_real < STAGE_1_LAUNCHES
+            and (num_real == 0 or self._fits(len(left), stop_at))
+        ):
+            launches += self._launch(left, stage=1)
             num_real += not is_placebo(self.number - 1)
         return launches
 
@@ -81,7 +86,7 @@ class Stages:
         """Give suspects fresh launches, as many suspects as the budget can give all of them."""
         by_scenario = {scenario_of(node_id): node_id for node_id in node_ids}
         ranked = [by_scenario[name] for name in suspects(stage_1, self.limits)]
-        chosen = ranked[: self._num_confirmable(len(ranked))]
+        chosen = self._left(ranked[: self._num_confirmable(len(ranked))])
         launches: list[PairedLaunch] = []
         num_real = 0
         while chosen and num_real < STAGE_2_LAUNCHES and self._fits(len(chosen), self.deadline):
@@ -90,6 +95,7 @@ class Stages:
             if num_real == STAGE_2_LOOK:
                 done = cleared(launches, self.limits)
                 chosen = [node_id for node_id in chosen if scenario_of(node_id) not in done]
+            chosen = self._left(chosen)
         return launches
 
     def profile(self, node_ids: Sequence[str], verdicts: Sequence[ScenarioVerdict]) -> list[ScenarioProfile]:
@@ -110,9 +116,12 @@ class Stages:
     def _fits(self, num_scenarios: int, deadline: float) -> bool:
         return time.monotonic() + self.pace.launch_s(num_scenarios) < deadline
 
+    def _left(self, node_ids: Sequence[str]) -> list[str]:
+        """Leave out what would fail again in each launch."""
+        gone = {trouble.scenario for trouble in self.troubles if trouble.verdict in HOPELESS}
+        return [node_id for node_id in node_ids if scenario_of(node_id) not in gone]
+
     def _launch(self, node_ids: Sequence[str], *, stage: int) -> list[PairedLaunch]:
-        gone = {trouble.scenario for trouble in self.troubles if trouble.verdict is Verdict.FAILED}
-        node_ids = [node_id for node_id in node_ids if scenario_of(node_id) not in gone]  # each would lose its worker
         left, placebo = self.deadline - time.monotonic(), is_placebo(self.number)
         what = "base against itself" if placebo else "base against head"
         scenarios = counted(len(node_ids), "scenario")

@@ -24,5 +24,6 @@ class Trouble:
     """A scenario that could not be compared in this launch."""
 
     scenario: str
-    verdict: Verdict  # NEW: base cannot run it; FAILED; UNFIT: no memory, throttled; NOT_COMPARABLE: other inputs
+    # NEW: base cannot run it or is wrong; WRONG: head is; FAILED; UNFIT: no memory, throttled; NOT_COMPARABLE: inputs
+    verdict: Verdict
     why: str

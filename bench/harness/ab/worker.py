@@ -67,7 +67,7 @@ class RemotePaired:
         hashes: Mapping[str, str] | None = None,
         facts: Mapping[str, float] | None = None,  # noqa: ARG002  # as above
     ) -> dict[str, R]:
-        """Check each arm's answer, announce the scenario, run its blocks one by one until the parent has enough.
+        """Check each arm's answer, announce the scenario, then run its blocks one by one as long as the parent asks.
 
         Args:
             call: runs one arm once; must leave nothing behind that changes the next run.

@@ -102,7 +102,8 @@ class Workers:
             else:
                 raise self._lose(WorkerLost(name, f"it must answer {kind.__name__}, got {answer}"))
         if ended:
-            self.abandon(tuple(answers))
+            if answers:  # where both have ended, nobody is left to be told
+                self.abandon(tuple(answers))
             raise EndedEarly(ended)
         return answers
 

@@ -56,10 +56,10 @@ def measure(
 
 
 def _joined(known: Record | None, new: Record) -> Record:
-    """Append a launch to those before; a scenario that one of them lacks keeps those that it has."""
-    scenarios = dict(known.scenarios) if known else {}
+    """Append a launch to those before; a scenario that one lacks keeps those that it has, none if one is wrong."""
+    scenarios, wrong = (dict(known.scenarios), {**known.wrong, **new.wrong}) if known else ({}, dict(new.wrong))
     scenarios.update({name: extend(scenarios.get(name), scenario) for name, scenario in new.scenarios.items()})
-    return replace(new, scenarios=scenarios)
+    return replace(new, scenarios={name: found for name, found in scenarios.items() if name not in wrong}, wrong=wrong)
 
 
 def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
@@ -71,14 +71,20 @@ def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
 
     Returns:
         On the same kind of machine the ratio must be no worse than claimed, within the tolerance that the bundle's
-        own launches give; on another kind, the direction of what was supported must be the same.
+        own launches give; on another kind, the direction of what was supported must be the same. Of a wrong answer no
+        time is taken: it is WRONG.
     """
-    scenarios = here.scenarios if here else {}
     known = _known(bundle.record, here) if here and not differences(bundle.record.kind, here.kind) else None
-    return [_judged(claim, scenarios.get(claim.scenario), known) for claim in bundle.claims]
+    return [_judged(claim, here, known) for claim in bundle.claims]
 
 
-def _judged(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
+def _judged(claim: Claim, here: Record | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
+    if here and (why := here.wrong.get(claim.scenario)):
+        return Reproduced(claim=claim, verdict=Verdict.WRONG, why=why)
+    return _compared(claim, here.scenarios.get(claim.scenario) if here else None, known)
+
+
+def _compared(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
     if here is None or claim.against not in here.arms:
         return Reproduced(claim=claim, verdict=Verdict.MISSING, why="it was not measured here")
     now = speedup(here, claim.against)

@@ -16,6 +16,7 @@ class State:
     wanted: frozenset[str] | None  # scenarios; None as long as nothing has said which there are
     measured: frozenset[str]  # in every launch that is asked for
     not_fitting: Mapping[str, str]  # scenario -> why
+    wrong: Mapping[str, str]  # scenario that answered wrongly and has not been measured since -> in what
     launches: int  # begun
     num_measured: int  # scenarios, once for each launch
 
@@ -23,6 +24,11 @@ class State:
     def left(self) -> frozenset[str]:
         """Return the scenarios that have neither been measured nor found too large."""
         return (self.wanted or frozenset()) - self.measured - frozenset(self.not_fitting)
+
+    @property
+    def wrong_answers(self) -> list[str]:
+        """Say of each scenario that answered wrongly in what."""
+        return [f"{name} answers wrongly: {why}" for name, why in self.wrong.items()]
 
     @property
     def is_done(self) -> bool:
@@ -80,11 +86,13 @@ def state_of(folder: Path, step: Step) -> State:
     records = records_of(folder, step)
     not_fitting = {name: why for record in records for name, why in record.why_not_fitting().items()}
     launches = [frozenset(record.scenarios) for record in records]
+    measured = _in_all(launches, step.launches)
     wanted = frozenset().union(*(record.selected for record in records)) if records else None
     return State(
         wanted=wanted,
-        measured=_in_all(launches, step.launches),
+        measured=measured,
         not_fitting=not_fitting,
+        wrong={name: why for record in records for name, why in record.wrong.items() if name not in measured},
         launches=len(records),
         num_measured=sum(map(len, launches)),
     )
@@ -101,5 +109,10 @@ def _state_of_suites(folder: Path, step: Step) -> State:
     names = [f"suite {number}" for number in range(1, step.suites + 1)]
     done = len(read_qualification(path).suites) if path.exists() else 0
     return State(
-        wanted=frozenset(names), measured=frozenset(names[:done]), not_fitting={}, launches=done, num_measured=done
+        wanted=frozenset(names),
+        measured=frozenset(names[:done]),
+        not_fitting={},
+        wrong={},
+        launches=done,
+        num_measured=done,
     )

@@ -12,12 +12,14 @@ from typing import NamedTuple
 from bench.harness.campaign.plan import Step
 from bench.harness.campaign.state import State, check_same_options, record_path, state_of
 from bench.harness.reading import USAGE_ERROR
+from bench.harness.verdict import EXIT_CODES, Verdict
 
 SUITE_S = 1200.0  # of one suite of `qualify`, the default of `ab`
 GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
 SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice would fail again
 SHORTEST_S = 20.0  # less does not get past imports and peaks
 ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
+WRONG = EXIT_CODES[Verdict.WRONG]
 LOG_SHOWN = 600  # last characters
 
 
@@ -66,16 +68,22 @@ def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str
             said = "" if state.wanted is None else f", {len(state.left)} left"
             note(f"{step.name}: {step.why}{said}; {_left_s(invocation):.0f} s")
             ended = _run(step, state, invocation)
-            trouble = ended.trouble
             if ended.code == USAGE_ERROR and not _has_begun(steps, invocation):
                 raise ValueError(f"steps must be able to start, got of {step.name}: {ended.said}; correct the options")
             before, state = state, state_of(invocation.folder, step)
-            if not trouble and _left_s(invocation) > 0 and not state.is_done and not _may_go_on(step, before, state):
-                trouble = f"{', '.join(sorted(state.left))} failed; see {_log(invocation, step)}"
-            if trouble:
+            if trouble := _trouble(step, ended, before, state, invocation):
                 troubles[step.name] = trouble
                 note(f"{step.name}: {trouble}")
     return troubles
+
+
+def _trouble(step: Step, ended: Ended, before: State, state: State, invocation: Invocation) -> str:
+    """Say why a step cannot go on; empty where another process may bring what is left."""
+    if ended.code == WRONG and state.wrong:
+        return "; ".join(state.wrong_answers)
+    if ended.trouble or state.is_done or _left_s(invocation) <= 0 or _may_go_on(step, before, state):
+        return ended.trouble
+    return f"{', '.join(sorted(state.left))} failed; see {_log(invocation, step)}"
 
 
 def _may_go_on(step: Step, before: State, state: State) -> bool:

@@ -23,7 +23,9 @@ def report(folder: Path, steps: Sequence[Step], troubles: Mapping[str, str]) -> 
     lines = [f"- {name}: {text}" for name, text in troubles.items()]
     for name, state in states.items():
         lines += [f"- {name}: {scenario} {why}" for scenario, why in state.not_fitting.items()]
-        lines += [f"- {name}: {scenario} was not reached" for scenario in sorted(state.left)]
+        if name not in troubles:  # which say it already
+            lines += [f"- {name}: {text}" for text in state.wrong_answers]
+        lines += [f"- {name}: {scenario} was not reached" for scenario in sorted(state.left - set(state.wrong))]
     return "\n".join([markdown_table(HEADERS, rows), *([""] if lines else []), *lines])
 
 

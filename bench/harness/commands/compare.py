@@ -5,13 +5,13 @@ from pathlib import Path
 
 from bench.harness.baseline import FOLDER
 from bench.harness.commands.parsing import Commands
-from bench.harness.comparison import Selection, judge_all, missing_scenarios, open_baseline
+from bench.harness.comparison import Selection, judge_all, missing_scenarios, open_baseline, wrong_scenarios
 from bench.harness.markdown import markdown_table
 from bench.harness.record import Record, merge, read
 from bench.harness.report import HEADERS, rows_of
 from bench.harness.retest import LAUNCHES_TO_CONFIRM
 from bench.harness.sentences import explanations
-from bench.harness.verdict import EXIT_CODES, exit_code
+from bench.harness.verdict import EXIT_CODES, exit_code, worst
 
 
 def add(commands: Commands) -> None:
@@ -29,12 +29,15 @@ def run(options: argparse.Namespace) -> int:
     documents = [read(path) for path in options.records]
     record = Record.from_document(merge(documents) if len(documents) > 1 else documents[0])
     opened = open_baseline(options.baselines, options.baseline, record.kind, record.fingerprint)
+    wrong = wrong_scenarios(record)
     if opened.verdict:
-        print(f"{opened.verdict.value}: {opened.why}")
-        return EXIT_CODES[opened.verdict]
+        for text in (f"{opened.verdict.value}: {opened.why}", *explanations(wrong)):
+            print(text)
+        return EXIT_CODES[worst([opened.verdict, *(verdict.verdict for verdict in wrong)])]
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in record.scenarios.values())
     verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
     print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
+    verdicts.update({verdict.scenario: verdict for verdict in wrong})
     whole = Selection(
         collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
     )

@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 
 from bench.harness.commands.parsing import Commands
+from bench.harness.comparison import wrong_scenarios
 from bench.harness.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
-from bench.harness.markdown import markdown_table
+from bench.harness.markdown import escape, markdown_table
 from bench.harness.record import load
 from bench.harness.report import HEADERS, machine_line, rows_of
+from bench.harness.sentences import explanations
 
 
 def add(commands: Commands) -> None:
@@ -20,9 +22,11 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what a record holds."""
     record = load(options.record)
+    print(f"{escape(machine_line(record))}\n")
     print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {})]))
     deep = extrapolation_rows(extrapolations(record))
     if deep:
         print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
-    print(f"\n{machine_line(record)}")
+    for text in explanations(wrong_scenarios(record)):
+        print(f"\n- {text}")
     return 0

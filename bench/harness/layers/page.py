@@ -20,7 +20,7 @@ from bench.harness.layers.tables import (
     part_rows,
 )
 from bench.harness.layers.times import LayerTimes, read_layers
-from bench.harness.markdown import bullets_or, folded, table_or
+from bench.harness.markdown import bullets_or, escape, folded, table_or
 from bench.harness.record import Record
 from bench.harness.report import machine_line
 
@@ -61,7 +61,9 @@ def page(records: Mapping[Path, Record], command: str) -> str:
         crossing=table_or(ABSENT, CROSSING_HEADERS, crossing_rows(layers)),
         devices=table_or(ABSENT, DEVICE_HEADERS, device_rows(records.values())),
         gpu=GPU_RUN if any(record.kind["device"] == "cuda" for record in records.values()) else NO_GPU,
-        records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
+        records="\n".join(
+            f"- `{path.as_posix()}`: <sub>{escape(machine_line(record))}</sub>" for path, record in records.items()
+        ),
     )
 
 

@@ -50,7 +50,9 @@ def page(records: Mapping[Path, Record], command: str) -> str:
         gpu=GPU_RUN if "cuda" in devices else NO_GPU,
         experts=_sections("###", [cell for cell in cells if cell.benchmark == EXPERTS], _experts),
         decode=_sections("####", [cell for cell in cells if cell.benchmark == DECODE], _decode),
-        records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
+        records="\n".join(
+            f"- `{path.as_posix()}`: <sub>{escape(machine_line(record))}</sub>" for path, record in records.items()
+        ),
         left_out=_left_out(records.values()),
     )
 

@@ -62,6 +62,6 @@ def panels(columns: int, rows: int = 1, *, width: float = 1.0, height: float = 1
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure; the format is the suffix."""
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    """Write a figure, without the date and the version that drew it; the format is the suffix."""
+    figure.savefig(path, metadata={"Creator": None, "Date": None} if path.suffix == ".svg" else None)
     return path

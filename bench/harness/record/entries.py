@@ -2,7 +2,7 @@
 
 import copy
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from pytest_benchmark.stats import Stats
@@ -41,7 +41,7 @@ def arm_entry(primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost |
 
 
 def merge(documents: Sequence[Json]) -> dict[str, Any]:
-    """Join the launches of several records of the same scenarios.
+    """Join the launches of several records of the same scenarios; one that once answered wrongly is left out of all.
 
     Args:
         documents: valid records of one kind of machine.
@@ -52,6 +52,9 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     Raises:
         ValueError: if kinds, scenarios, hashes or units differ, or a launch is there twice; names the scenario.
     """
+    records = [Record.from_document(document) for document in documents]
+    wrong = {name: why for record in records for name, why in record.wrong.items()}
+    documents = [_without(document, wrong) for document in documents]
     records = [Record.from_document(document) for document in documents]
     _check_mergeable(records)
     merged = copy.deepcopy(dict(documents[0]))
@@ -66,8 +69,15 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     }
     merged[KEY]["injected"] = {arm: factor for record in records for arm, factor in record.injected.items()}
     merged[KEY]["complete"] = all(record.complete for record in records)
+    merged[KEY]["wrong"] = [{"scenario": name, "why": why} for name, why in wrong.items()]
     merged[KEY]["filtered"] = any(record.filtered for record in records)
     return seal(merged)
+
+
+def _without(document: Json, scenarios: Collection[str]) -> Json:
+    """Leave scenarios out of a document."""
+    kept = [entry for entry in document["benchmarks"] if entry["extra_info"][KEY]["scenario"] not in scenarios]
+    return {**document, "benchmarks": kept}
 
 
 def _stats(ours: Json, *, with_data: bool) -> dict[str, Any]:

@@ -43,11 +43,13 @@ def _header(headers: Sequence[Json]) -> dict[str, Any]:
         "launch": {
             **headers[0]["launch"],
             "sees_throttling": all(header["launch"]["sees_throttling"] for header in headers),
+            "check_s": max(header["launch"].get("check_s", 0.0) for header in headers),  # they check at the same time
             "workers": [header["launch"] for header in headers],
         },
         "peaks": {name: statistics.median(h["peaks"][name] for h in headers) for name in headers[0]["peaks"]},
         "filtered": any(header["filtered"] for header in headers),
         "failed": [name for header in headers for name in header["failed"]],
+        "wrong": [entry for header in headers for entry in header.get("wrong", [])],
         "not_fitting": [entry for header in headers for entry in header["not_fitting"]],
     }
 

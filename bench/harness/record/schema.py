@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -40,6 +40,7 @@ SERIES_FIELDS: dict[str, tuple[type, ...]] = {
     "facts": (dict,),
     "launches": (list,),
 }
+WRONG_FIELDS: dict[str, tuple[type, ...]] = {"scenario": (str,), "why": (str,)}
 LAUNCH_FIELDS: dict[str, tuple[type, ...]] = {"id": (str,), "samples": (list,), "voided": (int,)}
 COST_UNITS = ("flops", "bytes")
 JSON_NAMES = {
@@ -111,6 +112,7 @@ class Record:
     filtered: bool  # scenarios were deselected
     selected: tuple[str, ...]  # ids of what the run was to measure, or knew to be measured
     not_fitting: tuple[Json, ...]
+    wrong: Mapping[str, str]  # scenario whose answer did not agree with the oracle's -> in what
     promotion: Json | None
     scenarios: Mapping[str, Scenario]
 
@@ -175,14 +177,30 @@ def _parse_record(document: object, path: Path | None) -> Record:
     fields = _fields(header, HEADER_FIELDS, KEY)
     for name in ("peaks", "injected"):
         _check_numbers(fields[name], f"{KEY}.{name}")
+    scenarios = _parse_scenarios(top["benchmarks"])
     return Record(
         **{**fields, "not_fitting": tuple(fields["not_fitting"])},
         path=path,
+        wrong=_parse_wrong(header.get("wrong", []), scenarios, is_complete=fields["complete"]),
         selected=tuple(_checked(header.get("selected", []), (list,), f"{KEY}.selected")),
         filtered=_checked(header.get("filtered", False), (bool,), f"{KEY}.filtered"),
         promotion=_checked(header.get("promotion"), (dict, NoneType), f"{KEY}.promotion"),
-        scenarios=_parse_scenarios(top["benchmarks"]),
+        scenarios=scenarios,
     )
+
+
+def _parse_wrong(entries: object, measured: Collection[str], *, is_complete: bool) -> dict[str, str]:
+    """Demand that what answered wrongly was not measured, and that no run which met it calls itself complete."""
+    where = f"{KEY}.wrong"
+    fields = [
+        _fields(entry, WRONG_FIELDS, f"{where}[{i}]") for i, entry in enumerate(_checked(entries, (list,), where))
+    ]
+    wrong: dict[str, str] = {entry["scenario"]: entry["why"] for entry in fields}
+    if both := [name for name in wrong if name in measured]:
+        raise ValueError(f"{where} must name no scenario that has samples, got {', '.join(both)}")
+    if wrong and is_complete:
+        raise ValueError(f"{KEY}.complete must be false where answers are wrong, got true with {', '.join(wrong)}")
+    return wrong
 
 
 def _parse_scenarios(entries: Sequence[object]) -> dict[str, Scenario]:

@@ -55,7 +55,9 @@ def page(
         figure=picture("Speed-up over batch size", *figures),
         speedups=table_or(ABSENT, SPEEDUP_HEADERS, speedup_rows(gains)),
         workloads=table_or(ABSENT, WORKLOAD_HEADERS, workload_rows(gains)),
-        records="\n".join(f"- `{path.as_posix()}`: {machine_line(record)}" for path, record in records.items()),
+        records="\n".join(
+            f"- `{path.as_posix()}`: <sub>{escape(machine_line(record))}</sub>" for path, record in records.items()
+        ),
         dropped=_left_out(dropped),
         scales=_scales(gains),
         machines="; ".join(dict.fromkeys(describe(record.kind) for record in records.values())),

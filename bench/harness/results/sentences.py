@@ -53,4 +53,4 @@ def _percent(gains: Sequence[Gain]) -> str:
 
 def _at(gain: Gain) -> str:
     floor = f", where the ratio of the floors is {gain.predicted:.2f}" if gain.predicted else ""
-    return f"{gain.speedup.text('.2f', 'x')} as fast at batch {gain.batch_size}{floor}"
+    return f"{gain.factor()} as fast at batch {gain.batch_size}{floor}"

@@ -21,7 +21,7 @@ def speedup_rows(gains: Iterable[Gain]) -> list[tuple[str, ...]]:
         (
             *(gain.scale, PHASES[gain.benchmark], gain.routing, gain.length, str(gain.batch_size), gain.against),
             *(_value(gain, arm) for arm in (PRIMARY, gain.against)),
-            gain.speedup.text(".2f", "x"),
+            gain.factor(),
             f"{gain.predicted:.2f}x" if gain.predicted else "",
             " / ".join(f"{100 * share:.0f} %" for share in gain.floor_share.values()),
             f"{gain.distinct_experts:.1f}" if gain.distinct_experts else "",
@@ -42,7 +42,7 @@ def workload_rows(gains: Iterable[Gain]) -> list[tuple[str, ...]]:
         (
             *(gain.scale, str(gain.params["workload"]), str(gain.batch_size), gain.against),
             *(gain.rate(arm) for arm in (PRIMARY, gain.against)),
-            gain.speedup.text(".2f", "x"),
+            gain.factor(),
             basis(gain),
         )
         for gain in gains

@@ -40,8 +40,8 @@ void score(const Cached<typename P::Value>& cached, const typename P::Value* que
       float sums[4];
       sum_lanes(acc[m], sums);
       for (int64_t j = l; j < std::min(l + 4, cached.length); ++j) {
-        const bool is_hidden = cached.is_seen && !cached.is_seen[j];
-        scores[m * padded + j] = is_hidden ? -std::numeric_limits<float>::infinity() : scale * sums[j - l];
+        const float bias = !cached.is_seen || cached.is_seen[j] ? 0.f : -std::numeric_limits<float>::infinity();
+        scores[m * padded + j] = scale * sums[j - l] + bias;  // added, as SDPA does: NaN stays where nobody looks
       }
     }
   }

@@ -13,11 +13,12 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from moevlm.once import once
 
 SOURCES = Path(__file__).parent
 MAIN = "experts.cpp"
@@ -30,7 +31,7 @@ COMPILE_TIMEOUT_S = 300  # a few seconds are usual
 CPUINFO = Path("/proc/cpuinfo")
 
 
-@cache
+@once
 def load() -> str | None:
     """Load the kernels as `torch.ops.moevlm`, compiling them where this machine's library is not there yet.
 

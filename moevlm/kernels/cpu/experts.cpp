@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "attend_op.h"
+#include "route_op.h"
 #include "routing.h"
 #include "step_ops.h"
 #include "tiles.h"

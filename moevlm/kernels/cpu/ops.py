@@ -3,11 +3,10 @@
 Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a token.
 """
 
-from functools import cache
-
 import torch
 
 from moevlm.kernels.cpu.build import load
+from moevlm.once import once
 
 TIERS = ("generic", "dot", "tiles")  # as the kernels number them: any processor, AVX512-BF16, AMX
 HIDDEN_MULTIPLE, WIDTH_MULTIPLE = 64, 32  # columns and rows that the kernels take at a time
@@ -17,7 +16,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 MOST_SUM_BYTES = 1 << 29  # each thread sums its share of the output in float32; beyond this torch's products take less
 
 
-@cache
+@once
 def tiers() -> tuple[str, ...]:
     """Name what the kernels can use here, the best last; empty where they could not be compiled."""
     if load() is not None:
@@ -40,9 +39,14 @@ def takes(down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> bool:
         and hidden_TH.dtype in DTYPES
         and hidden_size % HIDDEN_MULTIPLE == 0
         and width % WIDTH_MULTIPLE == 0
-        and torch.get_num_threads() * hidden_TH.numel() * torch.float32.itemsize <= MOST_SUM_BYTES
+        and _num_threads() * hidden_TH.numel() * torch.float32.itemsize <= MOST_SUM_BYTES
         and load() is None
     )
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no number of threads enters a graph
+def _num_threads() -> int:
+    return torch.get_num_threads()
 
 
 def is_best(dtype: torch.dtype, tokens_an_expert: float) -> bool:

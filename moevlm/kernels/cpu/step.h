@@ -1,4 +1,4 @@
-// What surrounds attention and experts in a decode step: products of few rows, norms, rotation of heads, top k.
+// What surrounds attention and experts in a decode step: products of few rows, norms, rotation of heads, softmax.
 //
 // At one to a few tokens each of these is bound by reading its weights or, in torch, by the calls that make it up.
 #pragma once
@@ -15,7 +15,6 @@ namespace moevlm {
 
 constexpr int64_t WEIGHT_ROWS = 4;  // read as so many streams
 constexpr int64_t FETCHED_ROWS = 8;  // that far ahead
-constexpr int64_t MOST_CHOICES = 64;  // experts of a token
 
 // output[m, o] = hidden[m] . weight[o] for M rows of hidden and the weight rows [begin, end), multiples of WEIGHT_ROWS.
 template <class P, int M>
@@ -101,7 +100,7 @@ void normalise_and_rotate(const V* row, const V* scale, const V* cos, const V* s
 
 inline int64_t padded_length(int64_t length) { return (length + LANES - 1) / LANES * LANES; }
 
-// Turn scores into shares but for their sum, which is returned; room for the padded length.
+// Turn scores into shares but for their sum, which is returned; room for the padded length. NaN reaches the sum.
 inline float soften(float* scores, int64_t length) {
   const int64_t padded = padded_length(length);
   std::fill(scores + length, scores + padded, -std::numeric_limits<float>::infinity());
@@ -116,22 +115,6 @@ inline float soften(float* scores, int64_t length) {
   for (int64_t l = 0; l < padded; l += LANES) sums += widen_lanes(scores + l);
   for (int lane = 0; lane < LANES; ++lane) sum += sums[lane];
   return sum;
-}
-
-// The `top_k` largest shares, the first of equal ones first; weights are divided by `sum`, or by the chosen ones' own.
-// Shares are overwritten.
-template <class V>
-void choose(float* shares, float sum, int64_t experts, int64_t top_k, bool normalises, int64_t* ids, V* weights) {
-  constexpr float TAKEN = -1.f;  // below any share
-  float found[MOST_CHOICES], chosen = 0;
-  for (int64_t k = 0; k < top_k; ++k) {
-    int64_t best = -1;
-    for (int64_t e = 0; e < experts; ++e)
-      if (shares[e] != TAKEN && (best < 0 || shares[e] > shares[best])) best = e;
-    ids[k] = best, found[k] = shares[best], chosen += shares[best];
-    shares[best] = TAKEN;
-  }
-  for (int64_t k = 0; k < top_k; ++k) narrow(found[k] / (normalises ? chosen : sum), weights + k);
 }
 
 }  // namespace moevlm

@@ -12,7 +12,6 @@ from moevlm.kernels.cpu.build import load
 
 DTYPES = (torch.float32, torch.bfloat16)
 INPUT_MULTIPLE, OUTPUT_MULTIPLE = 64, 4  # columns and rows of weights that the kernels take at a time
-MOST_CHOICES = 64  # experts of a token that the router's kernel has room for
 MOST_ROWS = 8  # beyond, torch's products are as fast, and its threads share the rows (measured: docs/performance.md)
 
 
@@ -148,11 +147,11 @@ def route(
         weight_EH: The router's.
         steering: A table (P, E) and each token's row of it (R,), int64; logits are then row + damping * logits.
         damping: Share of the router's own logits.
-        top_k: K, at most MOST_CHOICES.
+        top_k: K.
         normalises: Whether a token's weights sum to 1.
 
     Returns:
-        Logits (R, E), weights (R, K) in their dtype, and ids (R, K); of equal logits the first expert is chosen.
+        Logits (R, E), weights (R, K) in their dtype, and ids (R, K) as torch.topk names them.
     """
     table, rows = steering or (None, None)
     routing: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = torch.ops.moevlm.route(

@@ -5,7 +5,6 @@
 #include <torch/csrc/stable/tensor.h>
 
 #include <optional>
-#include <tuple>
 #include <vector>
 
 #include "step.h"
@@ -29,6 +28,20 @@ const V* values(const Tensor& tensor) { return static_cast<const V*>(tensor.cons
 template <class V>
 const V* values_or_none(const std::optional<Tensor>& tensor) { return tensor ? values<V>(*tensor) : nullptr; }
 
+// An uninitialised matrix on the CPU. Less than new_empty, which goes through the dispatcher twice.
+Tensor new_matrix(int64_t rows, int64_t columns, int32_t dtype) {
+  const int64_t sizes[2] = {rows, columns}, strides[2] = {columns, 1};
+  AtenTensorHandle made;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(2, sizes, strides, dtype, aoti_torch_device_type_cpu(), 0, &made));
+  return Tensor(made);
+}
+
+int32_t dtype_of(const Tensor& tensor) {
+  int32_t dtype;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(tensor.get(), &dtype));
+  return dtype;
+}
+
 // Write hidden @ weight.T into the columns of rows of `row_size` values that begin at `output`.
 template <class P>
 void product_of(const Tensor& weight, const Tensor& hidden, typename P::Value* output, int64_t row_size) {
@@ -43,7 +56,7 @@ void product_of(const Tensor& weight, const Tensor& hidden, typename P::Value* o
 
 // hidden @ weight.T for few rows; widths are multiples of 64, outputs of 4.
 Tensor few_rows(const Tensor weight, const Tensor hidden) {
-  Tensor output = torch::stable::new_empty(hidden, {hidden.numel() / weight.size(1), weight.size(0)});
+  Tensor output = new_matrix(hidden.numel() / weight.size(1), weight.size(0), dtype_of(hidden));
   const auto run = [&](auto policy) {
     using P = decltype(policy);
     product_of<P>(weight, hidden, static_cast<typename P::Value*>(output.mutable_data_ptr()), weight.size(0));
@@ -93,43 +106,6 @@ Tensor rotated_heads(const Tensor projected, const Tensor q_scale, const Tensor 
     rotated_of<float>(projected, q_scale, k_scale, cos, signed_sin, float(epsilon), queries, output);
   else rotated_of<bfloat16>(projected, q_scale, k_scale, cos, signed_sin, float(epsilon), queries, output);
   return output;
-}
-
-// A router: logits, steered by a table's rows where there are some, and the top k of their softmax.
-template <class V>
-void route_of(const std::optional<Tensor>& table, const std::optional<Tensor>& rows, float damping, bool normalises,
-              Tensor& logits, Tensor& weights, Tensor& ids) {
-  const int64_t tokens = logits.size(0), experts = logits.size(1), top_k = ids.size(1);
-  auto* logit = static_cast<V*>(logits.mutable_data_ptr());
-  auto* weight = static_cast<V*>(weights.mutable_data_ptr());
-  auto* id = static_cast<int64_t*>(ids.mutable_data_ptr());
-  const V* biases = values_or_none<V>(table);
-  const int64_t* row = values_or_none<int64_t>(rows);
-  std::vector<float> shares(padded_length(experts));
-  for (int64_t token = 0; token < tokens; ++token) {
-    V* own = logit + token * experts;
-    if (biases) {
-      STD_TORCH_CHECK(row[token] >= 0 && row[token] < table->size(0), "rows must be in [0, ", table->size(0), "), got ",
-                      row[token]);
-      for (int64_t e = 0; e < experts; ++e)
-        narrow(widen(biases[row[token] * experts + e]) + damping * widen(own[e]), own + e);
-    }
-    for (int64_t e = 0; e < experts; ++e) shares[e] = widen(own[e]);
-    choose(shares.data(), soften(shares.data(), experts), experts, top_k, normalises, id + token * top_k,
-           weight + token * top_k);
-  }
-}
-
-std::tuple<Tensor, Tensor, Tensor> route(const Tensor hidden, const Tensor weight, const std::optional<Tensor> table,
-                                         const std::optional<Tensor> rows, double damping, int64_t top_k,
-                                         bool normalises) {
-  Tensor logits = few_rows(weight, hidden);
-  Tensor weights = torch::stable::new_empty(hidden, {logits.size(0), top_k});
-  Tensor ids = torch::stable::new_empty(hidden, {logits.size(0), top_k}, torch::headeronly::ScalarType::Long);
-  if (hidden.element_size() == sizeof(float))
-    route_of<float>(table, rows, float(damping), normalises, logits, weights, ids);
-  else route_of<bfloat16>(table, rows, float(damping), normalises, logits, weights, ids);
-  return {logits, weights, ids};
 }
 
 }  // namespace

@@ -39,6 +39,17 @@ def test_a_choice_marked_as_anothers_adds_nothing():
     assert not output[3].any()
 
 
+@pytest.mark.parametrize("dtype", BOUNDS)
+def test_nan_reaches_the_tokens_that_chose_it_and_no_other(dtype):
+    gate_up, down, hidden, ids, weights = made(6, dtype)
+    weights[4, 1] = gate_up[ids[1, 0], 3, 7] = torch.nan
+    output = grouped_experts(gate_up, down, hidden, ids, weights)
+    reached = (ids == ids[1, 0]).any(1)
+    reached[4] = True
+    assert output.isnan().all(1).tolist() == output.isnan().any(1).tolist() == reached.tolist()
+    assert not reached.all()
+
+
 def test_it_is_one_graph_for_the_compiler():
     traced = torch.compile(grouped_experts, fullgraph=True, backend="aot_eager")
     inputs = made(9, torch.bfloat16)

@@ -2,6 +2,7 @@
 
 import torch
 from torch.nn.functional import silu
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from moevlm.experts import reference_experts
 from moevlm.kernels.loop import loop_experts
@@ -25,6 +26,16 @@ def test_a_choice_marked_as_anothers_adds_nothing():
     torch.testing.assert_close(loop_experts(gate_up, down, hidden, marked, weights, silu), expected)
 
 
+def test_nan_reaches_the_tokens_that_chose_it_and_no_other():
+    gate_up, down, hidden, ids, weights = made(6)
+    weights[4, 1] = gate_up[ids[1, 0], 3, 7] = torch.nan
+    output = loop_experts(gate_up, down, hidden, ids, weights, silu)
+    reached = (ids == ids[1, 0]).any(1)
+    reached[4] = True
+    assert output.isnan().all(1).tolist() == output.isnan().any(1).tolist() == reached.tolist()
+    assert not reached.all()
+
+
 def test_no_tokens_give_no_rows():
     assert loop_experts(*made(0), silu).shape == (0, 8)
 
@@ -37,3 +48,25 @@ def test_gradients_agree_with_finite_differences():
         return loop_experts(gate_up, down, hidden, ids, weights, silu)
 
     assert torch.autograd.gradcheck(run, leaves)
+
+
+class CountOf(TorchDispatchMode):
+    """Count the tensors of a shape that operations make."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape, self.count = shape, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        self.count += isinstance(output, torch.Tensor) and output.shape == self.shape
+        return output
+
+
+def test_the_gradient_of_all_experts_is_made_once_not_once_an_expert():
+    gate_up, down, hidden, ids, weights = made(40)
+    assert len(ids.unique()) == len(down) == 4
+    output = loop_experts(gate_up.requires_grad_(), down, hidden, ids, weights, silu)
+    with CountOf(gate_up.shape) as made_so:
+        output.sum().backward()
+    assert 1 <= made_so.count < 4

@@ -133,6 +133,32 @@ def test_a_token_that_is_not_a_number_spoils_no_other(tier, dtype, num_tokens):
     assert actual[[token for token in range(num_tokens) if token != 1]].isfinite().all()
 
 
+@pytest.mark.parametrize("num_tokens", [3, 40])
+@pytest.mark.parametrize("at", [("gate_up", 3), ("gate_up", 35), ("down", 7)], ids=["gate", "up", "down"])
+@pytest.mark.parametrize(("tier", "dtype"), TIERS_AND_DTYPES)
+def test_nan_in_an_expert_reaches_the_tokens_that_chose_it_and_no_other(tier, dtype, at, num_tokens):
+    (gate_up, down), hidden = make_weights(4, 32, 64, dtype), make_tokens(num_tokens, 64, dtype)
+    ids, by = choose(num_tokens, 2, 4, dtype)
+    part, row = at
+    (gate_up if part == "gate_up" else down)[2, row, 5] = torch.nan  # of a row of down: one column of the output
+    is_nan = ops.swiglu_experts(gate_up, down, hidden, ids, by, tier=tier).isnan()
+    expected = torch.zeros_like(is_nan)
+    expected[(ids == 2).any(1), slice(5, 6) if part == "down" else slice(None)] = True
+    assert expected.any()
+    assert torch.equal(is_nan, expected)
+
+
+@pytest.mark.parametrize("num_tokens", [3, 40])
+@pytest.mark.parametrize(("tier", "dtype"), TIERS_AND_DTYPES)
+def test_nan_in_a_choices_weight_reaches_its_token_alone(tier, dtype, num_tokens):
+    weights, hidden = make_weights(4, 32, 64, dtype), make_tokens(num_tokens, 64, dtype)
+    ids, by = choose(num_tokens, 2, 4, dtype)
+    by[1, 0] = torch.nan
+    is_nan = ops.swiglu_experts(*weights, hidden, ids, by, tier=tier).isnan()
+    assert is_nan[1].all()
+    assert is_nan.any(1).sum() == 1
+
+
 @pytest.mark.parametrize(("tier", "dtype"), TIERS_AND_DTYPES)
 def test_gates_far_beyond_exps_range_are_right(tier, dtype):
     weights, hidden = make_weights(2, 32, 64, dtype), 300 * make_tokens(9, 64, dtype)

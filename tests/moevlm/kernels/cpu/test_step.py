@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from moevlm.kernels.cpu import step
 from moevlm.kernels.cpu.build import load
@@ -9,6 +10,7 @@ from moevlm.kernels.cpu.build import load
 pytestmark = pytest.mark.skipif(load() is not None, reason="no C++ compiler")
 BOUNDS = {torch.float32: 1e-5, torch.bfloat16: 1e-2}  # relative, of a norm over all values
 EPSILON = 1e-6
+NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 
 
 @pytest.fixture(params=list(BOUNDS))
@@ -24,6 +26,13 @@ def assert_near(found, expected):
     error = (found.double() - expected).norm() / expected.norm()
     assert found.shape == expected.shape
     assert error < BOUNDS[found.dtype]
+
+
+def assert_same_kind(found, expected):
+    """NaN, both infinities and numbers are where they should be."""
+    assert not expected.isfinite().all()
+    for kind in (torch.isnan, torch.isposinf, torch.isneginf):
+        assert torch.equal(kind(found), kind(expected))
 
 
 def normalised(rows):
@@ -67,6 +76,15 @@ def test_heads_turn_as_complex_numbers_do(dtype):
     turn = torch.complex(tables[0][:, : width // 2].double(), tables[1][:, width // 2 :].double())
     turned = torch.complex(heads[..., : width // 2], heads[..., width // 2 :]) * turn[:, None]
     assert_near(found, torch.cat([turned.real, turned.imag], -1))
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_what_is_not_finite_comes_out_of_a_product_and_a_norm_as_of_torchs(dtype, value):
+    weight, hidden, scale = (normal(*shape, dtype=dtype) for shape in [(8, 64), (3, 64), (64,)])
+    weight[5, 1] = hidden[1, 7] = scale[9] = value
+    rows, inner = hidden.double(), weight.double()
+    assert_same_kind(step.few_rows(weight, hidden), rows @ inner.T)
+    assert_same_kind(step.rms_norm(hidden, scale, EPSILON), F.rms_norm(rows, (64,), scale.double(), EPSILON))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +193,27 @@ def test_each_sample_attends_as_it_does_alone(dtype):
     assert torch.equal(attend(hidden, heads, memory, None, 20), torch.cat(alone))
 
 
+@pytest.mark.parametrize("part", [0, 1], ids=["key", "value"])
+@pytest.mark.parametrize("is_hidden", [False, True])
+@pytest.mark.parametrize("slot", [5, 39])
+def test_nan_in_the_cache_comes_out_of_the_heads_that_share_it(dtype, part, is_hidden, slot):
+    hidden, heads, memory = token(dtype, 6)
+    mask = torch.ones(NUM_SAMPLES, 1, 1, slot + 1, dtype=torch.bool)
+    mask[1, ..., 2] = not is_hidden  # SDPA adds minus infinity to a score and multiplies a value by 0: NaN stays
+    memory[part][1, 0, 2, 7] = torch.nan
+    expected = torch.zeros(NUM_SAMPLES, 1, 6, WIDTH, dtype=torch.bool)
+    expected[(1, 0, slice(3), slice(None) if part == 0 else 7)] = True
+    assert torch.equal(attend(hidden, heads, memory, mask, slot).isnan().view_as(expected), expected)
+
+
+def test_nan_in_a_new_token_comes_out_of_all_heads_of_its_sample(dtype):
+    hidden, heads, memory = token(dtype, 6)
+    hidden[1, 0, 3] = torch.nan
+    is_nan = attend(hidden, heads, memory, None, 20).isnan()
+    assert is_nan[1].all()
+    assert not is_nan[[0, 2]].any()
+
+
 def test_a_token_beyond_the_memory_is_refused(dtype):
     hidden, heads, memory = token(dtype, 4)
     with pytest.raises(RuntimeError, match=r"slot must be in \[0, 40\), got 40"):
@@ -197,41 +236,9 @@ def test_attention_of_other_shapes_is_left_to_torch():
         assert not step.takes_attention(hidden, heads._replace(cos=heads.cos[:1]), cached)
 
 
-@pytest.mark.parametrize(("num_experts", "top_k"), [(4, 1), (16, 2), (128, 8), (8, 8)])
-@pytest.mark.parametrize("is_steered", [False, True])
-@pytest.mark.parametrize("normalises", [False, True])
-def test_routing_takes_the_largest_shares_of_a_softmax_in_float64(dtype, num_experts, top_k, is_steered, normalises):
-    hidden, weight = normal(5, 64, dtype=dtype), normal(num_experts, 64, dtype=dtype, seed=1)
-    steering = (normal(7, num_experts, dtype=dtype, seed=2), torch.tensor([6, 0, 3, 3, 1])) if is_steered else None
-    logits, weights, ids = step.route(hidden, weight, steering, damping=0.25, top_k=top_k, normalises=normalises)
-    own = (hidden.double()[:, None] * weight.double()).sum(-1)
-    assert_near(logits, own if steering is None else steering[0][steering[1]].double() + own / 4)
-    shares = logits.double().softmax(-1)
-    order = shares.argsort(dim=-1, descending=True, stable=True)[:, :top_k]
-    assert torch.equal(ids, order)
-    chosen = shares.gather(1, order)
-    assert_near(weights, chosen / chosen.sum(-1, keepdim=True) if normalises else chosen)
-
-
-def test_routing_of_what_is_no_number_still_names_experts(dtype):
-    hidden = torch.full((1, 64), float("nan"), dtype=dtype)
-    ids = step.route(hidden, torch.ones(8, 64, dtype=dtype), None, damping=1.0, top_k=3, normalises=True)[2]
-    assert ids.tolist() == [[0, 1, 2]]
-
-
-def test_a_row_that_the_table_does_not_have_is_refused(dtype):
-    hidden, table = torch.ones(1, 64, dtype=dtype), torch.ones(7, 8, dtype=dtype)
-    with pytest.raises(RuntimeError, match=r"rows must be in \[0, 7\), got 7"):
-        step.route(hidden, torch.ones(8, 64, dtype=dtype), (table, torch.tensor([7])), damping=1.0, top_k=1,
-                   normalises=True)  # fmt: skip
-
-
 @pytest.mark.parametrize("is_padded", [False, True])
-def test_operators_say_what_they_return_and_what_they_write(dtype, is_padded):
+def test_attention_says_what_it_returns_and_what_it_writes(dtype, is_padded):
     checks = ("test_schema", "test_faketensor")
     hidden, heads, memory = token(dtype, 4)
     seen = torch.ones(NUM_SAMPLES, 1, 1, 4, dtype=torch.bool) if is_padded else None
     torch.library.opcheck(torch.ops.moevlm.attend, (hidden, *heads, EPSILON, *memory, 3, seen, 0.3), test_utils=checks)
-    steering = (normal(7, 8, dtype=dtype), torch.tensor([1, 2, 3])) if is_padded else (None, None)
-    router = (hidden[:, 0], normal(8, HIDDEN_SIZE, dtype=dtype), *steering, 0.5, 2, True)
-    torch.library.opcheck(torch.ops.moevlm.route, router, test_utils=checks)

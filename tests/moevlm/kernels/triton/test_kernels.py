@@ -118,6 +118,25 @@ def test_nan_in_one_token_stays_there(way):
     assert output.isnan().any(1).tolist() == [False] * 4 + [True, False]
 
 
+@pytest.mark.parametrize("at", [("gate_up", 3), ("gate_up", 35), ("down", 7)], ids=["gate", "up", "down"])
+@pytest.mark.parametrize("way", TILES)
+def test_nan_in_an_expert_reaches_the_tokens_that_chose_it_and_no_other(way, at):
+    (gate_up, down), (hidden, ids, shares) = weights_of(8, 64, 32), routed(6, 8, 2, 64)
+    part, row = at
+    (gate_up if part == "gate_up" else down)[ids[1, 0], row, 5] = torch.nan  # of a row of down: one column
+    expected = torch.zeros_like(hidden, dtype=torch.bool)
+    expected[(ids == ids[1, 0]).any(1), slice(5, 6) if part == "down" else slice(None)] = True
+    assert torch.equal(ops.run_experts(tiling(way), gate_up, down, hidden, ids, shares).isnan(), expected)
+
+
+@pytest.mark.parametrize("way", TILES)
+def test_nan_in_a_choices_weight_reaches_its_token_alone(way):
+    hidden, ids, shares = routed(6, 8, 2, 64)
+    shares[4, 1] = torch.nan
+    output = ops.run_experts(tiling(way), *weights_of(8, 64, 32), hidden, ids, shares)
+    assert output.isnan().all(1).tolist() == output.isnan().any(1).tolist() == [False] * 4 + [True, False]
+
+
 @pytest.mark.parametrize("way", TILES)
 def test_rows_beyond_the_bound_are_computed_in_parts(way, monkeypatch):
     monkeypatch.setattr("moevlm.kernels.triton.ops.MOST_ROW_BYTES", 3 * 2 * 64 * 4)  # three tokens at a time
@@ -154,3 +173,11 @@ def test_the_fused_dense_twin_equals_all_experts_with_weight_one(sizes, num_toke
     output = ops.run_dense(fused, *weights, hidden)
     assert output.shape == (num_tokens, hidden_size)
     assert num_tokens == 0 or error(output, expected) < BOUNDS[dtype]
+
+
+@pytest.mark.parametrize("row", [3, 35], ids=["gate", "up"])
+def test_nan_in_the_fused_dense_twin_reaches_every_token(row):
+    (gate_up, down), (hidden, _, _) = weights_of(4, 64, 32), routed(5, 4, 1, 64)
+    gate_up[1, row, 7] = torch.nan
+    fused = Tiling(way="fused", tiles=(Tile(16, 16, 32, 4, 2),), is_measured=False)
+    assert ops.run_dense(fused, gate_up, down, hidden).isnan().all()

@@ -1,0 +1,9 @@
+"""Rules for every test: what transformers or torch will take away must not be used."""
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Turn warnings of coming removals into errors; `pytest bench` of a user only shows them."""
+    config.addinivalue_line("filterwarnings", "error::FutureWarning")
+    config.addinivalue_line("filterwarnings", "error:.*deprecated.*:DeprecationWarning:moevlm")
