@@ -32,7 +32,7 @@ def cell_of(image: Image.Image, cut: int = 0, form: str = "PNG") -> dict[str, An
 
 NAN = cell_of(Image.new("F", (4, 4), float("nan")), form="TIFF")
 CUT = cell_of(Image.effect_noise((40, 30), 50), cut=300)
-BOMB = {"bytes": cell_of(Image.new("1", (20_000, 20_000)))["bytes"], "path": None}
+BOMB = {"bytes": cell_of(Image.new("1", (5_000, 5_000)))["bytes"], "path": None}
 
 
 @pytest.fixture(scope="module")
