@@ -34,7 +34,6 @@ with tempfile.TemporaryDirectory() as folder:
     MoEVLM(config).save_pretrained(folder)
     build_processor(config).save_pretrained(folder)
     model, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
-model.set_experts_implementation("moevlm")
 inputs = processor(images=[Image.new("RGB", (90, 60))], text=["<image>What is it?"], return_tensors="pt")
 generated = model.eval().generate(**inputs, max_new_tokens=4, do_sample=False)[0, -4:].tolist()
 state = prefill(model, inputs, max_new_tokens=4)

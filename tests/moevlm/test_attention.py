@@ -133,17 +133,25 @@ def test_other_keys_need_no_mask_written_out(num_keys, device):
     assert mask_of_few(states, states) is None
 
 
-@pytest.mark.parametrize("name", ["v_proj", "q_norm", "k_norm", "o_proj"])
-def test_a_hook_changes_prompt_and_steps_as_a_changed_weight_does(make_model, make_prompt, name):
+def double_output(part):
+    part.register_forward_hook(lambda _part, _inputs, output: 2 * output)
+
+
+def double_input(part):
+    part.register_forward_pre_hook(lambda _part, inputs: (2 * inputs[0],))
+
+
+@pytest.mark.parametrize(
+    ("name", "hook"), [("v_proj", double_output), ("v_proj", double_input), ("o_proj", double_output),
+                       ("q_norm", double_output), ("k_norm", double_output)],
+)  # fmt: skip
+def test_a_hook_changes_prompt_and_steps_as_a_changed_weight_does(make_model, make_prompt, name, hook):
     hooked, changed, inputs = *(make_model(head_dim=64) for _ in range(2)), {"input_ids": make_prompt(2, 20)}
     before = answer(hooked, inputs, max_new_tokens=NEW_TOKENS)
-    for model in (hooked, changed):
-        for layer in model.model.language_model.layers:
-            part = layer.self_attn.get_submodule(name)
-            if model is changed:
-                part.weight.data *= 2
-            else:
-                part.register_forward_hook(lambda _part, _inputs, output: 2 * output)
+    for layers in zip(*(model.model.language_model.layers for model in (hooked, changed)), strict=True):
+        parts = [layer.self_attn.get_submodule(name) for layer in layers]
+        hook(parts[0])
+        parts[1].weight.data *= 2
     found = answer(hooked, inputs, max_new_tokens=NEW_TOKENS)
     assert torch.equal(found, answer(changed, inputs, max_new_tokens=NEW_TOKENS))
     assert not torch.equal(found, before)

@@ -87,6 +87,14 @@ def test_the_default_compiler_computes_the_same(make_model, make_prompt):
         torch.testing.assert_close(torch.compile(decoder)(ids_BS)[0], decoder(ids_BS)[0], rtol=1e-4, atol=1e-4)
 
 
+def test_widths_that_no_kernel_takes_are_one_graph_too(make_model, make_prompt):
+    decoder = make_model(hidden_size=36, moe_intermediate_size=20).model.language_model
+    layer, hidden_BSH = decoder.layers[0].mlp, torch.randn(2, 3, 36)
+    with torch.no_grad():
+        traced = torch.compile(layer, fullgraph=True, backend="eager")
+        torch.testing.assert_close(traced(hidden_BSH), layer(hidden_BSH))
+
+
 def test_odd_widths_compile_in_parts(make_model, make_prompt):
     decoder = make_model(hidden_size=34, moe_intermediate_size=18).model.language_model
     layer, hidden_BSH = decoder.layers[0].mlp, torch.randn(2, 3, 34)
