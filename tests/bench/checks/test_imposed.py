@@ -227,16 +227,17 @@ def test_tokens_of_a_peer_may_differ_from_the_first_near_tie_on_alone():
         case.checks.tokens(found_BN, "moe", "peer")
 
 
-def test_a_prompt_is_compared_once_a_batch_and_profile():
+def test_a_prompt_is_compared_once_a_batch_profile_and_backend():
     case, calls = make(), []
 
     def read(arm: str) -> None:
         calls.append(arm)
         prefill(case.twins[arm], case.checks.tensors, max_new_tokens=1)
 
-    for _ in range(2):
+    for backend in ("moevlm", "moevlm", "eager"):
+        case.twins["moe"].set_experts_implementation(backend)
         case.checks.prompt(read)("moe")
-    assert calls == ["moe"]
+    assert calls == ["moe", "moe"]
 
 
 def test_the_oracle_is_asked_once_for_a_sample(monkeypatch):
