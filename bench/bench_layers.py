@@ -31,7 +31,6 @@ from moevlm.routing_profiles import RoutingProfile
 GIVEN: dict[str, Callable[[Any, LayerCalls], tuple[torch.Tensor, torch.Tensor]]] = {
     # a part -> from what it gave alone and its layer's calls: the tensor to check, and what the pass gave there
     "layers": lambda output, calls: (output.hidden_BSH, calls["layer"].output.hidden_BSH),
-    "layers": lambda output, calls: (output.hidden_BSH, calls["layer"].output.hidden_BSH),
     "router": lambda output, calls: (output.logits_TE, calls["router"].output.logits_TE),
     "norms": lambda output, calls: (output, calls["layer"].output.hidden_BSH),
     "attention": lambda output, calls: (output[0], calls["attention"].output[0]),
