@@ -35,16 +35,23 @@ class Decoding:
 
     def check(self, checks: PassChecks) -> Callable[[str], None]:
         """Return the check of an arm: prompt and steps by the oracle, what a graph replays by the plain steps."""
-        steps = checks.steps(
-            lambda arm, state, num: decode_steps(self.models[arm], state, num_steps=num), self.num_steps
-        )
+        memories = {arm: decoder.memory if decoder else None for arm, decoder in self.decoders.items()}
+        steps = checks.steps(self._as_it_stands, self.num_steps, memories)
 
         def check(arm: str) -> None:
             steps(arm)
             if self.decoders[arm]:
-                check_replays(self(arm), self.plainly(arm), bound=checks.bound(arm), arm=arm)
+                plain = self._as_it_stands(arm, self.states[arm], self.num_steps)
+                check_replays(self(arm), plain, bound=checks.bound(arm), arm=arm)
 
         return check
+
+    def _as_it_stands(self, arm: str, state: DecodeState, num_steps: int) -> DecodeState:
+        """Go on from a state by what is timed, but for the graph that replays it: hooks are called."""
+        decoder = self.decoders[arm]
+        if decoder:
+            return decoder.decode_steps(state, num_steps=num_steps, replayed=False)
+        return decode_steps(self.models[arm], state, num_steps=num_steps)
 
     def plainly(self, arm: str) -> DecodeState:
         """Do the same without a graph, which calls no hooks."""

@@ -3,10 +3,19 @@
 # transformers' methods carry no annotations.
 # mypy: allow-untyped-calls
 
+import warnings
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from transformers import CLIPVisionConfig, GenerationConfig, PreTrainedConfig
+from transformers import (
+    CLIPVisionConfig,
+    GenerationConfig,
+    LlavaNextConfig,
+    PreTrainedConfig,
+    Qwen3Config,
+    Qwen3MoeConfig,
+)
 
 from moevlm.compat import CACHE
 
@@ -26,22 +35,35 @@ INHERITED_FIELDS = frozenset(
 )  # fmt: skip
 
 
+ALIKE = 0.8  # of difflib's ratio: num_expert is num_experts misspelled
+
+
 def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
     if not holds:
         raise ValueError(f"{rule}, got {value}; {remedy}")
 
 
-def _check_fields(config: PreTrainedConfig, others: Mapping[str, Any]) -> None:
-    """Refuse fields that nothing reads: a misspelled one, or another model's such as `sliding_window`."""
+def _check_fields(config: PreTrainedConfig, others: Mapping[str, Any], *family: type[PreTrainedConfig]) -> None:
+    """Refuse a misspelled field, and one by which the family's models compute something else; warn of any other.
+
+    Args:
+        config: Ours.
+        others: What it was given besides its fields and those of transformers' base class.
+        family: transformers' configurations of the same kind of model.
+    """
     generation = GenerationConfig().to_dict()  # saved in old configurations, which transformers drops
-    unknown = [
-        name
-        for name, value in others.items()
-        if value is not None and not name.startswith("_") and name not in INHERITED_FIELDS and name not in generation
-    ]
-    known = sorted(name for name in vars(type(config)).get("__annotations__", ()) if not name.startswith("_"))
-    rule = f"{type(config).__name__} has the fields {', '.join(known)}"
-    _require(not unknown, rule, ", ".join(unknown), "correct the name or leave it out")
+    names = {name for name, value in others.items() if value is not None and not name.startswith("_")}
+    names -= INHERITED_FIELDS | generation.keys()
+    if not names:
+        return
+    own = [name for name, kind in vars(type(config))["__annotations__"].items() if "ClassVar" not in str(kind)]
+    theirs = {name: value for kind in family for name, value in kind().to_dict().items()}
+    other = {name for name in names if name in theirs and others[name] != theirs[name]}
+    misspelled = {name for name in names - theirs.keys() if get_close_matches(name, own, cutoff=ALIKE)}
+    rule = f"{type(config).__name__} has the fields {', '.join(sorted(own))}"
+    _require(not other | misspelled, rule, ", ".join(sorted(other | misspelled)), "correct the name or leave it out")
+    if unread := sorted(names - theirs.keys()):
+        warnings.warn(f"{rule}; nothing reads {', '.join(unread)}", stacklevel=4)
 
 
 class MoEVLMTextConfig(PreTrainedConfig):
@@ -76,7 +98,7 @@ class MoEVLMTextConfig(PreTrainedConfig):
             the tensors of an MoE whose experts have this width; None = one run of `intermediate_size`.
 
     Raises:
-        ValueError: A size is below 1, two sizes do not fit each other, or a field is unknown.
+        ValueError: A size is below 1, two sizes do not fit each other, a field is misspelled or another model's.
     """
 
     model_type = "moevlm_text"
@@ -121,7 +143,7 @@ class MoEVLMTextConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Derive head_dim and check that the sizes fit each other."""
-        _check_fields(self, kwargs)
+        _check_fields(self, kwargs, Qwen3Config, Qwen3MoeConfig)
         self._validate_sizes()
         if self.head_dim is None:
             _require(
@@ -253,7 +275,7 @@ class MoEVLMConfig(PreTrainedConfig):
         image_grid_pinpoints: None = fixed scheme, one tile an image; a list of (height, width) in pixels = anyres.
 
     Raises:
-        ValueError: The image token is outside the vocabulary, or a choice or a field is unknown.
+        ValueError: The image token is outside the vocabulary, or a choice a field is misspelled or another model's.
     """
 
     model_type = "moevlm"
@@ -271,7 +293,7 @@ class MoEVLMConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Build the parts from dicts and check that they fit each other."""
-        _check_fields(self, kwargs)
+        _check_fields(self, kwargs, LlavaNextConfig)
         for name, config_class in self.sub_configs.items():
             part = getattr(self, name)
             if not isinstance(part, config_class):

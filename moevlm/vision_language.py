@@ -53,6 +53,8 @@ class MoEVLMModel(BestExperts, LlavaNextModel):
         check_arguments(type(self).get_image_features, kwargs)
         chosen = {"vision_feature_layer": vision_feature_layer,
                   "vision_feature_select_strategy": vision_feature_select_strategy}  # fmt: skip
+        if pixel_values is None:
+            raise ValueError("pixel_values must hold images, got None; leave it out of a request without any")
         if image_sizes is None:
             if pixel_values.dim() != 4:
                 raise ValueError(

@@ -1,6 +1,10 @@
 """Rules for every test: what transformers or torch will take away must not be used."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # machines are shared: a pause is no fault of what is tested
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

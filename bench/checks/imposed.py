@@ -80,8 +80,26 @@ class _Passes:
         expected = self.now.choices[layer]
         found = Scores(routing.logits_TE[tokens], routing.ids_TK[tokens])
         what = f"the router of layer {layer} of {self.what}"
-        differs_T = check_choices(found, Scores(*expected), bound=self.bound, what=what, place=self.place)
+        oracles = Scores(expected.logits_TE, expected.ids_TK)
+        differs_T = check_choices(found, oracles, bound=self.bound, what=what, place=self.place)
+        self.check_weights(routing.weights_TK[tokens], found.ids_TK, expected, differs_T, what)
         return _settled(router, routing, expected, tokens, differs_T) if bool(differs_T.any()) else None
+
+    def check_weights(
+        self, found_TK: torch.Tensor, ids_TK: torch.Tensor, expected: Choice, differs_T: torch.Tensor, what: str
+    ) -> None:
+        """Compare the weights of the experts of every token that has the oracle's, in the order of the experts."""
+        pairs = ((found_TK, ids_TK), (expected.weights_TK, expected.ids_TK))
+        found, oracles = (weights.gather(1, ids.argsort(dim=1)) for weights, ids in pairs)
+        same = (~differs_T).nonzero()[:, 0]
+        bound = self.bound * max(1.0, float(expected.logits_TE.double().std(dim=-1, correction=0).max()))
+        check_rows(
+            found[same],
+            oracles[same],
+            bound=bound,
+            what=f"weights of {what}",
+            place=lambda row: self.place(int(same[row])),
+        )
 
     def check_hidden(self, _model: nn.Module, _args: object, output: Any) -> None:
         """Compare the last hidden states of the sample."""

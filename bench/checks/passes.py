@@ -3,18 +3,18 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import torch
 
 from bench.checks.imposed import Checked, imposed
 from bench.harness.closeness import bound_of, check_choice, check_rows
+from bench.layers.passes import Pass
 from fixtures.inputs import Inputs
 from fixtures.oracle.answers import Said
 from fixtures.oracle.keeper import Oracle, sample_of
 from moevlm import DecodeState, MoEVLM, prefill
+from moevlm.cache import LayerMemory
 
-T = TypeVar("T")
 Run = Callable[[str], object]
 Check = Callable[[str], None]
 
@@ -70,27 +70,26 @@ class PassChecks:
 
         return check
 
-    def taken(self, arm: str, take: Callable[[], T], phase: str) -> T:
-        """Return a pass that is taken apart while it is checked: the prompt's alone, or with the step after it."""
-        found: list[T] = []
-        said = self.says(arm, 1 + (phase == "decode"))
-        self.passes(arm, lambda: found.append(take()), said)
-        return found[0]
+    def taken(self, arm: str, take: Callable[[], Pass], phase: str) -> None:
+        """Check a pass while it is taken apart, the prompt's alone or with the step after it, and when it is run again.
 
-    def again(self, arm: str, run: Callable[[], object], phase: str) -> None:
-        """Check that pass once more as it will be timed."""
-        first = int(phase == "decode")
-        self.passes(arm, run, self.says(arm, 1 + first)[first:], first=first)
+        It is not the one that is timed, whose cache holds no choice of the oracle's.
+        """
+        first, found = int(phase == "decode"), []
+        said = self.says(arm, 1 + first)
+        self.passes(arm, lambda: found.append(take()), said)
+        self.passes(arm, found[0].run, said[first:], first=first)
 
     def features(self, encode: Callable[[str], torch.Tensor]) -> Check:
         """Return the check of what encodes the batch's images: the sample's features, in the order of their tokens."""
         counts = (self.tensors["input_ids"] == self.models[next(iter(self.models))].config.image_token_id).sum(1)
-        first = int(counts[: self.number].sum())
+        number = self.number if self.images_per_row[self.number] else int(counts.argmax())
+        first, sample = int(counts[:number].sum()), sample_of(self.tensors, self.images_per_row, number)
 
         def check(arm: str) -> None:
-            found = encode(arm)[first : first + int(counts[self.number])]
-            expected = self.oracle.features(self.models[arm], self.sample)
-            what = f"image features of {arm}, sample {self.number} of {len(counts)}"
+            found = encode(arm)[first : first + int(counts[number])]
+            expected = self.oracle.features(self.models[arm], sample)
+            what = f"image features of {arm}, sample {number} of {len(counts)}"
             check_rows(
                 found, expected, bound=bound_of(found.dtype), what=what, place=lambda token: f"image token {token}"
             )
@@ -122,19 +121,26 @@ class PassChecks:
             if token != expected.token:
                 return
 
-    def steps(self, step: Callable[[str, DecodeState, int], DecodeState], num_steps: int) -> Check:
+    def steps(
+        self,
+        step: Callable[[str, DecodeState, int], DecodeState],
+        num_steps: int,
+        memories: Mapping[str, Sequence[LayerMemory] | None] | None = None,
+    ) -> Check:
         """Return the check of cached steps, from a prompt that is checked on the way.
 
         Args:
             step: Goes on from a state by so many tokens.
             num_steps: Tokens.
+            memories: Where an arm's prompt is read into; None: memory of its own.
         """
 
         def check(arm: str) -> None:
             said, states = self.says(arm, num_steps + 1), []
 
             def read(_arm: str) -> None:
-                states.append(prefill(self.models[arm], self.tensors, max_new_tokens=num_steps))
+                memory = (memories or {}).get(arm)
+                states.append(prefill(self.models[arm], self.tensors, max_new_tokens=num_steps, memory=memory))
 
             self.passes(arm, lambda: read(arm), said[:1])
             self.oracle.agrees(self.models[arm], self.hash)

@@ -1,8 +1,8 @@
 """Whether numbers agree with an oracle's: rows within a bound, choices and tokens but for near-ties.
 
 An error is relative, of a whole row: the length of the difference over the length of what was expected. A choice may
-differ only where the oracle's own scores leave it open: where those of the last chosen and the first not chosen are
-closer than errors of that size can bring them.
+differ only where the oracle's own scores leave it open: where what was chosen instead lies so little behind
+that errors of that size can bring it forward.
 
 Shapes: T rows, D width of a row, E candidates, K chosen.
 """
@@ -64,7 +64,7 @@ def check_rows(found_TD: torch.Tensor, expected_TD: torch.Tensor, *, bound: floa
     if not bool((error_T <= bound).all()):
         worst = int(error_T.nan_to_num(nan=float("inf")).argmax())
         raise WrongAnswer(
-            f"{what} must agree with the oracle within {bound:g}, got a relative error of {error_T[worst]:.3g} at "
+            f"{what} must agree within {bound:g}, got a relative error of {error_T[worst]:.3g} at "
             f"{place(worst)}{_elsewhere(error_T, bound)}"
         )
 
@@ -93,34 +93,39 @@ def check_choices(found: Scores, expected: Scores, *, bound: float, what: str, p
     Raises:
         WrongAnswer: Scores are further off than the bound, or a choice differs that is not open.
     """
-    spread_T = expected.scores_TE.double().std(dim=-1)
-    error_T = (found.scores_TE.double() - expected.scores_TE.double()).abs().amax(dim=-1) / spread_T
+    spread_T = expected.scores_TE.double().std(dim=-1, correction=0)
+    difference_T = (found.scores_TE.double() - expected.scores_TE.double()).abs().amax(dim=-1)
     limit = TIE_SPREADS * bound
-    if not bool((error_T <= limit).all()):
+    if not bool((difference_T <= limit * spread_T).all()):
+        error_T = difference_T / spread_T
         worst = int(error_T.nan_to_num(nan=float("inf")).argmax())
         raise WrongAnswer(
             f"scores of {what} must agree with the oracle's within {limit:g} of their spread, got {error_T[worst]:.3g} "
             f"at {place(worst)}{_elsewhere(error_T, limit)}"
         )
     differs_T = (found.ids_TK.sort(dim=-1).values != expected.ids_TK.sort(dim=-1).values).any(dim=-1)
-    is_wrong_T = differs_T & (gaps(expected) > limit * spread_T)
+    lead_T = leads(expected, found.ids_TK)
+    is_wrong_T = differs_T & (lead_T > limit * spread_T)
     if bool(is_wrong_T.any()):
         first = int(is_wrong_T.nonzero()[0])
         raise WrongAnswer(
             f"{what} must choose {_ids(expected, first)} as the oracle does, whose last choice leads by "
-            f"{gaps(expected)[first] / spread_T[first]:.3g} of the scores' spread where {limit:g} would be open, got "
+            f"{lead_T[first] / spread_T[first]:.3g} of the scores' spread where {limit:g} would be open, got "
             f"{_ids(found, first)} at {place(first)}; {int(is_wrong_T.sum())} of {len(is_wrong_T)} rows choose wrongly"
         )
     return differs_T
 
 
-def gaps(scores: Scores) -> torch.Tensor:
-    """Return how far the last chosen score leads the first that was not chosen, (T,); infinite where all are chosen."""
-    top_k, num_candidates = scores.ids_TK.shape[-1], scores.scores_TE.shape[-1]
-    if top_k == num_candidates:
-        return torch.full(scores.ids_TK.shape[:-1], float("inf"), device=scores.ids_TK.device)
-    best = scores.scores_TE.double().topk(top_k + 1, dim=-1).values
-    return best[..., -2] - best[..., -1]
+def leads(scores: Scores, others_TK: torch.Tensor) -> torch.Tensor:
+    """Return how far the worst of the chosen leads the worst of other choices, by the same scores, (T,).
+
+    Below 0 where the others are better; infinite where they name one candidate twice.
+    """
+    all_TE = scores.scores_TE.double()
+    lead_T = all_TE.gather(-1, scores.ids_TK).amin(dim=-1) - all_TE.gather(-1, others_TK).amin(dim=-1)
+    ordered_TK = others_TK.sort(dim=-1).values
+    repeats_T = (ordered_TK[..., 1:] == ordered_TK[..., :-1]).any(dim=-1)
+    return lead_T.masked_fill(repeats_T, float("inf"))
 
 
 def check_choice(token: int, expected_V: torch.Tensor, *, bound: float, place: str) -> None:
@@ -136,7 +141,8 @@ def check_choice(token: int, expected_V: torch.Tensor, *, bound: float, place: s
         WrongAnswer: The oracle's token leads by more.
     """
     expected = expected_V.double()
-    lead, limit = float((expected.max() - expected[token]) / expected.std()), TIE_SPREADS * bound
+    lead = float((expected.max() - expected[token]) / expected.std(correction=0))
+    limit = TIE_SPREADS * bound
     if not lead <= limit:
         raise WrongAnswer(
             f"the token must be {int(expected_V.argmax())}, which leads by {lead:.3g} of the logits' spread where "

@@ -69,12 +69,13 @@ class StaticDecoder:
         self._replay = capture(self._step) if capture else captured(self._step, device)
 
     @torch.inference_mode()
-    def decode_steps(self, state: DecodeState, *, num_steps: int) -> DecodeState:
+    def decode_steps(self, state: DecodeState, *, num_steps: int, replayed: bool = True) -> DecodeState:
         """Feed the chosen token and choose the next one, `num_steps` times; as `moevlm.decode_steps`.
 
         Args:
             state: Where to start: of a prefill into this decoder's memory, the latest one.
             num_steps: Steps, at least 1.
+            replayed: False runs each step as it stands, with the model's hooks: what a check looks into.
 
         Raises:
             ValueError: `num_steps` does not fit the room left, or the state's cache is elsewhere.
@@ -87,7 +88,7 @@ class StaticDecoder:
         self._load(state)
         num_samples, chosen = len(state.next_token_B1), []
         for _ in range(num_steps):
-            self._replay()
+            (self._replay if replayed else self._step)()
             chosen.append(self._token_B1[:num_samples].clone())
         for layer in layers:
             layer.show(state.length + num_steps)

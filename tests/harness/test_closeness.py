@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.harness.agreement import WrongAnswer
-from bench.harness.closeness import BOUNDS, Scores, bound_of, check_choice, check_choices, check_rows, gaps
+from bench.harness.closeness import BOUNDS, Scores, bound_of, check_choice, check_choices, check_rows, leads
 
 BOUND = 0.01
 
@@ -57,9 +57,26 @@ def chosen(scores_TE, top_k=2):
     return Scores(scores, scores.topk(top_k).indices)
 
 
-def test_a_gap_is_between_the_last_chosen_and_the_first_not_chosen():
-    assert gaps(chosen([[4.0, 3.0, 2.5, 0.0]])).tolist() == [0.5]
-    assert gaps(chosen([[4.0, 3.0]])).tolist() == [math.inf]
+def test_a_lead_is_of_the_worst_chosen_over_the_worst_of_others():
+    scores = chosen([[4.0, 3.0, 2.5, 0.0]])
+    for others, lead in (([0, 2], 0.5), ([1, 0], 0.0), ([2, 3], 3.0), ([0, 0], math.inf)):
+        assert leads(scores, torch.tensor([others])).tolist() == [lead]
+
+
+def test_a_tie_opens_no_other_choice_than_the_tied_one():
+    expected = chosen([[4.0, 3.0, 2.99, 0.0]])
+    worst = Scores(expected.scores_TE, torch.tensor([[2, 3]]))
+    with pytest.raises(WrongAnswer, match="must choose 0, 1 as the oracle does"):
+        check_choices(worst, expected, bound=BOUND, what="router", place=place)
+
+
+@pytest.mark.parametrize("scores", [[[1.0]], [[2.0, 2.0, 2.0]]])
+def test_scores_without_a_spread_must_be_met_exactly(scores):
+    expected = chosen(scores, top_k=1)
+    assert not check_choices(expected, expected, bound=BOUND, what="router", place=place).any()
+    other = chosen([[value + 1e-3 for value in scores[0]]], top_k=1)
+    with pytest.raises(WrongAnswer, match="scores of router"):
+        check_choices(other, expected, bound=BOUND, what="router", place=place)
 
 
 def test_the_same_experts_in_another_order_agree():

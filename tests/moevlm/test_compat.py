@@ -150,6 +150,20 @@ def test_a_field_that_nothing_reads_is_refused(make_config, part, fields):
         MoEVLMConfig(**given)
 
 
+def test_a_field_that_other_libraries_keep_there_is_warned_of_and_kept(make_config, tmp_path):
+    config = make_config()
+    config.text_config.unsloth_version = "2026.1"
+    config.save_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match="nothing reads unsloth_version"):
+        assert MoEVLMConfig.from_pretrained(tmp_path).text_config.unsloth_version == "2026.1"
+
+
+def test_a_familys_field_at_its_default_is_no_error(make_config):
+    given = make_config().to_dict()
+    given["text_config"] |= {"router_aux_loss_coef": 0.001, "output_router_logits": False, "decoder_sparse_step": 1}
+    assert MoEVLMConfig(**given).text_config.num_experts == 8
+
+
 def test_a_window_set_after_the_configuration_was_checked_is_refused(make_config):
     config = make_config()
     config.text_config.sliding_window = 8

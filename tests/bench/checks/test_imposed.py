@@ -170,6 +170,14 @@ def test_an_expert_that_is_not_tied_is_wrong(wide):
         run(moe, sample_, said, 1)
 
 
+def test_weights_that_are_off_are_wrong_though_the_experts_are_right(wide):
+    moe, sample_ = wide
+    said = say(transformers_model(moe), sample_, number=0, num_tokens=1)
+    moe.model.language_model.layers[0].mlp.gate.norm_topk_prob = False
+    with pytest.raises(WrongAnswer, match="weights of the router of layer 0 of moe, sample 0 of 1 must agree"):
+        run(moe, sample_, said, 1)
+
+
 def test_tied_tokens_are_settled_the_oracles_way(wide, monkeypatch):
     moe, sample_ = wide
     first = say(transformers_model(moe), sample_, number=0, num_tokens=1)[0].token

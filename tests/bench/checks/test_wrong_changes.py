@@ -9,7 +9,11 @@ from bench.harness.verdict import EXIT_CODES, Verdict
 from tests.bench.checks.edited_copy import ROOT, bench, copy_of_the_project
 from tests.bench.checks.wrong_changes import PHASES, WRONG_CHANGES, WrongChange
 
-SMALLEST = ("--scale=tiny", "--scenario-budget=0.01")  # of the default matrix: what is wrong there is found there
+SMALLEST = (
+    "--scale=tiny",
+    "--batch-size=2",
+    "--scenario-budget=0.01",
+)  # of the default matrix: what is wrong there is found there
 FILES = tuple(f"bench/bench_{phase}.py" for phase in PHASES)
 TABLE = ROOT / "docs" / "method.md"
 
