@@ -20,9 +20,9 @@ from transformers.utils.generic import TransformersKwargs
 from moevlm.once import once
 
 CACHE = "cache" if "cache" in inspect.signature(create_causal_mask).parameters else "past_key_values"
-# Options that transformers hands to any model: what to return beside, and facts of the batch for attention and loss.
 # Whether generate() encodes images before it repeats samples, so that each keeps its own.
 ENCODES_IMAGES_FIRST = hasattr(GenerationMixin, "_expand_multimodal_outputs")
+# Options that transformers hands to any model: what to return beside, and facts of the batch for attention and loss.
 OPTIONS = frozenset(TransformersKwargs.__optional_keys__) | {"return_dict"}
 
 
