@@ -1,3 +1,3 @@
-"""Wiring only: what is measured (fixtures) and how (bench.harness)."""
+"""Wiring only: what is measured (fixtures) and how (bench.plugin)."""
 
-pytest_plugins = ["fixtures.plugin", "bench.harness.plugin"]
+pytest_plugins = ["fixtures.plugin", "bench.plugin"]

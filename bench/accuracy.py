@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bench.harness.resampling import ratio_interval
-from bench.harness.scoring import Reference, score
-from bench.harness.stats import Interval
+from bench.gate.resampling import ratio_interval
+from bench.gate.stats import Interval
+from bench.scoring import Reference, score
 from fixtures.tasks.procedural import Picture, Question, Task
 from fixtures.tasks.procedural.chart_questions import ORIGINS
 

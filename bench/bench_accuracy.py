@@ -22,7 +22,7 @@ from fixtures.training.answers import answers, held_out_pictures, prompt_batch, 
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS, load_shipped, read_card
 from fixtures.training.tokens import Lexicon
 from moevlm import DecodeState, prefill
-from moevlm.vision_language import MoEVLM
+from moevlm.model.vision_language import MoEVLM
 
 NUM_PICTURES = 8  # about 80 questions a task: one answer is 1 or 2 % of the score, the tolerance 5 %
 BATCH_SIZE = 8  # requests whose prefill is timed

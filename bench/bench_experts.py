@@ -18,13 +18,13 @@ from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.peers.experts import Experts, asks_the_device, peer, peers_of
 from fixtures.models import Twins
-from moevlm.cuda_graph import captured
-from moevlm.feedforward import MoEVLMExperts
+from moevlm.generation.cuda_graph import captured
 from moevlm.kernels.cpu.ops import tiers
 from moevlm.kernels.fast import has_gpu_kernels
-from moevlm.router import Routing
-from moevlm.routing_profiles import bias_rows
-from moevlm.specialization import distinct_experts
+from moevlm.model.feedforward import MoEVLMExperts
+from moevlm.routing.profiles import bias_rows
+from moevlm.routing.router import Routing
+from moevlm.smoes.specialization import distinct_experts
 
 
 @pytest.mark.defaults(backend=["moevlm"])

@@ -4,7 +4,7 @@ The arm is one pass of the decoder: the prompt's (vision tower and projector are
 Arms named arm/part run one part of that pass in all layers in turn, on what it was really given: "layers" whole ones,
 and what they are made of; they explain and are not judged. Where a profile steers the routing, the same layers run
 under uniform routing too: what specialization changes is the ratio within a block, not between two launches.
-`python -m bench.harness layers` shows whether the parts add up, and what routing did beside them.
+`python -m bench layers` shows whether the parts add up, and what routing did beside them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from bench.layers.uniform import UNIFORM, uniform_parts
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from fixtures.oracle.keeper import Oracle
-from moevlm.routing_profiles import RoutingProfile
+from moevlm.routing.profiles import RoutingProfile
 
 GIVEN: dict[str, Callable[[Any, LayerCalls], tuple[torch.Tensor, torch.Tensor]]] = {
     # a part -> from what it gave alone and its layer's calls: the tensor to check, and what the pass gave there

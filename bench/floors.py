@@ -10,7 +10,7 @@ from fixtures.models import Twins
 from moevlm.costs import Cost, phase_cost
 from moevlm.generation import decode_steps, prefill
 from moevlm.presets import preset_config
-from moevlm.specialization import distinct_experts, recorded_routing
+from moevlm.smoes.specialization import distinct_experts, recorded_routing
 
 Work = dict[str, Any]  # {"flops", "bytes", "parts": [[flops, bytes], ...]}, as records hold it
 

@@ -15,7 +15,7 @@ from fixtures.inputs import Inputs
 from fixtures.models import Twins, specialized_twin
 from fixtures.oracle.keeper import Oracle
 from moevlm import DecodeState, decode_steps, prefill
-from moevlm.observation import LayerRouting
+from moevlm.routing.observation import LayerRouting
 
 NUM_DECODE_STEPS = 4  # as bench_decode
 SCORED_ARMS = ("attention", "gaussian")

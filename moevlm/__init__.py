@@ -9,14 +9,14 @@ from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, Aut
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
-from moevlm.experts import EXPERT_BACKENDS, set_expert_backend
 from moevlm.generation import DecodeState, StaticDecoder, decode_step, decode_steps, prefill
-from moevlm.image_processing import MoEVLMAnyresImageProcessorPil, MoEVLMFixedImageProcessorPil
-from moevlm.modeling import MoEVLMTextModel
-from moevlm.processing import MoEVLMProcessor, build_processor
-from moevlm.routing_profiles import RoutingProfile
-from moevlm.routing_tables import apply_profile
-from moevlm.vision_language import MoEVLM, MoEVLMForConditionalGeneration, MoEVLMModel
+from moevlm.kernels.backends import EXPERT_BACKENDS, set_expert_backend
+from moevlm.model.image_processing import MoEVLMAnyresImageProcessorPil, MoEVLMFixedImageProcessorPil
+from moevlm.model.modeling import MoEVLMTextModel
+from moevlm.model.processing import MoEVLMProcessor, build_processor
+from moevlm.model.vision_language import MoEVLM, MoEVLMForConditionalGeneration, MoEVLMModel
+from moevlm.routing.profiles import RoutingProfile
+from moevlm.steering.tables import apply_profile
 
 __all__ = [
     "EXPERT_BACKENDS",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.__main__ import _parser, main
-from bench.harness.commands.parsing import split
+from bench.__main__ import _parser, main
+from bench.commands.parsing import split
 from fixtures.options import read_options
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def commands(page: Path) -> Iterator[str]:
 
 
 EVERY = [(page, command) for page in PAGES for command in commands(page)]
-HARNESS = sorted({command for _, command in EVERY if command.startswith("python -m bench.harness ")})
+HARNESS = sorted({command for _, command in EVERY if command.startswith("python -m bench ")})
 RECIPES = ROOT / "docs" / "adding.md"  # measures what its reader has just added
 PYTEST = sorted({command for page, command in EVERY if command.startswith("pytest bench") and page != RECIPES})
 MODULES = sorted({command for _, command in EVERY if MODULE.match(command)} - set(HARNESS))

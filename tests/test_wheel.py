@@ -26,7 +26,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 warnings.simplefilter("error")  # kernels that do not compile warn and are replaced
 from moevlm import MoEVLM, decode_steps, prefill
 from moevlm.presets import preset_config
-from moevlm.processing import build_processor
+from moevlm.model.processing import build_processor
 
 assert not any(map(importlib.util.find_spec, ("bench", "fixtures", "tests")))
 config = preset_config("tiny")

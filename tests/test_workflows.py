@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.harness.ab.comment import MARKER
+from bench.gate.comment import MARKER
 
 FOLDER = Path(__file__).parents[1] / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))

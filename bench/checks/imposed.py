@@ -19,7 +19,7 @@ from bench.harness.agreement import WrongAnswer
 from bench.harness.closeness import Scores, bound_of, check_choice, check_choices, check_rows
 from fixtures.oracle.answers import Choice, Said
 from moevlm import MoEVLM
-from moevlm.router import Routing
+from moevlm.routing.router import Routing
 
 
 class Checked(NamedTuple):

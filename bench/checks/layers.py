@@ -7,7 +7,7 @@ import torch
 from bench.harness.closeness import bound_of, check_rows
 from fixtures.oracle.model import transformers_model
 from moevlm import MoEVLM
-from moevlm.router import Routing
+from moevlm.routing.router import Routing
 
 
 @torch.inference_mode()

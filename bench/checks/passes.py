@@ -13,7 +13,7 @@ from fixtures.inputs import Inputs
 from fixtures.oracle.answers import Said
 from fixtures.oracle.keeper import Oracle, sample_of
 from moevlm import DecodeState, MoEVLM, prefill
-from moevlm.cache import LayerMemory
+from moevlm.model.cache import LayerMemory
 
 Run = Callable[[str], object]
 Check = Callable[[str], None]

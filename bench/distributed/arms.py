@@ -18,11 +18,11 @@ from fixtures.models import build_twins
 from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm import MoEVLM, RoutingProfile, decode_steps, prefill
+from moevlm.model.processing import build_processor
 from moevlm.parallel import Group, parallelize, recorded_traffic, serve
-from moevlm.placement import HOME_RULES, cross_device_rate, place_by_bins, place_in_order
-from moevlm.processing import build_processor
-from moevlm.replay import RecordedRouting, record_routing
-from moevlm.specialization import modality_specialization_index, recorded_routing
+from moevlm.smoes.placement import HOME_RULES, cross_device_rate, place_by_bins, place_in_order
+from moevlm.smoes.specialization import modality_specialization_index, recorded_routing
+from moevlm.steering.replay import RecordedRouting, record_routing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Expert parallelism: what crosses devices and what that costs, by routing, placement and what travels.
 
 Several processes take part, so pytest does not run this: `torchrun --nproc-per-node 2 -m bench.distributed.parallel`.
-The record is one of the harness all the same: `python -m bench.harness compare`, `promote` and `layers` read it.
+The record is one of the harness all the same: `python -m bench compare`, `promote` and `layers` read it.
 
 Every arm has the same weights and inputs. A pass lasts from a barrier until the slowest device is done; arms take turns
 in random balanced order, the same on all devices. The clock is the wall's: what one process waits for the machine, all
@@ -23,15 +23,15 @@ from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread
 from bench.distributed.options import asked, link_name, link_of, parser, read_options
 from bench.distributed.record import Measured, document_of
 from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
+from bench.gate.markdown import markdown_table
 from bench.harness.arms import ANCHOR
 from bench.harness.blocks import balanced_orders
 from bench.harness.environment import load_average
-from bench.harness.layers.devices import DEVICE_HEADERS, device_rows
-from bench.harness.markdown import markdown_table
 from bench.harness.metrics import TPOT, TTFT
 from bench.harness.peaks import make_anchor
 from bench.harness.record import Record, write
 from bench.harness.run import launched_now
+from bench.pages.layers.devices import DEVICE_HEADERS, device_rows
 from moevlm import RoutingProfile
 from moevlm.parallel import Group, joined
 

@@ -10,7 +10,7 @@ import torch
 
 from moevlm.parallel import Traffic
 from moevlm.parallel.group import LEGS
-from moevlm.specialization import max_over_mean_load
+from moevlm.smoes.specialization import max_over_mean_load
 
 NUM_DECODE_STEPS = 4  # as bench_decode
 WARMUP_ROUNDS = 2  # the first pays for allocation and connections

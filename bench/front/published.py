@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.commands.parsing import Parser
 from bench.front.shapes import (
     BATCH_SIZE,
     DEVICE,
@@ -19,18 +20,17 @@ from bench.front.shapes import (
     read_records,
     shape_config,
 )
-from bench.harness.commands.parsing import Parser
-from bench.harness.pareto.documents import SCHEMA_VERSION
-from bench.harness.pareto.points import MEASURED, PREDICTED
-from bench.harness.pareto.tables import TITLES
 from bench.harness.record import Record, replace_text
+from bench.pages.pareto.documents import SCHEMA_VERSION
+from bench.pages.pareto.points import MEASURED, PREDICTED
+from bench.pages.pareto.tables import TITLES
 
 PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published.json"
 HARNESS_NOISE = 4  # points, a convention and no bound: Qwen2.5-VL-7B's MMMU is 58.6, 55.0 or 47.7 by who measures
 
 
 def published_document(records: Sequence[Record] = ()) -> dict[str, Any]:
-    """Return the document of the published tier, as `bench.harness.pareto.documents` describes it.
+    """Return the document of the published tier, as `bench.pages.pareto.documents` describes it.
 
     Args:
         records: What was measured at these shapes.

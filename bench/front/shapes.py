@@ -10,17 +10,17 @@ from transformers import CLIPVisionConfig
 
 from bench.floors import work_of
 from bench.front.trained.throughput import rate
-from bench.harness.pareto.points import joined_rate
+from bench.gate.stats import Interval
 from bench.harness.peaks import floor_s
 from bench.harness.record import Record, load
-from bench.harness.stats import Interval
+from bench.pages.pareto.points import joined_rate
 from fixtures.options import workload_value
 from fixtures.tasks import draw_shapes
 from fixtures.workload import load_workload
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.costs import phase_cost
+from moevlm.model.processing import build_processor
 from moevlm.presets import preset_config
-from moevlm.processing import build_processor
 
 DEVICE = "H200"
 # Product of 8192 cubed in bfloat16, and device-to-device copy: measured on one H200 before this project kept records;

@@ -1,4 +1,4 @@
-"""What an option says, read: times and slowdowns, the same after `pytest` and after `python -m bench.harness`."""
+"""What an option says, read: times and slowdowns, the same after `pytest` and after `python -m bench`."""
 
 import argparse
 import re

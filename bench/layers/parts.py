@@ -18,7 +18,7 @@ from torch import nn
 from bench.floors import Work, work_of
 from bench.layers.passes import Call, LayerCalls, Pass
 from moevlm.costs import Cost, phase_cost
-from moevlm.specialization import distinct_experts
+from moevlm.smoes.specialization import distinct_experts
 
 COSTS = {  # part -> the parts of moevlm.costs that it cannot do without; the whole pass has all, the others count none
     "layers": ("attention_projections", "attention", "router", "ffn"),

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from moevlm import DecodeState, MoEVLM, decode_steps, prefill
-from moevlm.specialization import recorded_routing
+from moevlm.smoes.specialization import recorded_routing
 
 MODULES = {
     "layer": "",

@@ -13,13 +13,13 @@ import torch
 
 from bench.layers.passes import Pass
 from moevlm.config import MoEVLMTextConfig
-from moevlm.expected_routing import specialized_distinct_experts, strength_for_rate
-from moevlm.losses import modality_load
-from moevlm.modality import as_modalities, hard_scores
-from moevlm.placement import cross_device_rate, home_by_modality, place_by_bins, place_in_order
-from moevlm.routing_profiles import RoutingProfile
-from moevlm.routing_tables import PAPER_RATES
-from moevlm.specialization import distinct_experts, expert_load, max_over_mean_load, modality_specialization_index
+from moevlm.routing.profiles import RoutingProfile
+from moevlm.smoes.losses import modality_load
+from moevlm.smoes.modality import as_modalities, hard_scores
+from moevlm.smoes.placement import cross_device_rate, home_by_modality, place_by_bins, place_in_order
+from moevlm.smoes.specialization import distinct_experts, expert_load, max_over_mean_load, modality_specialization_index
+from moevlm.steering.expected_routing import specialized_distinct_experts, strength_for_rate
+from moevlm.steering.tables import PAPER_RATES
 
 NUM_DEVICES = 2  # as in arXiv:2604.23996
 FOLLOWING_WEIGHTS = ("weights", "trained", "replay")  # profiles without a closed form

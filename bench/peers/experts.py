@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from moevlm.experts import OURS, reference_experts
-from moevlm.feedforward import MoEVLMExperts
+from moevlm.kernels.backends import OURS, reference_experts
 from moevlm.kernels.fast import has_gpu_kernels
-from moevlm.router import Routing
+from moevlm.model.feedforward import MoEVLMExperts
+from moevlm.routing.router import Routing
 
 Experts = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # hidden states, ids, weights -> output
 

@@ -10,9 +10,9 @@ import torch
 from bench.harness.clock import Clock
 from bench.peers.experts import ERROR_BOUNDS, reference_error
 from bench.tune_experts.candidates import medians
-from moevlm.cuda_graph import captured
+from moevlm.generation.cuda_graph import captured
 from moevlm.kernels.tilings import Shape, Tiling
-from moevlm.router import Routing
+from moevlm.routing.router import Routing
 
 NUM_LAYERS = 3  # the weights read next are not those that the L2 cache still holds: 50 MB against 0.8 GB a layer
 WEIGHT_STD = 0.02  # as models begin: outputs of the size of the inputs, far from what overflows float16

@@ -9,8 +9,8 @@ import torch
 
 from moevlm.generation.decode import decode_steps
 from moevlm.generation.prefill import prefill
-from moevlm.observation import LayerRouting
-from moevlm.vision_language import MoEVLMForConditionalGeneration
+from moevlm.model.vision_language import MoEVLMForConditionalGeneration
+from moevlm.routing.observation import LayerRouting
 
 
 def answer(

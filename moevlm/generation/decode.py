@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 
 from moevlm.generation.state import DecodeState
-from moevlm.observation import LayerRouting
-from moevlm.vision_language import MoEVLMForConditionalGeneration
+from moevlm.model.vision_language import MoEVLMForConditionalGeneration
+from moevlm.routing.observation import LayerRouting
 
 
 @torch.inference_mode()

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import torch
 
-from moevlm.attention import SCORE_COLUMNS
-from moevlm.batch_part import BatchPart
-from moevlm.cache import LayerMemory, growing_cache, take_memory
 from moevlm.config import MoEVLMTextConfig
 from moevlm.generation.state import DecodeState
-from moevlm.modeling import MoEVLMTextModel
-from moevlm.observation import LayerRouting
-from moevlm.vision_language import MoEVLMForConditionalGeneration
+from moevlm.model.attention import SCORE_COLUMNS
+from moevlm.model.batch_part import BatchPart
+from moevlm.model.cache import LayerMemory, growing_cache, take_memory
+from moevlm.model.modeling import MoEVLMTextModel
+from moevlm.model.vision_language import MoEVLMForConditionalGeneration
+from moevlm.routing.observation import LayerRouting
 
 INPUTS = ("input_ids", "attention_mask", "pixel_values", "image_sizes")  # what a prompt consists of
 CHUNK_BYTES = 8 << 30  # of a chunk's widest tensors: 11k tokens of the widest preset (34b's twin), enough to compute at

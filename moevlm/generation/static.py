@@ -16,10 +16,10 @@ from dataclasses import replace
 import torch
 from transformers import Cache
 
-from moevlm.cache import FixedLayer, PreallocatedLayer, take_memory
-from moevlm.cuda_graph import WARMUP_CALLS, captured
+from moevlm.generation.cuda_graph import WARMUP_CALLS, captured
 from moevlm.generation.state import DecodeState
-from moevlm.vision_language import MoEVLMForConditionalGeneration
+from moevlm.model.cache import FixedLayer, PreallocatedLayer, take_memory
+from moevlm.model.vision_language import MoEVLMForConditionalGeneration
 
 Step = Callable[[], None]
 

@@ -7,12 +7,12 @@ A device is one process of a torch.distributed group, its number the process's r
 link_model predicts the exchange on links and numbers of devices that were not measured; pacing slows a link down.
 """
 
-from moevlm.batch_part import PARTS, BatchPart
+from moevlm.model.batch_part import PARTS, BatchPart
 from moevlm.parallel.dispatch import COPIES
 from moevlm.parallel.experts import ParallelExperts, parallelize, serve
-from moevlm.parallel.group import Group, joined
+from moevlm.parallel.group import Group, joined, recorded_traffic
 from moevlm.parallel.pacing import PacedLink
-from moevlm.parallel.traffic import Exchange, Traffic, recorded_traffic
+from moevlm.parallel.traffic import Exchange, Traffic
 
 __all__ = [
     "COPIES",

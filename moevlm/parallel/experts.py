@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from moevlm.batch_part import PARTS, BatchPart
-from moevlm.feedforward import MoEVLMExperts, MoEVLMSparseMLP
+from moevlm.model.batch_part import PARTS, BatchPart
+from moevlm.model.feedforward import MoEVLMExperts, MoEVLMSparseMLP
 from moevlm.parallel.dispatch import COPIES, own_pairs, pack, plan_dispatch, sum_by_row, unpack
 from moevlm.parallel.group import Group
 
@@ -133,8 +133,8 @@ def parallelize(
     Args:
         model: A model of this package with experts, all of them.
         group: The devices.
-        placement: For each MoE layer the device of each expert, int64, (E,), as `moevlm.placement` makes it.
-        home: Which tokens are a device's own: a key of `moevlm.batch_part.PARTS`.
+        placement: For each MoE layer the device of each expert, int64, (E,), as `moevlm.smoes.placement` makes it.
+        home: Which tokens are a device's own: a key of `moevlm.model.batch_part.PARTS`.
         copies: What travels: a key of `moevlm.parallel.dispatch.COPIES`.
 
     Returns:

@@ -77,7 +77,7 @@ def predicted_pass_s(
         num_devices: N.
         num_layers: MoE layers.
         rows: Rows a device sends to others in a layer: its tokens times the remote devices of one
-            (of uniform routing `moevlm.expected_routing.uniform_remote_devices`).
+            (of uniform routing `moevlm.steering.expected_routing.uniform_remote_devices`).
         dispatch_row_bytes: `moevlm.parallel.dispatch.row_bytes`.
         combine_row_bytes: Bytes of a hidden state.
     """

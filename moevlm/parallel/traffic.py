@@ -3,13 +3,7 @@
 Shapes: N devices.
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from moevlm.parallel.group import Group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +67,3 @@ class Traffic:
     def time_s(self) -> float:
         """Sum the time of all exchanges."""
         return sum(exchange.time_s for exchange in self.exchanges)
-
-
-@contextlib.contextmanager
-def recorded_traffic(group: "Group") -> Iterator[Traffic]:
-    """Record a group's exchanges inside the block.
-
-    On a GPU each exchange is then waited for on the host, so that its time is its own: a recorded pass is slower.
-    """
-    traffic = Traffic()
-    before, group.traffic = group.traffic, traffic
-    try:
-        yield traffic
-    finally:
-        group.traffic = before

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from moevlm.parameters import ParameterCounts, parameter_counts
+from moevlm.model.parameters import ParameterCounts, parameter_counts
 from moevlm.presets import PRESETS, preset_config, preset_variants
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -5,8 +5,8 @@ from dataclasses import replace
 from transformers import CLIPVisionConfig
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
+from moevlm.model.tokenizer import BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID, PAD_TOKEN_ID
 from moevlm.presets.shapes import PRESETS, DecoderShape, Preset, VisionShape
-from moevlm.tokenizer import BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID, PAD_TOKEN_ID
 
 VARIANTS = ("moe", "dense", "dense_active", "dense_reference")
 VISUALS = ("fixed", "anyres")

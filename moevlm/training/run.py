@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from moevlm.model.vision_language import MoEVLM
 from moevlm.training.probe import VISUAL_LABELS, VisualProbe
 from moevlm.training.schedule import Schedule
-from moevlm.vision_language import MoEVLM
 
 ADAM_BETAS = (0.9, 0.98)  # the second moment forgets in 50 steps: runs here are short
 PROJECTOR_PATH = "multi_modal_projector"

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import pytest
 
 from bench import bench_accuracy as scenarios
-from bench.harness.comparison import judge_one
-from bench.harness.verdict import Verdict
+from bench.gate.comparison import judge_one
+from bench.gate.verdict import Verdict
 from fixtures.tasks.procedural import TASKS
 from fixtures.training.answers import held_out_pictures, prompt_batch, requests_of
 from fixtures.training.recipes import SIZES
 from fixtures.training.tokens import Lexicon
 from fixtures.training.variants import build
-from tests.harness.sample_records import opened_baseline, scenario
+from tests.bench.sample_records import opened_baseline, scenario
 
 CHARTS = TASKS["charts"]
 ARMS = ("moe", "dense", "smoes-attention")

@@ -11,8 +11,8 @@ from bench.harness.peaks import floor_s
 from fixtures.models import Twins, build_twins
 from moevlm import RoutingProfile, decode_steps, prefill
 from moevlm.costs import phase_cost
-from moevlm.observation import LayerRouting
 from moevlm.presets import preset_config
+from moevlm.routing.observation import LayerRouting
 
 H200 = {"matmul_flop_per_s": 790e12, "copy_byte_per_s": 4.3e12}  # those of bench.front.shapes
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.campaign.plan import read_plan
+from bench.evidence.campaign.plan import read_plan
 
 BENCH = Path(__file__).parents[2] / "bench"
 

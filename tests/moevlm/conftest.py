@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from moevlm import MoEVLM, MoEVLMConfig
-from moevlm.ablations import specialization_fields
+from moevlm.smoes.ablations import specialization_fields
 
 IMAGE_TOKEN_ID = 5
 IMAGE_TOKENS = 4  # of one picture of VISION's size

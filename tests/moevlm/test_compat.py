@@ -6,7 +6,7 @@ from transformers import DynamicCache
 
 from moevlm import MoEVLM, MoEVLMConfig, prefill
 from moevlm.compat import CACHE, ENCODES_IMAGES_FIRST, one_cache, taken
-from tests.moevlm.transformers_twin import twin_of
+from tests.moevlm.model.transformers_twin import twin_of
 
 PIXELS = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
 

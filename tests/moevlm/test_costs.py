@@ -7,9 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from fixtures.models import build_twins
 from moevlm.compat import CACHE
 from moevlm.costs import Cost, Part, expected_distinct_experts, kv_bytes_per_token, phase_cost
+from moevlm.model.tokenizer import IMAGE_TOKEN_ID
+from moevlm.model.vision_language import MoEVLM
 from moevlm.presets import preset_config
-from moevlm.tokenizer import IMAGE_TOKEN_ID
-from moevlm.vision_language import MoEVLM
 
 BATCH_SIZE, SEQ_LEN, NUM_TILES = 2, 24, 2
 

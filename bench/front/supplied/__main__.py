@@ -17,18 +17,18 @@ from rich.progress import track
 from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
+from bench.commands.parsing import Parser
 from bench.front.supplied.answering import Answered, AnsweringError, answer
 from bench.front.supplied.asking import require_askable
 from bench.front.supplied.checking import require_counts, require_scorable, require_writable
 from bench.front.supplied.checkpoint import load_checkpoint
 from bench.front.supplied.document import document
 from bench.harness.clock import make_clock
-from bench.harness.commands.parsing import Parser
 from bench.harness.environment import fingerprint
 from bench.harness.metrics import METRICS
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import RecordWriteError, replace_text
-from bench.harness.scoring import SCORERS
+from bench.scoring import SCORERS
 from fixtures.devices import pin_threads, resolve_device, resolve_dtype
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"interrupted. {interrupt}", file=sys.stderr)
         return INTERRUPTED
     print(f"{table(found)}\n\nwritten: {options.out}\nput it on the front: "
-          f"python -m bench.harness pareto {options.out} --out pareto.md")  # fmt: skip
+          f"python -m bench pareto {options.out} --out pareto.md")  # fmt: skip
     return 0
 
 

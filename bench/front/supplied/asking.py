@@ -11,7 +11,7 @@ from bench.front.supplied.checkpoint import first_line
 from bench.front.supplied.prompts import encode, texts_of
 from fixtures.tasks import Sample
 from fixtures.tasks.stored import sizes_of
-from moevlm.processing import MoEVLMProcessor
+from moevlm.model.processing import MoEVLMProcessor
 
 # A processor that takes the rows that are most of a kind takes those between; to try all would take many minutes.
 EXTREMES: Mapping[str, Callable[[Sample], float]] = {

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor,
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from moevlm.config import MoEVLMConfig
-from moevlm.processing import MoEVLMProcessor
+from moevlm.model.processing import MoEVLMProcessor
 
 OURS = (MoEVLMConfig.model_type, MoEVLMProcessor.__name__)  # importing them makes them known to transformers
 # As the families' configurations write them; those with moe_ are Aria's, top_k_experts is Gemma 4's.

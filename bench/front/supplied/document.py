@@ -1,4 +1,4 @@
-"""What a checkpoint reached, as a document that `python -m bench.harness pareto` reads."""
+"""What a checkpoint reached, as a document that `python -m bench pareto` reads."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,9 +8,9 @@ import numpy as np
 from bench.accuracy import ALL, Points, accuracy_interval
 from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint
-from bench.harness.pareto.documents import SCHEMA_VERSION
-from bench.harness.resampling import ratio_interval
-from bench.harness.scoring import Reference, score
+from bench.gate.resampling import ratio_interval
+from bench.pages.pareto.documents import SCHEMA_VERSION
+from bench.scoring import Reference, score
 from fixtures.tasks import Sample
 
 

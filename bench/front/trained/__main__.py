@@ -7,10 +7,10 @@ from pathlib import Path
 from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
+from bench.commands.parsing import Parser
 from bench.front.trained.document import score_folder, table, write_document
 from bench.front.trained.exam import Exam
 from bench.front.trained.ship import ship
-from bench.harness.commands.parsing import Parser
 from bench.harness.record import RecordWriteError
 from fixtures.devices import pin_threads, resolve_device
 from fixtures.training.runs import TwinKey

@@ -18,11 +18,11 @@ from bench.accuracy import ALL, Points, accuracy_table, difference_interval, sco
 from bench.front.blind import TRAIN_PICTURES, questions_of
 from bench.front.trained.exam import Exam, Scored, score_twin
 from bench.front.trained.throughput import measure_throughput
+from bench.gate.stats import Interval
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, load_average
 from bench.harness.record import replace_text
-from bench.harness.stats import Interval
-from bench.harness.twins.documents import COEF, variant_names
+from bench.pages.twins.documents import COEF, variant_names
 from fixtures.tasks.procedural import TRAINING_STYLE, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.answers import requests_of

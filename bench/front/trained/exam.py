@@ -13,8 +13,8 @@ from fixtures.training.answers import answers, held_out_pictures, requests_of, r
 from fixtures.training.routing import describe_routing
 from fixtures.training.runs import TWIN, write_atomically
 from fixtures.training.tokens import Lexicon
+from moevlm.model.vision_language import MoEVLM
 from moevlm.training import MODEL
-from moevlm.vision_language import MoEVLM
 
 ROUTED_REQUESTS = 400  # whose routing is described: 40,000 tokens tell the shares of 16 experts to a hundredth
 ANSWERS = "answers.json"  # in a twin's folder

@@ -14,8 +14,8 @@ from fixtures.training.recipes import RECIPES
 from fixtures.training.runs import TWIN, TwinKey, load_model, write_atomically
 from fixtures.training.shipped import CARD, SHIPPED_SIZES, shipped_folder, weights_hash
 from fixtures.training.tokens import Lexicon
+from moevlm.model.vision_language import MoEVLM
 from moevlm.training import MODEL
-from moevlm.vision_language import MoEVLM
 
 LEARNS_NOTHING = "seconds"  # the recipe for tests of the code
 LEFT_OUT = ("log", "device", "cpu_s")  # of a twin's description: the record has them

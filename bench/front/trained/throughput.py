@@ -4,13 +4,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from bench.gate.stats import Interval, median_interval
 from bench.harness.blocks import WARMUP_BLOCKS, balanced_orders
 from bench.harness.clock import Clock
-from bench.harness.stats import Interval, median_interval
 from fixtures.training.answers import Request, prompt_batch
 from fixtures.training.tokens import Lexicon
 from moevlm.generation import answer
-from moevlm.vision_language import MoEVLM
+from moevlm.model.vision_language import MoEVLM
 
 
 def measure_throughput(

@@ -13,7 +13,7 @@ from fixtures.oracle.keeper import Oracle
 from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm import StaticDecoder
-from moevlm.processing import build_processor
+from moevlm.model.processing import build_processor
 
 NUM_STEPS = 3
 ARMS = ("moe", "dense")

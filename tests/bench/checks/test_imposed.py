@@ -19,7 +19,7 @@ from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm import MoEVLM, RoutingProfile, decode_steps, prefill
 from moevlm.generation import answer
-from moevlm.processing import build_processor
+from moevlm.model.processing import build_processor
 
 CPU = torch.device("cpu")
 NUM_TOKENS = 4

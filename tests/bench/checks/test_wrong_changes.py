@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.verdict import EXIT_CODES, Verdict
+from bench.gate.verdict import EXIT_CODES, Verdict
 from tests.bench.checks.edited_copy import ROOT, bench, copy_of_the_project
 from tests.bench.checks.wrong_changes import PHASES, WRONG_CHANGES, WrongChange
 

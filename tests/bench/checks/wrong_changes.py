@@ -24,7 +24,11 @@ class WrongChange:
             path.write_text(source.replace(text, replacement))
 
 
-MODELING, ATTENTION, FEEDFORWARD = "moevlm/modeling.py", "moevlm/attention.py", "moevlm/feedforward.py"
+MODELING, ATTENTION, FEEDFORWARD = (
+    "moevlm/model/modeling.py",
+    "moevlm/model/attention.py",
+    "moevlm/model/feedforward.py",
+)
 TOP_K, EXPERTS_CALL = "self.norm_topk_prob = config.norm_topk_prob", "self.experts(hidden_TH, routing.ids_TK,"
 LAYER_LOOP = "            for layer in self.layers:\n                seen = layer(hidden_BSH, **layer_inputs)"
 EMBEDDED = "hidden_BSH = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds"
@@ -33,7 +37,7 @@ AT_ONCE = "        memory = cache.layers[self.layer_idx] if self.layer_idx < len
 
 WRONG_CHANGES = {
     "no renormalisation of the top k": WrongChange(
-        edits=(("moevlm/router.py", TOP_K, "self.norm_topk_prob = False"),),
+        edits=(("moevlm/routing/router.py", TOP_K, "self.norm_topk_prob = False"),),
     ),
     "two experts swapped": WrongChange(
         edits=((FEEDFORWARD, EXPERTS_CALL, "self.experts(hidden_TH, routing.ids_TK ^ (routing.ids_TK < 2).long(),"),),
@@ -41,7 +45,7 @@ WRONG_CHANGES = {
     "image features rolled by one": WrongChange(
         edits=(
             (
-                "moevlm/vision_language.py",
+                "moevlm/model/vision_language.py",
                 "features = torch.cat(list(features)).to(embeds_BSH)",
                 "features = torch.cat(list(features)).to(embeds_BSH).roll(1, dims=0)",
             ),
@@ -100,7 +104,7 @@ WRONG_CHANGES = {
     "wrong above batch 1": WrongChange(
         edits=(
             (
-                "moevlm/decoder_layer.py",
+                "moevlm/model/decoder_layer.py",
                 "        hidden_BSH = hidden_BSH + attended\n",
                 "        hidden_BSH = hidden_BSH + attended * (1.1 if len(attended) > 1 else 1.0)\n",
             ),
@@ -110,7 +114,7 @@ WRONG_CHANGES = {
     "generate() ignores its cache": WrongChange(
         edits=(
             (
-                "moevlm/vision_language.py",
+                "moevlm/model/vision_language.py",
                 "            logits_to_keep=logits_to_keep,\n            **{CACHE: one_cache(cache, past_key_values)},",
                 "            logits_to_keep=logits_to_keep,\n            **{CACHE: None},",
             ),

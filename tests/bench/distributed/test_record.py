@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench import __main__ as commands
 from bench.distributed import record as distributed_record
 from bench.distributed.record import Measured, document_of
-from bench.harness import __main__ as commands
-from bench.harness.layers.devices import DEVICE_HEADERS, device_rows
 from bench.harness.metrics import TTFT
 from bench.harness.record import load, write
 from bench.harness.run import Launched
+from bench.pages.layers.devices import DEVICE_HEADERS, device_rows
 
 SCENARIO = "bench_parallel[tiny-mmmu-specialized4-b2-s48-n2-modality-prefill]"
 PARAMS = {

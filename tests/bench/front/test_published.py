@@ -8,9 +8,9 @@ import pytest
 
 from bench.front.published import PUBLISHED, main
 from bench.front.shapes import shape_config
-from bench.harness.pareto.documents import read_tiers
-from bench.harness.pareto.points import PREDICTED
-from moevlm.parameters import parameter_counts
+from bench.pages.pareto.documents import read_tiers
+from bench.pages.pareto.points import PREDICTED
+from moevlm.model.parameters import parameter_counts
 
 FACTS = json.loads(PUBLISHED.read_text())
 MODELS, SHAPES = FACTS["models"], FACTS["shapes"]

@@ -19,8 +19,8 @@ from bench.front.shapes import (
     shape_config,
 )
 from bench.harness.record import Record
-from moevlm.parameters import parameter_counts
-from tests.harness import sample_records
+from moevlm.model.parameters import parameter_counts
+from tests.bench import sample_records
 
 SHAPES = json.loads(PUBLISHED.read_text())["shapes"]
 LLAVA_NEXT_TOKENS = {"mathvista": 1948, "chartqa": 2242, "docvqa": 2448}  # of a median image; the mean is near

@@ -27,15 +27,15 @@ from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint, load_checkpoint
 from bench.front.supplied.document import document, mean_accuracy, mean_rate
 from bench.front.supplied.prompts import LETTER, WORD, asked, encode
-from bench.harness.pareto.documents import read_tiers
+from bench.pages.pareto.documents import read_tiers
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
 from moevlm import MoEVLM
-from moevlm.ablations import specialized
-from moevlm.parameters import parameter_counts
+from moevlm.model.parameters import parameter_counts
+from moevlm.model.processing import build_processor
+from moevlm.model.tokenizer import load_tokenizer
 from moevlm.presets import preset_config
-from moevlm.processing import build_processor
-from moevlm.tokenizer import load_tokenizer
+from moevlm.smoes.ablations import specialized
 from tests.bench.front.supplied_rows import ROWS, image_cell, write_rows
 
 TEMPLATE = (
@@ -128,7 +128,7 @@ def test_each_benchmark_gives_a_document_that_pareto_reads(
     assert all(interval.low > 0 for interval in point.throughput.values())
     printed = capsys.readouterr().out
     assert "accuracy, all" in printed
-    assert f"python -m bench.harness pareto {out}" in printed
+    assert f"python -m bench pareto {out}" in printed
 
 
 def test_a_checkpoint_is_called_by_the_last_part_of_its_path(checkpoints: Path, data: Path, tmp_path: Path) -> None:

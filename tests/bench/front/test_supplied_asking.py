@@ -16,9 +16,9 @@ from bench.front.supplied.prompts import WORD
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
 from moevlm import MoEVLMConfig
+from moevlm.model.processing import build_processor
+from moevlm.model.tokenizer import load_tokenizer
 from moevlm.presets import preset_config
-from moevlm.processing import build_processor
-from moevlm.tokenizer import load_tokenizer
 from tests.bench.front.supplied_rows import ROWS, image_cell, mmmu_row, write_rows
 
 CHARTQA, DOCVQA, MATHVISTA = (ROWS[name][0] for name in ("chartqa", "docvqa", "mathvista"))

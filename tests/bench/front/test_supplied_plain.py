@@ -16,9 +16,9 @@ from bench.front.supplied.prompts import WORD, encode
 from fixtures.tasks import Sample
 from fixtures.tasks.marks import IMAGE, as_said
 from fixtures.workload import load_workload
+from moevlm.model.processing import build_processor
+from moevlm.model.tokenizer import TOKENIZER_PATH
 from moevlm.presets import preset_config
-from moevlm.processing import build_processor
-from moevlm.tokenizer import TOKENIZER_PATH
 
 SIDE = {"height": 28, "width": 28}
 TEMPLATE = (

@@ -17,7 +17,7 @@ from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm import RoutingProfile, apply_profile, decode_steps, prefill
 from moevlm.costs import phase_cost
-from moevlm.processing import build_processor
+from moevlm.model.processing import build_processor
 
 BATCH_SIZE, SEQ_LEN = 2, 48
 

@@ -13,7 +13,7 @@ from fixtures.models import build_twins
 from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm import MoEVLM, RoutingProfile, apply_profile, decode_steps, prefill
-from moevlm.processing import build_processor
+from moevlm.model.processing import build_processor
 
 STEERED = RoutingProfile(name="specialized", strength=16.0, seed=3)
 

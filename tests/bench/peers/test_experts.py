@@ -10,9 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.peers.experts import ERROR_BOUNDS, LIGER, asks_the_device, peer, peers_of, reference_error
 from moevlm import MoEVLMTextConfig
 from moevlm.costs import phase_cost
-from moevlm.feedforward import MoEVLMDenseMLP, MoEVLMExperts
+from moevlm.model.feedforward import MoEVLMDenseMLP, MoEVLMExperts
 from moevlm.presets import preset_config
-from moevlm.router import Routing
+from moevlm.routing.router import Routing
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -9,7 +9,7 @@ from fixtures.models import build_twins
 from fixtures.oracle.model import transformers_model
 from fixtures.tasks import sample
 from fixtures.workload import load_workload
-from moevlm.processing import build_processor
+from moevlm.model.processing import build_processor
 
 NUM_STEPS = 5
 

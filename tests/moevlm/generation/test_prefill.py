@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from moevlm import decode_steps, prefill
-from moevlm.batch_part import BatchPart
 from moevlm.generation.prefill import CHUNK_BYTES, samples_a_chunk
+from moevlm.model.batch_part import BatchPart
 from moevlm.presets import preset_config
-from moevlm.routing_profiles import RoutingProfile
-from moevlm.routing_tables import apply_profile
-from tests.moevlm.test_generation import left_padded
+from moevlm.routing.profiles import RoutingProfile
+from moevlm.steering.tables import apply_profile
+from tests.moevlm.generation.test_generation import left_padded
 
 
 @pytest.fixture

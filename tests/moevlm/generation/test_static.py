@@ -9,11 +9,11 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from moevlm import StaticDecoder, decode_steps, prefill
-from moevlm.cuda_graph import WARMUP_CALLS
-from moevlm.experts import set_expert_backend
-from moevlm.routing_profiles import RoutingProfile
-from moevlm.routing_tables import apply_profile
-from tests.moevlm.test_generation import left_padded
+from moevlm.generation.cuda_graph import WARMUP_CALLS
+from moevlm.kernels.backends import set_expert_backend
+from moevlm.routing.profiles import RoutingProfile
+from moevlm.steering.tables import apply_profile
+from tests.moevlm.generation.test_generation import left_padded
 
 NEW_TOKENS = 24
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from moevlm.experts import reference_experts
+from moevlm.kernels.backends import reference_experts
 from moevlm.kernels.grouped import grouped_experts
 
 BOUNDS = {torch.float32: 1e-5, torch.bfloat16: 1e-2}

@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import silu
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from moevlm.experts import reference_experts
+from moevlm.kernels.backends import reference_experts
 from moevlm.kernels.loop import loop_experts
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from moevlm import MoEVLMTextConfig
-from moevlm.experts import reference_experts
-from moevlm.feedforward import MoEVLMExperts
+from moevlm.kernels.backends import reference_experts
 from moevlm.kernels.cpu import build, ops
+from moevlm.model.feedforward import MoEVLMExperts
 
 
 @pytest.fixture

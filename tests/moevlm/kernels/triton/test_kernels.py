@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from moevlm.experts import reference_experts
+from moevlm.kernels.backends import reference_experts
 from moevlm.kernels.tilings import Tile, Tiling
 
 ops = pytest.importorskip("moevlm.kernels.triton.ops", reason="Triton is not installed", exc_type=ImportError)

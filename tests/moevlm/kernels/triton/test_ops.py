@@ -65,7 +65,7 @@ def test_a_gpu_without_entries_gets_the_predicted_plan(on_a_gpu):
 def test_a_models_logits_agree_with_the_reference_paths(way, make_model, make_prompt, monkeypatch):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tiling = Tiling(way=way, tiles=(Tile(16, 32, 64, 4, 2), Tile(16, 64, 32, 4, 2)), is_measured=False)
-    monkeypatch.setattr("moevlm.experts.fast_experts", lambda *inputs: ops.run_experts(tiling, *inputs[:-1]))
+    monkeypatch.setattr("moevlm.kernels.backends.fast_experts", lambda *inputs: ops.run_experts(tiling, *inputs[:-1]))
     model, ids_BS = make_model().to(device), make_prompt(1, 7).to(device)
     logits = {}
     for backend in ("reference", "moevlm"):

@@ -1,0 +1,62 @@
+"""bundle: pack a record's claims with their evidence; reproduce measures them again."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from bench.commands.clone import clone_root
+from bench.commands.parsing import Commands, take_pytest_options
+from bench.evidence.bundle.archive import pack, unpack
+from bench.evidence.bundle.claims import claims_of
+from bench.evidence.bundle.reproduction import judge, measure
+from bench.evidence.bundle.tables import claims_table, reproduced_table
+from bench.gate.launch import Launcher
+from bench.gate.verdict import exit_code
+from bench.harness.reading import seconds
+from bench.harness.record import Record, merge, read
+
+LAUNCHES = 3  # fewer meet the same bad moment together
+
+
+def add(commands: Commands) -> None:
+    """Add both commands to the parser."""
+    packing = commands.add_parser("bundle", help="pack a record's claims with their evidence into one archive")
+    packing.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
+    packing.add_argument("--out", required=True, type=Path, metavar="FILE", help="the archive, like claims.tar.gz")
+    packing.set_defaults(run=_pack)
+    again = commands.add_parser("reproduce", help="measure a bundle's claims on this machine; ends 0 if they hold")
+    again.add_argument("bundle", type=Path, metavar="BUNDLE")
+    again.add_argument("--launches", type=int, default=LAUNCHES, metavar="N", help="default: %(default)s")
+    again.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
+    again.add_argument("--strict-verdicts", action="store_true", help="a claim that stays undecided ends 11")
+    take_pytest_options(again, "over the bundle's own: --inject moe=1.3")
+    again.set_defaults(run=_reproduce)
+
+
+def _pack(options: argparse.Namespace) -> int:
+    """Pack; print the claims."""
+    documents = [read(path) for path in options.records]
+    document = merge(documents) if len(documents) > 1 else documents[0]
+    said = claims_table(claims_of(Record.from_document(document)))
+    pack(document, options.out, said)
+    print(said)
+    print(f"\npacked {options.out}: python -m bench reproduce {options.out}")
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    """Measure again, judge each claim, print them; the exit code is that of the worst."""
+    if options.launches < 1:
+        raise ValueError(f"--launches must be at least 1, got {options.launches}; {LAUNCHES} are usual")
+    bundle = unpack(options.bundle)
+    here = measure(
+        bundle,
+        Launcher(root=clone_root(), options=[*bundle.options, *options.pytest]),
+        launches=options.launches,
+        deadline=time.monotonic() + options.budget,
+        note=lambda text: print(text, file=sys.stderr),
+    )
+    reproduced = judge(bundle, here)
+    print(reproduced_table(reproduced))
+    return exit_code((one.verdict for one in reproduced), strict=options.strict_verdicts)

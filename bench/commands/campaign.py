@@ -1,0 +1,44 @@
+"""campaign: measure everything that the results need on this machine, the most valuable first; resumable."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from bench.commands.clone import clone_root, in_clone
+from bench.commands.parsing import Commands, take_pytest_options
+from bench.evidence.campaign.plan import PLAN, read_plan
+from bench.evidence.campaign.steps import Invocation, run_steps
+from bench.evidence.campaign.tables import report
+from bench.gate.verdict import EXIT_CODES, Verdict
+from bench.harness.reading import seconds
+from bench.harness.record import replace_text
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("campaign", help="measure all that the results need; resumable, within a budget")
+    parser.add_argument("--scale", required=True, metavar="NAME,...", help="presets, as of pytest bench")
+    parser.add_argument("--budget", type=seconds, default=540.0, metavar="TIME", help="like 90s or 9m; default: 9m")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="takes the records; call again to go on")
+    parser.add_argument(
+        "--plan", type=Path, default=in_clone(PLAN), metavar="FILE", help="the steps; default: %(default)s"
+    )
+    take_pytest_options(parser, "over the plan's: --batch-size 1 --depth 2")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure what is left, then say what is there; ends 16 if a step could not be measured."""
+    steps = read_plan(options.plan)
+    invocation = Invocation(
+        root=clone_root(),
+        folder=options.out,
+        options=[f"--scale={options.scale}", *options.pytest],
+        deadline=time.monotonic() + options.budget,
+    )
+    troubles = run_steps(steps, invocation, note=lambda text: print(text, file=sys.stderr))
+    said = report(options.out, steps, troubles)
+    print(said)
+    replace_text(options.out / "campaign.md", f"{said}\n")
+    return EXIT_CODES[Verdict.FAILED] if troubles else 0

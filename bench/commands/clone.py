@@ -1,0 +1,34 @@
+"""The clone that a command is run in: where its pytest starts, and where what is not named otherwise lies."""
+
+import os
+from pathlib import Path
+
+MARKS = ("bench", "conftest.py")  # what the root of a clone holds
+
+
+def clone_root() -> Path:
+    """Return the root of the clone that holds the current folder.
+
+    Raises:
+        ValueError: if none does.
+    """
+    found = _root()
+    if found is None:
+        named = " and ".join(MARKS)
+        raise ValueError(f"this command must be run in a clone, a folder with {named}, got {Path.cwd()}; cd into one")
+    return found
+
+
+def in_clone(path: Path) -> Path:
+    """Return where a default of a command lies, as seen from the current folder of a clone; outside one, as it is.
+
+    Args:
+        path: relative to the clone's root.
+    """
+    root = _root()
+    return Path(os.path.relpath(root / path)) if root else path
+
+
+def _root() -> Path | None:
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if all((folder / mark).exists() for mark in MARKS)), None)

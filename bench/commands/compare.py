@@ -1,0 +1,48 @@
+"""compare: judge records of one or more launches against a baseline."""
+
+import argparse
+from pathlib import Path
+
+from bench.commands.clone import in_clone
+from bench.commands.parsing import Commands
+from bench.gate.baseline import FOLDER
+from bench.gate.comparison import Selection, judge_all, missing_scenarios, open_baseline, wrong_scenarios
+from bench.gate.markdown import markdown_table
+from bench.gate.retest import LAUNCHES_TO_CONFIRM
+from bench.gate.sentences import explanations
+from bench.gate.verdict import EXIT_CODES, exit_code, worst
+from bench.harness.record import Record, merge, read
+from bench.pages.report import HEADERS, rows_of
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("compare", help="judge records of one or more launches against a baseline")
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
+    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")
+    parser.add_argument("--strict-verdicts", action="store_true", help="INCONCLUSIVE ends 11")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge; several launches confirm one another, a single one can only raise suspicion."""
+    documents = [read(path) for path in options.records]
+    record = Record.from_document(merge(documents) if len(documents) > 1 else documents[0])
+    opened = open_baseline(options.baselines, options.baseline, record.kind, record.fingerprint)
+    wrong = wrong_scenarios(record)
+    if opened.verdict:
+        for text in (f"{opened.verdict.value}: {opened.why}", *explanations(wrong)):
+            print(text)
+        return EXIT_CODES[worst([opened.verdict, *(verdict.verdict for verdict in wrong)])]
+    confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in record.scenarios.values())
+    verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
+    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
+    verdicts.update({verdict.scenario: verdict for verdict in wrong})
+    whole = Selection(
+        collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
+    )
+    verdicts.update({verdict.scenario: verdict for verdict in missing_scenarios(opened, whole)})
+    for text in explanations(verdicts.values()):
+        print(f"- {text}")
+    return exit_code((verdict.verdict for verdict in verdicts.values()), strict=options.strict_verdicts)

@@ -1,0 +1,116 @@
+"""history: how scenarios moved over the promoted baselines."""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.commands.clone import in_clone
+from bench.commands.parsing import Commands
+from bench.gate import ledger
+from bench.gate.baseline import FOLDER
+from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
+from bench.gate.markdown import markdown_table
+from bench.gate.stats import percent
+from bench.harness.wording import counted
+from bench.pages.plots.history import draw_history
+
+PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
+HEADERS = ("scenario", "promoted", "commit", "MoE", "dense", "MoE / dense [95 %]", "change", "accepted since release")
+LEGEND = (
+    "change: of MoE / dense to the promotion before, above 0 is worse; accepted: what the ledger adds up to since the "
+    "last release tag"
+)
+FIGURE = "history.svg"
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("history", help="how scenarios moved over the promoted baselines")
+    parser.add_argument(
+        "scenarios",
+        nargs="?",
+        metavar="REGEX",
+        help="all promotions of these; default: the newest of every scenario that is still measured",
+    )
+    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--baseline", metavar="NAME", help="file in it; needed where it holds several")
+    parser.add_argument("--out", type=Path, default=in_clone(Path("records")), metavar="DIR", help=f"takes {FIGURE}")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the promotions and how the scenarios move, and draw it."""
+    pattern = _pattern(options.scenarios or "")
+    name = _chosen(options.baseline, baseline_names(options.baselines))
+    history = read_history(options.baselines, name)
+    found = follow(history.promotions, ledger.read(options.baselines), baseline=name)
+    left = [] if options.scenarios else _left(found, history.promotions[-1])
+    series = {scenario: moves for scenario, moves in found.items() if pattern.search(scenario) and scenario not in left}
+    if not series:
+        raise ValueError(f"REGEX must find a scenario of {name}, got {pattern.pattern!r}; it has {_some(list(found))}")
+    print(f"{name}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
+    shown = series if options.scenarios else {scenario: moves[-1:] for scenario, moves in series.items()}
+    print(f"{markdown_table(HEADERS, _rows(shown))}\n\n{LEGEND}")
+    if left:
+        print(f"{counted(len(left), 'scenario')} not in the newest promotion: {_some(left)}; a REGEX shows their past")
+    for note in history.notes:
+        print(f"note: {note}")
+    drawn = draw_history(series, options.out / FIGURE)
+    others = " that moved most" if len(drawn) < len(series) else ""
+    print(f"drawn: {options.out / FIGURE}, {len(drawn)} of {counted(len(series), 'scenario')}{others}")
+    return 0
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"REGEX must be a regular expression, got {text!r} ({error}); write a bracket as \\["
+        ) from error
+
+
+def _chosen(asked: str | None, names: Sequence[str]) -> str:
+    """Return the baseline that is meant; its suffix may be left out."""
+    fitting = [name for name in names if asked in (None, name, name.removesuffix(".json"))]
+    if len(fitting) != 1:
+        raise ValueError(f"--baseline must name one baseline, got {asked or 'none'}; known: {', '.join(names)}")
+    return fitting[0]
+
+
+def _left(found: Mapping[str, Sequence[Move]], newest: Promotion) -> list[str]:
+    """Name the scenarios that the newest promotion has no longer."""
+    return [scenario for scenario, moves in found.items() if moves[-1].promotion is not newest]
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+
+
+def _promotion_cells(promotion: Promotion) -> tuple[str, ...]:
+    launches = str((promotion.record.promotion or {}).get("launches", ""))
+    return (_minute(promotion), _short(promotion), launches, promotion.release or "none", promotion.reason)
+
+
+def _rows(series: Mapping[str, Sequence[Move]]) -> list[tuple[str, ...]]:
+    """Return a row for each move; a scenario is named once."""
+    return [
+        (scenario if i == 0 else "", *_cells(move))
+        for scenario, moves in series.items()
+        for i, move in enumerate(moves)
+    ]
+
+
+def _cells(move: Move) -> tuple[str, ...]:
+    ratio = move.ratio.text(".3f") if move.ratio else ""
+    logs = [f"{percent(log):+.1f} %" if log is not None else "" for log in (move.change, move.accepted)]
+    return (_minute(move.promotion), _short(move.promotion), move.moe, move.dense, ratio, *logs)
+
+
+def _short(promotion: Promotion) -> str:
+    return promotion.commit if promotion.commit == UNCOMMITTED else promotion.commit[:10]
+
+
+def _minute(promotion: Promotion) -> str:
+    return promotion.date[:16].replace("T", " ")

@@ -1,0 +1,32 @@
+"""report: print a record as a markdown table."""
+
+import argparse
+from pathlib import Path
+
+from bench.commands.parsing import Commands
+from bench.gate.comparison import wrong_scenarios
+from bench.gate.markdown import escape, markdown_table
+from bench.gate.sentences import explanations
+from bench.harness.record import load
+from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.pages.report import HEADERS, machine_line, rows_of
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("report", help="print a record as a markdown table")
+    parser.add_argument("record", type=Path, metavar="RECORD")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what a record holds."""
+    record = load(options.record)
+    print(f"{escape(machine_line(record))}\n")
+    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {})]))
+    deep = extrapolation_rows(extrapolations(record))
+    if deep:
+        print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
+    for text in explanations(wrong_scenarios(record)):
+        print(f"\n- {text}")
+    return 0

@@ -1,0 +1,148 @@
+"""One archive: the record, what machine, software and command it came from, the claims, and a hash of each file."""
+
+import gzip
+import hashlib
+import io
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.evidence.bundle.claims import Claim, claims_of
+from bench.harness.arms import PRIMARY
+from bench.harness.record import KEY, CorruptRecord, Record, RecordWriteError
+
+SCHEMA_VERSION = 1
+MANIFEST, RECORD, CLAIMS = "manifest.json", "record.json", "claims.md"
+LAUNCHES_TO_CLAIM = 2  # one has no spread, and without that a claim has no tolerance to be reproduced within
+# A bundle's words become pytest's, and options of pytest's own can write files or import modules: none but these.
+OPTIONS = (
+    *("scale", "depth", "device", "dtype", "threads", "batch-size", "seq-len", "workload", "visual"),
+    *("routing", "num-tokens", "backend", "arms", "seed", "data"),
+)
+OPTION = re.compile(rf"--({'|'.join(OPTIONS)})=.*")
+NODE_ID = re.compile(r"(?!.*\.\./)\w[\w./-]*\.py::.+")  # of a file below the folder that reproduces
+REMEDY = "get the file again, or pack it again from its record"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """What an archive holds, checked."""
+
+    record: Record
+    claims: Sequence[Claim]
+    node_ids: Mapping[str, str]  # scenario -> what pytest calls it
+    options: Sequence[str]  # of pytest, which select the same models and inputs
+
+
+def pack(document: Mapping[str, Any], path: Path, claims_table: str) -> Bundle:
+    """Write an archive; the same record makes the same bytes.
+
+    Args:
+        document: of a record.
+        path: of the archive, a gzipped tar.
+        claims_table: the claims as markdown, for readers.
+
+    Raises:
+        ValueError: the record claims nothing, is a rehearsal, or does not say how it was measured.
+        RecordWriteError: the archive could not be written.
+    """
+    bundle = _bundle(document)
+    files = {RECORD: json.dumps(document, indent=1).encode(), CLAIMS: claims_table.encode()}
+    header = document[KEY]
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "commit": document.get("commit_info", {}),
+        "environment": header["fingerprint"],
+        "command": ["python", "-m", "pytest", *bundle.node_ids.values(), *bundle.options],
+        "claims": [{**asdict(claim), "text": str(claim), "verdict": claim.verdict} for claim in bundle.claims],
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    files = {MANIFEST: json.dumps(manifest, indent=1, default=str).encode(), **files}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_archived(files))
+    except OSError as error:
+        raise RecordWriteError(f"{path} must be writable, got {error}; choose another path") from error
+    return bundle
+
+
+def unpack(path: Path) -> Bundle:
+    """Read an archive and check each file against its hash.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no archive at all.
+        CorruptRecord: it is cut short, holds something else, or a file in it was changed.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            files = {name: _member(archive, name) for name in (MANIFEST, RECORD, CLAIMS)}
+        manifest = json.loads(files[MANIFEST])
+        known = manifest["sha256"]
+        changed = [name for name in (RECORD, CLAIMS) if hashlib.sha256(files[name]).hexdigest() != known[name]]
+    except FileNotFoundError:
+        raise
+    except tarfile.ReadError as error:  # its own words are a line for each way of compressing
+        raise ValueError(f"{path} must be an archive that `bundle` wrote, got another file; {REMEDY}") from error
+    except (OSError, EOFError, tarfile.TarError, zlib.error, KeyError, ValueError, TypeError) as error:
+        raise CorruptRecord(f"{path} must be a bundle, got {type(error).__name__}: {error}; {REMEDY}") from error
+    if changed or manifest.get("schema_version") != SCHEMA_VERSION:
+        what = f"another {', '.join(changed)}" if changed else f"schema {manifest.get('schema_version')!r}"
+        raise CorruptRecord(f"{path} must be as it was packed, got {what}; {REMEDY}")
+    return _bundle(json.loads(files[RECORD]))
+
+
+def _bundle(document: Mapping[str, Any]) -> Bundle:
+    record = Record.from_document(document)
+    claims = claims_of(record)
+    if not claims:
+        raise ValueError("a record to bundle must have a timed scenario with a dense arm, got none; name another")
+    if min(claim.num_launches for claim in claims) < LAUNCHES_TO_CLAIM:
+        raise ValueError(
+            f"a record to bundle must hold {LAUNCHES_TO_CLAIM} launches or more, whose spread gives the tolerance, "
+            "got one; name several records of the same scenarios, or a baseline"
+        )
+    if record.injected:
+        raise ValueError(
+            f"a record to bundle must not be a rehearsal, got --inject {dict(record.injected)}; measure without"
+        )
+    options = record.options.get("arguments")
+    if options is None:
+        raise ValueError("a record must say with which options it was measured, got none; measure it again")
+    claimed = {claim.scenario for claim in claims}
+    entries = [(entry["extra_info"][KEY], entry["fullname"]) for entry in document["benchmarks"]]
+    node_ids = {ours["scenario"]: name for ours, name in entries if ours["arm"] == PRIMARY}
+    foreign = [word for word in options if not OPTION.fullmatch(word)]
+    foreign += [name for name in node_ids.values() if not NODE_ID.fullmatch(name)]
+    if foreign:
+        raise CorruptRecord(f"a bundle must name scenarios and their options alone, got {foreign[0]!r}; {REMEDY}")
+    return Bundle(
+        record=record,
+        claims=claims,
+        node_ids={scenario: name for scenario, name in node_ids.items() if scenario in claimed},
+        options=list(options),
+    )
+
+
+def _archived(files: Mapping[str, bytes]) -> bytes:
+    """Return a gzipped tar without dates, owners or modes of this machine."""
+    tarred = io.BytesIO()
+    with tarfile.open(fileobj=tarred, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(tarred.getvalue(), mtime=0)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    """Read one file by its name; nothing is ever extracted to disk."""
+    file = archive.extractfile(name)
+    if file is None:
+        raise tarfile.TarError(f"{name} is not a file")
+    return file.read()

@@ -1,0 +1,159 @@
+"""Run what is left of the steps, each in fresh processes, until all is there or the time is up."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.evidence.campaign.plan import Step
+from bench.evidence.campaign.state import State, check_same_options, record_path, state_of
+from bench.gate.verdict import EXIT_CODES, Verdict
+from bench.harness.reading import USAGE_ERROR
+
+SUITE_S = 1200.0  # of one suite of `qualify`, the default of `ab`
+GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
+SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice would fail again
+SHORTEST_S = 20.0  # less does not get past imports and peaks
+ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
+WRONG = EXIT_CODES[Verdict.WRONG]
+LOG_SHOWN = 600  # last characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One call of the command: what it measures, where and how long."""
+
+    root: Path
+    folder: Path  # takes the records
+    options: Sequence[str]  # as of pytest bench, after each step's own
+    deadline: float  # on the monotonic clock
+
+
+class Ended(NamedTuple):
+    """How a process ended: its exit code, none where the time was up, and the end of what it said."""
+
+    code: int | None
+    said: str
+
+    @property
+    def trouble(self) -> str:
+        """Say what went wrong; empty where it measured, as far as it got."""
+        return "" if self.code is None or self.code in ENDINGS else f"its process ended {self.code}: {self.said}"
+
+
+def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str], None]) -> dict[str, str]:
+    """Run what is left.
+
+    Args:
+        steps: in the order of their value.
+        invocation: where and how long.
+        note: tells the user what happens.
+
+    Returns:
+        By step what went wrong with it: a process that ended otherwise than by measuring.
+
+    Raises:
+        ValueError: The first process of the campaign was refused its options: all others would be.
+    """
+    invocation.folder.mkdir(parents=True, exist_ok=True)
+    troubles: dict[str, str] = {}
+    for step in steps:
+        check_same_options(invocation.folder, step, invocation.options)
+        state = state_of(invocation.folder, step)
+        while not state.is_done and _left_s(invocation) > SHORTEST_S and step.name not in troubles:
+            said = "" if state.wanted is None else f", {len(state.left)} left"
+            note(f"{step.name}: {step.why}{said}; {_left_s(invocation):.0f} s")
+            ended = _run(step, state, invocation)
+            if ended.code == USAGE_ERROR and not _has_begun(steps, invocation):
+                raise ValueError(f"steps must be able to start, got of {step.name}: {ended.said}; correct the options")
+            before, state = state, state_of(invocation.folder, step)
+            if trouble := _trouble(step, ended, before, state, invocation):
+                troubles[step.name] = trouble
+                note(f"{step.name}: {trouble}")
+    return troubles
+
+
+def _trouble(step: Step, ended: Ended, before: State, state: State, invocation: Invocation) -> str:
+    """Say why a step cannot go on; empty where another process may bring what is left."""
+    if ended.code == WRONG and state.wrong:
+        return "; ".join(state.wrong_answers)
+    if ended.trouble or state.is_done or _left_s(invocation) <= 0 or _may_go_on(step, before, state):
+        return ended.trouble
+    return f"{', '.join(sorted(state.left))} failed; see {_log(invocation, step)}"
+
+
+def _may_go_on(step: Step, before: State, state: State) -> bool:
+    """Tell whether another process can bring what is left: something was new, and not all launches have been tried."""
+    if step.launches > 1 and state.launches >= step.launches + SPARE_LAUNCHES:
+        return False
+    return state.is_further_than(before)
+
+
+def _has_begun(steps: Sequence[Step], invocation: Invocation) -> bool:
+    """Tell whether a step has been measured with these options: what another one is refused is then its own alone."""
+    return any(record_path(invocation.folder, step, 1).exists() for step in steps)
+
+
+def _left_s(invocation: Invocation) -> float:
+    return invocation.deadline - time.monotonic()
+
+
+def _run(step: Step, state: State, invocation: Invocation) -> Ended:
+    """Run one process; return how it ended."""
+    command = _suites(step, invocation) if step.suites else _launch(step, state, invocation)
+    path = _log(invocation, step)
+    with path.open("a") as log:
+        begun = log.tell()
+        process = subprocess.Popen(
+            command, cwd=invocation.root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )  # a session of its own: the terminal's Ctrl-C comes through us, once
+        try:
+            code = process.wait(timeout=max(0.0, _left_s(invocation)))
+        except subprocess.TimeoutExpired:
+            _interrupt(process)
+            return Ended(None, "")
+        except BaseException:
+            _interrupt(process)
+            raise
+    with path.open() as log:
+        log.seek(begun)
+        return Ended(code, log.read()[-LOG_SHOWN:].strip())
+
+
+def _launch(step: Step, state: State, invocation: Invocation) -> list[str]:
+    """Return the command that measures what is left of a step: of several launches, the next one whole."""
+    path = record_path(invocation.folder, step, state.launches + 1).resolve()
+    known = [record_path(invocation.folder, step, number + 1) for number in range(state.launches)]
+    files = [f"bench/{name}" for name in step.files]
+    options = ["--compare=off", f"--record={path}", *_left_out(known, step)]
+    return [sys.executable, "-m", "pytest", *files, *step.options, *invocation.options, *options]
+
+
+def _left_out(known: Sequence[Path], step: Step) -> list[str]:
+    """Leave out what earlier processes have measured; every launch of several measures all again."""
+    return [f"--measured={path.resolve()}" for path in known] if step.launches == 1 else []
+
+
+def _suites(step: Step, invocation: Invocation) -> list[str]:
+    path = record_path(invocation.folder, step, 1).resolve()
+    command = [sys.executable, "-m", "bench", "qualify", f"--record={path}", f"--suites={step.suites}"]
+    command.append(f"--budget={max(SHORTEST_S, min(SUITE_S, _left_s(invocation) / 2)):.0f}s")
+    return [*command, "--", *step.options, *invocation.options]
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """End a process as Ctrl-C does, by force if it does not heed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _log(invocation: Invocation, step: Step) -> Path:
+    return invocation.folder / f"{step.name}.log"

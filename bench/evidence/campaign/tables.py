@@ -1,0 +1,36 @@
+"""What a campaign has: a row a step, then which scenarios do not fit and which were not reached, and why."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.evidence.campaign.plan import Step
+from bench.evidence.campaign.state import State, state_of
+from bench.gate.markdown import markdown_table
+
+HEADERS = ("step", "for", "measured", "does not fit", "left")
+
+
+def report(folder: Path, steps: Sequence[Step], troubles: Mapping[str, str]) -> str:
+    """Return the state of a campaign as markdown.
+
+    Args:
+        folder: holds its records.
+        steps: of the plan.
+        troubles: by step, what went wrong in this call.
+    """
+    states = {step.name: state_of(folder, step) for step in steps}
+    rows = [_row(step, states[step.name]) for step in steps]
+    lines = [f"- {name}: {text}" for name, text in troubles.items()]
+    for name, state in states.items():
+        lines += [f"- {name}: {scenario} {why}" for scenario, why in state.not_fitting.items()]
+        if name not in troubles:  # which say it already
+            lines += [f"- {name}: {text}" for text in state.wrong_answers]
+        lines += [f"- {name}: {scenario} was not reached" for scenario in sorted(state.left - set(state.wrong))]
+    return "\n".join([markdown_table(HEADERS, rows), *([""] if lines else []), *lines])
+
+
+def _row(step: Step, state: State) -> tuple[str, ...]:
+    if state.wanted is None:
+        return (step.name, step.why, "not begun", "", "all")
+    counts = (len(state.measured), len(state.not_fitting), len(state.left))
+    return (step.name, step.why, *(str(count or "") for count in counts))

@@ -1,0 +1,81 @@
+"""Base against head: both sides' sources, the launches, and the verdict on every scenario."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from bench.gate.ab.brief import Brief
+from bench.gate.ab.comparison import Comparison
+from bench.gate.ab.decision import decide
+from bench.gate.ab.process import PINNED_GPU
+from bench.gate.ab.stages import PACKAGE, Stages
+from bench.gate.ab.tolerances import limits_of, read_rules
+from bench.gate.ab.types import Trouble
+from bench.gate.ab.worktree import source_tree
+from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.harness.environment import software, versions
+from bench.harness.measuring import scenario_of
+
+
+def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
+    """Measure base and head in lock-step and judge every scenario.
+
+    Args:
+        brief: what is compared.
+        note: tells the user what happens.
+
+    Raises:
+        ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
+    """
+    started = time.monotonic()
+    rules = read_rules(brief.tolerances)
+    node_ids = collect(brief)
+    limits = limits_of(map(scenario_of, node_ids), rules)
+    with (
+        source_tree(brief.root, brief.base, PACKAGE) as base,
+        source_tree(brief.root, brief.head, PACKAGE) as head,
+    ):
+        stages = Stages(brief, base, head, limits, deadline=started + brief.budget_s, note=note)
+        if base.has_package:
+            stage_1 = stages.screen(node_ids)
+            stage_2 = stages.confirm(node_ids, stage_1)
+        else:
+            why = f"base {base.commit[:10]} has no package {PACKAGE}"
+            stages.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
+            stage_1 = stage_2 = []
+        verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
+        profiles = stages.profile(node_ids, verdicts) if brief.profile else []
+    judged = {verdict.scenario for verdict in verdicts}
+    verdicts += [_unmeasured(name) for name in map(scenario_of, node_ids) if name not in judged]
+    return Comparison(
+        base=base,
+        head=head,
+        stage_1=stage_1,
+        stage_2=stage_2,
+        verdicts=verdicts,
+        seconds=time.monotonic() - started,
+        software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
+        profiles=profiles,
+    )
+
+
+def _unmeasured(scenario: str) -> ScenarioVerdict:
+    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
+    return ScenarioVerdict(scenario=scenario, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
+
+
+def collect(brief: Brief) -> list[str]:
+    """List the node ids of the selected scenarios.
+
+    Raises:
+        ValueError: none is selected, or pytest refuses the options; with its words.
+    """
+    command = [sys.executable, "-m", "pytest", "bench", "--collect-only", "-q", *brief.arguments]
+    command += ["-k", brief.expression] if brief.expression else []
+    done = subprocess.run(command, cwd=brief.root, capture_output=True, text=True, check=False)
+    node_ids = [line for line in done.stdout.splitlines() if "::" in line and not line.startswith("ERROR")]
+    if done.returncode or not node_ids:
+        said = (done.stdout + done.stderr).strip()[-400:]
+        raise ValueError(f"--scenarios must select a scenario, got {brief.expression!r}; pytest says: {said}")
+    return node_ids

@@ -1,0 +1,72 @@
+"""Tolerances of single scenarios, from one reviewed file: where 5 % is too strict or too lax, with the reason.
+
+[[limit]]
+scenarios = "^bench_experts"   # regular expression, searched in the scenario's id; the first limit that fits holds
+tolerance_percent = 8          # OK means that slower than this is excluded
+smallest_effect_percent = 3    # optional: a slowdown below it is not reported
+reason = "a layer of half a millisecond spreads more"
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.gate.ab.judgement import DEFAULT_LIMITS, Limits
+from bench.gate.reviewed import Entry, Form
+
+FILE_NAME = "tolerances.toml"  # beside the baselines
+FORM = Form(
+    key="limit",
+    required={"scenarios": str, "tolerance_percent": (int, float), "reason": str},
+    optional={"smallest_effect_percent": (int, float)},
+    next_step="see bench/gate/ab/tolerances.py for the form",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Limits of the scenarios that a pattern finds."""
+
+    pattern: re.Pattern[str]
+    limits: Limits
+
+
+def read_rules(path: Path) -> list[Rule]:
+    """Read the file; no rules if there is none.
+
+    Raises:
+        ValueError: the file is not TOML, or an entry lacks a field, has an unknown one, or a value out of range.
+    """
+    return [_rule(entry) for entry in FORM.read(path)] if path.exists() else []
+
+
+def limits_of(scenarios: Iterable[str], rules: Iterable[Rule]) -> dict[str, Limits]:
+    """Return the limits of those scenarios that a rule finds; the first that does holds."""
+    rules = list(rules)
+    fitting = {name: next((r.limits for r in rules if r.pattern.search(name)), None) for name in scenarios}
+    return {name: limits for name, limits in fitting.items() if limits}
+
+
+def _rule(found: Entry) -> Rule:
+    entry, where = found
+    effect = math.expm1(DEFAULT_LIMITS.smallest_effect) * 100
+    smallest, tolerance = float(entry.get("smallest_effect_percent", effect)), float(entry["tolerance_percent"])
+    if not 0 < smallest <= tolerance:
+        raise ValueError(
+            f"{where}: tolerance_percent must be at least smallest_effect_percent, and both above 0, "
+            f"got {tolerance:g} and {smallest:g}; raise the tolerance or lower the effect"
+        )
+    if not entry["reason"].strip():
+        raise ValueError(f"{where}: reason must say why, got {entry['reason']!r}; reviewers read it")
+    try:
+        pattern = re.compile(entry["scenarios"])
+    except re.error as error:
+        raise ValueError(
+            f"{where}: scenarios must be a regular expression, got {entry['scenarios']!r} ({error})"
+        ) from error
+    return Rule(
+        pattern=pattern,
+        limits=Limits(tolerance=math.log1p(tolerance / 100), smallest_effect=math.log1p(smallest / 100)),
+    )

@@ -1,0 +1,236 @@
+"""A worker's side of the lock-step: pytest collects and sets up, the parent says when each block runs.
+
+`python -m bench.gate.ab.child ... --ab-worker=FD` registers a WorkerSession instead of the session that measures on
+its own, and the fixture `paired` is a RemotePaired, which the scenarios cannot tell from Paired.
+"""
+
+import gc
+import os
+import random
+import socket
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.gate.ab.channel import (
+    Abandon,
+    Block,
+    Channel,
+    Chosen,
+    Collected,
+    Ended,
+    Finish,
+    Go,
+    Profile,
+    Ready,
+    RunBlock,
+    Warm,
+    WarmUp,
+)
+from bench.gate.ab.operations import operation_seconds
+from bench.harness.agreement import run_checks
+from bench.harness.arms import ANCHOR
+from bench.harness.blocks import Blocks, Terms, make_calls
+from bench.harness.clock import Clock, make_clock
+from bench.harness.metrics import Metric
+from bench.harness.options import read_options
+
+R = TypeVar("R")
+
+WHY_SHOWN = 800  # first characters of what a scenario raised: tensors print themselves at length
+ABANDONED = "the other side did not get as far"
+
+
+class RemotePaired:
+    """Measure the arms of one scenario when the parent says so; same calls as `Paired`."""
+
+    def __init__(
+        self, channel: Channel, clock: Clock, terms: Terms, params: Mapping[str, object] | None = None
+    ) -> None:
+        self.channel, self.clock, self.terms = channel, clock, terms
+        self.params = {axis: str(value) for axis, value in (params or {}).items()}
+
+    def measure(
+        self,
+        call: Callable[[str], R],
+        *,
+        arms: Iterable[str],
+        check: Callable[[str], None],
+        metric: Metric,
+        anchor: str,
+        num_units: int = 1,
+        rates: Mapping[str, float] | None = None,  # noqa: ARG002  # the gate judges seconds alone
+        costs: Mapping[str, Mapping[str, float]] | None = None,  # noqa: ARG002  # as above
+        hashes: Mapping[str, str] | None = None,
+        facts: Mapping[str, float] | None = None,  # noqa: ARG002  # as above
+    ) -> dict[str, R]:
+        """Check each arm's answer, announce the scenario, then run its blocks one by one as long as the parent asks.
+
+        Args:
+            call: runs one arm once; must leave nothing behind that changes the next run.
+            arms: names, "moe" among them.
+            check: compares one arm's answer with an oracle's, before the scenario is announced.
+            metric: what a sample is.
+            anchor: name of the anchor's kind.
+            num_units: a sample is seconds / num_units.
+            rates: not used here.
+            costs: not used here.
+            hashes: what identifies the inputs; the sides must agree.
+            facts: not used here.
+
+        Returns:
+            What each arm's last call returned.
+
+        Raises:
+            WrongAnswer: an arm's answer does not agree with the oracle's; the scenario is not announced.
+        """
+        arms = list(arms)
+        run_checks(check, arms)
+        calls = make_calls(call, arms, anchor, self.terms)
+        blocks = Blocks(calls, self.clock, random.Random(self.terms.seed))
+        gc.collect()
+        gc.disable()
+        try:
+            self._announce(list(calls), metric, hashes)
+            self._serve(blocks, num_units)
+        finally:
+            gc.enable()
+        return blocks.returned()
+
+    def observe(
+        self,
+        value_of: Callable[[str], float],
+        *,
+        arms: Iterable[str],
+        metric: Metric,
+        hashes: Mapping[str, str] | None = None,
+        facts: Mapping[str, float] | None = None,  # noqa: ARG002  # the gate judges the values alone
+    ) -> dict[str, float]:
+        """Count each arm once and announce the values.
+
+        Args:
+            value_of: returns the arm's value in the metric's unit.
+            arms: names, "moe" among them.
+            metric: what the number is.
+            hashes: what identifies the inputs; the sides must agree.
+            facts: not used here.
+
+        Returns:
+            The values by arm.
+        """
+        values = {arm: float(value_of(arm)) for arm in arms}
+        self._announce(list(values), metric, hashes, counts=values)
+        if isinstance(self.channel.receive(), Abandon):
+            pytest.skip(ABANDONED)
+        return values
+
+    def _announce(
+        self,
+        arms: Sequence[str],
+        metric: Metric,
+        hashes: Mapping[str, str] | None,
+        counts: Mapping[str, float] | None = None,
+    ) -> None:
+        self.channel.send(
+            Ready(arms=arms, metric=metric.name, hashes=dict(hashes or {}), counts=counts, params=self.params)
+        )
+
+    def _serve(self, blocks: Blocks[R], num_units: int) -> None:
+        while not isinstance(message := self.channel.receive(), Finish):
+            match message:
+                case WarmUp():
+                    block_s = blocks.warm_up(self.terms.budget_s)
+                    self.channel.send(Warm(block_s=block_s, anchor_calls=blocks.repeats[ANCHOR]))
+                case RunBlock():
+                    self.channel.send(run_block(blocks, message, num_units))
+                case Profile():
+                    self.channel.send(operation_seconds(blocks.calls[message.arm], self.terms.device))
+                case Abandon():
+                    pytest.skip(ABANDONED)
+                case _:
+                    raise TypeError(
+                        f"a scenario that is ready takes WarmUp, RunBlock, Profile, Finish or Abandon, got {message}"
+                    )
+
+
+def run_block(blocks: Blocks[R], asked: RunBlock, num_units: int) -> Block:
+    """Run each arm once in the order asked for.
+
+    Args:
+        blocks: of the scenario.
+        asked: order of the arms, and how often the anchor is called.
+        num_units: by which an arm's seconds are divided, not the anchor's.
+    """
+    blocks.repeats[ANCHOR] = asked.anchor_calls
+    for arm in asked.order:
+        blocks.run(arm)
+    seconds = {arm: blocks.samples[arm][-1] / (1 if arm == ANCHOR else num_units) for arm in asked.order}
+    return Block(seconds=seconds, throttled=blocks.clock.throttled())
+
+
+class WorkerSession:
+    """The harness's plugin in a worker: the parent chooses what is run, and is told how each scenario ends."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        descriptor = config.getoption("ab_worker")
+        os.set_inheritable(descriptor, False)  # what a scenario starts must not keep the conversation open
+        self.channel = Channel(socket.socket(fileno=descriptor))
+        self.config, self.options = config, read_options(config)
+        self.package = config.getoption("ab_package")
+        self.clock: Clock | None = None
+        self.ended: dict[str, Ended] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Tell what was found; keep what the parent chooses, in its order."""
+        found = {item.nodeid: item for item in items}
+        package_file = str(getattr(sys.modules[self.package], "__file__", ""))
+        self.channel.send(Collected(package_file=package_file, node_ids=list(found)))
+        chosen = self.channel.receive()
+        assert isinstance(chosen, Chosen), "the parent answers with its choice"
+        items[:] = [found[node_id] for node_id in chosen.node_ids]
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, Any, None]:
+        """Pin device and threads before the first scenario."""
+        try:
+            self.setup = self.config.hook.pytest_measured_setup(config=self.config)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
+        self.clock = make_clock(self.setup["device"])
+        yield
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Wait for the parent before anything of a scenario is set up: the other side may be measuring."""
+        self.ended[nodeid] = Ended(outcome="passed")
+        go = self.channel.receive()
+        assert isinstance(go, Go), "the parent says when"
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+        """Keep the first thing that went wrong."""
+        outcome = yield
+        report: pytest.TestReport = outcome.get_result()
+        if call.excinfo and not report.passed and self.ended[item.nodeid].outcome == "passed":
+            why = str(call.excinfo.value) or call.excinfo.typename
+            self.ended[item.nodeid] = Ended(outcome=report.outcome, error=call.excinfo.typename, why=why[:WHY_SHOWN])
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Tell the parent how it ended, once everything is torn down."""
+        self.channel.send(self.ended.pop(nodeid))
+
+    def paired(self, benchmark: BenchmarkFixture) -> RemotePaired:
+        """Return what a scenario measures with."""
+        assert self.clock is not None, "a scenario is collected before it runs"
+        terms = Terms(
+            device=self.setup["device"],
+            dtype=self.setup["dtype"],
+            budget_s=self.options.scenario_budget_s,
+            seed=0,  # the parent draws the orders
+            slowdowns=self.options.slowdowns,
+        )
+        return RemotePaired(self.channel, self.clock, terms, benchmark.params)

@@ -1,0 +1,147 @@
+"""Both sides' workers while they live: asked in turn, never at once, and stopped together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar
+
+from bench.gate.ab.channel import Abandon, Chosen, Collected, Ended, Message
+from bench.gate.ab.process import EXIT_S, Project, Side, Worker, WorkerLost
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """Seconds after which a worker is given up."""
+
+    start_s: float = 300.0  # imports and collection on a busy machine
+    stage_s: float = 900.0  # set-up, warm-up or assertions: the largest models are minutes in the making
+    block_s: float = 30.0  # a block, at least
+    block_factor: float = 20.0  # a block, times what it took in the warm-up
+
+
+class EndedEarly(Exception):  # noqa: N818  # what happened
+    """A side ended the scenario before it was asked to; the other has left it too."""
+
+    def __init__(self, ended: Mapping[str, Ended]) -> None:
+        super().__init__(str(ended))
+        self.ended = ended  # by name of the side
+
+
+class Workers:
+    """Two workers, started in the given order."""
+
+    def __init__(self, sides: Sequence[Side], project: Project, timeouts: Timeouts, files: Sequence[str]) -> None:
+        self.sides, self.project, self.timeouts, self.files = sides, project, timeouts, files
+        self._workers: dict[str, Worker] = {}
+        self._lost = False
+
+    def __enter__(self) -> "Workers":
+        try:
+            for side in self.sides:  # the second imports while the first does: nothing is timed yet
+                self._workers[side.name] = Worker(side, self.project, self.files)
+        except BaseException:
+            self._stop(0.0)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop(0.0 if kind or self._lost else EXIT_S)
+
+    def collected(self) -> dict[str, set[str]]:
+        """Wait until both have collected.
+
+        Returns:
+            The node ids by side.
+
+        Raises:
+            WorkerLost: if one did not start, or imports the package from elsewhere.
+        """
+        found = {}
+        for side in self.sides:
+            answer = self._expect(side.name, Collected, self.timeouts.start_s)
+            if not answer.package_file.startswith(f"{side.folder}/"):
+                why = f"{self.project.package} must come from {side.folder}, got {answer.package_file!r}"
+                raise self._lose(WorkerLost(side.name, why))
+            found[side.name] = set(answer.node_ids)
+        return found
+
+    def choose(self, node_ids: Sequence[str]) -> None:
+        """Say what both run, in this order."""
+        for worker in self._workers.values():
+            worker.send(Chosen(node_ids=node_ids))
+
+    def in_turn(
+        self, message: Message, kind: type[M], *, timeout_s: float | None = None, turns: Sequence[str] = ()
+    ) -> dict[str, M]:
+        """Ask one side after the other.
+
+        Args:
+            message: what both are asked.
+            kind: of the answers.
+            timeout_s: for each; by default what a stage may take.
+            turns: names of the sides in the order to ask them; by default that of their start.
+
+        Returns:
+            The answers by side.
+
+        Raises:
+            EndedEarly: if a side ended the scenario instead.
+            WorkerLost: if a worker is gone, hangs, or answers something else.
+        """
+        answers: dict[str, M] = {}
+        ended: dict[str, Ended] = {}
+        for name in turns or self._workers:
+            self._send(name, message)
+            answer = self._receive(name, timeout_s or self.timeouts.stage_s)
+            if isinstance(answer, kind):
+                answers[name] = answer
+            elif isinstance(answer, Ended):
+                ended[name] = answer
+            else:
+                raise self._lose(WorkerLost(name, f"it must answer {kind.__name__}, got {answer}"))
+        if ended:
+            if answers:  # where both have ended, nobody is left to be told
+                self.abandon(tuple(answers))
+            raise EndedEarly(ended)
+        return answers
+
+    def abandon(self, names: Sequence[str] = ()) -> None:
+        """Have sides leave a scenario for which they are ready; by default both."""
+        for name in names or tuple(self._workers):
+            self._send(name, Abandon())
+            self._expect(name, Ended, self.timeouts.stage_s)
+
+    def _expect(self, name: str, kind: type[M], timeout_s: float) -> M:
+        answer = self._receive(name, timeout_s)
+        if not isinstance(answer, kind):
+            raise self._lose(WorkerLost(name, f"it must answer {kind.__name__}, got {answer}"))
+        return answer
+
+    def _send(self, name: str, message: Message) -> None:
+        try:
+            self._workers[name].send(message)
+        except WorkerLost as lost:
+            raise self._lose(lost) from None
+
+    def _receive(self, name: str, timeout_s: float) -> Message:
+        try:
+            return self._workers[name].receive(timeout_s)
+        except WorkerLost as lost:
+            raise self._lose(lost) from None
+
+    def _lose(self, lost: WorkerLost) -> WorkerLost:
+        """Remember that one is broken: the workers get no time to end by themselves."""
+        self._lost = True
+        return lost
+
+    def _stop(self, grace_s: float) -> None:
+        """End both, whatever interrupts the first one's ending."""
+        workers = list(self._workers.values())
+        try:
+            for worker in workers:
+                worker.stop(grace_s)
+        finally:
+            for worker in workers:
+                worker.stop()

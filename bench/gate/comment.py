@@ -1,0 +1,179 @@
+"""The result as a comment on a pull request: the verdict, the few rows that matter, the rest folded."""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench.gate.ab.comparison import Comparison
+from bench.gate.ab.judgement import SUSPECT_SHARE
+from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
+from bench.gate.ab.types import PairedLaunch
+from bench.gate.judging import SMALLEST_EFFECT
+from bench.gate.markdown import code, folded, github_table
+from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
+from bench.gate.speedups import speedups
+from bench.gate.stats import Interval, percent
+from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, exit_code, tally, worst
+from bench.harness.arms import PRIMARY, TWIN
+from bench.harness.metrics import DISPLAYS, metric
+from bench.harness.wording import counted
+
+HEADERS = (
+    *("scenario", "MoE, base", "MoE, head", "change of MoE [95 %]", "of dense [95 %]"),
+    *("smallest detectable", "verdict", "where"),
+)
+PROFILE_HEADERS = ("operation", "on", "base", "head", "change")
+ARMS = (PRIMARY, TWIN)
+MOST_ROWS = 15  # shown open, the most severe first
+MOST_OPERATIONS = 10  # of a profile
+MOST_GROUPS = 12  # of the summary, shown open
+MOST_LETTERS = 60_000  # GitHub refuses comments above 65,536
+NAME_LETTERS = 90  # of an operation; a kernel's name can fill a page
+WHY_LETTERS = 1_000  # of a reason; a worker's last words can be long
+MARKER = "<!-- moevlm ab -->"  # by which a workflow finds the comment to update it in place
+LEFT_OUT = "_{} tables are left out, for GitHub takes no longer comment; ab.json beside this text has all launches._"
+
+
+def comment(comparison: Comparison) -> str:
+    """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup.
+
+    Args:
+        comparison: what was measured and judged.
+    """
+    ranked = sorted(comparison.verdicts, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
+    times = _times([*comparison.stage_1, *comparison.stage_2])
+    shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
+    parts = [
+        f"{MARKER}\n### {verdict_line(comparison)}",
+        _judged(shown, times),
+        *map(_profile, comparison.profiles),
+        _summary([*comparison.stage_1, *comparison.stage_2]),
+        folded(counted(len(rest), "more scenario"), _judged(rest, times)) if rest else "",
+        f"<sub>{_measured(comparison)}</sub>",
+    ]
+    return _within_limits([part for part in parts if part])
+
+
+def verdict_line(comparison: Comparison) -> str:
+    """Return the one line that says how it ended, with a count for each verdict.
+
+    Args:
+        comparison: what was measured and judged.
+    """
+    counts = tally(verdict.verdict for verdict in comparison.verdicts)
+    final = worst(counts).value
+    dirty = " with uncommitted changes" if comparison.head.is_dirty else ""
+    sides = f"{comparison.head.commit[:10]}{dirty} against {comparison.base.commit[:10]}"
+    return f"{final}: {', '.join(f'{count} {verdict.value}' for verdict, count in counts.items())} · {sides}"
+
+
+def ends_with(comparison: Comparison, *, strict: bool) -> int:
+    """Return the process's exit code: the most severe verdict's."""
+    return exit_code((verdict.verdict for verdict in comparison.verdicts), strict=strict)
+
+
+def _times(launches: Iterable[PairedLaunch]) -> dict[str, tuple[str, str]]:
+    """Return by scenario what the MoE takes on base and on head: median over the launches of their blocks' medians."""
+    found: dict[str, list[PairedLaunch]] = {}
+    for launch in launches:
+        if not launch.is_placebo and launch.metric and PRIMARY in launch.arms:
+            found.setdefault(launch.scenario, []).append(launch)
+    return {scenario: (_value(group, 0), _value(group, 1)) for scenario, group in found.items()}
+
+
+def _value(launches: Sequence[PairedLaunch], side: int) -> str:
+    medians = [statistics.median(launch.arms[PRIMARY][side]) for launch in launches]
+    return metric(launches[0].metric).display(statistics.median(medians))
+
+
+def _judged(verdicts: Sequence[ScenarioVerdict], times: Mapping[str, tuple[str, str]]) -> str:
+    """Return the table of verdicts, then the reasons that some have."""
+    reasons = [_reason(verdict) for verdict in verdicts if verdict.why]
+    rows = github_table(HEADERS, [_row(verdict, times) for verdict in verdicts])
+    return "\n\n".join(filter(None, [rows, "\n".join(reasons)]))
+
+
+def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+    by_arm = {c.control.arm: c for c in verdict.changes if c.control.against in ("base", None)}
+    moved = [_change(by_arm[arm]) if arm in by_arm else "" for arm in ARMS]
+    seen = max((change.tolerance for arm, change in by_arm.items() if arm in ARMS), default=0.0)
+    detectable = f"{percent(seen):.1f} %" if seen and math.isfinite(seen) else ""
+    values = times.get(verdict.scenario, ("", ""))
+    return (code(verdict.scenario), *values, *moved, detectable, verdict.verdict.value, verdict.where)
+
+
+def _change(change: Change) -> str:
+    if not all(map(math.isfinite, change.interval)):
+        return f"{percent(change.interval.estimate):+.1f} % [too few launches]"
+    return Interval(*map(percent, change.interval)).text("+.1f", " %")
+
+
+def _reason(verdict: ScenarioVerdict) -> str:
+    why = verdict.why if len(verdict.why) <= WHY_LETTERS else f"{verdict.why[:WHY_LETTERS]} ..."
+    return f"- {code(verdict.scenario)}: {verdict.verdict.value}, {code(why)}"
+
+
+def _profile(profile: ScenarioProfile) -> str:
+    """Say which operations of a regressed scenario's slower arm changed."""
+    where = f"**{code(profile.scenario)}, {profile.arm} under torch.profiler**"
+    if profile.why:
+        return f"{where}: it could not be profiled, {code(profile.why[:WHY_LETTERS])}"
+    if not profile.changes:
+        return f"{where}: no operation changed beyond the spread of {NUM_CALLS} calls"
+    count, shown = len(profile.changes), profile.changes[:MOST_OPERATIONS]
+    said = f"{len(shown)} of {count} operations that changed" if count > len(shown) else "operations that changed"
+    note = f"{said}, each without those that it calls; medians of {NUM_CALLS} calls, which the profiler slows"
+    return f"{where}: {note}\n\n{github_table(PROFILE_HEADERS, [_operation(change) for change in shown])}"
+
+
+def _operation(change: OperationChange) -> tuple[str, ...]:
+    name = change.operation
+    short = name if len(name) <= NAME_LETTERS else f"{name[:NAME_LETTERS]}..."
+    seconds = DISPLAYS["s"]
+    times = [seconds(value) if value else "not run" for value in (change.base_s, change.head_s)]
+    return (code(short), change.on, *times, f"{'+' if change.change_s > 0 else '-'}{seconds(abs(change.change_s))}")
+
+
+def _summary(launches: Iterable[PairedLaunch]) -> str:
+    """Set MoE against dense on both sides; a long table is folded."""
+    rows = [speedup.cells() for speedup in speedups(launches)]
+    title = "MoE against dense (above 1 the MoE is better; geometric mean over scenarios)"
+    if not rows:
+        return ""
+    said = github_table(SUMMARY_HEADERS, [tuple(map(code, row[:4])) + row[4:] for row in rows])
+    return folded(title, said) if len(rows) > MOST_GROUPS else f"**{title}**\n\n{said}"
+
+
+def _size(verdict: ScenarioVerdict) -> float:
+    return max((abs(change.interval.estimate) for change in verdict.changes), default=0.0)
+
+
+def _measured(comparison: Comparison) -> str:
+    counts = [most_launches(stage) for stage in (comparison.stage_1, comparison.stage_2)]
+    said = ", ".join(
+        f"{counted(count, 'launch')} a scenario in stage {i}" for i, count in enumerate(counts, start=1) if count
+    )
+    smallest = 100 * SUSPECT_SHARE * SMALLEST_EFFECT
+    return (
+        f"Both sides ran with {comparison.software}. {said or 'Nothing was measured'}; {comparison.seconds:.0f} s. "
+        "Times are medians, changes are taken "
+        f"block by block, above 0 is worse, intervals are 95 %. What seems slower by {smallest:.1f} % at first is "
+        "measured again, and only fresh launches decide."
+    )
+
+
+def most_launches(stage: Sequence[PairedLaunch]) -> int:
+    """Count the launches of the scenario that had most; placebos do not count."""
+    counts = Counter(launch.scenario for launch in stage if not launch.is_placebo)
+    return max(counts.values(), default=0)
+
+
+def _within_limits(parts: Sequence[str]) -> str:
+    """Join the parts; where GitHub would refuse the whole, leave out folded ones from the last, then cut."""
+    kept, left_out = list(parts), 0
+    while len("\n\n".join(kept)) > MOST_LETTERS and (closed := [p for p in kept if p.startswith("<details>")]):
+        kept.remove(closed[-1])
+        left_out += 1
+    text = "\n\n".join([*kept, LEFT_OUT.format(left_out)] if left_out else kept)
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}\n\n(cut: too long for a comment)"

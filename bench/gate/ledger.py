@@ -1,0 +1,144 @@
+"""The ledger of accepted slowdowns: what promotions let through, so that 1 % ten times is seen."""
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.gate.stats import block_log_ratios
+from bench.harness.arms import PRIMARY, TWIN
+from bench.harness.metrics import metric
+from bench.harness.record import CorruptRecord, Record, Scenario, differing_inputs, replace_text
+
+NAME = "ledger.json"
+NUMERATOR, DENOMINATOR = PRIMARY, TWIN  # the control that is portable between machines of one kind
+CONTROL = f"{NUMERATOR}/{DENOMINATOR}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slowdown:
+    """One scenario that a promoted baseline shows slower than the baseline it replaced."""
+
+    scenario: str
+    control: str
+    old: float  # ratio of the replaced baseline
+    new: float
+    log_ratio: float  # log(new / old), turned so that above 0 is worse
+    baseline: str  # file name: each kind of machine has its own sum
+    reason: str
+    date: str
+    commit: str
+    release: str  # last release tag when it was accepted; empty before the first
+
+
+def ratio(scenario: Scenario) -> float:
+    """Return MoE / dense: per launch the median over blocks of the log ratio, then the median over launches."""
+    return math.exp(statistics.median(log_ratios(scenario)))
+
+
+def log_ratios(scenario: Scenario) -> list[float]:
+    """Return log(MoE / dense) of each launch: the median over its blocks."""
+    pairs = zip(scenario.arms[NUMERATOR].launches, scenario.arms[DENOMINATOR].launches, strict=True)
+    return [statistics.median(block_log_ratios(moe.samples, dense.samples)) for moe, dense in pairs]
+
+
+def slowdowns(
+    old: Record, new: Record, *, baseline: str, reason: str, date: str, commit: str, release: str
+) -> list[Slowdown]:
+    """List the scenarios whose control is worse in the new baseline than in the one it replaces.
+
+    Args:
+        old: the replaced baseline.
+        new: its successor.
+        baseline: file name of both.
+        reason: why the change is accepted.
+        date: of the promotion, ISO 8601.
+        commit: revision that the new baseline was promoted at.
+        release: last release tag, or empty.
+
+    Returns:
+        One entry for each scenario that both have with the same inputs and that became slower.
+    """
+    found = []
+    for scenario in new.scenarios.values():
+        before = old.scenarios.get(scenario.id)
+        if before is None or not _comparable(before, scenario):
+            continue
+        old_ratio, new_ratio = ratio(before), ratio(scenario)
+        log_ratio = metric(scenario.arms[NUMERATOR].metric).sign * math.log(new_ratio / old_ratio)
+        if log_ratio > 0:
+            found.append(
+                Slowdown(
+                    scenario=scenario.id,
+                    control=CONTROL,
+                    old=old_ratio,
+                    new=new_ratio,
+                    log_ratio=log_ratio,
+                    baseline=baseline,
+                    reason=reason,
+                    date=date,
+                    commit=commit,
+                    release=release,
+                )
+            )
+    return found
+
+
+def read(directory: Path) -> list[Slowdown]:
+    """Read the ledger of a directory of baselines; empty if there is none yet.
+
+    Raises:
+        CorruptRecord: if the file is not a ledger.
+    """
+    path = directory / NAME
+    if not path.exists():
+        return []
+    try:
+        return [Slowdown(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise CorruptRecord(f"{path} must list slowdowns, got {error}; restore it from version control") from error
+
+
+def append(directory: Path, entries: Iterable[Slowdown]) -> None:
+    """Add entries to the ledger of a directory, in one step.
+
+    Raises:
+        RecordWriteError: if the file system refuses.
+        CorruptRecord: if the file that is there is not a ledger.
+    """
+    lines = [json.dumps(asdict(entry)) for entry in (*read(directory), *entries)]
+    replace_text(directory / NAME, "[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def accepted_since(entries: Iterable[Slowdown], *, baseline: str, release: str) -> dict[str, float]:
+    """Return by scenario how much slower it was accepted to be since a release.
+
+    Args:
+        entries: of the ledger.
+        baseline: file name; entries of other kinds of machine are left out.
+        release: tag; entries of earlier releases are left out.
+
+    Returns:
+        Sum of the log ratios from the oldest entry's `old` to the newest entry's `new`. What became faster between two
+        entries counts back: summing the slow halves of noise would grow with every promotion.
+    """
+    chains: dict[str, list[Slowdown]] = {}
+    for entry in entries:
+        if entry.baseline == baseline and entry.release == release:
+            chains.setdefault(entry.scenario, []).append(entry)
+    return {scenario: _growth(chain) for scenario, chain in chains.items()}
+
+
+def _growth(chain: Sequence[Slowdown]) -> float:
+    """Return the log ratio from the oldest to the newest, above 0 for worse; every entry says which way that is."""
+    change = math.log(chain[-1].new / chain[0].old)
+    return change if chain[0].new > chain[0].old else -change
+
+
+def _comparable(before: Scenario, after: Scenario) -> bool:
+    """Tell whether both have the control on the same inputs."""
+    if not all({NUMERATOR, DENOMINATOR} <= set(scenario.arms) for scenario in (before, after)):
+        return False
+    return not differing_inputs(before.arms[NUMERATOR].hashes, after.arms[NUMERATOR].hashes)

@@ -1,0 +1,154 @@
+"""The end of a run: compare it, confirm suspects in fresh processes, and say what the whole run comes to."""
+
+import gc
+import time
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from bench.gate.comparison import (
+    OpenBaseline,
+    Selection,
+    judge_all,
+    missing_scenarios,
+    open_baseline,
+    wrong_scenarios,
+)
+from bench.gate.launch import Launcher
+from bench.gate.retest import Suspect, retest
+from bench.gate.unrest import widest
+from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
+from bench.harness.arms import ANCHOR
+from bench.harness.reading import inject_option
+from bench.harness.record import Scenario
+from bench.harness.run import Finished, ScenarioTest
+from bench.harness.wording import counted
+
+RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
+RETEST_MIN_BLOCKS = 5  # two disturbed blocks leave the centre of five alone
+# what fails a run that may do without a baseline
+AUTO_FAILS = (Verdict.WRONG, Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run comes to."""
+
+    verdicts: Sequence[ScenarioVerdict] = ()
+    run_verdict: Verdict | None = None  # when the comparison as a whole could not be made
+    why: str = ""
+
+    def exit_code(self, compare: str, *, strict: bool) -> int:
+        """Return the exit code: under auto and off only what is in AUTO_FAILS is not 0."""
+        said = [verdict.verdict for verdict in self.verdicts]
+        said += [self.run_verdict] if self.run_verdict else []
+        if compare != "require":
+            said = [v for v in said if v in AUTO_FAILS or (strict and v is Verdict.INCONCLUSIVE)]
+        return exit_code(said, strict=strict)
+
+
+def conclude(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
+    """Compare a finished run with its baseline.
+
+    Args:
+        run: what was measured.
+        selection: what should have been.
+        note: tells the user what happens while suspects are measured again.
+    """
+    outcome = Outcome() if run.options.compare == "off" else _compare(run, selection, note)
+    outcome = replace(outcome, verdicts=[*outcome.verdicts, *unanswered(run)])
+    if run.write_error:
+        return replace(outcome, run_verdict=Verdict.FAILED, why=str(run.write_error))
+    return outcome
+
+
+def unanswered(run: Finished) -> list[ScenarioVerdict]:
+    """List the scenarios that gave no answer, or a wrong one: a comparison is not needed to condemn them."""
+    lost = [ScenarioVerdict(scenario=name, verdict=Verdict.FAILED, why=why) for name, why in run.lost.items()]
+    return [*lost, *wrong_scenarios(run.record)]
+
+
+def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
+    opened = open_baseline(run.options.baselines, run.options.baseline, run.record.kind, run.record.fingerprint)
+    if opened.verdict:
+        return Outcome(run_verdict=opened.verdict, why=opened.why)
+    verdicts, opened = judge_all(run.record.scenarios, opened)
+    if (factor := widest(opened.unrest)) > 1:
+        note(f"scenarios spread {factor:.1f} times as far as in the baseline: tolerances are wider by as much")
+    ranked = sorted(verdicts, key=lambda name: suspicion(verdicts[name]), reverse=True)
+    suspects = [name for name in ranked if is_suspect(verdicts[name], opened)]
+    if suspects:
+        release_memory()
+        confirmed, fresh = _confirm(run, suspects, opened, note)
+        verdicts.update(
+            {name: said for name, said in confirmed.items() if not _stays_unfit(verdicts[name], said, fresh)}
+        )
+    everything = [*verdicts.values(), *_left_out(run, opened), *missing_scenarios(opened, selection)]
+    if not everything and not unanswered(run):
+        return Outcome(
+            run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
+        )
+    return Outcome(verdicts=everything)
+
+
+def _stays_unfit(first: ScenarioVerdict, said: ScenarioVerdict, fresh: Container[str]) -> bool:
+    """Tell whether a throttled scenario stays UNFIT: no fresh launch has measured it, nor found its answer wrong."""
+    return first.verdict is Verdict.UNFIT and first.scenario not in fresh and said.verdict is not Verdict.WRONG
+
+
+def release_memory() -> None:
+    """Give the device's memory back: fresh processes need it, and this one has finished measuring."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
+    """List the baseline's scenarios that had no memory this time: the machine is not fit for them now."""
+    known = opened.record.scenarios if opened.record else {}
+    return [
+        ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=why)
+        for name, why in run.record.why_not_fitting().items()
+        if name in known
+    ]
+
+
+def is_suspect(verdict: ScenarioVerdict, opened: OpenBaseline) -> bool:
+    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge."""
+    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE):
+        return False
+    judged = [c for c in verdict.changes if opened.same_fingerprint or c.control.against != ANCHOR]
+    return verdict.verdict is Verdict.UNFIT or any(change.suspect for change in judged)
+
+
+def suspicion(verdict: ScenarioVerdict) -> float:
+    """Return the largest change in tolerances, by which suspects are ranked; 0 for what could not be judged."""
+    return max((change.interval.estimate / change.tolerance for change in verdict.changes), default=0.0)
+
+
+def _confirm(
+    run: Finished, suspects: Sequence[str], opened: OpenBaseline, note: Callable[[str], None]
+) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
+    options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
+    options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s:.9f}"]
+    options += inject_option(run.options.slowdowns)
+    return retest(
+        {name: _suspect(run.tests[name]) for name in suspects},
+        opened,
+        Launcher(root=run.root, options=options),
+        deadline=run.deadline,
+        on_launch=lambda number, count: note(
+            f"measuring {counted(count, 'suspect')} again in fresh process {number}, "
+            f"{run.deadline - time.monotonic():.0f} s left"
+        ),
+    )
+
+
+def _suspect(test: ScenarioTest) -> Suspect:
+    return Suspect(node_id=test.node_id, seconds=RETEST_SHARE * test.seconds, device=test.device)
+
+
+def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:
+    """Return the verdicts by scenario id."""
+    return {verdict.scenario: verdict for verdict in outcome.verdicts}

@@ -1,0 +1,201 @@
+"""Measure suspects again, each time in a fresh process, until they are confirmed or cleared or the time is up.
+
+A first launch that looks slow was picked because it looks slow, so it does not count: only fresh launches do. Where the
+time left cannot serve all suspects, the most suspicious ones are confirmed rather than all of them half measured.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.gate.comparison import OpenBaseline, judge_one, wrong_scenarios
+from bench.gate.launch import Launcher, LaunchFailed
+from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.harness.record import ArmSeries, Record, Scenario
+from bench.harness.wording import counted
+
+LAUNCHES_TO_CONFIRM = 2  # one fresh process may meet the same bad moment; two rarely do
+DECISIVE = 1.5  # times the tolerance: six standard errors
+MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
+STARTUP_S = 12.0  # of a fresh process: imports, peaks, the first model
+MIN_PACE = 0.5  # of the expected seconds: one lucky launch does not make all later ones short
+LEAST_S = 1.0  # for a process on a second device, when the first took longer than expected
+LAUNCH_MARGIN = 1.02  # a launch is begun if slightly more than it should take is left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A scenario to measure again."""
+
+    node_id: str
+    seconds: float  # expected in a fresh launch, without the launch's start
+    device: str = ""  # that it was measured on, where a run had several
+
+
+def retest(
+    suspects: Mapping[str, Suspect],
+    opened: OpenBaseline,
+    launcher: Launcher,
+    *,
+    deadline: float,
+    on_launch: Callable[[int, int], None],
+) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
+    """Confirm or clear suspects.
+
+    Args:
+        suspects: by scenario id, the most suspicious first.
+        opened: the baseline.
+        launcher: starts fresh processes.
+        deadline: on the monotonic clock, in seconds.
+        on_launch: told (number of the launch, scenarios in it) before each.
+
+    Returns:
+        A verdict for each suspect (with the reason: INCONCLUSIVE where time ran out, FAILED where a process died, WRONG
+        where one answered wrongly), and its fresh launches.
+    """
+    fresh: dict[str, Scenario] = {}
+    verdicts: dict[str, ScenarioVerdict] = {}
+    open_, pace, failure = dict(suspects), 1.0, None
+    for number in itertools.count(1):
+        started = time.monotonic()
+        batch = affordable(open_, fresh, (deadline - started) / pace)
+        if not batch:
+            break
+        on_launch(number, len(batch))
+        records, failure = _launch(launcher, [open_[s] for s in batch], deadline)
+        measured = {name: scenario for record in records for name, scenario in record.scenarios.items()}
+        for scenario_id, scenario in measured.items():
+            fresh[scenario_id] = extend(fresh.get(scenario_id), scenario)
+            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], opened, confirmed=True)
+        if not failure:
+            verdicts.update({s: not_measured(s, records) for s in batch if s not in measured})
+        verdicts.update({verdict.scenario: verdict for record in records for verdict in found_wrong(record)})
+        open_ = {s: suspect for s, suspect in open_.items() if s not in verdicts or not is_done(verdicts[s])}
+        if failure:
+            break
+        pace = max(MIN_PACE, (time.monotonic() - started) / expected_s(suspects, batch))
+    concluded = {s: conclusion(s, verdicts.get(s), failure) for s in suspects}
+    return corroborated(concluded, verdicts), fresh
+
+
+def _launch(
+    launcher: Launcher, suspects: Sequence[Suspect], deadline: float
+) -> tuple[list[Record], LaunchFailed | None]:
+    """Measure in a fresh process on each device; a launch that failed may still have measured some of it."""
+    records: list[Record] = []
+    for device in dict.fromkeys(suspect.device for suspect in suspects):
+        node_ids = [suspect.node_id for suspect in suspects if suspect.device == device]
+        timeout_s = max(LEAST_S, deadline - time.monotonic())
+        try:
+            records.append(launcher.on(device).measure(node_ids, timeout_s=timeout_s))
+        except LaunchFailed as error:
+            return [*records, error.partial] if error.partial else records, error
+    return records, None
+
+
+def affordable(open_: Mapping[str, Suspect], begun: Mapping[str, object], left_s: float) -> list[str]:
+    """Choose whom the next launch measures: those begun, then the most suspicious, as many as the time can confirm.
+
+    >>> two = {s: Suspect(node_id=s, seconds=10) for s in "ab"}
+    >>> affordable(two, {}, left_s=100), affordable(two, {}, left_s=50), affordable(two, {"b": 1}, left_s=30)
+    (['a', 'b'], ['a'], ['b'])
+    """
+    ordered = sorted(open_, key=lambda scenario_id: scenario_id not in begun)
+    for size in range(len(ordered), 0, -1):
+        batch = ordered[:size]
+        num_launches = 1 if batch[-1] in begun else LAUNCHES_TO_CONFIRM
+        if LAUNCH_MARGIN * num_launches * expected_s(open_, batch) < left_s:
+            return batch
+    return []
+
+
+def expected_s(suspects: Mapping[str, Suspect], batch: list[str]) -> float:
+    """Return the seconds that a fresh launch should take on a machine as busy as during the run."""
+    num_processes = len({suspects[scenario_id].device for scenario_id in batch})
+    return num_processes * STARTUP_S + sum(suspects[scenario_id].seconds for scenario_id in batch)
+
+
+def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
+    """Append the fresh launches of a scenario to those already there."""
+    if known is None:
+        return fresh
+    arms: dict[str, ArmSeries] = {
+        arm: replace(series, launches=(*known.arms[arm].launches, *series.launches))
+        for arm, series in fresh.arms.items()
+    }
+    return replace(fresh, arms=arms)
+
+
+def is_done(verdict: ScenarioVerdict) -> bool:
+    """Tell whether another launch would change nothing: settled, given up, or for a reason other than noise."""
+    given_up = verdict.num_launches >= MAX_LAUNCHES
+    return is_settled(verdict) or given_up or (bool(verdict.why) and verdict.verdict is not Verdict.UNFIT)
+
+
+def is_settled(verdict: ScenarioVerdict) -> bool:
+    """Tell whether fresh launches have said enough: enough of them, and neither inconclusive nor unfit.
+
+    Two may meet the same bad moment: unless a slowdown is far beyond the tolerance, a third must confirm it.
+    """
+    if verdict.verdict is Verdict.REGRESSED and not is_decisive(verdict):
+        return verdict.num_launches > LAUNCHES_TO_CONFIRM
+    return verdict.num_launches >= LAUNCHES_TO_CONFIRM and verdict.verdict not in (Verdict.INCONCLUSIVE, Verdict.UNFIT)
+
+
+def is_decisive(verdict: ScenarioVerdict) -> bool:
+    """Tell whether a control is beyond its tolerance by half of it."""
+    return any(change.interval.estimate > DECISIVE * change.tolerance for change in verdict.changes)
+
+
+def conclusion(scenario_id: str, known: ScenarioVerdict | None, failure: LaunchFailed | None) -> ScenarioVerdict:
+    """Return what is finally said of a suspect, with the reason if it is neither confirmed nor cleared.
+
+    A slowdown that enough launches have shown stands although there was no time for one more.
+    """
+    known = known or ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, num_launches=0)
+    confirmed = known.verdict is Verdict.REGRESSED and known.num_launches >= LAUNCHES_TO_CONFIRM
+    if confirmed or known.why or is_settled(known):
+        return known
+    if known.num_launches >= MAX_LAUNCHES:
+        return replace(known, why=f"still unclear after {MAX_LAUNCHES} fresh launches")
+    if failure:
+        return replace(known, verdict=failure.verdict, why=str(failure))
+    why = f"the time budget ended after {counted(known.num_launches, 'fresh launch')}; raise --time-budget"
+    return replace(known, verdict=Verdict.INCONCLUSIVE, why=why)
+
+
+def corroborated(
+    concluded: Mapping[str, ScenarioVerdict], seen: Mapping[str, ScenarioVerdict]
+) -> dict[str, ScenarioVerdict]:
+    """Let a decisive slowdown in a single fresh launch stand where others of the same run were confirmed.
+
+    The run fails by those already, so this raises no false alarm: it names what else is slow when time ran out.
+    """
+    if not any(verdict.verdict is Verdict.REGRESSED for verdict in concluded.values()):
+        return dict(concluded)
+    return {
+        scenario_id: seen[scenario_id]
+        if verdict.verdict is Verdict.INCONCLUSIVE and is_named(seen.get(scenario_id))
+        else verdict
+        for scenario_id, verdict in concluded.items()
+    }
+
+
+def is_named(seen: ScenarioVerdict | None) -> bool:
+    """Tell whether fresh launches, be it one, have shown a decisive slowdown."""
+    return seen is not None and seen.verdict is Verdict.REGRESSED and is_decisive(seen)
+
+
+def found_wrong(record: Record) -> list[ScenarioVerdict]:
+    """List the suspects whose answers a fresh launch found wrong: that is certain, whatever others have measured."""
+    return [replace(verdict, why=f"in a fresh launch: {verdict.why}") for verdict in wrong_scenarios(record)]
+
+
+def not_measured(scenario_id: str, records: Iterable[Record]) -> ScenarioVerdict:
+    """Say why a fresh launch has left a suspect out: no memory for it now, or it failed."""
+    if reason := next((found for record in records if (found := record.why_not_fitting().get(scenario_id))), ""):
+        why = f"a fresh launch could not measure it: {reason}"
+        return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, why=why)
+    why = "it failed in a fresh launch; run it alone to see how"
+    return ScenarioVerdict(scenario=scenario_id, verdict=Verdict.FAILED, why=why)

@@ -1,0 +1,95 @@
+"""MoE against dense on either side of a change: one number for each benchmark, scale, batch size and length."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bench.gate.ab.types import PairedLaunch
+from bench.gate.stats import block_log_ratios, percent, pseudo_median
+from bench.harness.arms import PRIMARY, TWIN
+
+HEADERS = ("benchmark", "scale", "batch", "length", "scenarios", "dense / MoE, base", "head", "change")
+LENGTHS = ("seq_len", "num_tokens")  # axes by which a benchmark names how long its input is
+FUNCTION = "bench_"  # prefix of a scenario's id that says nothing
+
+
+class SummaryKey(NamedTuple):
+    """What a row of the summary stands for; empty where the benchmark has no such axis."""
+
+    benchmark: str
+    scale: str
+    batch_size: str
+    length: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speedup:
+    """How many times better the MoE is than its dense twin: geometric mean over the scenarios of a row."""
+
+    key: SummaryKey
+    num_scenarios: int
+    base: float
+    head: float
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells in the order of HEADERS."""
+        change = percent(math.log(self.head / self.base))
+        return (
+            *self.key,
+            str(self.num_scenarios),
+            f"{self.base:.2f}x",
+            f"{self.head:.2f}x",
+            f"{change:+.1f} %",
+        )
+
+
+def speedups(launches: Iterable[PairedLaunch]) -> list[Speedup]:
+    """Compare MoE with dense on base and on head.
+
+    A launch's number is the pseudo-median over blocks of log(dense / MoE) on one side, a scenario's the median over its
+    launches, a row's the mean over its scenarios.
+
+    Args:
+        launches: of both stages; placebos, scenarios without a dense twin and counts of 0 are left out.
+
+    Returns:
+        One entry a row, in the order of measurement. Above 1 the MoE is better.
+    """
+    by_scenario: dict[tuple[SummaryKey, str], list[tuple[float, float]]] = {}
+    for launch in launches:
+        if not launch.is_placebo and _has_both(launch):
+            by_scenario.setdefault((key_of(launch), launch.scenario), []).append(_log_speedups(launch))
+    rows: dict[SummaryKey, list[Sequence[float]]] = {}
+    for (key, _), values in by_scenario.items():
+        rows.setdefault(key, []).append([statistics.median(side) for side in zip(*values, strict=True)])
+    return [_speedup(key, scenarios) for key, scenarios in rows.items()]
+
+
+def key_of(launch: PairedLaunch) -> SummaryKey:
+    """Return what a launch's scenario is summed up with."""
+    params: Mapping[str, str] = launch.params
+    length = next((params[axis] for axis in LENGTHS if axis in params), "")
+    function = launch.scenario.partition("[")[0].removeprefix(FUNCTION)
+    return SummaryKey(function, params.get("scale", ""), params.get("batch_size", ""), length)
+
+
+def _has_both(launch: PairedLaunch) -> bool:
+    """Tell whether MoE and dense have values that can be divided."""
+    twins = [launch.arms.get(arm, ((0.0,), (0.0,))) for arm in (PRIMARY, TWIN)]
+    return all(min(side) > 0 for sides in twins for side in sides)
+
+
+def _log_speedups(launch: PairedLaunch) -> tuple[float, float]:
+    """Return log(dense / MoE) on base and on head, above 0 where the MoE is better."""
+    base, head = (
+        launch.sign * pseudo_median(block_log_ratios(dense, moe))
+        for moe, dense in zip(launch.arms[PRIMARY], launch.arms[TWIN], strict=True)
+    )
+    return base, head
+
+
+def _speedup(key: SummaryKey, scenarios: Sequence[Sequence[float]]) -> Speedup:
+    base, head = (math.exp(statistics.fmean(side)) for side in zip(*scenarios, strict=True))
+    return Speedup(key=key, num_scenarios=len(scenarios), base=base, head=head)

@@ -1,0 +1,107 @@
+"""What a comparison can say: the verdicts, how severe each is and how it ends the process, and on which evidence."""
+
+import enum
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.gate.stats import (
+    Interval,
+)
+
+
+class Verdict(enum.Enum):
+    """What a comparison says; EXIT_CODES has the exit code of a process that ends with it."""
+
+    OK = "OK"
+    IMPROVED = "IMPROVED"
+    NEW = "NEW"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    UNFIT = "UNFIT"
+    NOT_COMPARABLE = "NOT_COMPARABLE"
+    MISSING = "MISSING"
+    FAILED = "FAILED"
+    REGRESSED = "REGRESSED"
+    WRONG = "WRONG"
+    CORRUPT = "CORRUPT"
+
+
+EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict-verdicts
+    Verdict.OK: 0,
+    Verdict.IMPROVED: 0,
+    Verdict.NEW: 0,
+    Verdict.INCONCLUSIVE: 11,
+    Verdict.UNFIT: 12,
+    Verdict.NOT_COMPARABLE: 15,
+    Verdict.MISSING: 13,
+    Verdict.FAILED: 16,
+    Verdict.REGRESSED: 10,
+    Verdict.WRONG: 17,
+    Verdict.CORRUPT: 14,
+}
+SEVERITY = {verdict: rank for rank, verdict in enumerate(EXIT_CODES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """Which arm is divided by which: the denominator is None for a counted metric's own value."""
+
+    arm: str
+    against: str | None
+
+    def __str__(self) -> str:
+        """Return the control as reports write it: `moe/dense`."""
+        return f"{self.arm}/{self.against}" if self.against else self.arm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One control of one scenario against the baseline, in log ratios; above 0 is worse."""
+
+    control: Control
+    interval: Interval
+    tolerance: float
+    verdict: Verdict
+    suspect: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioVerdict:
+    """What is said of one scenario, and on which evidence."""
+
+    scenario: str
+    verdict: Verdict
+    where: str = ""  # MoE, dense or shared code
+    why: str = ""  # for verdicts that are not about speed
+    changes: tuple[Change, ...] = ()
+    num_launches: int = 1
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the most severe verdict; OK if there is none.
+
+    >>> worst([Verdict.OK, Verdict.REGRESSED, Verdict.MISSING])
+    <Verdict.REGRESSED: 'REGRESSED'>
+    """
+    return max(verdicts, key=SEVERITY.__getitem__, default=Verdict.OK)
+
+
+def tally(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
+    """Count verdicts, the most severe first.
+
+    >>> [(verdict.value, count) for verdict, count in tally([Verdict.OK, Verdict.REGRESSED, Verdict.OK]).items()]
+    [('REGRESSED', 1), ('OK', 2)]
+    """
+    counts = Counter(verdicts)
+    return {verdict: counts[verdict] for verdict in sorted(counts, key=SEVERITY.__getitem__, reverse=True)}
+
+
+def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
+    """Return the process's exit code for a run's verdicts: the most severe one's.
+
+    Args:
+        verdicts: of all scenarios and of the run itself.
+        strict: whether INCONCLUSIVE counts.
+    """
+    final = worst(verdicts)
+    return 0 if final is Verdict.INCONCLUSIVE and not strict else EXIT_CODES[final]

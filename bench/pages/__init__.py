@@ -1,0 +1,1 @@
+"""Tells: records become pages, tables and plots. Measures and judges nothing."""

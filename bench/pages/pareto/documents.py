@@ -1,0 +1,122 @@
+"""Documents of scored models: what `pareto` reads, checked and joined, those of a tier together.
+
+A document is JSON: {"schema_version", "tier", "machine", "workload", "twins" or "models": [{"task", "variant", "size",
+"seed", "num_parameters", "num_active_parameters", "accuracy": {"all": {"estimate", "low", "high", "num_samples"}},
+"throughput": {"req_per_s": {"estimate", "low", "high"}, ...}, ...}]}. Accuracy is a share, 0 to 1. Those
+of the supplied tier also have "kind", one of KINDS, and "answers": [{"source", "score"}, ...], one a question.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.harness.environment import describe
+from bench.pages.pareto.entries import require_entry
+from bench.pages.pareto.join import join_entries
+from bench.pages.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point
+
+SCHEMA_VERSION = 1
+TIERS = {TRAINED: "twins", PUBLISHED: "models", SUPPLIED: "models"}  # tier -> the list's name
+REMEDY = "write it again with the command that made it"
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """All points of one tier, whose throughputs are of one machine and one workload a task; a key of TIERS names it."""
+
+    name: str
+    machine: str
+    workload: str
+    paths: tuple[Path, ...]
+    points: tuple[Point, ...]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Return the tasks in the order of the documents."""
+        return tuple(dict.fromkeys(point.task for point in self.points))
+
+    def of(self, task: str) -> list[Point]:
+        """Return the points of one task."""
+        return [point for point in self.points if point.task == task]
+
+
+def read_tiers(paths: Iterable[Path]) -> dict[str, Tier]:
+    """Read documents; return what they hold by tier.
+
+    Args:
+        paths: Of the documents; two of a tier must be of one machine and one workload.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A file is no such document, or two of a tier are of different machines.
+    """
+    documents = [(path, _read(path)) for path in paths]
+    found = {tier: [(path, doc) for path, doc in documents if doc["tier"] == tier] for tier in TIERS}
+    return {name: _tier(name, of_tier) for name, of_tier in found.items() if of_tier}
+
+
+def _read(path: Path) -> Json:
+    try:
+        document: Json = json.loads(path.read_text(encoding="utf-8"))
+        version, tier = document["schema_version"], document["tier"]
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {version!r}")
+        if tier not in TIERS:
+            raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}")
+        describe_machine(document), describe_workload(document)  # complain of what they lack
+        for entry in document[TIERS[tier]]:
+            require_entry(entry, tier)
+        if not document[TIERS[tier]]:
+            raise ValueError(f"{TIERS[tier]} must hold at least one, got none")
+    except KeyError as error:
+        raise ValueError(f"{path} must hold {error}, got a document without it; {REMEDY}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} must be a document of scored models, got: {error}; {REMEDY}") from error
+    return document
+
+
+def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:
+    for what, line_of in (("machine", describe_machine), ("workload", describe_workload)):
+        said = {line_of(document): path for path, document in documents}
+        if len(said) > 1:
+            raise ValueError(
+                f"{name} documents must be of one {what}, for their throughputs are compared, got "
+                f"{'; '.join(f'{value} in {path}' for value, path in said.items())}; make a page of each"
+            )
+    first = documents[0][1]
+    return Tier(
+        name=name,
+        machine=describe_machine(first),
+        workload=describe_workload(first),
+        paths=tuple(path for path, _ in documents),
+        points=join_entries(name, [entry for _, document in documents for entry in document[TIERS[name]]]),
+    )
+
+
+def describe_machine(document: Json) -> str:
+    """Write the machine of a document, a sentence or a fingerprint, in a line.
+
+    >>> describe_machine({"machine": {"device_model": "Acme", "dtype": "float32", "num_threads": 1, "os": "Linux"}})
+    'Acme, float32, 1 thread'
+    """
+    machine = document.get("machine", "")
+    return describe(machine) if isinstance(machine, Mapping) else str(machine)
+
+
+def describe_workload(document: Json) -> str:
+    """Write what a document's models were asked in a line.
+
+    >>> describe_workload({"test": {"batch_size": 8, "num_pictures": 150, "difficulty": "easy"}})
+    'batches of 8 requests; accuracy over 150 pictures of the test split, easy ones where difficulties differ'
+    """
+    if "test" not in document:
+        return str(document.get("workload", ""))
+    said = (
+        "batches of {batch_size} requests; accuracy over {num_pictures} pictures of the test split, "
+        "{difficulty} ones where difficulties differ"
+    )
+    return said.format(**document["test"])

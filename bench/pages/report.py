@@ -1,0 +1,214 @@
+"""A record with its verdicts as a table for people: on the terminal (rich) and as markdown. Judges nothing."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from bench.gate.markdown import escape, markdown_table
+from bench.gate.outcome import Outcome
+from bench.gate.sentences import explanations, summary
+from bench.gate.stats import Interval, block_log_ratios, median_interval, percent
+from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
+from bench.harness.arms import ANCHOR, PRIMARY
+from bench.harness.environment import software
+from bench.harness.metrics import metric
+from bench.harness.peaks import Cost, floor_s
+from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
+from bench.harness.run import Finished
+from bench.harness.wording import counted
+from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations, median_sample
+
+HEADERS = (
+    *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU", "floor"),
+    *("change [tolerance]", "verdict"),
+)
+LEGEND = (
+    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better; of an accuracy, "
+    "below 1), median over blocks with its 95 % interval within this launch; "
+    "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run; "
+    "floor: MoE / other arm, the least time that these peaks allow, as a share of the time measured: the sum over the "
+    "model's parts (work recorded without parts counts as one) of the larger of computing and moving time "
+    "(MBU and floor above 100 %: the data lay in a cache, or reading alone is faster than copying); "
+    "change: of the control that moved most, against the baseline, above 0 is worse."
+)
+STYLES = {
+    Verdict.OK: "green",
+    Verdict.IMPROVED: "bold green",
+    Verdict.REGRESSED: "bold red",
+    Verdict.WRONG: "bold red",
+    Verdict.CORRUPT: "bold red",
+    Verdict.FAILED: "bold red",
+    Verdict.MISSING: "red",
+    Verdict.NOT_COMPARABLE: "red",
+    Verdict.UNFIT: "yellow",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NEW: "cyan",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: the MoE arm against one other arm of a scenario."""
+
+    scenario: str
+    moe: str = ""
+    against: str = ""
+    other: str = ""
+    speedup: str = ""
+    mfu: str = ""
+    mbu: str = ""
+    floor: str = ""
+    change: str = ""
+    verdict: Verdict | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells in the order of HEADERS."""
+        said = self.verdict.value if self.verdict else ""
+        return (
+            *(self.scenario, self.moe, self.against, self.other, self.speedup),
+            *(self.mfu, self.mbu, self.floor, self.change, said),
+        )
+
+
+def rows_of(record: Record, verdicts: Mapping[str, ScenarioVerdict]) -> list[Row]:
+    """Turn the last launch of each scenario into rows, in the order of measurement; wrong answers stand last."""
+    rows: list[Row] = []
+    for scenario_id, scenario in record.scenarios.items():
+        others = [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR)] or [PRIMARY]
+        for index, other in enumerate(others):
+            verdict = verdicts.get(scenario_id) if index == 0 else None
+            rows.append(_row(scenario, other, record.peaks, verdict, first=index == 0))
+    return [*rows, *(Row(scenario=name, verdict=Verdict.WRONG) for name in record.wrong)]
+
+
+def _row(
+    scenario: Scenario, other: str, peaks: Mapping[str, float], verdict: ScenarioVerdict | None, *, first: bool
+) -> Row:
+    moe, against = scenario.arms[PRIMARY], scenario.arms[other]
+    alone = other == PRIMARY
+    arms = [moe] if alone else [moe, against]
+    return Row(
+        scenario=scenario.id if first else "",
+        moe=_value(moe) if first else "",
+        against="" if alone else other,
+        other="" if alone else _value(against),
+        speedup="" if alone else _speedup(moe, against),
+        mfu=_shares(arms, _alone("flops", peaks.get("matmul_flop_per_s"))),
+        mbu=_shares(arms, _alone("bytes", peaks.get("copy_byte_per_s"))),
+        floor=_shares(arms, lambda cost: floor_s(cost, peaks)),
+        change=_change(verdict.changes) if verdict else "",
+        verdict=verdict.verdict if verdict else None,
+    )
+
+
+def _value(series: ArmSeries) -> str:
+    """Show the sample, and the first throughput that it gives."""
+    value = median_sample(series)
+    rates = [metric(name).display(quantity / value) for name, quantity in series.rates.items()]
+    return " · ".join([metric(series.metric).display(value), *rates[:1]])
+
+
+def _speedup(moe: ArmSeries, other: ArmSeries) -> str:
+    ratios = block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)
+    return Interval(*map(math.exp, median_interval(ratios))).text(".2f", "x")
+
+
+def _shares(arms: Iterable[ArmSeries], least_s: Callable[[Cost], float | None]) -> str:
+    """Show in percent which share of the measured time some least time is, for each arm that has one."""
+    shares = [
+        f"{100 * least / median_sample(arm):.0f}"
+        for arm in arms
+        if arm.cost is not None and (least := least_s(arm.cost)) is not None
+    ]
+    return f"{' / '.join(shares)} %" if shares else ""
+
+
+def _alone(unit: str, peak: float | None) -> Callable[[Cost], float | None]:
+    """Return what takes a cost to the least time of one unit of it."""
+    return lambda cost: cost[unit] / peak if peak else None
+
+
+def _change(changes: Sequence[Change]) -> str:
+    if not changes:
+        return ""
+    worst = max(changes, key=lambda c: (SEVERITY[c.verdict], c.interval.estimate / c.tolerance))
+    moved = percent(worst.interval.estimate)
+    return f"{worst.control} {moved:+.1f} % [{percent(worst.tolerance):.0f} %]"
+
+
+def write_reports(
+    console: Console, run: Finished, outcome: Outcome, verdicts: Mapping[str, ScenarioVerdict], seconds: float
+) -> None:
+    """Print the table, the reasons and the summary line; write the same as markdown beside the record."""
+    record = run.record
+    rows = rows_of(record, verdicts)
+    deep = extrapolation_rows(extrapolations(record))
+    notes = [*does_not_fit(record), *explanations(verdicts.values())]
+    check_s = record.launch.get("check_s", 0.0)
+    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, check_s=check_s)
+    said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
+    if rows:
+        console.print(machine_line(record), highlight=False, markup=False, soft_wrap=True)
+        console.print(terminal_table(rows))
+    if deep:
+        console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
+    for text in (*([LEGEND] if rows else []), *notes, *said, f"record: {run.record_path}", line):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
+    tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
+    listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
+    sections = [f"**{line}**", *tables, listed, f"<sub>{values_legend(record)}{LEGEND}</sub>"]
+    try:
+        replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
+    except RecordWriteError as error:
+        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+
+
+def values_legend(record: Record) -> str:
+    """Say what each benchmark's values are and how they are computed."""
+    measured = {(name.partition("[")[0], one.arms[PRIMARY].metric) for name, one in record.scenarios.items()}
+    said = [f"{name}: {metric(value).label}, {metric(value).formula}; " for name, value in sorted(measured)]
+    return "".join(said)
+
+
+def does_not_fit(record: Record) -> list[str]:
+    """Say which scenarios were not measured because memory is short, and by how much."""
+    return [f"{scenario}: not measured, {why}" for scenario, why in record.why_not_fitting().items()]
+
+
+def machine_line(record: Record) -> str:
+    """Name what a record's figures were measured with: software, number format, threads, device and its peaks."""
+    kind = record.kind
+    ran = software(record.fingerprint, str(kind["device"]))
+    threads = counted(kind["num_threads"], "thread")
+    peaks = ", ".join(
+        f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items()
+    )
+    measured = f"; measured peaks: {peaks}" if peaks else ""
+    return f"{ran}, {kind['dtype']}, {threads}, {kind['device_count']} x {kind['device_model']}{measured}"
+
+
+def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Lay rows out for a terminal."""
+    table = Table(*map(_column, headers), box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _column(header: str) -> Column:
+    """Head a column with a text whose brackets are no markup; ids are never cut, on a narrow terminal figures wrap."""
+    return Column(header=Text(header), no_wrap=header == HEADERS[0], overflow="fold")
+
+
+def terminal_table(rows: Iterable[Row]) -> Table:
+    """Lay the rows out for a terminal."""
+    table = Table(*map(_column, HEADERS), box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    for row in rows:
+        *cells, said = row.cells()
+        table.add_row(*(Text(cell) for cell in cells), Text(said, style=STYLES[row.verdict] if row.verdict else ""))
+    return table

@@ -1,0 +1,139 @@
+"""Trained twins as `python -m bench.front.trained score` wrote them, sorted by task, size and variant."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.pages.grouping import grouped
+
+Twin = Mapping[str, Any]
+COEF = "specialization_coef"  # weight of the specialization loss, of a twin that has one; another weight, another model
+REQUIRED = (
+    *("task", "size", "variant", "seed", "shape", "recipe", "steps", "cpu_s"),
+    *("num_parameters", "num_active_parameters", "accuracy", "blind"),
+)
+TRAINING = {"recipe": ("task", "size"), "data_hash": ("task", "size", "seed")}  # field -> twins alike in these share it
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One task at one size: what twins are compared in."""
+
+    task: str
+    size: str
+    variants: Mapping[str, Sequence[Twin]]  # one trained with several weights of its loss is a variant for each
+
+    @property
+    def name(self) -> str:
+        """Say which task and size."""
+        return f"{self.task}, {self.size}"
+
+    @property
+    def twins(self) -> list[Twin]:
+        """Return the twins of all variants."""
+        return [twin for twins in self.variants.values() for twin in twins]
+
+
+def read_settings(path: Path, *, task: str | None = None, size: str | None = None) -> list[Setting]:
+    """Read a document of twins: {"twins": [{"task", "size", "variant", "seed", "accuracy": ..., ...}]}.
+
+    Args:
+        path: the document.
+        task: whose twins; of all tasks unless given.
+        size: likewise.
+
+    Returns:
+        One for each task and size, in the document's order.
+
+    Raises:
+        ValueError: the file is no such document, its twins were trained apart, or it has no such task or size.
+        FileNotFoundError: there is no file.
+    """
+    twins = _read(path)
+    require_same_training(twins)
+    names = {id(twin): name for twin, name in zip(twins, variant_names(twins), strict=True)}
+    kept = _chosen(_chosen(twins, "task", task), "size", size)
+    return [
+        _setting(group, names)
+        for of_task in grouped(kept, lambda twin: (twin["task"],))
+        for group in grouped(of_task, lambda twin: (twin["size"],))
+    ]
+
+
+def _read(path: Path) -> list[Twin]:
+    try:
+        twins: list[Twin] = json.loads(path.read_text())["twins"]
+        missing = [name for name in REQUIRED if any(name not in twin for twin in twins)]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} must hold twins as bench.front.trained writes them, got {error!r}") from error
+    if missing or not twins:
+        got = f"some without {', '.join(missing)}" if missing else "none"
+        raise ValueError(f"{path} must hold twins with {', '.join(REQUIRED)}, got {got}; score them again")
+    return twins
+
+
+def _setting(twins: Sequence[Twin], names: Mapping[int, str]) -> Setting:
+    variants: dict[str, list[Twin]] = {}
+    for twin in twins:
+        same = variants.setdefault(names[id(twin)], [])
+        if twin["seed"] in [other["seed"] for other in same]:
+            raise ValueError(
+                f"each seed of a variant must be there once, got seed {twin['seed']} of {names[id(twin)]} on "
+                f"{twin['task']}, {twin['size']} twice; score the twins again"
+            )
+        same.append(twin)
+    return Setting(twins[0]["task"], twins[0]["size"], variants)
+
+
+def _chosen(twins: Sequence[Twin], field: str, value: str | None) -> list[Twin]:
+    """Return the twins with this value of a field, all of them where none is asked for."""
+    known = list(dict.fromkeys(str(twin[field]) for twin in twins))
+    if value is not None and value not in known:
+        raise ValueError(f"--{field} must be one of {', '.join(known)}, got {value!r}; choose one of them")
+    return [twin for twin in twins if value in (None, twin[field])]
+
+
+def variant_names(twins: Sequence[Twin]) -> list[str]:
+    """Name each twin's variant, with the weight of its specialization loss where that is not the usual one.
+
+    Args:
+        twins: of one document or of several; usual is the weight that most of those with such a loss have. No loss, a
+            weight of 0, never is, and of several as frequent none is.
+
+    >>> variant_names([{"variant": "dense"}, {"variant": "kl", COEF: 0.1}, {"variant": "kl", COEF: 0.0}])
+    ['dense', 'kl', 'kl at 0']
+    >>> variant_names([{"variant": "kl", COEF: 0.1}, {"variant": "kl", COEF: 0.2}])
+    ['kl at 0.1', 'kl at 0.2']
+    """
+    coefs = [twin.get(COEF) for twin in twins]
+    usual = _most_frequent([coef for coef in coefs if coef])
+    return [
+        str(twin["variant"]) if coef in (None, usual) else f"{twin['variant']} at {coef:g}"
+        for twin, coef in zip(twins, coefs, strict=True)
+    ]
+
+
+def _most_frequent(values: Sequence[float]) -> float | None:
+    counts = Counter(values).most_common(2)
+    is_one = len(counts) == 1 or (len(counts) == 2 and counts[0][1] > counts[1][1])
+    return counts[0][0] if is_one else None
+
+
+def require_same_training(twins: Sequence[Twin]) -> None:
+    """Refuse twins that are compared though they were trained by several recipes, or a seed on several data.
+
+    Raises:
+        ValueError: they were.
+    """
+    for field, alike in TRAINING.items():
+        found: dict[tuple[str, ...], object] = {}
+        for twin in (twin for twin in twins if field in twin):
+            key = tuple(str(twin.get(name)) for name in alike)
+            if found.setdefault(key, twin[field]) != twin[field]:
+                raise ValueError(
+                    f"twins of one {', '.join(alike)} must share their {field}, got two for {' '.join(key)}: "
+                    f"{found[key]} and {twin[field]}; train each in a folder of its own and score it apart"
+                )

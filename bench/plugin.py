@@ -1,0 +1,190 @@
+"""pytest hooks: options, fixture `paired`, then comparison, table and exit code of what was measured."""
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from rich.console import Console
+
+from bench.gate.ab.worker import RemotePaired, WorkerSession
+from bench.gate.comparison import Selection
+from bench.gate.outcome import Outcome, conclude, scenarios_judged, unanswered
+from bench.gate.sentences import explain
+from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.harness import hooks
+from bench.harness.measuring import NOTHING_SELECTED, OF_WRONG_ANSWER, Measuring, holds_scenarios, names_scenarios
+from bench.harness.options import Options, add_options, read_options
+from bench.harness.paired import Paired
+from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
+from bench.harness.progress import RunProgress
+from bench.harness.run import Finished
+from bench.pages.report import write_reports
+
+MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
+CONCLUDES = "moevlm-concludes"
+CONDEMNING = (Verdict.WRONG, Verdict.REGRESSED)  # verdicts that turn a scenario red whose own test had passed
+OWN_EXIT_CODES = (0, pytest.ExitCode.TESTS_FAILED)  # pytest's codes that a verdict may replace
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the harness's options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the hooks by which the project says what is measured."""
+    pluginmanager.add_hookspecs(hooks)
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Answer -n auto with the number of devices where scenarios are measured; unit tests get a worker a core."""
+    return len(devices_of(config)) if holds_scenarios(config) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Start this process's part: a worker of `ab`, a worker of xdist, its controller, or all in one."""
+    if config.getoption("ab_worker") is not None:
+        config.pluginmanager.register(WorkerSession(config), MEASURES)
+        return
+    options = read_options(config)
+    if told_to(config):
+        config.pluginmanager.register(Worker(config, options), MEASURES)
+        return
+    if options.on_device:
+        config.hook.pytest_measured_on(config=config, device=options.on_device)
+    if options.compare == "require" and is_disabled(config):
+        raise pytest.UsageError("--compare=require must measure, got --benchmark-disable; drop one of the two")
+    in_parallel = is_controller(config) and holds_scenarios(config)
+    source = Parallel(config, options) if in_parallel else Measuring(config, options)
+    config.pluginmanager.register(source, MEASURES)
+    config.pluginmanager.register(HarnessSession(config, options, source), CONCLUDES)
+
+
+def is_disabled(config: pytest.Config) -> bool:
+    """Tell whether pytest-benchmark was told to time nothing."""
+    return bool(config.option.benchmark_disable) and not config.option.benchmark_enable
+
+
+class HarnessSession:
+    """The part of the plugin that compares and reports; idle where no scenario is selected."""
+
+    def __init__(self, config: pytest.Config, options: Options, source: Measuring | Parallel) -> None:
+        self.config, self.options, self.source = config, options, source
+        self.console = Console(width=None if Console().is_terminal else 200, soft_wrap=False)
+        self.started = time.monotonic()
+        self.finished: Finished | None = None
+        self.outcome = Outcome()
+        self.progress: RunProgress | None = None
+        self.verdict_reports = 0
+        self.wrong_reports = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse a selection under which nothing would be measured."""
+        if self.source.collected and not session.items:
+            raise pytest.UsageError(NOTHING_SELECTED)
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, None]:
+        """Compare when everything is measured, while pytest can still report failures."""
+        ended = yield
+        if self.progress:
+            self.progress.end()
+        self.finished = self.source.finish()
+        if self.finished:
+            self.outcome = Outcome(verdicts=unanswered(self.finished))
+            # not after Ctrl-C or -x: whoever stopped it wants no fresh processes
+            if ended.exception is None and not is_disabled(self.config):
+                self._conclude(self.finished, session)
+
+    def _names_folders(self) -> bool:
+        """Tell whether whole folders were named: a function that only the baseline has was then renamed or removed."""
+        ignored = self.config.option.ignore or self.config.option.ignore_glob
+        folder = self.config.invocation_params.dir
+        return not ignored and all((folder / arg).is_dir() for arg in self.config.args)
+
+    def _conclude(self, finished: Finished, session: pytest.Session) -> None:
+        collected = set(self.source.collected)
+        selection = Selection(
+            collected=collected,
+            functions=None if self._names_folders() else {name.split("[")[0] for name in collected},
+            axes={axis: [str(value) for value in values] for axis, values in finished.setup["axes"].items()},
+            whole=not names_scenarios(self.config),
+        )
+        known = list(dict.fromkeys(arm for scenario in finished.record.scenarios.values() for arm in scenario.arms))
+        unknown = set(self.options.slowdowns) - set(known)
+        if known and unknown:
+            raise pytest.UsageError(
+                f"--inject must name arms of the scenarios, {', '.join(known)}, got {', '.join(sorted(unknown))}; "
+                "correct the name"
+            )
+        self.outcome = conclude(finished, selection, self.progress.note if self.progress else print)
+        for verdict in self.outcome.verdicts:
+            test = finished.tests.get(verdict.scenario)
+            if test and verdict.verdict in CONDEMNING:
+                self._fail(verdict, test.node_id, session)
+
+    def _fail(self, verdict: ScenarioVerdict, node_id: str, session: pytest.Session) -> None:
+        """Turn the terminal and JUnit red with a report of its own: the scenario itself had passed."""
+        path = node_id.partition("::")[0]
+        name = f"verdict of {verdict.scenario}"
+        report = pytest.TestReport(
+            nodeid=f"{path}::{name}",
+            location=(path, None, name),
+            keywords={},
+            outcome="failed",
+            longrepr=explain(verdict),
+            when="call",
+        )
+        self.verdict_reports += 1
+        session.config.hook.pytest_runtest_logreport(report=report)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the reports of scenarios that answered wrongly, of this process or of xdist's workers."""
+        self.wrong_reports += getattr(report, OF_WRONG_ANSWER, False)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Draw the progress before a scenario starts, never while its clock runs."""
+        if nodeid in self.source.selected:
+            self.progress = self.progress or self._begin()
+            self.progress.begin(nodeid.partition("::")[2])
+
+    def _begin(self) -> RunProgress:
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        if reporter:
+            reporter.showfspath = False  # file names between the scenarios would tear the progress bar apart
+        return RunProgress(self.console, len(self.source.selected))
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Leave out the dots of scenarios: the progress says more."""
+        return ("passed", "", "") if self.progress and report.passed and report.when == "call" else None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Set the exit code: pytest's own failures first, then the most severe verdict."""
+        if self.finished and session.exitstatus in OWN_EXIT_CODES:
+            of_verdicts = self.verdict_reports + self.wrong_reports + len(self.finished.lost)
+            if session.testsfailed == of_verdicts:
+                session.exitstatus = self.outcome.exit_code(self.options.compare, strict=self.options.strict)
+
+    def pytest_terminal_summary(self) -> None:
+        """Print the table, the reasons and the one line that sums the run up; write the same as markdown."""
+        if self.source.selected and is_disabled(self.config):
+            self.console.print("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure")
+        finished, outcome = self.finished, self.outcome
+        if finished and any(
+            (finished.record.scenarios, finished.record.not_fitting, outcome.run_verdict, outcome.verdicts)
+        ):
+            seconds = time.monotonic() - self.started
+            write_reports(self.console, finished, outcome, scenarios_judged(outcome), seconds)
+
+
+@pytest.fixture
+def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired | RemotePaired:
+    """Measure the arms of a scenario, interleaved; see `Paired.measure` and `Paired.observe`."""
+    measures: Measuring | WorkerSession = pytestconfig.pluginmanager.getplugin(MEASURES)
+    return measures.paired(benchmark)

@@ -1,0 +1,61 @@
+"""Tests of signals: the first ends a command and lets it clean up, later ones disturb nothing."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+COMMAND = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started ignoring it
+from bench.commands.interrupt import end_on_signals
+end_on_signals()
+try:
+    print("working", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("cleaning", flush=True)
+    sys.stdin.readline()  # whatever comes meanwhile
+    pathlib.Path("cleaned").touch()
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(SIGNALS, SIGNALS)))
+def test_a_second_signal_does_not_disturb_the_cleaning_up(
+    tmp_path: Path, first: signal.Signals, second: signal.Signals
+) -> None:
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(first)
+        assert process.stdout.readline() == "cleaning\n"
+        process.send_signal(second)
+        said, complaints = process.communicate("go on\n", timeout=60)
+    assert (process.returncode, said, complaints) == (130, "", "")
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = dict.fromkeys(SIGNALS, signal.SIG_IGN)
+    monkeypatch.setattr(signal, "getsignal", handlers.__getitem__)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    from bench.commands.interrupt import end_on_signals
+
+    end_on_signals()
+    assert set(handlers.values()) == {signal.SIG_IGN}

@@ -1,0 +1,212 @@
+"""Tests of the campaign: steps in order, what is left after an interruption, and what is said of it."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as commands
+from bench.evidence.campaign.plan import PLAN, Step, read_plan
+from bench.evidence.campaign.state import State, check_same_options, record_path, records_of, state_of
+from bench.evidence.campaign.steps import Invocation, run_steps
+from bench.evidence.campaign.tables import report
+from tests.bench.plugin.fake_project import write_project
+from tests.bench.plugin.fresh_pytest import run_module
+
+PLAN_TEXT = """
+[[step]]
+name = "small"
+why = "a first look"
+files = ["bench_x.py"]
+options = ["-k", "1 or 2"]
+
+[[step]]
+name = "all"
+why = "the rest"
+files = ["bench_x.py"]
+options = []
+"""
+SMALL, ALL = (
+    Step(name="small", why="a first look", files=("bench_x.py",), options=("-k", "1 or 2")),
+    Step(name="all", why="the rest", files=("bench_x.py",), options=()),
+)
+
+
+def plan_file(folder: Path, text: str = PLAN_TEXT) -> Path:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return path
+
+
+def run_steps_in(folder: Path, *steps: Step, seconds: float = 120.0) -> dict[str, str]:
+    invocation = Invocation(root=folder, folder=folder / "out", options=(), deadline=time.monotonic() + seconds)
+    return run_steps(steps, invocation, note=lambda _text: None)
+
+
+def state(folder: Path, step: Step = ALL) -> State:
+    return state_of(folder / "out", step)
+
+
+def test_a_plan_is_read_in_order(tmp_path: Path) -> None:
+    assert read_plan(plan_file(tmp_path)) == [SMALL, ALL]
+
+
+def test_the_shipped_plan_is_valid() -> None:
+    root = Path(__file__).parents[3]
+    steps = read_plan(root / PLAN)
+    assert steps[0].files == ("bench_decode.py", "bench_prefill.py")
+    assert all((root / "bench" / name).exists() for step in steps for name in step.files)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "one step or more"),
+        (PLAN_TEXT.replace('"all"', '"small"'), "with different names, got small, small"),
+        (PLAN_TEXT.replace('"all"', '"a/b"'), "step 2: name must be lower-case letters"),
+        (PLAN_TEXT + "suites = 2", "step 2 must have files or suites, got both"),
+        (PLAN_TEXT + "launches = 0", "launches and suites must be 1 or more"),
+        (PLAN_TEXT + 'file = "x"', "must have the fields name, why, options, files, launches, suites"),
+        (PLAN_TEXT.replace('why = "the rest"', ""), "must have name, why, options, got none of why"),
+        ("[[steps]]", r"must hold \[\[step\]\] entries alone, got steps"),
+        ("[[step", "must be TOML"),
+        ("[step]\nname = 'x'", r"step must be a list, \[\[step\]\]"),
+        (PLAN_TEXT + "suites = -1", "launches and suites must be 1 or more"),
+        ('[[step]]\nname = "q"\nwhy = "w"\noptions = []\nsuites = 2\nlaunches = 3', "launches belong to files"),
+    ],
+)
+def test_a_plan_that_breaks_a_rule_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_plan(plan_file(tmp_path, text))
+
+
+def test_nothing_is_known_of_a_step_that_was_not_begun(tmp_path: Path) -> None:
+    assert state(tmp_path).wanted is None
+    assert not state(tmp_path).is_done
+    assert "| all    | the rest     | not begun" in report(tmp_path, [SMALL, ALL], {})
+
+
+@pytest.mark.long
+def test_a_campaign_measures_every_step_once_and_then_nothing(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    assert run_steps_in(folder, SMALL, ALL) == {}
+    assert state(folder, SMALL).measured == {"bench_x[1]", "bench_x[2]"}
+    assert state(folder).is_done
+    assert len(state(folder).measured) == 4
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("*.json")}
+    assert run_steps_in(folder, SMALL, ALL) == {}
+    assert {path: path.stat().st_mtime_ns for path in (folder / "out").glob("*.json")} == before
+
+
+@pytest.mark.long
+def test_an_interrupted_step_goes_on_with_what_is_left(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", ending="if size == 3: raise KeyboardInterrupt")
+    troubles = run_steps_in(folder, ALL)
+    assert "bench_x[3], bench_x[4] failed; see" in troubles["all"]
+    assert state(folder).left == {"bench_x[3]", "bench_x[4]"}
+    assert "- all: bench_x[4] was not reached" in report(folder / "out", [ALL], {})
+    bench = folder / "bench" / "bench_x.py"
+    bench.write_text(bench.read_text().replace("if size == 3: raise KeyboardInterrupt", "pass"))
+    assert run_steps_in(folder, ALL) == {}
+    assert state(folder).is_done
+    assert list(records_of(folder / "out", ALL)[-1].scenarios) == ["bench_x[3]", "bench_x[4]"]
+
+
+@pytest.mark.long
+def test_the_time_budget_ends_a_step_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.evidence.campaign.steps.SHORTEST_S", 0.0)
+    folder = write_project(tmp_path / "project", ending="time.sleep(600)")
+    assert run_steps_in(folder, ALL, seconds=3.0) == {}
+    assert not state(folder).measured
+
+
+@pytest.mark.long
+def test_what_does_not_fit_is_not_tried_again_and_says_why(tmp_path: Path) -> None:
+    ending = "if size == 4: pytest.skip('does not fit')"
+    folder = write_project(tmp_path / "project", ending=ending)
+    assert run_steps_in(folder, ALL) == {}
+    assert state(folder).is_done
+    said = report(folder / "out", [ALL], {})
+    assert "| all    | the rest | 3          | 1" in said
+    assert "- all: bench_x[4] skipped" in said
+
+
+@pytest.mark.long
+def test_a_step_of_several_launches_measures_all_in_each(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    step = Step(name="gate", why="a baseline", files=("bench_x.py",), options=("-k", "1 or 2"), launches=2)
+    assert run_steps_in(folder, step) == {}
+    assert [len(record.scenarios) for record in records_of(folder / "out", step)] == [2, 2]
+    assert not record_path(folder / "out", step, 3).exists()
+
+
+@pytest.mark.long
+def test_a_scenario_that_fails_in_every_launch_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", ending="assert size != 2")
+    step = Step(name="gate", why="a baseline", files=("bench_x.py",), options=("-k", "1 or 2"), launches=2)
+    assert "bench_x[2] failed; see" in run_steps_in(folder, step)["gate"]
+    assert len(records_of(folder / "out", step)) == 3  # two, and one to spare
+
+
+@pytest.mark.long
+def test_a_wrong_answer_fails_its_step_with_the_reason_and_can_be_mended(tmp_path: Path) -> None:
+    check = "if size == 2: raise WrongAnswer(f'{arm}: got 0.3')"
+    folder = write_project(tmp_path / "project", check=check)
+    step = replace(ALL, launches=2)
+    assert run_steps_in(folder, step) == {"all": "bench_x[2] answers wrongly: moe: got 0.3"}
+    assert len(records_of(folder / "out", step)) == 1
+    assert len(state(folder, step).left) == 4  # of two launches, one is there
+    said = report(folder / "out", [step], {})
+    assert "- all: bench_x[2] answers wrongly: moe: got 0.3" in said
+    assert "bench_x[2] was not reached" not in said
+    bench = folder / "bench" / "bench_x.py"
+    bench.write_text(bench.read_text().replace(check, "pass"))
+    assert run_steps_in(folder, step) == {}
+    assert state(folder, step).wrong == {}
+    assert state(folder, step).is_done
+
+
+def test_a_step_goes_on_with_its_own_options_alone(tmp_path: Path) -> None:
+    check_same_options(tmp_path, ALL, ["--scale=tiny"])
+    check_same_options(tmp_path, ALL, ["--scale=tiny"])
+    with pytest.raises(ValueError, match=r"all must go on with what it was begun with, bench_x\.py --scale=tiny; got"):
+        check_same_options(tmp_path, ALL, ["--scale=tiny,proxy"])
+
+
+@pytest.mark.long
+def test_a_later_step_whose_options_pytest_refuses_ends_16_and_the_others_are_measured(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    refused = PLAN_TEXT.replace("options = []", 'options = ["--no-such-option"]')
+    plan = plan_file(tmp_path, refused + '[[step]]\nname = "last"\nwhy = "w"\nfiles = ["bench_x.py"]\noptions = []')
+    ended = run_module(folder, "bench", "campaign", "--scale=tiny", "--out=out", f"--plan={plan}")
+    assert ended.code == 16, ended.said
+    assert "- all: its process ended 4" in ended.said
+    assert "--no-such-option" in ended.said
+    assert state(folder, SMALL).is_done
+    assert state(folder, replace(ALL, name="last")).is_done
+    assert "| all    |" in (folder / "out" / "campaign.md").read_text()
+
+
+@pytest.mark.long
+def test_options_that_the_first_step_is_refused_end_4_before_any_other(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    plan = plan_file(tmp_path)
+    arguments = ("campaign", "--scale=tiny", "--out=out", f"--plan={plan}", "--", "--time-budget=soon")
+    ended = run_module(folder, "bench", *arguments)
+    assert ended.code == 4, ended.said
+    assert "error: steps must be able to start, got of small: " in ended.said
+    assert "argument --time-budget: a time must be above 0" in ended.said
+    assert "correct the options" in ended.said
+    assert "| step" not in ended.said
+    assert not (folder / "out" / "all.log").exists()
+
+
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_plan_that_cannot_be_read_ends_4_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert commands.main(["campaign", "--scale=tiny", f"--out={tmp_path}", f"--plan={tmp_path / name}"]) == 4
+    said = capsys.readouterr().err
+    assert f"error: {tmp_path / name} must be a file to read, got " in said
+    assert "see bench/evidence/campaign/plan.py for the form" in said

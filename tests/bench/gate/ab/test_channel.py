@@ -1,0 +1,54 @@
+"""Tests of the conversation between parent and worker."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from bench.gate.ab.channel import Block, Channel, Chosen, Collected, Ended, Go, Ready, RunBlock, Warm
+
+MESSAGES = [
+    Collected(package_file="/a/pack/__init__.py", node_ids=["f.py::a[é]"]),
+    Chosen(node_ids=[]),
+    Go(),
+    Ready(arms=["moe", "anchor"], metric="tpot_s", hashes={"workload": "w"}),
+    Warm(block_s=1e-3, anchor_calls=3),
+    RunBlock(order=["anchor", "moe"], anchor_calls=3),
+    Block(seconds={"moe": 0.1234567890123456}, throttled=False),
+    Ended(outcome="failed", error="ValueError", why="two\nlines"),
+]
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    first, second = socket.socketpair()
+    yield first, second
+    first.close()
+    second.close()
+
+
+def test_messages_arrive_as_they_were_sent(ends: tuple[socket.socket, socket.socket]) -> None:
+    sender, receiver = map(Channel, ends)
+    for message in MESSAGES:
+        sender.send(message)
+    assert [receiver.receive(1.0) for _ in MESSAGES] == MESSAGES
+
+
+def test_a_message_in_pieces_is_put_together(ends: tuple[socket.socket, socket.socket]) -> None:
+    raw, receiver = ends[0], Channel(ends[1])
+    raw.sendall(b'["Warm", {"block_s"')
+    with pytest.raises(TimeoutError):
+        receiver.receive(0.01)
+    raw.sendall(b': 0.5, "anchor_calls": 2}]\n["Go", {}]\n')
+    assert [receiver.receive(1.0), receiver.receive(1.0)] == [Warm(block_s=0.5, anchor_calls=2), Go()]
+
+
+def test_silence_ends_in_a_timeout_and_a_closed_end_at_once(ends: tuple[socket.socket, socket.socket]) -> None:
+    sender, receiver = map(Channel, ends)
+    with pytest.raises(TimeoutError):
+        receiver.receive(0.01)
+    sender.close()
+    with pytest.raises(EOFError, match="closed"):
+        receiver.receive(60.0)
+    with pytest.raises(OSError, match="Broken pipe"):
+        receiver.send(Go())

@@ -1,0 +1,216 @@
+"""Tests of the parent's view of workers, with short scripts in Python's place."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.gate.ab import process
+from bench.gate.ab.channel import Collected, Ended, Finish, Go, Warm
+from bench.gate.ab.process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
+from bench.gate.ab.workers import EndedEarly, Timeouts, Workers
+from tests.processes import is_running, survives
+
+HEADER = f"""#!{sys.executable}
+import json, os, pathlib, signal, socket, subprocess, sys, time
+from bench.gate.ab.channel import *
+
+arguments = sys.argv[1:]
+is_base = arguments[3].endswith("base")
+descriptor = int(next(a for a in arguments if a.startswith("--ab-worker=")).partition("=")[2])
+channel = Channel(socket.socket(fileno=descriptor))
+channel.send(Collected(package_file=arguments[3] + "/pack/__init__.py", node_ids=["f.py::a"]))
+"""
+START_S = 60.0
+Start = Callable[[str], None]
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Return a function that puts a script in Python's place; it has sent Collected and has `channel`."""
+
+    def put(text: str) -> None:
+        program = tmp_path / "python"
+        program.write_text(f"{HEADER}\n{text}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+
+    return put
+
+
+def sides(folder: Path) -> list[Side]:
+    return [Side(name=name, folder=folder / name, arguments=[f"--only={name}"]) for name in ("base", "head")]
+
+
+def project(folder: Path) -> Project:
+    return Project(root=folder, package="pack", arguments=["--both"], environment={"SHARED": "yes"})
+
+
+def start(folder: Path) -> Worker:
+    worker = Worker(sides(folder)[0], project(folder), ["f.py", "g.py"])
+    assert isinstance(worker.receive(START_S), Collected)
+    return worker
+
+
+def workers(folder: Path, stage_s: float = START_S) -> Workers:
+    return Workers(sides(folder), project(folder), Timeouts(start_s=START_S, stage_s=stage_s), ["f.py"])
+
+
+def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
+    script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    script('pathlib.Path("seen").write_text(json.dumps([arguments, dict(os.environ)])); channel.send(Go())')
+    worker = start(tmp_path)
+    worker.receive(START_S)
+    worker.stop()
+    arguments, environment = json.loads((tmp_path / "seen").read_text())
+    assert arguments[:4] == ["-m", "bench.gate.ab.child", "pack", str(tmp_path / "base")]
+    assert arguments[4:8] == ["f.py", "g.py", "--both", "--only=base"]
+    assert "--ab-package=pack" in arguments
+    assert environment["SHARED"] == "yes"
+    assert environment["PYTHONPATH"] == f"{HARNESS_ROOT}{os.pathsep}/elsewhere"
+    assert "PYTEST_XDIST_WORKER" not in environment
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "why"),
+    [
+        ("print('no such option'); sys.exit(4)", 4, "base: its worker ended 4: no such option"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", -11, "base: its worker died of SIGSEGV: "),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -9, "SIGKILL; the kernel kills so when memory runs out"),
+        ("time.sleep(600)", None, "base: its worker hung: no answer within 0 s; run the scenario alone"),
+        ("print('last words', flush=True); channel.close(); time.sleep(600)", None, "stayed alive: last words"),
+    ],
+)
+def test_a_worker_that_is_lost_says_how(
+    script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, code: int | None, why: str
+) -> None:
+    monkeypatch.setattr(process, "EXIT_S", 0.3 if code is None else START_S)
+    script(text)
+    worker = start(tmp_path)
+    with pytest.raises(WorkerLost) as lost:
+        worker.receive(0.2 if "sleep" in text else START_S)
+    worker.stop()
+    assert (lost.value.side, lost.value.code) == ("base", code)
+    assert why in str(lost.value)
+
+
+def test_what_is_sent_to_a_dead_worker_loses_it(script: Start, tmp_path: Path) -> None:
+    script("sys.exit(5)")
+    worker = start(tmp_path)
+    with pytest.raises(WorkerLost, match="ended 5"):
+        worker.receive(START_S)
+    with pytest.raises(WorkerLost, match="ended 5"):
+        worker.send(Go())
+    worker.stop()
+
+
+def test_a_stopped_worker_takes_what_it_started_with_it(script: Start, tmp_path: Path) -> None:
+    script("child = subprocess.Popen(['sleep', '600']); channel.send(Ended(outcome=f'{child.pid}')); time.sleep(600)")
+    worker = start(tmp_path)
+    answer = worker.receive(START_S)
+    assert isinstance(answer, Ended)
+    assert is_running(answer.outcome)
+    worker.stop()
+    assert not survives(answer.outcome)
+
+
+def test_a_worker_that_is_done_may_tidy_up(script: Start, tmp_path: Path) -> None:
+    script("try:\n    channel.receive()\nexcept EOFError:\n    time.sleep(0.2); pathlib.Path('tidy').touch()")
+    start(tmp_path).stop(START_S)
+    assert (tmp_path / "tidy").exists()
+
+
+def test_a_pair_is_asked_in_turn(script: Start, tmp_path: Path) -> None:
+    script("channel.receive(); channel.send(Warm(block_s=1.0 if is_base else 2.0, anchor_calls=1)); channel.receive()")
+    with workers(tmp_path) as both:
+        assert both.collected() == {"base": {"f.py::a"}, "head": {"f.py::a"}}
+        answers = both.in_turn(Go(), Warm, turns=["head", "base"])
+    assert [(name, warm.block_s) for name, warm in answers.items()] == [("head", 2.0), ("base", 1.0)]
+
+
+def test_when_a_side_ends_early_the_other_leaves_the_scenario_too(script: Start, tmp_path: Path) -> None:
+    script(
+        "channel.receive()\n"
+        "if is_base: channel.send(Ended(outcome='failed'))\n"
+        "else: channel.send(Warm(block_s=1, anchor_calls=1)); left = channel.receive(); "
+        "channel.send(Ended(outcome=type(left).__name__)); pathlib.Path('left').write_text(type(left).__name__)\n"
+        "channel.receive(); channel.send(Ended(outcome='passed'))"
+    )
+    with workers(tmp_path) as both:
+        both.collected()
+        with pytest.raises(EndedEarly) as early:
+            both.in_turn(Go(), Warm)
+        assert early.value.ended == {"base": Ended(outcome="failed")}
+        assert both.in_turn(Finish(), Ended) == dict.fromkeys(("base", "head"), Ended(outcome="passed"))
+    assert (tmp_path / "left").read_text() == "Abandon"
+
+
+def test_an_answer_to_another_question_loses_the_worker(script: Start, tmp_path: Path) -> None:
+    script("channel.receive(); channel.send(Go()); time.sleep(600)")
+    with workers(tmp_path) as both:
+        both.collected()
+        with pytest.raises(WorkerLost, match=r"base: it must answer Warm, got Go\(\)"):
+            both.in_turn(Go(), Warm)
+
+
+def test_a_package_from_elsewhere_is_refused(script: Start, tmp_path: Path) -> None:
+    script("")
+    elsewhere = [Side(name="base", folder=tmp_path / "based")]
+    with Workers(elsewhere, project(tmp_path), Timeouts(start_s=START_S), []) as both:
+        both.sides = sides(tmp_path)
+        with pytest.raises(WorkerLost, match=r"pack must come from .*/base, got '.*/based/pack/__init__.py'"):
+            both.collected()
+
+
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Let SIGINT interrupt: a shell that starts tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
+def test_ctrl_c_in_the_middle_of_a_block_leaves_nothing_behind(script: Start, tmp_path: Path) -> None:
+    script(
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        "pathlib.Path(f'pids-{is_base}').write_text(f'{os.getpid()} {child.pid}')\n"
+        "channel.receive(); os.kill(os.getppid(), signal.SIGINT); time.sleep(600)"
+    )
+
+    def measure() -> None:
+        with workers(tmp_path) as both:
+            both.collected()
+            both.in_turn(Go(), Warm)
+
+    with pytest.raises(KeyboardInterrupt):
+        measure()
+    pids = [pid for path in tmp_path.glob("pids-*") for pid in path.read_text().split()]
+    assert len(pids) >= 2
+    assert not any(map(survives, pids))
+
+
+@pytest.mark.parametrize(
+    ("name", "has_gpu", "pinned"),
+    [
+        ("cpu", True, Pinned(("--device=cpu",), {})),
+        ("auto", False, Pinned(("--device=auto",), {})),
+        ("auto", True, Pinned(("--device=cuda",), {"CUDA_VISIBLE_DEVICES": "GPU-of-cuda"})),
+        ("cuda:1", True, Pinned(("--device=cuda",), {"CUDA_VISIBLE_DEVICES": "GPU-of-cuda:1"})),
+    ],
+)
+def test_both_sides_are_pinned_to_one_gpu_by_its_uuid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, has_gpu: bool, pinned: Pinned
+) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\n" + ("echo of-$3\n" if has_gpu else "exit 1\n"))  # $3: the device asked for
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    assert pin_device(name) == pinned

@@ -1,0 +1,184 @@
+"""The pull request's comment, read as GitHub would: through a markdown parser that is not ours."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from bench.gate.ab.comparison import Comparison
+from bench.gate.ab.profile import OperationChange, ScenarioProfile
+from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.worktree import SourceTree
+from bench.gate.comment import HEADERS, MARKER, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
+from bench.gate.stats import Interval
+from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
+
+GITHUB_LIMIT = 65_536  # characters of a comment
+HOSTILE = "bench_x[a|b`c`<img src=x>](http://e.x) @team #1 **b**\n| new | row |"
+
+
+def tree(*, is_dirty: bool = False) -> SourceTree:
+    return SourceTree(folder=Path("x"), commit="0123456789abcdef", is_dirty=is_dirty, has_package=True)
+
+
+def comparison_of(*verdicts: ScenarioVerdict, launches: Sequence[PairedLaunch] = (), **fields: Any) -> Comparison:
+    given = {"base": tree(), "head": tree(is_dirty=True), "stage_1": launches, "stage_2": [], "seconds": 1.0, **fields}
+    given.setdefault("software", "transformers 5.24.0")
+    return Comparison(verdicts=verdicts, **given)
+
+
+def launch(
+    scenario: str, moe: tuple[float, float], dense: tuple[float, float], *, is_placebo: bool = False, **params: str
+) -> PairedLaunch:
+    arms = {
+        arm: ([0.5 * base, base, 9 * base], [0.5 * head, head, 9 * head])
+        for arm, (base, head) in (("moe", moe), ("dense", dense))
+    }
+    return PairedLaunch(
+        scenario=scenario,
+        arms=arms,
+        is_placebo=is_placebo,
+        sign=1.0,
+        counted=False,
+        metric="tpot_s",
+        params={"scale": "tiny", **params},
+    )
+
+
+def change(arm: str, percent: float, half_width: float, tolerance: float) -> Change:
+    low, centre, high = (math.log1p(p / 100) for p in (percent - half_width, percent, percent + half_width))
+    return Change(
+        control=Control(arm=arm, against="base"),
+        interval=Interval(centre, low, high),
+        tolerance=math.log1p(tolerance / 100),
+        verdict=Verdict.REGRESSED,
+        suspect=True,
+    )
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Return the cells of every table, as a reader sees them."""
+    found: list[list[list[str]]] = []
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    for i, token in enumerate(tokens):
+        if token.type == "table_open":
+            found.append([])
+        elif token.type == "tr_open":
+            found[-1].append([])
+        elif token.type in ("td_open", "th_open"):
+            children = tokens[i + 1].children or []
+            found[-1][-1].append("".join(child.content for child in children))
+    return found
+
+
+def test_a_row_has_both_values_the_changes_and_what_could_have_been_seen() -> None:
+    slow = ScenarioVerdict(
+        scenario="bench_decode[x]",
+        verdict=Verdict.REGRESSED,
+        where="MoE",
+        changes=(change("moe", 10.0, 1.5, 2.0), change("dense", 0.5, 1.0, 2.5)),
+    )
+    launches = [
+        launch("bench_decode[x]", (0.010, 0.011), (0.02, 0.02)),
+        launch("bench_decode[x]", (0.012, 0.0132), (0.02, 0.02)),
+        launch("bench_decode[x]", (0.5, 0.5), (0.5, 0.5), is_placebo=True),
+    ]
+    headers, row = tables(comment(comparison_of(slow, launches=launches)))[0]
+    assert tuple(headers) == HEADERS
+    assert row == [
+        *("bench_decode[x]", "11.0 ms", "12.1 ms"),  # medians over launches of the medians over blocks
+        *("+10.0 % [+8.5, +11.5]", "+0.5 % [-0.5, +1.5]", "2.5 %", "REGRESSED", "MoE"),
+    ]
+
+
+def test_the_most_severe_rows_are_open_and_the_rest_folded() -> None:
+    fine = [ScenarioVerdict(scenario=f"ok{i}", verdict=Verdict.OK) for i in range(MOST_ROWS + 5)]
+    slow = ScenarioVerdict(scenario="slow", verdict=Verdict.REGRESSED, where="MoE")
+    text = comment(comparison_of(*fine, slow))
+    opened, closed = tables(text)
+    assert text.startswith(MARKER)
+    assert [row[0] for row in opened[1:3]] == ["slow", "ok0"]
+    assert (len(opened), len(closed)) == (1 + MOST_ROWS, 1 + 6)
+    assert "<summary>6 more scenarios</summary>" in text
+
+
+def test_every_reason_is_given_beside_its_table() -> None:
+    failed = [ScenarioVerdict(scenario=f"s{i}", verdict=Verdict.FAILED, why=f"why {i}") for i in range(MOST_ROWS + 1)]
+    opened, closed = comment(comparison_of(*failed)).split("<details>")
+    assert opened.count(": FAILED, `why ") == MOST_ROWS
+    assert closed.count(": FAILED, `why ") == 1
+
+
+def test_the_verdict_line_counts_and_names_both_sides() -> None:
+    line = verdict_line(
+        comparison_of(
+            ScenarioVerdict(scenario="a", verdict=Verdict.OK), ScenarioVerdict(scenario="b", verdict=Verdict.REGRESSED)
+        )
+    )
+    assert line == "REGRESSED: 1 REGRESSED, 1 OK · 0123456789 with uncommitted changes against 0123456789"
+
+
+def test_what_both_sides_ran_with_is_said() -> None:
+    said = comment(comparison_of(software="transformers 5.24.0, torch 2.13.0, Python 3.11.7"))
+    assert "<sub>Both sides ran with transformers 5.24.0, torch 2.13.0, Python 3.11.7. Nothing was measured" in said
+
+
+def test_moe_is_set_against_dense_by_scale_batch_and_length() -> None:
+    axes = {"batch_size": "1", "seq_len": "128"}
+    fine = [ScenarioVerdict(scenario=name, verdict=Verdict.OK) for name in ("bench_decode[x]", "bench_decode[y]")]
+    launches = [  # dense / MoE at base 2 and 0.5, geometric mean 1; at head 1 and 0.5
+        launch("bench_decode[x]", (1.0, 2.0), (2.0, 2.0), **axes),
+        launch("bench_decode[y]", (2.0, 2.0), (1.0, 1.0), **axes),
+        launch("bench_experts[z]", (1.0, 1.0), (3.0, 3.0), num_tokens="16"),
+    ]
+    _, summary = tables(comment(comparison_of(*fine, launches=launches)))
+    assert summary[1:] == [
+        ["decode", "tiny", "1", "128", "2", "1.00x", "0.71x", "-29.3 %"],
+        ["experts", "tiny", "", "16", "1", "3.00x", "3.00x", "+0.0 %"],
+    ]
+
+
+def test_operations_that_changed_are_listed_and_a_profile_that_failed_says_why() -> None:
+    changes = [OperationChange(operation="aten::mm", on="CPU", base_s=1e-3, head_s=3e-3)]
+    changes += [OperationChange(operation=f"k{i}<T|U>", on="GPU", base_s=0.0, head_s=1e-6) for i in range(20)]
+    profiles = [
+        ScenarioProfile(scenario="a", arm="moe", changes=changes),
+        ScenarioProfile(scenario="b", arm="dense", why="base: its worker died of SIGKILL"),
+        ScenarioProfile(scenario="c", arm="moe"),
+    ]
+    text = comment(comparison_of(ScenarioVerdict(scenario="a", verdict=Verdict.REGRESSED), profiles=profiles))
+    _, operations = tables(text)
+    assert operations[1] == ["aten::mm", "CPU", "1.00 ms", "3.00 ms", "+2.00 ms"]
+    assert operations[2] == ["k0<T|U>", "GPU", "not run", "1.00 µs", "+1.00 µs"]
+    assert len(operations) == 1 + MOST_OPERATIONS
+    assert "it could not be profiled, `base: its worker died of SIGKILL`" in text
+    assert "no operation changed" in text
+
+
+def test_a_comment_stays_under_githubs_limit_and_says_what_it_left_out() -> None:
+    many = [ScenarioVerdict(scenario=f"bench_{'x' * 200}{i}", verdict=Verdict.OK) for i in range(400)]
+    text = comment(comparison_of(*many))
+    assert len(text) <= MOST_LETTERS
+    assert "1 tables are left out" in text
+    long = [ScenarioVerdict(scenario=f"a{i}", verdict=Verdict.FAILED, why="y" * 100_000) for i in range(400)]
+    assert len(comment(comparison_of(*long))) < GITHUB_LIMIT
+    wide = ScenarioVerdict(scenario="z" * 100_000, verdict=Verdict.OK)
+    assert len(comment(comparison_of(wide))) < GITHUB_LIMIT
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "a\\|b", "``", " `", "</details>"])
+def test_nothing_in_a_name_or_reason_is_read_as_markup(name: str) -> None:
+    said = ScenarioVerdict(scenario=name, verdict=Verdict.FAILED, why=name)
+    profiles = [ScenarioProfile(scenario=name, arm="moe", why=name)]
+    text = comment(comparison_of(said, profiles=profiles))
+    (rows,) = tables(text)
+    assert rows[1][0] == " ".join(name.split())
+    assert [len(row) for row in rows] == [len(HEADERS)] * 2
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    for start in ("<img", "<a ", "</details>"):
+        assert start not in html
+    for line in ("@team", "#1"):
+        assert all(line not in part.split("</code>")[-1] for part in html.split("<code>"))

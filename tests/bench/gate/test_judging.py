@@ -1,0 +1,210 @@
+"""Tests of verdicts on launches of plain numbers; how often they err on noise is tested in test_error_rates.py."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bench.gate.judging import (
+    SMALLEST_TOLERANCE,
+    controls_of,
+    judge_control,
+    judge_scenario,
+    launch_values,
+    pooled_variances,
+)
+from bench.gate.verdict import Control, ScenarioVerdict, Verdict
+from bench.harness.record import Scenario
+from tests.bench.sample_records import scenario
+
+MOE_DENSE = Control(arm="moe", against="dense")
+TIMES = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
+WOBBLE = (-0.02, 0.02, -0.01, 0.01, -0.02, 0.02, -0.01, 0.01)  # of the log times of eight launches; their mean is 0
+
+
+def launches_of(num: int = 8, /, **factors: float) -> list[dict[str, float]]:
+    """Return launches in which the arms wobble against one another, each arm's time multiplied by its factor."""
+    signs = {"moe": 0.5, "dense": -0.5, "anchor": 0.0}
+    return [
+        {arm: t * factors.get(arm, 1.0) * math.exp(signs[arm] * WOBBLE[i]) for arm, t in TIMES.items()}
+        for i in range(num)
+    ]
+
+
+BASE = scenario(*launches_of())
+
+
+def judge(new: Scenario, base: Scenario = BASE, **options: Any) -> ScenarioVerdict:
+    arguments = {"sign": 1.0, "confirmed": True, **options}
+    return judge_scenario(new.id, new, base, pooled_variances([base]), **arguments)
+
+
+def slowed(num: int = 4, /, **factors: float) -> Scenario:
+    return scenario(*launches_of(num, **factors))
+
+
+def test_a_launch_is_one_number_the_pseudo_median_over_its_blocks() -> None:
+    blocks = scenario({"moe": [2.0, 8.0, 32.0], "dense": [1.0, 1.0, 4.0]})
+    # log2 of the ratios 2, 8, 8: 1, 3, 3; means of pairs 1, 2, 2, 3, 3, 3; their median 2.5
+    assert launch_values(blocks, MOE_DENSE) == [pytest.approx(2.5 * math.log(2))]
+
+
+def test_tolerance_is_four_standard_errors_of_the_launches_by_hand() -> None:
+    base = [0.0, 0.2, 0.0, 0.2]  # squared deviations 0.04 with three degrees of freedom
+    change = judge_control([0.1, 0.1], base, control=MOE_DENSE, pooled=0.01, sign=1.0, confirmed=True)
+    sd = math.sqrt((0.04 + 8 * 0.01) / 11)
+    error = sd * math.sqrt(1 + 1 / 4)  # both launches are of one run
+    assert change.tolerance == pytest.approx(4 * error)
+    assert change.interval == pytest.approx((0.0, -1.96 * error, 1.96 * error), abs=1e-12)
+    assert change.verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("against", ["dense", "anchor"])
+def test_launches_of_one_run_share_its_moment_and_do_not_narrow_the_tolerance(against: str) -> None:
+    base, control = [0.0, 0.2, 0.0, 0.2], Control(arm="moe", against=against)
+    change = judge_control([0.1] * 4, base, control=control, pooled=0.01, sign=1.0, confirmed=True)
+    sd = math.sqrt((0.04 + 8 * 0.01) / 11)
+    assert change.tolerance == pytest.approx(4 * sd * math.sqrt(1 + 1 / 4))
+
+
+def test_a_restless_run_has_a_wider_tolerance_and_acquits_nothing_by_it() -> None:
+    base, arguments = [0.0, 0.02] * 4, {"control": MOE_DENSE, "pooled": 4e-4, "sign": 1.0, "confirmed": True}
+    calm, restless = (judge_control([0.13], base, unrest=unrest, **arguments) for unrest in (1.0, 2.0))
+    assert restless.tolerance == pytest.approx(2 * calm.tolerance)
+    assert (calm.verdict, restless.verdict) == (Verdict.REGRESSED, Verdict.INCONCLUSIVE)
+
+
+def test_a_quiet_machine_is_held_to_the_smallest_tolerance() -> None:
+    change = judge_control([0.0], [0.0] * 8, control=MOE_DENSE, pooled=0.0, sign=1.0, confirmed=True)
+    assert (change.tolerance, change.verdict) == (SMALLEST_TOLERANCE, Verdict.OK)
+
+
+@pytest.mark.parametrize(
+    ("shift", "confirmed", "expected", "suspect"),
+    [
+        (0.06, True, Verdict.REGRESSED, True),
+        (0.06, False, Verdict.INCONCLUSIVE, True),  # one launch only raises suspicion
+        (0.047, True, Verdict.INCONCLUSIVE, True),  # its limit reaches beyond the tolerance
+        (0.03, True, Verdict.OK, True),  # worth a second look, and slower than the tolerance is excluded
+        (0.015, True, Verdict.OK, False),
+        (-0.04, True, Verdict.OK, False),
+        (-0.06, False, Verdict.IMPROVED, False),
+    ],
+)
+def test_shift_and_confirmation_decide_a_control(
+    shift: float, confirmed: bool, expected: Verdict, suspect: bool
+) -> None:
+    base = [0.004, -0.004] * 4  # standard error 0.0026 of four launches: the tolerance is 5 %
+    change = judge_control([shift] * 4, base, control=MOE_DENSE, pooled=16e-6, sign=1.0, confirmed=confirmed)
+    assert (change.verdict, change.suspect) == (expected, suspect)
+
+
+def test_where_higher_is_better_the_sign_turns() -> None:
+    kwargs: Mapping[str, Any] = {"control": MOE_DENSE, "pooled": 1e-6, "confirmed": True}
+    assert judge_control([-0.2], [0.0] * 8, sign=-1.0, **kwargs).verdict is Verdict.REGRESSED
+    assert judge_control([0.2], [0.0] * 8, sign=-1.0, **kwargs).verdict is Verdict.IMPROVED
+
+
+@pytest.mark.parametrize(
+    ("factors", "where"),
+    [
+        ({"moe": 1.3}, "MoE"),
+        ({"dense": 1.3}, "dense"),
+        ({"moe": 1.3, "dense": 1.3}, "shared code"),
+        ({"moe": 1.3, "dense": 1.3, "anchor": 1.3}, ""),  # the machine, not the code
+        ({}, ""),
+    ],
+)
+def test_cause_is_found_by_which_arms_moved_together(factors: dict[str, float], where: str) -> None:
+    found = judge(slowed(**factors))
+    assert found.where == where
+    assert found.verdict is (Verdict.REGRESSED if where else Verdict.OK)
+
+
+def test_moved_controls_are_those_of_the_slow_arm() -> None:
+    moved = [str(c.control) for c in judge(slowed(moe=1.3)).changes if c.verdict is Verdict.REGRESSED]
+    assert moved == ["moe/dense", "moe/anchor"]
+
+
+def test_on_another_machine_of_the_kind_ratios_to_the_anchor_are_advisory() -> None:
+    assert judge(slowed(moe=1.3, dense=1.3), same_fingerprint=False).verdict is Verdict.OK
+    assert judge(slowed(moe=1.3), same_fingerprint=False).verdict is Verdict.REGRESSED
+
+
+def test_where_only_advisory_ratios_are_left_nothing_is_called_ok() -> None:
+    alone = [{arm: launch[arm] for arm in ("moe", "anchor")} for launch in launches_of()]
+    found = judge(scenario(*alone), scenario(*alone), same_fingerprint=False)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "anchor" in found.why
+
+
+@pytest.mark.parametrize("name", ["workload", "routing"])
+def test_other_inputs_are_not_comparable(name: str) -> None:
+    other = {"workload": "abc", "routing": "def", name: "changed"}
+    found = judge(scenario(*launches_of(2), hashes=other))
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert found.why.startswith(f"another {name} hash than the baseline's; promote")
+
+
+def test_another_output_is_comparable() -> None:
+    hashes = {"workload": "abc", "routing": "def", "output": "rounded otherwise"}
+    assert judge(scenario(*launches_of(2), hashes=hashes)).verdict is Verdict.OK
+
+
+def test_a_launch_throttled_in_half_of_its_blocks_is_unfit() -> None:
+    blocks = {arm: [t] * 8 for arm, t in TIMES.items()}
+    assert judge(scenario(blocks, voided=7)).verdict is Verdict.OK
+    found = judge(scenario(blocks, voided=8))
+    assert found.verdict is Verdict.UNFIT
+    assert "throttled in 8 blocks" in found.why
+
+
+def test_a_ratio_that_is_uncertain_by_a_factor_of_two_within_a_launch_is_unfit() -> None:
+    def launch_with(deviation: float) -> Scenario:
+        moe = [0.002 * math.exp(sign * deviation) for sign in (-1, -1, -1, 1, 1, 1)]
+        return scenario({"moe": moe, "dense": [0.001] * 6, "anchor": [0.0005] * 6})
+
+    # standard error of the centre of six blocks: 1.4826 * deviation * sqrt(pi / 2) / sqrt(6), to be at most log(2) / 2
+    found = judge(launch_with(0.50))  # 0.379; two of them are a factor of 2.1
+    assert (found.verdict, found.why) == (
+        Verdict.UNFIT,
+        "blocks leave moe/dense uncertain by a factor of 2.1 either way",
+    )
+    assert judge(launch_with(0.45)).verdict is not Verdict.UNFIT  # 0.341
+
+
+def test_noise_beyond_the_baselines_widens_the_tolerance_and_acquits_nothing() -> None:
+    base, arguments = [0.0, 0.02] * 4, {"control": MOE_DENSE, "pooled": 1e-4, "sign": 1.0, "confirmed": True}
+    calm = judge_control([0.2, 0.2], base, **arguments)
+    noisy = judge_control([0.2, 0.2], base, noise=0.02, **arguments)
+    assert calm.verdict is Verdict.REGRESSED
+    assert noisy.verdict is Verdict.INCONCLUSIVE
+    usual = math.sqrt((8 * 0.01**2 + 8 * 1e-4) / 15) * math.sqrt(1 + 1 / 8)
+    assert noisy.tolerance == pytest.approx(4 * math.hypot(usual, math.sqrt(0.02 / 2)))
+
+
+COUNTED: dict[str, Any] = {"metric": "peak_bytes"}
+
+
+def test_counted_metrics_are_judged_on_their_value() -> None:
+    base = scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **COUNTED)
+    assert [str(c) for c in controls_of(base)] == ["moe/dense", "moe", "dense"]
+    assert judge(scenario({"moe": 100.0, "dense": 100.0}, **COUNTED), base).verdict is Verdict.OK
+    more = judge(scenario({"moe": 110.0, "dense": 110.0}, **COUNTED), base)
+    assert (more.verdict, more.where) == (Verdict.REGRESSED, "shared code")
+    moe_alone = judge(scenario({"moe": 110.0, "dense": 100.0}, **COUNTED), base)
+    assert (moe_alone.verdict, moe_alone.where) == (Verdict.REGRESSED, "MoE")
+
+
+def test_counted_values_have_a_pool_of_their_own() -> None:
+    counted = scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **COUNTED)
+    pools = pooled_variances([BASE, counted])
+    assert pools["counted:arm"] == pools["counted:anchor"] == 0.0
+    assert pools["timed:arm"] == pytest.approx(sum(w**2 for w in WOBBLE) / 7)
+    assert pools["timed:anchor"] == pytest.approx(pools["timed:arm"] / 4)
+
+
+def test_another_projects_arm_is_shown_and_not_judged() -> None:
+    arms = {"moe": 1.0, "dense": 2.0, "transformers/eager": 1.5, "anchor": 1.0}
+    assert [str(control) for control in controls_of(scenario(arms))] == ["moe/dense", "moe/anchor", "dense/anchor"]

@@ -1,0 +1,75 @@
+"""JUnit XML of a comparison, read back with pytest's own file as the model."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from bench.gate.junit import junit
+from bench.gate.verdict import ScenarioVerdict, Verdict
+
+ALL = [ScenarioVerdict(scenario=f"bench_x[{verdict.value}]", verdict=verdict, why="because") for verdict in Verdict]
+
+
+def suite_of(text: str) -> ET.Element:
+    suite = ET.fromstring(text).find("testsuite")
+    assert suite is not None
+    return suite
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tag"),
+    [
+        (Verdict.OK, None),
+        (Verdict.IMPROVED, None),
+        (Verdict.NEW, "skipped"),
+        (Verdict.INCONCLUSIVE, "skipped"),
+        (Verdict.REGRESSED, "failure"),
+        (Verdict.WRONG, "failure"),
+        (Verdict.FAILED, "error"),
+        (Verdict.UNFIT, "error"),
+        (Verdict.MISSING, "error"),
+        (Verdict.CORRUPT, "error"),
+        (Verdict.NOT_COMPARABLE, "error"),
+    ],
+)
+def test_each_verdict_has_its_colour(verdict: Verdict, tag: str | None) -> None:
+    (case,) = suite_of(junit([v for v in ALL if v.verdict is verdict], seconds=1.0, strict=False))
+    assert (case.get("classname"), case.get("name")) == ("bench_x", f"bench_x[{verdict.value}]")
+    assert [child.tag for child in case] == ([tag] if tag else [])
+    assert all("because" in (child.get("message") or "") for child in case)
+
+
+def test_strict_makes_what_is_undecided_a_failure() -> None:
+    suite = suite_of(junit(ALL, seconds=1.0, strict=True))
+    assert {child.get("type") for child in suite.iter("failure")} == {"WRONG", "REGRESSED", "INCONCLUSIVE"}
+
+
+def test_counts_are_those_of_the_cases() -> None:
+    suite = suite_of(junit(ALL, seconds=1.0, strict=False))
+    counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": 11, "failures": 2, "errors": 5, "skipped": 2}
+    assert counts["failures"] == len(list(suite.iter("failure")))
+
+
+def test_what_xml_cannot_hold_is_written_out() -> None:
+    said = ScenarioVerdict(scenario='a<b>&"\x00', verdict=Verdict.FAILED, why="\x1b[31mred\ud800\ufffe")
+    (case,) = suite_of(junit([said], seconds=1.0, strict=False))
+    assert case.get("name") == 'a<b>&"#x00'
+    assert "#x1B[31mred#xD800#xFFFE" in (case[0].text or "")
+
+
+def test_the_form_is_pytests_own(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_a(): assert 0\n")
+    arguments = ["-q", "-p", "no:cacheprovider", "--junitxml=p.xml", "test_a.py"]
+    subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=tmp_path, capture_output=True, check=False)
+    theirs = suite_of((tmp_path / "p.xml").read_text())
+    ours = suite_of(
+        junit([ALL[0], ScenarioVerdict(scenario="a", verdict=Verdict.REGRESSED)], seconds=1.0, strict=False)
+    )
+    assert set(ours.attrib) <= set(theirs.attrib)
+    for tag in ("testcase", "failure"):
+        ours_first, theirs_first = next(ours.iter(tag)), next(theirs.iter(tag))
+        assert set(ours_first.attrib) - {"type"} <= set(theirs_first.attrib)

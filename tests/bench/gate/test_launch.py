@@ -1,0 +1,65 @@
+"""Tests of starting fresh processes, with a script in Python's place."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.gate.launch import Launcher, LaunchFailed
+from bench.gate.verdict import Verdict
+from bench.harness.record import Record, write
+from tests.bench.sample_records import SCENARIOS, document
+
+COPY = """
+pathlib.Path("arguments").write_text("\\n".join(sys.argv[1:]))
+target = next(a for a in sys.argv if a.startswith("--record=")).removeprefix("--record=")
+pathlib.Path(target).write_bytes(pathlib.Path("prepared.json").read_bytes())"""
+
+
+def start(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str, timeout_s: float = 60) -> Record:
+    """Let the launcher start a script in Python's place; it gets pytest's arguments."""
+    program = folder / "python"
+    program.write_text(f"#!{sys.executable}\nimport sys, time, pathlib\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    return Launcher(root=folder, options=["--scale=tiny"]).measure(["f.py::a"], timeout_s=timeout_s)
+
+
+def test_a_fresh_process_gets_the_scenarios_and_options_and_leaves_a_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(tmp_path / "prepared.json", document("fresh"))
+    script = """
+pathlib.Path("arguments").write_text("\\n".join(sys.argv[1:]))
+target = next(a for a in sys.argv if a.startswith("--record=")).removeprefix("--record=")
+pathlib.Path(target).write_bytes(pathlib.Path("prepared.json").read_bytes())"""
+    assert start(monkeypatch, tmp_path, script).launch["id"] == "fresh"
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[:4] == ["-m", "pytest", "f.py::a", "--scale=tiny"]
+    assert "--compare=off" in arguments
+
+
+def test_a_process_that_dies_has_failed_with_the_end_of_its_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(LaunchFailed, match=r"ended 7 without a record: .*no space for the model") as error:
+        start(monkeypatch, tmp_path, "print('no space for the model'); sys.exit(7)")
+    assert error.value.verdict is Verdict.FAILED
+
+
+def test_a_process_that_outlasts_the_budget_leaves_the_matter_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(LaunchFailed, match="did not end within the 0 s left; raise --time-budget") as error:
+        start(monkeypatch, tmp_path, "time.sleep(60)", timeout_s=0.2)
+    assert (error.value.verdict, error.value.partial) == (Verdict.INCONCLUSIVE, None)
+
+
+def test_a_process_that_outlasts_the_budget_leaves_what_it_had_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(tmp_path / "prepared.json", document("fresh"))
+    with pytest.raises(LaunchFailed) as error:
+        start(monkeypatch, tmp_path, f"{COPY}\ntime.sleep(60)", timeout_s=3)
+    assert error.value.partial is not None
+    assert set(error.value.partial.scenarios) == set(SCENARIOS)

@@ -1,0 +1,80 @@
+"""Tests of the ledger of accepted slowdowns."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from bench.gate import ledger
+from bench.gate.ledger import Slowdown
+from bench.harness.record import CorruptRecord, Record, Scenario
+from tests.bench.sample_records import SCENARIOS, changed, document
+
+WHY = {"baseline": "x.json", "reason": "why", "date": "2026-01-01", "commit": "c0ffee", "release": "v1"}
+
+
+def slowdown(old: float, new: float, **fields: str) -> Slowdown:
+    log_ratio = math.log(new / old)
+    words = {"scenario": "s", "control": "moe/dense", **WHY, **fields}
+    return Slowdown(old=old, new=new, log_ratio=log_ratio, **words)
+
+
+def decode(dense: tuple[float, ...]) -> Scenario:
+    return Record.from_document(document(dense=dense)).scenarios[SCENARIOS[0]]
+
+
+def test_ratio_is_that_of_the_same_blocks() -> None:
+    assert ledger.ratio(decode((0.001, 0.00105, 0.00095))) == pytest.approx(2.0)
+
+
+def test_only_what_became_slower_is_listed() -> None:
+    old, faster = Record.from_document(document()), Record.from_document(document(dense=(0.002, 0.002, 0.002)))
+    assert ledger.slowdowns(old, faster, **WHY) == []
+    found = ledger.slowdowns(faster, old, **WHY)
+    assert [entry.scenario for entry in found] == list(SCENARIOS)
+    assert found[0].log_ratio == pytest.approx(math.log(ledger.ratio(decode((0.001, 0.0011, 0.0009))) / 1.0))
+    assert (found[0].reason, found[0].commit) == ("why", "c0ffee")
+
+
+def test_other_inputs_are_another_scenario() -> None:
+    old = document(dense=(0.002, 0.002, 0.002))
+    new = changed(document(), "benchmarks", 0, "extra_info", "moevlm", "hashes", value={"workload": "other"})
+    found = ledger.slowdowns(Record.from_document(old), Record.from_document(new), **WHY)
+    assert [entry.scenario for entry in found] == [SCENARIOS[1]]
+
+
+def test_other_outputs_of_the_same_inputs_are_the_same_scenario() -> None:
+    same = {"workload": "abc", "routing": "def", "output": "another rounding"}
+    old = document(dense=(0.002, 0.002, 0.002))
+    new = changed(document(), "benchmarks", 0, "extra_info", "moevlm", "hashes", value=same)
+    found = ledger.slowdowns(Record.from_document(old), Record.from_document(new), **WHY)
+    assert [entry.scenario for entry in found] == list(SCENARIOS)
+
+
+def test_one_percent_ten_times_is_seen() -> None:
+    entries = [slowdown(1.01**i, 1.01 ** (i + 1)) for i in range(10)]
+    assert ledger.accepted_since(entries, baseline="x.json", release="v1") == {"s": pytest.approx(10 * math.log(1.01))}
+
+
+def test_what_became_faster_in_between_counts_back() -> None:
+    entries = [slowdown(1.0, 1.1), slowdown(1.0, 1.05)]
+    assert ledger.accepted_since(entries, baseline="x.json", release="v1") == {"s": pytest.approx(math.log(1.05))}
+
+
+def test_other_releases_and_machines_have_their_own_sum() -> None:
+    entries = [slowdown(1.0, 2.0, release="v0"), slowdown(1.0, 3.0, baseline="y.json")]
+    assert ledger.accepted_since(entries, baseline="x.json", release="v1") == {}
+
+
+def test_entries_are_appended(tmp_path: Path) -> None:
+    assert ledger.read(tmp_path) == []
+    ledger.append(tmp_path, [slowdown(1.0, 1.1)])
+    ledger.append(tmp_path, [slowdown(1.1, 1.2)])
+    assert ledger.read(tmp_path) == [slowdown(1.0, 1.1), slowdown(1.1, 1.2)]
+
+
+@pytest.mark.parametrize("text", ["{", "7", '[{"scenario": "s"}]'])
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / ledger.NAME).write_text(text)
+    with pytest.raises(CorruptRecord, match="restore it from version control"):
+        ledger.append(tmp_path, [])

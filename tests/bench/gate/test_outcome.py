@@ -1,0 +1,135 @@
+"""Tests of what a run comes to: the exit code by mode, and which scenarios are measured again."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench.gate import outcome as outcomes
+from bench.gate.comparison import Selection, judge_one
+from bench.gate.outcome import Outcome, conclude, is_suspect, scenarios_judged, suspicion
+from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.harness.record import Record
+from tests.bench.sample_records import opened_baseline, record_of, scenario
+from tests.bench.sample_verdicts import NAME
+
+REQUIRE = {
+    Verdict.OK: 0,
+    Verdict.IMPROVED: 0,
+    Verdict.NEW: 0,
+    Verdict.INCONCLUSIVE: 0,
+    Verdict.REGRESSED: 10,
+    Verdict.WRONG: 17,
+    Verdict.UNFIT: 12,
+    Verdict.MISSING: 13,
+    Verdict.CORRUPT: 14,
+    Verdict.NOT_COMPARABLE: 15,
+    Verdict.FAILED: 16,
+}
+AUTO_FAILS = {Verdict.WRONG, Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED}
+ONE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
+
+
+def of_scenarios(*verdicts: Verdict) -> Outcome:
+    return Outcome(verdicts=[ScenarioVerdict(scenario=str(i), verdict=v) for i, v in enumerate(verdicts)])
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_require_closes_with_each_verdicts_code_and_auto_with_few(verdict: Verdict) -> None:
+    for outcome in (of_scenarios(Verdict.OK, verdict), Outcome(run_verdict=verdict)):
+        assert outcome.exit_code("require", strict=False) == REQUIRE[verdict]
+        for compare in ("auto", "off"):
+            assert outcome.exit_code(compare, strict=False) == (REQUIRE[verdict] if verdict in AUTO_FAILS else 0)
+
+
+@pytest.mark.parametrize("compare", ["auto", "require"])
+def test_inconclusive_fails_only_when_strict(compare: str) -> None:
+    outcome = of_scenarios(Verdict.OK, Verdict.INCONCLUSIVE)
+    assert outcome.exit_code(compare, strict=True) == 11
+    assert outcome.exit_code(compare, strict=False) == 0
+
+
+def test_the_most_severe_verdict_gives_the_code() -> None:
+    assert of_scenarios(Verdict.MISSING, Verdict.REGRESSED, Verdict.FAILED).exit_code("require", strict=False) == 10
+    assert of_scenarios(Verdict.MISSING, Verdict.FAILED).exit_code("auto", strict=False) == 16
+    assert of_scenarios(Verdict.WRONG, Verdict.REGRESSED).exit_code("auto", strict=False) == 17
+    assert of_scenarios(Verdict.WRONG, Verdict.CORRUPT).exit_code("auto", strict=False) == 14
+
+
+def test_a_run_without_comparison_ends_0() -> None:
+    assert Outcome().exit_code("off", strict=True) == 0
+
+
+def test_verdicts_are_found_by_scenario() -> None:
+    assert scenarios_judged(of_scenarios(Verdict.OK, Verdict.NEW))["1"].verdict is Verdict.NEW
+
+
+def concluded(monkeypatch: pytest.MonkeyPatch, record: Record, again: ScenarioVerdict | None = None) -> Outcome:
+    """Conclude a run of that record against a baseline of one scenario, of which fresh processes say what is given."""
+    monkeypatch.setattr(outcomes, "open_baseline", lambda *_: opened_baseline(scenario(*[ONE] * 8)))
+    monkeypatch.setattr(outcomes, "_confirm", lambda *_: ({again.scenario: again} if again else {}, {}))
+    options = SimpleNamespace(compare="require", baselines=None, baseline=None)
+    run: Any = SimpleNamespace(options=options, record=record, lost={}, write_error=None)
+    selection = Selection(collected=[NAME], functions=None, axes={}, whole=True)
+    return conclude(run, selection, lambda _text: None)
+
+
+def test_a_wrong_answer_is_wrong_and_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    (said,) = concluded(monkeypatch, record_of(wrong={NAME: "dense: got 0.3"})).verdicts
+    assert (said.scenario, said.verdict, said.why) == (NAME, Verdict.WRONG, "dense: got 0.3")
+
+
+def test_where_everything_is_wrong_something_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert concluded(monkeypatch, record_of(wrong={NAME: "dense: got 0.3"})).run_verdict is None
+    assert concluded(monkeypatch, record_of()).run_verdict is Verdict.MISSING
+
+
+@pytest.mark.parametrize(("again", "verdict"), [(Verdict.WRONG, Verdict.WRONG), (Verdict.INCONCLUSIVE, Verdict.UNFIT)])
+def test_a_throttled_scenario_stays_unfit_unless_a_fresh_launch_finds_it_wrong(
+    monkeypatch: pytest.MonkeyPatch, again: Verdict, verdict: Verdict
+) -> None:
+    throttled = record_of(scenario({arm: [t] * 6 for arm, t in ONE.items()}, voided=6))
+    (said,) = concluded(monkeypatch, throttled, ScenarioVerdict(scenario=NAME, verdict=again, why="w")).verdicts
+    assert said.verdict is verdict
+
+
+def first_launch(*, same_fingerprint: bool = True, voided: int = 0, **factors: float) -> bool:
+    opened = opened_baseline(scenario(*[ONE] * 8), same_fingerprint=same_fingerprint)
+    measured = scenario({arm: [t * factors.get(arm, 1.0)] * 6 for arm, t in ONE.items()}, voided=voided)
+    return is_suspect(judge_one(measured.id, measured, opened), opened)
+
+
+def test_what_looks_slow_or_unfit_is_measured_again() -> None:
+    assert first_launch(moe=1.1)
+    assert first_launch(moe=1.1, dense=1.1)
+    assert first_launch(voided=6)
+
+
+def test_what_looks_the_same_or_faster_is_not() -> None:
+    assert not first_launch()
+    assert not first_launch(moe=1.01)
+    assert not first_launch(moe=0.5)
+
+
+def test_the_slower_is_the_more_suspicious_and_what_could_not_be_judged_the_least() -> None:
+    opened = opened_baseline(scenario(*[ONE] * 8))
+    judged = [
+        judge_one(slow.id, slow, opened)
+        for slow in (
+            scenario(ONE, voided=6),
+            scenario({**ONE, "moe": 1.1 * ONE["moe"]}),
+            scenario({**ONE, "dense": 1.2 * ONE["dense"]}),
+        )
+    ]
+    assert sorted(judged, key=suspicion) == judged
+
+
+def test_ratios_to_another_machines_anchor_raise_no_suspicion() -> None:
+    assert not first_launch(moe=1.1, dense=1.1, same_fingerprint=False)
+    assert first_launch(moe=1.1, same_fingerprint=False)
+
+
+def test_what_cannot_be_compared_is_not_measured_again() -> None:
+    opened = opened_baseline(scenario(*[ONE] * 8))
+    for measured in (scenario(ONE, name="new"), scenario(ONE, hashes={"workload": "another"})):
+        assert not is_suspect(judge_one(measured.id, measured, opened), opened)

@@ -1,0 +1,133 @@
+"""Tests of the table that people read of a run."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.harness.environment import kind_key
+from bench.pages.report import (
+    HEADERS,
+    STYLES,
+    does_not_fit,
+    machine_line,
+    plain_table,
+    rows_of,
+    terminal_table,
+    values_legend,
+)
+from tests.bench.sample_records import FINGERPRINT, record_of, scenario
+from tests.bench.sample_verdicts import NAME, change, said_of
+
+SAMPLES = {"moe": [0.002] * 6, "dense": [0.004] * 6, "anchor": [0.001] * 6}
+# At peaks of 1e9 a second: 50 % and 25 % of 2 ms; apart, 0.75 ms of FLOPs and 0.375 ms of bytes are 56.25 %.
+COSTS = {"flops": 1e6, "bytes": 0.5e6, "parts": [[0.75e6, 0.125e6], [0.25e6, 0.375e6]]}
+
+
+def rows(*, verdict: ScenarioVerdict | None = None, samples: Any = SAMPLES, **fields: Any) -> list[tuple[str, ...]]:
+    record = record_of(scenario(samples, **fields))
+    return [row.cells() for row in rows_of(record, {NAME: verdict} if verdict else {})]
+
+
+def test_a_row_holds_both_arms_their_ratio_and_the_distance_to_the_floor() -> None:
+    (row,) = rows(rates={"output_tok_per_s": 8.0}, cost=COSTS)
+    assert row == (
+        NAME,
+        "2.00 ms · 4,000 tok/s",
+        "dense",
+        "4.00 ms · 2,000 tok/s",
+        "2.00x [2.00, 2.00]",
+        "50 / 25 %",
+        "25 / 12 %",
+        "56 / 28 %",
+        "",
+        "",
+    )
+
+
+def test_the_speed_up_is_the_median_over_blocks_with_its_interval() -> None:
+    (row,) = rows(samples={**SAMPLES, "dense": [0.002, 0.004, 0.004, 0.004, 0.004, 0.008]})
+    assert row[4] == "2.00x [1.00, 4.00]"
+
+
+def test_each_other_arm_has_a_line_and_the_scenario_is_named_once() -> None:
+    first, second = rows(samples={**SAMPLES, "dense_active": [0.001] * 6}, verdict=said_of(Verdict.OK))
+    assert (first[0], first[2], first[9]) == (NAME, "dense", "OK")
+    assert (second[0], second[1], second[2], second[4], second[9]) == ("", "", "dense_active", "0.50x [0.50, 0.50]", "")
+
+
+def test_a_scenario_of_one_arm_has_a_line_without_a_ratio() -> None:
+    (row,) = rows(samples={"moe": [0.002] * 6, "anchor": [0.001] * 6}, cost=COSTS)
+    assert row[:8] == (NAME, "2.00 ms", "", "", "", "50 %", "25 %", "56 %")
+
+
+def test_work_recorded_without_parts_has_the_floor_of_one_part() -> None:
+    (row,) = rows(cost={"flops": 1e6, "bytes": 0.5e6})
+    assert row[5:8] == ("50 / 25 %", "25 / 12 %", "50 / 25 %")
+
+
+def test_a_wrong_answer_has_a_line_without_figures() -> None:
+    found = rows_of(record_of(scenario(SAMPLES), wrong={"bench_x[1]": "dense: got 0.3"}), {})
+    assert [row.scenario for row in found] == [NAME, "bench_x[1]"]
+    assert found[1].cells() == ("bench_x[1]", *[""] * 8, "WRONG")
+
+
+def test_change_is_that_of_the_worst_control() -> None:
+    calm = change(Verdict.OK, estimate=0.0)
+    worst = change(Verdict.REGRESSED, arm="dense", against="anchor")
+    (row,) = rows(verdict=said_of(Verdict.REGRESSED, calm, worst))
+    assert row[8:] == ("dense/anchor +30.0 % [10 %]", "REGRESSED")
+
+
+def test_the_terminal_shows_every_cell_and_takes_nothing_for_markup() -> None:
+    console = Console(width=200)
+    (row,) = rows_of(record_of(scenario(SAMPLES)), {NAME: said_of(Verdict.UNFIT)})
+    with console.capture() as captured:
+        console.print(terminal_table([row]))
+        console.print(plain_table(("at [all]",), [["[b]"]]))
+    for text in (*filter(None, row.cells()), *filter(None, HEADERS), "at [all]", "[b]"):
+        assert text in captured.get()
+
+
+def test_every_verdict_has_a_colour() -> None:
+    assert set(STYLES) == set(Verdict)
+
+
+def test_the_legend_says_of_each_benchmark_once_what_its_values_are() -> None:
+    again = scenario(SAMPLES, name="bench_decode[7b]")
+    other = scenario(SAMPLES, name="bench_memory[7b]", metric="peak_bytes")
+    assert values_legend(record_of(again, scenario(SAMPLES, name="bench_decode[34b]"), other)) == (
+        "bench_decode: time per output token, (e2e_s - ttft_s) / (output tokens - 1); undefined for one output token; "
+        "bench_memory: peak memory, largest number of bytes allocated on the device at one time, weights included; "
+    )
+
+
+def test_what_does_not_fit_is_said_with_its_reason() -> None:
+    entries = ({"scenario": "bench_x[34b]", "reason": "needs 80 GiB"}, {"scenario": "bench_y"})
+    assert does_not_fit(record_of(not_fitting=entries)) == [
+        "bench_x[34b]: not measured, needs 80 GiB",
+        "bench_y: not measured, skipped",
+    ]
+
+
+def test_the_machine_line_names_software_machine_and_peaks() -> None:
+    record = replace(record_of(), peaks={"matmul_flop_per_s": 1.2e11, "copy_byte_per_s": 1e10})
+    said = "transformers 5.23.0, torch 2.13.0+cpu, Python 3.11.7, float32, 1 thread, 2 x Acme(R) Core 6-1-2 avx2"
+    assert machine_line(record) == f"{said}; measured peaks: matmul 120 Gflop/s, copy 10 Gbyte/s"
+    assert machine_line(replace(record, peaks={})) == said
+
+
+def test_triton_is_named_where_its_kernels_run() -> None:
+    on_gpu = {"device": "cuda", "device_model": "NVIDIA H200", "device_count": 1}
+    fingerprint = {**FINGERPRINT, **on_gpu, "torch": "2.11.0+cu130", "triton": "3.6.0"}
+    record = replace(record_of(), fingerprint=fingerprint, kind=kind_key(fingerprint))
+    assert "torch 2.11.0+cu130, triton 3.6.0, Python 3.11.7, float32, 1 thread, 1 x NVIDIA H200" in machine_line(record)
+    assert "triton" not in machine_line(replace(record_of(), fingerprint={**FINGERPRINT, "triton": "3.9.0"}))
+
+
+@pytest.mark.parametrize("cost", [None, COSTS])
+def test_without_peaks_no_distance_is_shown(cost: dict[str, Any] | None) -> None:
+    (row,) = rows_of(record_of(scenario(SAMPLES, cost=cost), peaks={}), {})
+    assert (row.mfu, row.mbu, row.floor) == ("", "", "")
