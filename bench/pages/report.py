@@ -19,7 +19,7 @@ from bench.harness.metrics import metric
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
 from bench.harness.run import Finished
-from bench.harness.wording import counted
+from bench.harness.wording import counted, span
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations, median_sample
 
 HEADERS = (
@@ -182,14 +182,22 @@ def does_not_fit(record: Record) -> list[str]:
 
 def machine_line(record: Record) -> str:
     """Name what a record's figures were measured with: software, number format, threads, device and its peaks."""
+    measured = f"; measured peaks: {peaks_line([record])}" if record.peaks else ""
+    return machine(record) + measured
+
+
+def machine(record: Record) -> str:
+    """Name software, number format, threads and device."""
     kind = record.kind
     ran = software(record.fingerprint, str(kind["device"]))
-    threads = counted(kind["num_threads"], "thread")
-    peaks = ", ".join(
-        f"{name.split('_')[0]} {value / 1e9:,.0f} G{name.split('_')[1]}/s" for name, value in record.peaks.items()
-    )
-    measured = f"; measured peaks: {peaks}" if peaks else ""
-    return f"{ran}, {kind['dtype']}, {threads}, {kind['device_count']} x {kind['device_model']}{measured}"
+    return f"{ran}, {kind['dtype']}, {counted(kind['num_threads'], 'thread')}, {kind['device_count']} x {kind['device_model']}"
+
+
+def peaks_line(records: Sequence[Record]) -> str:
+    """Name the peaks that runs measured, the least and the greatest of each."""
+    names = dict.fromkeys(name for record in records for name in record.peaks)
+    values = {name: [record.peaks[name] / 1e9 for record in records if name in record.peaks] for name in names}
+    return ", ".join(f"{name.split('_')[0]} {span(values[name], ',.0f')} G{name.split('_')[1]}/s" for name in values)
 
 
 def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

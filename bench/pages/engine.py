@@ -1,0 +1,74 @@
+"""A page from its template: Jinja2, and the few filters by which plain rows become text."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bench.gate.markdown import code, escape, github_table
+from bench.gate.stats import Interval
+from bench.harness.metrics import DISPLAYS
+from bench.harness.wording import counted, listed, span
+
+
+def interval(value: Interval | None, form: str = ".2f", unit: str = "") -> str:
+    """Write an interval, or nothing where there is none.
+
+    >>> interval(Interval(-1.5, -2.0, 0.25), "+.1f", " points"), interval(None)
+    ('-1.5 points [-2.0, +0.2]', '')
+    """
+    return value.text(form, unit) if value else ""
+
+
+def ratio(value: Interval | float | None) -> str:
+    """Write how many times something is something else.
+
+    >>> ratio(1.234), ratio(Interval(1.2, 1.1, 1.3)), ratio(None)
+    ('1.23x', '1.20x [1.10, 1.30]', '')
+    """
+    return interval(value, unit="x") if isinstance(value, Interval | None) else f"{value:.2f}x"
+
+
+def time(seconds: float | None) -> str:
+    """Write a time in the unit that people use.
+
+    >>> time(0.01234), time(None)
+    ('12.3 ms', '')
+    """
+    return DISPLAYS["s"](seconds) if seconds is not None else ""
+
+
+def table(rows: Iterable[Iterable[object]], *headers: str) -> str:
+    """Lay rows of markdown out as a GitHub table, under their headers."""
+    return github_table(headers, [[str(cell) for cell in row] for row in rows])
+
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    autoescape=False,  # markdown: names are escaped where a template writes them
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+TEMPLATES.filters.update(
+    code=code,
+    counted=counted,
+    escape=escape,
+    interval=interval,
+    listed=listed,
+    ratio=ratio,
+    span=span,
+    table=table,
+    time=time,
+)
+
+
+def render(template: str, facts: Mapping[str, object]) -> str:
+    """Return a page.
+
+    Args:
+        template: its file, relative to this folder.
+        facts: what the template names; a name that is not there is an error.
+    """
+    return TEMPLATES.get_template(template).render(facts)
