@@ -55,11 +55,7 @@ def _columns(row: Any) -> Iterator[tuple[str, object]]:
 def _cells(name: str, value: object) -> Iterator[tuple[str, object]]:
     """Spread one field over its columns."""
     if isinstance(value, Interval):
-        yield from (
-            (name, _number(value.estimate)),
-            (f"{name}_low", _number(value.low)),
-            (f"{name}_high", _number(value.high)),
-        )
+        yield from zip((name, f"{name}_low", f"{name}_high"), map(_number, value), strict=True)
     elif isinstance(value, Mapping):
         for key, part in value.items():
             yield from _cells(f"{name}_{key}", part)

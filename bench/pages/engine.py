@@ -52,15 +52,7 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.filters.update(
-    code=code,
-    counted=counted,
-    escape=escape,
-    interval=interval,
-    listed=listed,
-    ratio=ratio,
-    span=span,
-    table=table,
-    time=time,
+    {named.__name__: named for named in (code, counted, escape, interval, listed, ratio, span, table, time)}
 )
 
 

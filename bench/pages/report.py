@@ -190,7 +190,8 @@ def machine(record: Record) -> str:
     """Name software, number format, threads and device."""
     kind = record.kind
     ran = software(record.fingerprint, str(kind["device"]))
-    return f"{ran}, {kind['dtype']}, {counted(kind['num_threads'], 'thread')}, {kind['device_count']} x {kind['device_model']}"
+    threads = counted(kind["num_threads"], "thread")
+    return f"{ran}, {kind['dtype']}, {threads}, {kind['device_count']} x {kind['device_model']}"
 
 
 def peaks_line(records: Sequence[Record]) -> str:
