@@ -1,4 +1,4 @@
-"""What a reader reads: links lead to files and headings of the repository, commands are its own, figures its records'."""
+"""What a reader reads: links lead to files and headings, commands are those there are, figures are of records."""
 
 import csv
 import re
