@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from bench.gate.stats import Interval
 from bench.harness.wording import listed
 from bench.pages.grouping import grouped
-from bench.pages.layers.sentences import most_specialized
+from bench.pages.layers.routing import most_specialized
 from bench.pages.layers.times import LayerTimes
 from bench.pages.results.gains import Gain
 from bench.pages.results.sentences import workload
