@@ -29,13 +29,24 @@ def ratio(value: Interval | float | None) -> str:
     return interval(value, unit="x") if isinstance(value, Interval | None) else f"{value:.2f}x"
 
 
-def time(seconds: float | None) -> str:
+def time(seconds: Interval | float | None) -> str:
     """Write a time in the unit that people use.
 
-    >>> time(0.01234), time(None)
-    ('12.3 ms', '')
+    >>> time(0.01234), time(Interval(1.0, 0.5, 2.0)), time(None)
+    ('12.3 ms', '1.00 s [500 ms, 2.00 s]', '')
     """
+    if isinstance(seconds, Interval):
+        return "{} [{}, {}]".format(*map(time, seconds))
     return DISPLAYS["s"](seconds) if seconds is not None else ""
+
+
+def size(num_bytes: float) -> str:
+    """Write bytes in the unit that people use.
+
+    >>> size(2048)
+    '2.00 KiB'
+    """
+    return DISPLAYS["byte"](num_bytes)
 
 
 def table(rows: Iterable[Iterable[object]], *headers: str) -> str:
@@ -52,7 +63,7 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.filters.update(
-    {named.__name__: named for named in (code, counted, escape, interval, listed, ratio, span, table, time)}
+    {named.__name__: named for named in (code, counted, escape, interval, listed, ratio, size, span, table, time)}
 )
 
 
