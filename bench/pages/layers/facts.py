@@ -1,13 +1,14 @@
 """What the page's template sees: rows of passes in groups, the largest prompts, passes on several devices."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from bench.harness.record import Record
 from bench.pages.grouping import grouped
 from bench.pages.layers.devices import device_rows
-from bench.pages.layers.routing import most_specialized
+from bench.pages.layers.routing import most_specialized, profiles
 from bench.pages.layers.rows import PassRow, pass_rows
 from bench.pages.layers.times import LayerTimes, holds_layers, read_layers
 from bench.pages.provenance import sources
@@ -27,6 +28,7 @@ def facts(records: Mapping[Path, Record]) -> dict[str, Any]:
     layers = read_layers(records.values()) if has_layers or not devices else []
     passes = pass_rows(layers)
     most = {layer.scenario for layer, found in most_specialized(layers) if found}
+    prompts = _largest_prompts(layers)
     pairs = zip(layers, passes, strict=True)
     steered = [row for layer, row in pairs if layer.scenario in most and "layer_over_uniform" in row.over]
     return {
@@ -35,9 +37,12 @@ def facts(records: Mapping[Path, Record]) -> dict[str, Any]:
         "moes": grouped([row for row in passes if row.routed], _at("scale", "phase")),
         "places": grouped(passes, _at("scale", "phase", "batch_size")),
         "steered": steered,
-        "lengths": sorted({row.params["seq_len"] for row in steered}, key=lambda length: (len(str(length)), length)),
+        "lengths": sorted(
+            {row.params["seq_len"] for row in steered}, key=lambda length: (len(str(length)), str(length))
+        ),
         "arms": list(dict.fromkeys(row.arm for row in passes if not row.routed)),
-        "prompts": _largest_prompts(layers),
+        "prompts": prompts,
+        "profiles": profiles(chain(*prompts)),
         "devices": devices,
         "sources": sources(records),
         "is_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
