@@ -42,7 +42,7 @@ def test_a_scale_that_is_asked_for_is_answered_with_counts_factors_and_batches()
         "- At 7b, against *dense* (dense of equal total parameters): 0.50 to 7.00 times as fast; faster for certain in "
         "3 of 4 scenarios, slower in 1.\n"
     ) in said
-    assert "as fast as *dense*: 7b 6.00x [6.00, 6.00] at batch 1, 0.50x [0.50, 0.50] at batch 8, 1024 tokens." in said
+    assert "Times as fast as *dense*: 7b 6.00x [6.00, 6.00] at batch 1, 0.50x [0.50, 0.50] at batch 8, 1024 tokens." in said
     assert "The ratio of the floors is 1.00; of its floor's speed the MoE reaches 1.00, *dense* 0.17 to 2.00." in said
     assert (
         "| **7b** | decode | 1, 2, 8 | 0.50x [0.50, 0.50] (8 x 1024) to 6.00x [6.00, 6.00] (1 x 1024) | all |" in said
@@ -50,12 +50,12 @@ def test_a_scale_that_is_asked_for_is_answered_with_counts_factors_and_batches()
     assert "| **7b** | whole answers | 1 | 7.00x [7.00, 7.00] † (1 x mmmu) | all |" in said
     assert "![Speed-up over batch size](x.svg)\n" in said
     assert "*Overstated*" in said
-    assert "extrapolated" not in said
+    assert "Extrapolated" not in said
 
 
 def test_what_is_extrapolated_says_so() -> None:
     said = page(*sliced(1.0, (0.5, 2.0)))
-    assert "7b are extrapolated from a few layers of true width." in said
+    assert "\nExtrapolated from a few layers of true width: 7b. Brackets" in said
     assert "| 1, 2, 4 (0.0 %) |" in said
     assert "*Overstated*" not in said
 
@@ -108,6 +108,17 @@ def test_accuracy_is_told_by_leads_by_what_is_certain_and_by_counts(tmp_path: Pa
     assert "by points: smoes-attention small from dense small on charts, +10.0 [+7.2, +12.8].\n" in said
     assert "| MoEs, against | dense, about equal total parameters |\n|---|---|\n" in said
     assert "| measured SMoES | 1: 1 / 0 / 0 / 0; 0.50 |\n" in said
+
+
+def test_names_stay_what_they_are(tmp_path: Path) -> None:
+    twins = [
+        {**one, "seed": seed, "task": "a|b"}
+        for one in (entry("dense", 0, 0.50), entry("smoes-<i>", 0, 0.60, num_parameters=1100))
+        for seed in (0, 1)
+    ]
+    said = page(scenario(1.0, 2.0), documents=(document(tmp_path, twins),))
+    assert "smoes-&lt;i&gt; small from dense small on a\\|b, +10.0" in said
+    assert "(a\\|b), at" in said
 
 
 def test_floors_are_named_where_they_predict_the_throughput(tmp_path: Path) -> None:
