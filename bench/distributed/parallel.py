@@ -46,7 +46,7 @@ SHOWN: Mapping[str, Callable[[DeviceRow], object]] = {  # what the terminal show
     "in exchanges": lambda row: engine.time(row.exchanging_s),
     "sent": lambda row: engine.size(row.sent_bytes),
     "shared": lambda row: engine.size(row.shared_bytes),
-    "cross-device rate": lambda row: "" if row.cross_device_rate is None else f"{100 * row.cross_device_rate:.1f} %",
+    "cross-device rate": lambda row: engine.percent(row.cross_device_rate),
     "load, max/mean": lambda row: f"{row.load_max_over_mean:.2f}",
 }
 

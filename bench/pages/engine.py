@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bench.gate.markdown import code, escape, github_table
 from bench.gate.stats import Interval
 from bench.harness.metrics import DISPLAYS
-from bench.harness.wording import counted, listed, span
+from bench.harness.wording import counted, listed, rounded, span
 
 
 def interval(value: Interval | None, form: str = ".2f", unit: str = "") -> str:
@@ -27,6 +27,17 @@ def ratio(value: Interval | float | None) -> str:
     ('1.23x', '1.20x [1.10, 1.30]', '')
     """
     return interval(value, unit="x") if isinstance(value, Interval | None) else f"{value:.2f}x"
+
+
+def percent(share: Interval | float | None, form: str = ".1f", unit: str = " %") -> str:
+    """Write a share, or a difference of two, in hundredths.
+
+    >>> percent(0.135), percent(Interval(-0.018, -0.075, 0.039), "+.1f", " points"), percent(None)
+    ('13.5 %', '-1.8 points [-7.5, +3.9]', '')
+    """
+    if isinstance(share, Interval):
+        return Interval(*(100 * limit for limit in share)).text(form, unit)
+    return "" if share is None else f"{100 * share:{form}}{unit}"
 
 
 def time(seconds: Interval | float | None) -> str:
@@ -63,7 +74,10 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.filters.update(
-    {named.__name__: named for named in (code, counted, escape, interval, listed, ratio, size, span, table, time)}
+    {
+        named.__name__: named
+        for named in (code, counted, escape, interval, listed, percent, ratio, rounded, size, span, table, time)
+    }
 )
 
 
