@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -18,7 +17,6 @@ from bench.pages.plots.style import COLOURS, INK, STYLE, panels, save
 
 MS = 1e3  # milliseconds in a second
 COLUMNS = 2
-LEGEND_PLACE: Final = "outside right center"
 MARKS = {  # what a line of the first figure is -> how it is drawn
     "layer": {"marker": "o", "markerfacecolor": "none"},
     "its experts": {"marker": "o"},
@@ -69,7 +67,7 @@ def draw_specialization(layers: Sequence[LayerTimes]) -> Figure:
         axes.set(xlabel="MSI of the prompt", ylabel="ms a layer", xlim=(0, 1.03), ylim=(0, None))
     marks = [Line2D([], [], color=INK, label=name, **mark) for name, mark in MARKS.items()]  # type: ignore[arg-type]
     batches = [Patch(color=colour, label=f"batch {batch_size}") for batch_size, colour in colours.items()]
-    figure.legend(handles=[*marks, *batches], loc=LEGEND_PLACE)
+    figure.legend(handles=[*marks, *batches], loc="outside right center")
     return figure
 
 
@@ -104,7 +102,7 @@ def draw_parts(layers: Sequence[LayerTimes]) -> Figure:
         axes.set(xlabel="% of the layer", ylim=(len(group) - 0.5, -0.5))
         axes.set_yticks(range(len(group)), [f"{layer.arm}, batch {layer.batch_size}" for layer in group], fontsize=7)
     handles = [Patch(color=colour, label=part) for part, colour in colours.items()]
-    figure.legend(handles=handles, loc=LEGEND_PLACE)
+    figure.legend(handles=handles, loc="outside right center")
     return figure
 
 
