@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bench.gate.markdown import code, escape, github_table
 from bench.gate.stats import Interval
 from bench.harness.metrics import DISPLAYS
-from bench.harness.wording import counted, listed, span
+from bench.harness.wording import counted, listed, rounded, span
 
 
 def interval(value: Interval | None, form: str = ".2f", unit: str = "") -> str:
@@ -38,6 +38,15 @@ def time(seconds: float | None) -> str:
     return DISPLAYS["s"](seconds) if seconds is not None else ""
 
 
+def rate(per_second: float, unit: str = "req/s") -> str:
+    """Write a rate to three digits.
+
+    >>> rate(0.5), rate(82364.2, "tok/s")
+    ('0.50 req/s', '82,364 tok/s')
+    """
+    return DISPLAYS[unit](per_second)
+
+
 def table(rows: Iterable[Iterable[object]], *headers: str) -> str:
     """Lay rows of markdown out as a GitHub table, under their headers."""
     return github_table(headers, [[str(cell) for cell in row] for row in rows])
@@ -52,7 +61,10 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.filters.update(
-    {named.__name__: named for named in (code, counted, escape, interval, listed, ratio, span, table, time)}
+    {
+        named.__name__: named
+        for named in (code, counted, escape, interval, listed, rate, ratio, rounded, span, table, time)
+    }
 )
 
 
