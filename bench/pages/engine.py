@@ -29,6 +29,17 @@ def ratio(value: Interval | float | None) -> str:
     return interval(value, unit="x") if isinstance(value, Interval | None) else f"{value:.2f}x"
 
 
+def percent(share: Interval | float | None, form: str = ".1f", unit: str = " %") -> str:
+    """Write a share, or a difference of two, in hundredths.
+
+    >>> percent(0.135), percent(Interval(-0.018, -0.075, 0.039), "+.1f", " points"), percent(None)
+    ('13.5 %', '-1.8 points [-7.5, +3.9]', '')
+    """
+    if isinstance(share, Interval):
+        return Interval(*(100 * limit for limit in share)).text(form, unit)
+    return "" if share is None else f"{100 * share:{form}}{unit}"
+
+
 def time(seconds: float | None) -> str:
     """Write a time in the unit that people use.
 
@@ -63,7 +74,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters.update(
     {
         named.__name__: named
-        for named in (code, counted, escape, interval, listed, rate, ratio, rounded, span, table, time)
+        for named in (code, counted, escape, interval, listed, percent, rate, ratio, rounded, span, table, time)
     }
 )
 

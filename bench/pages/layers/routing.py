@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from bench.gate.stats import Interval
 from bench.harness.metrics import DISPLAYS
+from bench.pages.grouping import grouped
 from bench.pages.layers.times import LAYER, UNIFORM, LayerTimes
 
 PLACE_HEADERS = ("scale", "phase", "batch", "length", "of a layer")
@@ -73,6 +74,31 @@ def multiple(layer: LayerTimes, uniform: LayerTimes | None, part: str) -> Multip
     own, other = layer.seconds(part), uniform.seconds(part)
     ends = (own.low / other.high, own.high / other.low)
     return Multiple(Interval(own.estimate / other.estimate, *ends), is_paired=False)
+
+
+def most_specialized(layers: Iterable[LayerTimes]) -> list[tuple[LayerTimes, Multiple | None]]:
+    """Return the MoE's passes under the most specialized profile of their scale, phase and length.
+
+    Returns:
+        Each with its layer's time over uniform routing's; None where that was not measured.
+    """
+    return [pair for group in steered(layers) for pair in multiples(group)]
+
+
+def steered(layers: Iterable[LayerTimes]) -> list[list[LayerTimes]]:
+    """Return the MoE's passes of each scale, phase and length that has a steered one."""
+    groups = grouped(
+        [layer for layer in layers if layer.is_moe], lambda layer: (layer.scale, layer.phase, layer.length)
+    )
+    return [group for group in groups if any(layer.routing != UNIFORM for layer in group)]
+
+
+def multiples(layers: Sequence[LayerTimes]) -> list[tuple[LayerTimes, Multiple | None]]:
+    """Hold the most specialized profile of some passes against uniform routing, batch by batch."""
+    most = profiles(layers)[-1]
+    uniform = {layer.batch_size: layer for layer in layers if layer.routing == UNIFORM}
+    steered = {layer.batch_size: layer for layer in layers if layer.routing == most}
+    return [(layer, multiple(layer, uniform.get(batch), LAYER)) for batch, layer in steered.items()]
 
 
 def _shown(layer: LayerTimes | None, uniform: LayerTimes | None, part: str) -> str:

@@ -4,37 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from bench.gate.stats import Interval
 from bench.pages.grouping import grouped
-from bench.pages.layers.routing import Multiple, multiple, profiles
+from bench.pages.layers.routing import Multiple, multiples, steered
 from bench.pages.layers.tables import APART, crossing_rows, that_do_not_add_up
-from bench.pages.layers.times import LAYER, UNIFORM, LayerTimes
-
-
-def most_specialized(layers: Iterable[LayerTimes]) -> list[tuple[LayerTimes, Multiple | None]]:
-    """Return the MoE's passes under the most specialized profile of their scale, phase and length.
-
-    Returns:
-        Each with its layer's time over uniform routing's; None where that was not measured.
-    """
-    return [pair for group in _steered(layers) for pair in _multiples(group)]
+from bench.pages.layers.times import LayerTimes
 
 
 def changes(layers: Iterable[LayerTimes]) -> list[str]:
     """Say for each scale, phase and length what the most specialized profile does to a layer at each batch."""
-    return [_change(_multiples(group)) for group in _steered(layers)]
-
-
-def _steered(layers: Iterable[LayerTimes]) -> list[list[LayerTimes]]:
-    groups = grouped(
-        [layer for layer in layers if layer.is_moe], lambda layer: (layer.scale, layer.phase, layer.length)
-    )
-    return [group for group in groups if any(layer.routing != UNIFORM for layer in group)]
-
-
-def _multiples(layers: Sequence[LayerTimes]) -> list[tuple[LayerTimes, Multiple | None]]:
-    most = profiles(layers)[-1]
-    uniform = {layer.batch_size: layer for layer in layers if layer.routing == UNIFORM}
-    steered = {layer.batch_size: layer for layer in layers if layer.routing == most}
-    return [(layer, multiple(layer, uniform.get(batch), LAYER)) for batch, layer in steered.items()]
+    return [_change(multiples(group)) for group in steered(layers)]
 
 
 def _change(found: Sequence[tuple[LayerTimes, Multiple | None]]) -> str:
