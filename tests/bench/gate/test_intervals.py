@@ -54,3 +54,8 @@ def test_two_estimates_that_know_nothing_of_each_other_differ_as_simulated_ones_
     low, high = np.quantile(one - other, (0.025, 0.975))
     found = independent_difference(around(0.6, 1.96 * 0.02), around(0.5, 1.96 * 0.03))
     assert found == pytest.approx((0.1, low, high), abs=2e-3)
+
+
+def test_sides_of_a_difference_are_of_opposite_sides() -> None:
+    found = independent_difference(Interval(0.6, 0.5, 0.65), Interval(0.5, 0.46, 0.62))
+    assert found == pytest.approx((0.1, 0.1 - math.hypot(0.1, 0.12), 0.1 + math.hypot(0.05, 0.04)))

@@ -15,8 +15,8 @@ from bench.pages.pareto.documents import Tier, read_tiers
 from bench.pages.pareto.points import AXES
 from bench.pages.plots.labels import Label, place_labels
 from bench.pages.plots.marks import shortened
-from bench.pages.plots.pareto import front_figure
-from bench.pages.plots.style import STYLE
+from bench.pages.plots.pareto import WIDTH, front_figure
+from bench.pages.plots.style import PANEL_INCHES, STYLE
 from tests.bench.pages.sample_supplied import supplied, supplied_tier
 from tests.bench.pages.sample_twins import document, entry
 
@@ -79,6 +79,7 @@ def test_all_text_of_long_names_lies_within_the_figure(tmp_path: Path, num_model
     assert all(shortened(model["variant"]) in said for model in models)  # at its point
     (legend,) = [legend.get_window_extent() for legend in figure.legends]
     assert not any(legend.overlaps(axes.bbox) for axes in figure.axes)
+    assert figure.axes[0].bbox.width > 0.7 * WIDTH * PANEL_INCHES[0] * figure.dpi  # the legend takes no room from it
 
 
 def test_five_panels_of_twins_have_their_text_within_and_name_the_front_alone(tmp_path: Path) -> None:
