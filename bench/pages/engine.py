@@ -60,6 +60,15 @@ def size(num_bytes: float) -> str:
     return DISPLAYS["byte"](num_bytes)
 
 
+def rate(per_second: float, unit: str = "req/s") -> str:
+    """Write a rate to three digits.
+
+    >>> rate(0.5), rate(82364.2, "tok/s")
+    ('0.50 req/s', '82,364 tok/s')
+    """
+    return DISPLAYS[unit](per_second)
+
+
 def table(rows: Iterable[Iterable[object]], *headers: str) -> str:
     """Lay rows of markdown out as a GitHub table, under their headers."""
     return github_table(headers, [[str(cell) for cell in row] for row in rows])
@@ -76,7 +85,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters.update(
     {
         named.__name__: named
-        for named in (code, counted, escape, interval, listed, percent, ratio, rounded, size, span, table, time)
+        for named in (code, counted, escape, interval, listed, percent, rate, ratio, rounded, size, span, table, time)
     }
 )
 

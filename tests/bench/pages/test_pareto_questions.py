@@ -1,11 +1,10 @@
-"""Supplied checkpoints: one set of questions a front, and an MoE against a dense model question by question."""
+"""Questions of supplied models: one set of them a front, and an MoE against a dense model question by question."""
 
 from pathlib import Path
 
 import pytest
 from scipy import stats
 
-from bench.commands.pareto import write
 from bench.pages.pareto.pairs import Pair, pairs
 from bench.pages.pareto.points import AXES
 from tests.bench.pages.sample_supplied import supplied, supplied_tier
@@ -88,17 +87,3 @@ def test_what_every_question_tells_alike_is_not_certain_for_that(tmp_path: Path)
     (pair,) = pairs_of(tmp_path, won, lost)
     assert pair.difference == pytest.approx((1.0, 1.0 - (0.8**2 + 0.8**2) ** 0.5, 1.0))
     assert pair.outcome == "open"
-
-
-def test_the_page_compares_models_and_speaks_of_no_twins_and_seeds(tmp_path: Path) -> None:
-    models = [supplied("mine", "smoes", [0.5] * 20, 50.0 + run) for run in range(2)]
-    models.append(supplied("dense", "dense", [0.5] * 20, 100.0))
-    tier = supplied_tier(tmp_path, *models)
-    text = write(tier.paths, {"supplied": tier}, tmp_path / "mine.md")
-    assert "**mine against dense** (1 k, 400 active, against 1 k): +0.0 [-14.1, +14.1] points on ChartQA" in text
-    assert "ChartQA, not told apart; measured 0.50 times the requests/s." in text
-    said = text.partition("## Supplied")[2].partition("## Limits")[0]
-    assert "| mine    | dense     | +0.0 [-14.1, +14.1] | 0.50x" in said  # 10 times the root of 2
-    assert not any(word in text.partition("## How to read it")[0] + said.partition("Machine:")[2]
-                   for word in ("twins", "Seeds", "by seed", "seeds in common"))  # fmt: skip
-    assert "(images/mine-supplied-req-per-s.svg)" in said
