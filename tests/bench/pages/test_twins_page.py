@@ -62,17 +62,21 @@ def test_figures_are_of_the_setting_with_the_most_twins(tmp_path: Path) -> None:
 
 
 def test_the_summary_goes_over_settings_and_counts_what_is_certain(tmp_path: Path) -> None:
-    """On charts every seed is 0.2 above plain; on documents 0.1, -0.1 and 0; one seed of a variant counts nowhere."""
-    plain = [trained("plain", seed, [0.3, 0.4], task="documents") for seed in range(3)]
-    more = enumerate((0.1, -0.1, 0))
-    other = [trained("smoes-attention", seed, [0.3 + d, 0.4 + d], 2.0, task="documents") for seed, d in more]
+    """0.2 above plain by every seed on charts and maps; on documents 0.1, -0.1 and 0; one seed counts nowhere."""
+    plain = [trained("plain", seed, [0.3, 0.4], task=task) for task in ("documents", "maps") for seed in range(3)]
+    more = {"documents": (0.1, -0.1, 0.0), "maps": (0.2, 0.2, 0.2)}
+    other = [
+        trained("smoes-attention", seed, [0.3 + added, 0.4 + added], 2.0, task=task)
+        for task in more
+        for seed, added in enumerate(more[task])
+    ]
     said = told(tmp_path, [*TRAINED, *plain, *other, trained("hard-routing", 0, [1.0, 1.0])])
-    assert "| plain | 2 | 0.25 to 0.35 |  |  |  | in 1 of 2 | 1.50 |" in said
+    assert "| plain | 3 | 0.25 to 0.35 |  |  |  | in 2 of 3 | 1.50 |" in said
     assert (
-        "| smoes-attention | 2 | 0.35 to 0.45 | +0.00 to +0.20 | 1 of 2 | 0 of 2 | in 1 of 2 | 1.50 to 2.00 |" in said
+        "| smoes-attention | 3 | 0.35 to 0.55 | +0.00 to +0.20 | 2 of 3 | 0 of 3 | in 2 of 3 | 1.50 to 2.00 |" in said
     )
     assert "| hard-routing |" not in said
-    assert "\n- smoes-attention: charts, small +0.20 [+0.20, +0.20]; documents, small +0.00 [-0.25, +0.25].\n" in said
+    assert "\n- smoes-attention: charts, small +0.20 [+0.20, +0.20]; documents, small +0.00 [-0.25, +0.25]; " in said
     assert "- hard-routing: charts, small +0.80.\n" in said
 
 
