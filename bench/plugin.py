@@ -8,7 +8,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
-from bench.gate.ab.worker import RemotePaired, WorkerSession
+from bench.gate.ab.worker import WorkerSession
 from bench.gate.comparison import Selection
 from bench.gate.outcome import Outcome, conclude, scenarios_judged, unanswered
 from bench.gate.sentences import explain
@@ -184,7 +184,7 @@ class HarnessSession:
 
 
 @pytest.fixture
-def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired | RemotePaired:
+def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired:
     """Measure the arms of a scenario, interleaved; see `Paired.measure` and `Paired.observe`."""
     measures: Measuring | WorkerSession = pytestconfig.pluginmanager.getplugin(MEASURES)
     return measures.paired(benchmark)

@@ -13,7 +13,7 @@ from bench.harness.blocks import UnknownArm
 from bench.harness.options import Options
 from bench.harness.paired import Paired
 from bench.harness.record import CorruptRecord, load
-from bench.harness.run import Finished, Launched, Measured, Run
+from bench.harness.run import Finished, Launched, Measured, Run, ScenarioTest
 
 BENCH_FOLDER = "bench"
 XDIST = "PYTEST_XDIST"  # prefix of the variables by which pytest-benchmark knows a worker and measures nothing in it
@@ -75,8 +75,7 @@ class Measuring:
         """Keep a scenario once its own assertions have passed; note one that failed, is wrong or does not fit."""
         if call.excinfo and call.excinfo.errisinstance(UnknownArm):
             self.refuse(str(call.excinfo.value))
-        outcome = yield
-        report: pytest.TestReport = outcome.get_result()
+        report: pytest.TestReport = (yield).get_result()
         if self.run is None or not is_scenario(item):
             return
         if report.failed and call.excinfo and call.excinfo.errisinstance(WrongAnswer):
@@ -87,25 +86,15 @@ class Measuring:
         elif report.skipped:
             self.run.not_fitting.append({"scenario": item.name, **dict(item.user_properties)})
         elif call.when == "call":
-            self._keep(self.run, item, call.stop - self.scenario_started)
+            paired: Paired = item.funcargs["paired"]  # type: ignore[attr-defined]  # pytest.Function has it
+            if paired.measurement:
+                test = ScenarioTest(item.nodeid, call.stop - self.scenario_started)
+                params = item.callspec.params if hasattr(item, "callspec") else {}
+                self.run.add(Measured(test, paired.benchmark, paired.measurement), params)
 
     def refuse(self, why: str) -> None:
         """End the run over an option that makes no sense, which every other scenario would say too."""
         pytest.exit(why, returncode=pytest.ExitCode.USAGE_ERROR)
-
-    def _keep(self, run: Run, item: pytest.Item, seconds: float) -> None:
-        paired: Paired = item.funcargs["paired"]  # type: ignore[attr-defined]  # pytest.Function has it
-        if paired.measurement:
-            params = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-            run.add(
-                Measured(
-                    node_id=item.nodeid,
-                    params=params,
-                    benchmark=paired.benchmark,
-                    measurement=paired.measurement,
-                    seconds=seconds,
-                )
-            )
 
     def paired(self, benchmark: BenchmarkFixture) -> Paired:
         """Return what a scenario measures with."""
