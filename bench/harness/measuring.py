@@ -10,6 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import UnknownArm
+from bench.harness.hooks import MeasuredSetup
 from bench.harness.options import Options
 from bench.harness.paired import Paired
 from bench.harness.record import CorruptRecord, load
@@ -53,17 +54,10 @@ class Measuring:
     def pytest_runtestloop(self) -> Generator[None, Any, None]:
         """Pin the device and measure its peaks before the first scenario."""
         if self.selected and not self.config.option.collectonly:
-            self._start()
+            setup, selected = setup_of(self.config), [scenario_of(node_id) for node_id in self.selected]
+            self.run = Run(self.config, self.options, setup, selected, self.launched, left_out=self.left_out)
+            self.run.filtered = len(self.selected) < len(self.collected) or names_scenarios(self.config)
         yield
-
-    def _start(self) -> None:
-        try:
-            setup = self.config.hook.pytest_measured_setup(config=self.config)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from error
-        selected = [scenario_of(node_id) for node_id in self.selected]
-        self.run = Run(self.config, self.options, setup, selected, self.launched, left_out=self.left_out)
-        self.run.filtered = len(self.selected) < len(self.collected) or names_scenarios(self.config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
@@ -111,6 +105,19 @@ class Measuring:
         return self.run.finish() if self.run else None
 
 
+def setup_of(config: pytest.Config) -> MeasuredSetup:
+    """Ask the project what is measured.
+
+    Raises:
+        pytest.UsageError: if an option makes no sense.
+    """
+    try:
+        setup: MeasuredSetup = config.hook.pytest_measured_setup(config=config)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+    return setup
+
+
 def known_scenarios(paths: Iterable[Path]) -> set[str]:
     """Return the ids of the scenarios that records hold, or have found too large for the device.
 
@@ -146,9 +153,5 @@ def names_scenarios(config: pytest.Config) -> bool:
 def holds_scenarios(config: pytest.Config) -> bool:
     """Tell whether a path on the command line is in, or holds, the folder of scenarios."""
     folder = config.rootpath / BENCH_FOLDER
-    paths = [_path(config, arg) for arg in config.args]
+    paths = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
     return any(path.is_relative_to(folder) or folder.is_relative_to(path) for path in paths)
-
-
-def _path(config: pytest.Config, arg: str) -> Path:
-    return (config.invocation_params.dir / arg.partition("::")[0]).resolve()

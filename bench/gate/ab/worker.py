@@ -32,6 +32,7 @@ from bench.gate.ab.operations import operation_seconds
 from bench.harness.arms import ANCHOR
 from bench.harness.blocks import Blocks, Terms
 from bench.harness.clock import Clock, make_clock
+from bench.harness.measuring import setup_of
 from bench.harness.metrics import Metric
 from bench.harness.options import read_options
 from bench.harness.paired import Paired
@@ -124,10 +125,7 @@ class WorkerSession:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtestloop(self) -> Generator[None, Any, None]:
         """Pin device and threads before the first scenario."""
-        try:
-            self.setup = self.config.hook.pytest_measured_setup(config=self.config)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from error
+        self.setup = setup_of(self.config)
         self.clock = make_clock(self.setup["device"])
         yield
 
@@ -141,8 +139,7 @@ class WorkerSession:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
         """Keep the first thing that went wrong."""
-        outcome = yield
-        report: pytest.TestReport = outcome.get_result()
+        report: pytest.TestReport = (yield).get_result()
         if call.excinfo and not report.passed and self.ended[item.nodeid].outcome == "passed":
             why = str(call.excinfo.value) or call.excinfo.typename
             self.ended[item.nodeid] = Ended(outcome=report.outcome, error=call.excinfo.typename, why=why[:WHY_SHOWN])

@@ -12,6 +12,7 @@ from bench.harness.metrics import METRICS
 from bench.harness.peaks import Cost
 
 SCHEMA_VERSION = 1
+INPUT_HASHES = ("workload", "routing")  # outputs may round differently
 KEY = "moevlm"  # of our part in the document and in a benchmark's extra_info
 READ_REMEDY = "measure it again, or restore the file from version control"
 
@@ -43,15 +44,8 @@ SERIES_FIELDS: dict[str, tuple[type, ...]] = {
 WRONG_FIELDS: dict[str, tuple[type, ...]] = {"scenario": (str,), "why": (str,)}
 LAUNCH_FIELDS: dict[str, tuple[type, ...]] = {"id": (str,), "samples": (list,), "voided": (int,)}
 COST_UNITS = ("flops", "bytes")
-JSON_NAMES = {
-    dict: "object",
-    list: "list",
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    NoneType: "null",
-}
+JSON_NAMES = {dict: "object", list: "list", str: "string", int: "integer", float: "number", bool: "boolean"}
+JSON_NAMES[NoneType] = "null"
 
 
 class CorruptRecord(ValueError):  # noqa: N818  # named after its verdict, CORRUPT
@@ -122,11 +116,7 @@ class Record:
 
     @classmethod
     def from_document(cls, document: object, path: Path | None = None) -> "Record":
-        """Check a document against the schema and view it.
-
-        Args:
-            document: what JSON holds; its checksum is `read`'s to check.
-            path: named in messages.
+        """Check a document against the schema, but not its checksum, and view it; the path is named in messages.
 
         Raises:
             CorruptRecord: if a rule of the schema is broken.
@@ -135,6 +125,15 @@ class Record:
             return _parse_record(document, path)
         except ValueError as error:
             raise CorruptRecord(f"{path or 'record'}: {error}; {READ_REMEDY}") from error
+
+
+def differing_inputs(mine: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
+    """Name the inputs in whose hashes two measurements differ: then they are not of the same work.
+
+    >>> differing_inputs({"workload": "a", "output": "b"}, {"workload": "c", "output": "d"})
+    ['workload']
+    """
+    return [name for name in INPUT_HASHES if mine.get(name) != theirs.get(name)]
 
 
 def _checked(value: object, kinds: tuple[type, ...], where: str) -> Any:
