@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.gate.ab.worker import WorkerSession
 from bench.gate.comparison import Selection
-from bench.gate.outcome import Outcome, conclude, scenarios_judged, unanswered
+from bench.gate.outcome import Outcome, conclude, unanswered
 from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import hooks
@@ -180,7 +180,8 @@ class HarnessSession:
             (finished.record.scenarios, finished.record.not_fitting, outcome.run_verdict, outcome.verdicts)
         ):
             seconds = time.monotonic() - self.started
-            write_reports(self.console, finished, outcome, scenarios_judged(outcome), seconds)
+            by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
+            write_reports(self.console, finished, outcome, by_scenario, seconds)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands
-from bench.gate.baseline import FOLDER
-from bench.gate.comparison import Selection, judge_all, missing_scenarios, open_baseline, wrong_scenarios
+from bench.gate.baseline import FOLDER, NoBaseline, open_baseline
+from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.markdown import markdown_table
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.sentences import explanations
@@ -29,9 +29,9 @@ def run(options: argparse.Namespace) -> int:
     """Judge; several launches confirm one another, a single one can only raise suspicion."""
     documents = [read(path) for path in options.records]
     record = Record.from_document(merge(documents) if len(documents) > 1 else documents[0])
-    opened = open_baseline(options.baselines, options.baseline, record.kind, record.fingerprint)
+    opened = open_baseline(options.baselines, options.baseline, record)
     wrong = wrong_scenarios(record)
-    if opened.verdict:
+    if isinstance(opened, NoBaseline):
         for text in (f"{opened.verdict.value}: {opened.why}", *explanations(wrong)):
             print(text)
         return EXIT_CODES[worst([opened.verdict, *(verdict.verdict for verdict in wrong)])]

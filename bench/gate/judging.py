@@ -6,8 +6,9 @@ than timed, the value itself.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from bench.gate.stats import (
     Interval,
@@ -21,6 +22,7 @@ from bench.gate.stats import (
 )
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
 from bench.harness.arms import ANCHOR, PRIMARY, TWIN, is_peer
+from bench.harness.metrics import METRICS
 from bench.harness.record import Scenario, differing_inputs
 
 SMALLEST_EFFECT = math.log(1.02)  # a change below 2 % is not worth a report
@@ -62,11 +64,7 @@ def _block_values(scenario: Scenario, control: Control) -> list[list[float]]:
 
 
 def pooled_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
-    """Pool the launch-to-launch variance over scenarios, for each control and metric kind.
-
-    Returns:
-        Variance of log ratios by `pool_key`.
-    """
+    """Pool the launch-to-launch variance of log ratios over scenarios, by `pool_key`."""
     groups: dict[str, list[list[float]]] = {}
     for scenario in scenarios:
         for control in controls_of(scenario):
@@ -155,31 +153,26 @@ def is_unfit(scenario: Scenario) -> str:
 
 
 def judge_scenario(
-    scenario_id: str,
     new: Scenario,
     base: Scenario,
     pooled: Mapping[str, float],
     *,
-    sign: float,
     confirmed: bool = False,
     same_fingerprint: bool = True,
-    unrest: Callable[[Control], float] = lambda _control: 1.0,
+    unrest: Mapping[str, float] = MappingProxyType({}),
 ) -> ScenarioVerdict:
     """Judge one scenario of a run against the baseline's.
 
     Args:
-        scenario_id: its id.
         new: launches of this run (fresh ones if `confirmed`).
         base: launches of the baseline.
         pooled: from `pooled_variances` of the baseline.
-        sign: 1.0 where lower is better.
         confirmed: see `judge_control`.
         same_fingerprint: whether the machines are one and the same model; if not, ratios to the anchor are advisory.
-        unrest: how much more this run spreads than the baseline's launches, for a control.
+        unrest: by kind of control, how much more this run spreads than the baseline's launches.
     """
-    seen = ScenarioVerdict(
-        scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, num_launches=len(new.arms[PRIMARY].launches)
-    )
+    moe = new.arms[PRIMARY]
+    seen = ScenarioVerdict(scenario=new.id, verdict=Verdict.INCONCLUSIVE, num_launches=len(moe.launches))
     if mismatch := hash_mismatch(new, base):
         return replace(seen, verdict=Verdict.NOT_COMPARABLE, why=mismatch)
     if unfit := is_unfit(new):
@@ -190,10 +183,10 @@ def judge_scenario(
             launch_values(base, control),
             control=control,
             pooled=pooled[pool_key(base, control)],
-            sign=sign,
+            sign=METRICS[moe.metric].sign,
             confirmed=confirmed,
             noise=excess_noise(new, base, control),
-            unrest=unrest(control),
+            unrest=unrest.get(control.kind, 1.0),
         )
         for control in controls_of(new)
         if control in controls_of(base)

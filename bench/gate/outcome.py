@@ -7,14 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from bench.gate.comparison import (
-    OpenBaseline,
-    Selection,
-    judge_all,
-    missing_scenarios,
-    open_baseline,
-    wrong_scenarios,
-)
+from bench.gate.baseline import NoBaseline, OpenBaseline, open_baseline
+from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.launch import Launcher
 from bench.gate.retest import Suspect, retest
 from bench.gate.unrest import widest
@@ -49,13 +43,7 @@ class Outcome:
 
 
 def conclude(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
-    """Compare a finished run with its baseline.
-
-    Args:
-        run: what was measured.
-        selection: what should have been.
-        note: tells the user what happens while suspects are measured again.
-    """
+    """Compare a finished run with its baseline; `note` tells the user what happens meanwhile."""
     outcome = Outcome() if run.options.compare == "off" else _compare(run, selection, note)
     outcome = replace(outcome, verdicts=[*outcome.verdicts, *unanswered(run)])
     if run.write_error:
@@ -70,8 +58,8 @@ def unanswered(run: Finished) -> list[ScenarioVerdict]:
 
 
 def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
-    opened = open_baseline(run.options.baselines, run.options.baseline, run.record.kind, run.record.fingerprint)
-    if opened.verdict:
+    opened = open_baseline(run.options.baselines, run.options.baseline, run.record)
+    if isinstance(opened, NoBaseline):
         return Outcome(run_verdict=opened.verdict, why=opened.why)
     verdicts, opened = judge_all(run.record.scenarios, opened)
     if (factor := widest(opened.unrest)) > 1:
@@ -106,11 +94,10 @@ def release_memory() -> None:
 
 def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
     """List the baseline's scenarios that had no memory this time: the machine is not fit for them now."""
-    known = opened.record.scenarios if opened.record else {}
     return [
         ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=why)
         for name, why in run.record.why_not_fitting().items()
-        if name in known
+        if name in opened.record.scenarios
     ]
 
 
@@ -147,8 +134,3 @@ def _confirm(
 
 def _suspect(test: ScenarioTest) -> Suspect:
     return Suspect(node_id=test.node_id, seconds=RETEST_SHARE * test.seconds, device=test.device)
-
-
-def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:
-    """Return the verdicts by scenario id."""
-    return {verdict.scenario: verdict for verdict in outcome.verdicts}

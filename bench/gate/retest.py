@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.gate.comparison import OpenBaseline, judge_one, wrong_scenarios
+from bench.gate.baseline import OpenBaseline
+from bench.gate.comparison import judge_one, wrong_scenarios
 from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import ArmSeries, Record, Scenario
@@ -67,7 +68,7 @@ def retest(
         measured = {name: scenario for record in records for name, scenario in record.scenarios.items()}
         for scenario_id, scenario in measured.items():
             fresh[scenario_id] = extend(fresh.get(scenario_id), scenario)
-            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], opened, confirmed=True)
+            verdicts[scenario_id] = judge_one(fresh[scenario_id], opened, confirmed=True)
         if not failure:
             verdicts.update({s: not_measured(s, records) for s in batch if s not in measured})
         verdicts.update({verdict.scenario: verdict for record in records for verdict in found_wrong(record)})

@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.gate.stats import (
-    Interval,
-)
+from bench.gate.stats import Interval
+from bench.harness.arms import ANCHOR
 
 
 class Verdict(enum.Enum):
@@ -48,6 +47,11 @@ class Control:
 
     arm: str
     against: str | None
+
+    @property
+    def kind(self) -> str:
+        """Name what the arm is divided by: the anchor, or an arm that does the same work."""
+        return "anchor" if self.against == ANCHOR else "arm"
 
     def __str__(self) -> str:
         """Return the control as reports write it: `moe/dense`."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from bench.evidence.bundle.archive import Bundle
 from bench.evidence.bundle.claims import SUPPORTED, Claim, speedup
-from bench.gate.comparison import OpenBaseline, judge_all
+from bench.gate.baseline import OpenBaseline
+from bench.gate.comparison import judge_all
 from bench.gate.judging import pooled_variances
 from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.retest import LAUNCHES_TO_CONFIRM, extend
@@ -101,7 +102,7 @@ def _compared(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioV
 def _known(base: Record, here: Record) -> dict[str, ScenarioVerdict]:
     """Compare with the bundle's launches, by scenario."""
     claimed = {name: scenario for name, scenario in here.scenarios.items() if name in base.scenarios}
-    opened = OpenBaseline(path=base.path, record=base, pooled=pooled_variances(base.scenarios.values()))
+    opened = OpenBaseline(record=base, pooled=pooled_variances(base.scenarios.values()))
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in claimed.values())
     return judge_all(claimed, opened, confirmed=confirmed)[0]
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.gate.comparison import OpenBaseline, judge_one
+from bench.gate.baseline import OpenBaseline
+from bench.gate.comparison import judge_one
 from bench.gate.judging import TOLERANCE_ERRORS
 from bench.gate.launch import Launcher
 from bench.gate.outcome import is_suspect
@@ -63,7 +64,7 @@ def run_suite(machine: Simulated) -> list[ScenarioVerdict]:
     """Judge one suite as `conclude` does."""
     opened = machine.baseline()
     first = machine.measure(NAMES, timeout_s=1)
-    verdicts = {name: judge_one(name, found, opened) for name, found in first.scenarios.items()}
+    verdicts = {name: judge_one(found, opened) for name, found in first.scenarios.items()}
     suspects = {name: Suspect(node_id=name, seconds=1) for name, v in verdicts.items() if is_suspect(v, opened)}
     confirmed, _ = retest(suspects, opened, machine, deadline=math.inf, on_launch=lambda *_counts: None)
     return [*{**verdicts, **confirmed}.values()]

@@ -36,8 +36,7 @@ BASE = scenario(*launches_of())
 
 
 def judge(new: Scenario, base: Scenario = BASE, **options: Any) -> ScenarioVerdict:
-    arguments = {"sign": 1.0, "confirmed": True, **options}
-    return judge_scenario(new.id, new, base, pooled_variances([base]), **arguments)
+    return judge_scenario(new, base, pooled_variances([base]), **{"confirmed": True, **options})
 
 
 def slowed(num: int = 4, /, **factors: float) -> Scenario:
