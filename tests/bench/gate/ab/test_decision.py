@@ -8,7 +8,7 @@ import pytest
 
 from bench.gate.ab.changes import BASE, MACHINE, MOE_ONLY
 from bench.gate.ab.decision import STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, STAGE_2_LOOK, cleared, decide, suspects
-from bench.gate.ab.judgement import Limits
+from bench.gate.ab.tolerances import Limits
 from bench.gate.ab.types import PairedLaunch, Trouble
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 
