@@ -8,7 +8,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
-from bench.gate.ab.worker import WorkerSession
+from bench.gate.ab.worker_plugin import WorkerSession
 from bench.gate.comparison import Selection
 from bench.gate.outcome import Outcome, conclude, unanswered
 from bench.gate.sentences import explain

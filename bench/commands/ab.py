@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.commands.clone import clone_root, in_clone
 from bench.commands.parsing import Commands, take_pytest_options
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.command import compare
+from bench.gate.ab.compare import compare
 from bench.gate.ab.lockstep import HEAD
 from bench.gate.ab.tolerances import FILE_NAME
 from bench.gate.annotations import publish

@@ -5,10 +5,10 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.gate.ab.comparison import Comparison
-from bench.gate.ab.judgement import SUSPECT_SHARE
+from bench.gate.ab.controls import SUSPECT_SHARE
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.result import Comparison
 from bench.gate.judging import SMALLEST_EFFECT
 from bench.gate.markdown import code, folded, github_table
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS

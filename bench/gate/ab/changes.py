@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.gate.ab.exact import Floats
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.stats import pseudo_median
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR, PRIMARY, TWIN, is_peer

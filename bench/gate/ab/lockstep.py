@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
-from bench.gate.ab.process import Project, Side, WorkerLost
-from bench.gate.ab.types import PairedLaunch, Trouble
-from bench.gate.ab.workers import EndedEarly, Timeouts, Workers
+from bench.gate.ab.launches import PairedLaunch, Trouble
+from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
+from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.verdict import SEVERITY, Verdict
 from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import MIN_BLOCKS, balanced_orders, count_blocks

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from bench.gate.ab.changes import BASE, Series, series_of
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.tolerances import Limits
-from bench.gate.ab.types import PairedLaunch
 from bench.gate.stats import percent, pseudo_median
 from bench.gate.verdict import Change, Verdict
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.decision import (
+from bench.gate.ab.launches import PairedLaunch, Trouble
+from bench.gate.ab.lockstep import BASE, HEAD, LaunchTerms, run_launch
+from bench.gate.ab.profile import ScenarioProfile, profile_regressed
+from bench.gate.ab.tolerances import Limits
+from bench.gate.ab.verdicts import (
     PLACEBO_EVERY,
     STAGE_1_LAUNCHES,
     STAGE_2_LAUNCHES,
@@ -15,11 +19,7 @@ from bench.gate.ab.decision import (
     is_placebo,
     suspects,
 )
-from bench.gate.ab.lockstep import BASE, HEAD, LaunchTerms, run_launch
-from bench.gate.ab.process import Project, Side, pin_device
-from bench.gate.ab.profile import ScenarioProfile, profile_regressed
-from bench.gate.ab.tolerances import Limits
-from bench.gate.ab.types import PairedLaunch, Trouble
+from bench.gate.ab.worker_process import Project, Side, pin_device
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.measuring import scenario_of

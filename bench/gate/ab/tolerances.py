@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench.gate.judging import SMALLEST_EFFECT, SMALLEST_TOLERANCE
-from bench.gate.reviewed import Entry, Form
+from bench.gate.reviewed_toml import Entry, Form
 
 FILE_NAME = "tolerances.toml"  # beside the baselines
 FORM = Form(

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.decision import decide
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
+from bench.gate.ab.verdicts import decide
 from bench.gate.qualify.suites import LaunchRatios, Qualification, Suite
 from bench.gate.stats import Interval
 from bench.gate.verdict import Verdict, exit_code

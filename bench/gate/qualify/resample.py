@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.gate.ab.decision import (
+from bench.gate.ab.launches import PairedLaunch
+from bench.gate.ab.verdicts import (
     PLACEBO_EVERY,
     STAGE_1_LAUNCHES,
     STAGE_2_LAUNCHES,
@@ -21,7 +22,6 @@ from bench.gate.ab.decision import (
     is_placebo,
     suspects,
 )
-from bench.gate.ab.types import PairedLaunch
 from bench.gate.qualify.rates import Share
 from bench.gate.qualify.suites import LaunchRatios, Qualification
 from bench.gate.verdict import Verdict

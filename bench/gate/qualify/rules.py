@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.harness.arms import ANCHOR, is_peer
 
 MEAN_LIMIT = 1.05  # pytest-benchmark's --benchmark-compare-fail=mean:5%

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from bench.gate.ab.channel import Abandon, Chosen, Collected, Ended, Message
-from bench.gate.ab.process import EXIT_S, Project, Side, Worker, WorkerLost
+from bench.gate.ab.worker_process import EXIT_S, Project, Side, Worker, WorkerLost
 
 M = TypeVar("M")
 

@@ -13,16 +13,16 @@ import pytest
 
 from bench.__main__ import main
 from bench.commands import ab as commands_ab
-from bench.gate.ab import command, stages
+from bench.gate.ab import stages
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.command import compare
-from bench.gate.ab.comparison import Comparison
-from bench.gate.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
+from bench.gate.ab.compare import compare
+from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms
-from bench.gate.ab.process import Pinned
 from bench.gate.ab.profile import ScenarioProfile
+from bench.gate.ab.result import Comparison
 from bench.gate.ab.stages import pinned_project
-from bench.gate.ab.types import PairedLaunch, Trouble
+from bench.gate.ab.verdicts import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
+from bench.gate.ab.worker_process import Pinned
 from bench.gate.comment import comment, ends_with
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.measuring import scenario_of
@@ -85,9 +85,9 @@ def run(
     profile: bool = False,
 ) -> Comparison:
     monkeypatch.setattr(stages, "run_launch", machine.run)
-    monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
+    monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
     monkeypatch.setattr(stages, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
-    monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
+    monkeypatch.setattr("bench.gate.ab.compare.time.monotonic", lambda: machine.now)
     brief = brief_in(repository, base=base, budget_s=budget_s)
     return compare(dataclasses.replace(brief, profile=profile), note=lambda _text: None)
 
@@ -264,7 +264,7 @@ def test_what_cannot_be_compared_is_refused_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     if "nowhere" in arguments:
-        monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
+        monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
     assert main(["ab", *arguments]) == 4
     assert message in capsys.readouterr().err
 

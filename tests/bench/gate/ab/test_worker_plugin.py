@@ -12,7 +12,7 @@ import torch
 
 from bench.gate.ab.channel import Abandon, Block, Channel, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
 from bench.gate.ab.child import import_from
-from bench.gate.ab.worker import RemotePaired
+from bench.gate.ab.worker_plugin import RemotePaired
 from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import Terms
 from bench.harness.clock import Timed

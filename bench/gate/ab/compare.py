@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.comparison import Comparison
-from bench.gate.ab.decision import decide
-from bench.gate.ab.process import PINNED_GPU
+from bench.gate.ab.launches import Trouble
+from bench.gate.ab.result import Comparison
 from bench.gate.ab.stages import PACKAGE, Stages
 from bench.gate.ab.tolerances import limits_of, read_rules
-from bench.gate.ab.types import Trouble
+from bench.gate.ab.verdicts import decide
+from bench.gate.ab.worker_process import PINNED_GPU
 from bench.gate.ab.worktree import source_tree
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import software, versions

@@ -10,11 +10,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from bench.gate.ab.changes import MACHINE, Series, series_of
+from bench.gate.ab.controls import attribute, changes_of, judged
 from bench.gate.ab.exact import holm, sign_flip_p
-from bench.gate.ab.judgement import attribute, changes_of, judged
+from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.placebo import Shift, reason, stands, uneven
 from bench.gate.ab.tolerances import NO_LIMITS, Limits, limit_of
-from bench.gate.ab.types import PairedLaunch, Trouble
 from bench.gate.stats import percent
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
 
