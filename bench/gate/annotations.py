@@ -11,11 +11,7 @@ LEVELS = {Verdict.INCONCLUSIVE: "warning", Verdict.UNFIT: "warning"}  # of other
 
 
 def annotations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
-    """Return a workflow command for each verdict that is not green, as GitHub reads them from the log.
-
-    Args:
-        verdicts: of all scenarios.
-    """
+    """Return a workflow command for each verdict that is not green, as GitHub reads them from the log."""
     return [
         f"::{LEVELS.get(verdict.verdict, 'error')} title={_property(title(verdict))}::{_message(explain(verdict))}"
         for verdict in verdicts
@@ -29,16 +25,7 @@ def title(verdict: ScenarioVerdict) -> str:
 
 
 def publish(comment: str, verdicts: Iterable[ScenarioVerdict], environment: Mapping[str, str]) -> list[str]:
-    """Add the comment to the job's summary, if there is one.
-
-    Args:
-        comment: markdown.
-        verdicts: of all scenarios.
-        environment: of the process.
-
-    Returns:
-        Lines to print: annotations within GitHub Actions, none elsewhere.
-    """
+    """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions."""
     if environment.get(SUMMARY):
         with Path(environment[SUMMARY]).open("a") as summary:
             summary.write(f"{comment}\n")

@@ -36,11 +36,7 @@ LEFT_OUT = "_{} tables are left out, for GitHub takes no longer comment; ab.json
 
 
 def comment(comparison: Comparison) -> str:
-    """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup.
-
-    Args:
-        comparison: what was measured and judged.
-    """
+    """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup."""
     ranked = sorted(comparison.verdicts, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
     times = _times([*comparison.stage_1, *comparison.stage_2])
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
@@ -56,11 +52,7 @@ def comment(comparison: Comparison) -> str:
 
 
 def verdict_line(comparison: Comparison) -> str:
-    """Return the one line that says how it ended, with a count for each verdict.
-
-    Args:
-        comparison: what was measured and judged.
-    """
+    """Return the one line that says how it ended, with a count for each verdict."""
     counts = tally(verdict.verdict for verdict in comparison.verdicts)
     final = worst(counts).value
     dirty = " with uncommitted changes" if comparison.head.is_dirty else ""

@@ -22,14 +22,7 @@ FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, strict: bool) -> str:
-    """Return the file's text.
-
-    Args:
-        verdicts: of all scenarios; WRONG and REGRESSED are failures, INCONCLUSIVE and NEW are skipped with the
-            reason, OK and IMPROVED pass, everything else is an error.
-        seconds: that the comparison took.
-        strict: whether INCONCLUSIVE is a failure too, as it then is for the exit code.
-    """
+    """Return the file's text; under `strict` INCONCLUSIVE is a failure too, as it then is for the exit code."""
     suite = ET.Element("testsuite", name=SUITE, time=f"{seconds:.1f}")
     counts = {"tests": 0, "failure": 0, "error": 0, "skipped": 0}
     for verdict in verdicts:

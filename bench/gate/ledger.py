@@ -55,14 +55,7 @@ def log_ratios(scenario: Scenario) -> list[float]:
 
 
 def slowdowns(old: Record, new: Record, baseline: str, stamp: Stamp) -> list[Slowdown]:
-    """List the scenarios that a baseline shows slower, on the same inputs, than the one of this name that it replaces.
-
-    Args:
-        old: the replaced baseline.
-        new: its successor.
-        baseline: file name of both.
-        stamp: of the promotion.
-    """
+    """List the scenarios that the new baseline shows slower, on the same inputs, than the old one of that file name."""
     found = []
     for scenario in new.scenarios.values():
         before = old.scenarios.get(scenario.id)

@@ -16,15 +16,7 @@ class PromotionRefused(ValueError):  # noqa: N818  # a refusal is an answer, not
 
 
 def promote(record_paths: Sequence[Path], directory: Path, stamp: Stamp) -> Path:
-    """Make records the baseline for their kind of machine, and enter what became slower into the ledger.
-
-    Args:
-        record_paths: of fit, complete runs of one machine.
-        directory: where baselines lie; one for the same kind is replaced.
-        stamp: what the baseline, and the ledger's entries, say of the promotion.
-
-    Returns:
-        Path of the baseline.
+    """Make records of one machine the baseline for its kind, and enter what became slower into the ledger.
 
     Raises:
         PromotionRefused: names the rule, the value and the remedy.

@@ -42,10 +42,10 @@ def retest(
     deadline: float,
     on_launch: Callable[[int, int], None],
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
-    """Confirm or clear suspects.
+    """Confirm or clear suspects, given the most suspicious first.
 
     Args:
-        suspects: by scenario id, the most suspicious first.
+        suspects: by scenario id.
         opened: the baseline.
         launcher: starts fresh processes.
         deadline: on the monotonic clock, in seconds.

@@ -46,16 +46,11 @@ class Speedup:
 
 
 def speedups(launches: Iterable[PairedLaunch]) -> list[Speedup]:
-    """Compare MoE with dense on base and on head.
+    """Compare MoE with dense on base and on head, a row in the order of measurement; above 1 the MoE is better.
 
     A launch's number is the pseudo-median over blocks of log(dense / MoE) on one side, a scenario's the median over its
-    launches, a row's the mean over its scenarios.
-
-    Args:
-        launches: of both stages; placebos, scenarios without a dense twin and counts of 0 are left out.
-
-    Returns:
-        One entry a row, in the order of measurement. Above 1 the MoE is better.
+    launches, a row's the mean over its scenarios. Placebos, and scenarios without a dense twin or with counts of 0, are
+    left out.
     """
     by_scenario: dict[tuple[SummaryKey, str], list[tuple[float, float]]] = {}
     for launch in launches:

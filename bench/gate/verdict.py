@@ -101,11 +101,6 @@ def tally(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
 
 
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
-    """Return the process's exit code for a run's verdicts: the most severe one's.
-
-    Args:
-        verdicts: of all scenarios and of the run itself.
-        strict: whether INCONCLUSIVE counts.
-    """
+    """Return the process's exit code: that of the most severe verdict; INCONCLUSIVE counts only if `strict`."""
     final = worst(verdicts)
     return 0 if final is Verdict.INCONCLUSIVE and not strict else EXIT_CODES[final]

@@ -32,15 +32,12 @@ UNKNOWN = "unknown"
 
 
 def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
-    """Describe everything about machine and software that can change a time.
+    """Describe as JSON values everything about machine and software that can change a time.
 
     Args:
         device: "cpu", "cuda" or "cuda:N".
         dtype: of the models, as in "float32".
         num_threads: the pinned number of threads of a CPU operation.
-
-    Returns:
-        JSON values. Two runs of one installation on one machine give equal fingerprints.
 
     Raises:
         ValueError: if the kind of device is unknown.
@@ -130,14 +127,11 @@ def cpu_model() -> str:
 
 
 def parse_cpu_model(cpuinfo: str) -> str:
-    """Name the CPU that a Linux kernel describes.
-
-    Args:
-        cpuinfo: text of /proc/cpuinfo.
+    """Name the CPU that the text of a Linux kernel's /proc/cpuinfo describes; empty if it names none.
 
     Returns:
         Brand, family-model-stepping (x86) or implementer-part-variant (Arm) and the widest instruction set, as in
-        "Intel(R) Xeon(R) Processor 6-143-8 amx_tile"; empty if the text names no CPU.
+        "Intel(R) Xeon(R) Processor 6-143-8 amx_tile".
     """
     lines = cpuinfo.strip().partition("\n\n")[0].splitlines()  # of the first processor
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}

@@ -32,14 +32,7 @@ class Reproduced:
 def measure(
     bundle: Bundle, launcher: Launcher, *, launches: int, deadline: float, note: Callable[[str], None]
 ) -> Record | None:
-    """Measure the claimed scenarios, all of them in each of several fresh processes.
-
-    Args:
-        bundle: what is claimed.
-        launcher: starts processes.
-        launches: how many.
-        deadline: on the monotonic clock, in seconds; at least one launch is tried.
-        note: tells the user what happens.
+    """Measure the claimed scenarios, all of them in each of several fresh processes, of which at least one is tried.
 
     Returns:
         All launches that ended in time as one record; None if none did.
@@ -64,11 +57,7 @@ def _joined(known: Record | None, new: Record) -> Record:
 
 
 def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
-    """Judge every claim.
-
-    Args:
-        bundle: what is claimed, and on which launches.
-        here: what was measured on this machine; None if nothing was.
+    """Judge every claim by what was measured on this machine, if anything was.
 
     Returns:
         On the same kind of machine the ratio must be no worse than claimed, within the tolerance that the bundle's

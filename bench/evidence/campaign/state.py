@@ -56,11 +56,6 @@ def records_of(folder: Path, step: Step) -> list[Record]:
 def check_same_options(folder: Path, step: Step, options: Sequence[str]) -> None:
     """Demand that a step goes on with the options it was begun with: other ones make other scenarios of the same name.
 
-    Args:
-        folder: Holds the records.
-        step: Of the plan.
-        options: The user's, after the step's own.
-
     Raises:
         ValueError: An earlier call had others.
     """

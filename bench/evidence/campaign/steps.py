@@ -46,12 +46,7 @@ class Ended(NamedTuple):
 
 
 def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str], None]) -> dict[str, str]:
-    """Run what is left.
-
-    Args:
-        steps: in the order of their value.
-        invocation: where and how long.
-        note: tells the user what happens.
+    """Run what is left, in the order of the steps' value.
 
     Returns:
         By step what went wrong with it: a process that ended otherwise than by measuring.

@@ -53,8 +53,7 @@ def _series(scenario: str, launches: Sequence[PairedLaunch]) -> Series:
 def launch_changes(launch: PairedLaunch) -> dict[Control, float]:
     """Return one number for each control: the pseudo-median over blocks of log(head / base), above 0 where worse.
 
-    Args:
-        launch: one scenario's blocks; two counts of 0 are equal, one of them is infinitely far from anything else.
+    Two counts of 0 are equal, one of them is infinitely far from anything else.
 
     Returns:
         Each arm against base's, then the MoE's change less its dense twin's, where both were measured.

@@ -19,11 +19,7 @@ from bench.harness.measuring import scenario_of
 
 
 def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
-    """Measure base and head in lock-step and judge every scenario.
-
-    Args:
-        brief: what is compared.
-        note: tells the user what happens.
+    """Measure base and head in lock-step and judge every scenario; `note` tells the user what happens.
 
     Raises:
         ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.

@@ -17,12 +17,7 @@ SUSPECT_SHARE = 0.75  # of the smallest effect, about 1.5 %: beyond it stage 1 a
 def changes_of(
     series: Series, limit: Limits, p_values: Mapping[tuple[str, Control], float] = MappingProxyType({})
 ) -> list[Change]:
-    """Judge each control of a scenario by itself.
-
-    Args:
-        series: the launches to judge.
-        limit: tolerance and smallest effect.
-        p_values: adjusted, of fresh launches; without one a timed control cannot be REGRESSED.
+    """Judge each control of a scenario by itself; without a p value, of fresh launches, no timed one is REGRESSED.
 
     Returns:
         Changes whose tolerance is the smallest change that these launches could have shown: the distance from estimate

@@ -71,13 +71,7 @@ class Workers:
     def in_turn(
         self, message: Message, kind: type[M], *, timeout_s: float | None = None, turns: Sequence[str] = ()
     ) -> dict[str, M]:
-        """Ask one side after the other; return the answers by side.
-
-        Args:
-            message: what both are asked.
-            kind: of the answers.
-            timeout_s: for each; by default what a stage may take.
-            turns: names of the sides in the order to ask them; by default that of their start.
+        """Ask one side after the other, by default in the order of their start; return the answers by side.
 
         Raises:
             EndedEarly: if a side ended the scenario instead.

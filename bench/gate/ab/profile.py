@@ -56,12 +56,6 @@ def profile_regressed(
 ) -> Iterator[ScenarioProfile]:
     """Profile the scenarios that regressed, the slowest MOST_SCENARIOS of them.
 
-    Args:
-        verdicts: of all scenarios; others than REGRESSED are left alone.
-        node_ids: pytest's, of all scenarios.
-        sides: base and head.
-        project: what they share.
-
     Yields:
         One profile a scenario; a worker that is lost leaves its reason there.
     """
@@ -109,14 +103,7 @@ def _profiled(node_id: str, arm: str, sides: Sequence[Side], project: Project) -
 
 
 def operation_changes(calls: Sequence[Mapping[str, Profiled]]) -> list[OperationChange]:
-    """List the operations whose time differs between the sides beyond the spread of their calls.
-
-    Args:
-        calls: by side, one of each at a time.
-
-    Returns:
-        The largest change first, whichever way it goes.
-    """
+    """List the operations whose time differs between the sides beyond their calls' spread, the largest change first."""
     found = []
     for on, operation in _operations(calls):
         base, head = ([_seconds(call[side], on).get(operation, 0.0) for call in calls] for side in (BASE, HEAD))

@@ -69,12 +69,12 @@ def decide(
     troubles: Iterable[Trouble] = (),
     limits: Mapping[str, Limits] = NO_LIMITS,
 ) -> list[ScenarioVerdict]:
-    """Judge every scenario that was measured or met trouble.
+    """Judge every scenario that was measured or met trouble; the more severe of trouble and verdict stands.
 
     Args:
         stage_1: launches of all scenarios, in the order of measurement, placebos among them.
         stage_2: fresh launches of the suspects, as many as the budget allowed.
-        troubles: of either stage; the more severe of a scenario's trouble and its verdict stands.
+        troubles: of either stage.
         limits: by scenario, where they are not the default.
 
     Returns:

@@ -63,16 +63,10 @@ def draw_suites(
     rng: np.random.Generator,
     num_suites: int = NUM_SUITES,
 ) -> Drawn:
-    """Draw and judge suites.
-
-    Args:
-        launches: the pool, at least as many as `needed`.
-        injected: arm of head -> factor of its time.
-        rng: draws.
-        num_suites: how many.
+    """Draw suites from a pool of launches, their arms of head slowed by factors, and judge them.
 
     Raises:
-        ValueError: if the pool is too small.
+        ValueError: if the pool is smaller than `needed`.
     """
     if len(launches) < needed():
         raise ValueError(f"resampling needs {needed()} whole launches or more, got {len(launches)}; run more suites")

@@ -68,18 +68,7 @@ def run_suites(
     kinds: Sequence[Mapping[str, float]],
     note: Callable[[str], None],
 ) -> Qualification:
-    """Run the suites; each is on disk before the next one starts.
-
-    Args:
-        path: of the file.
-        brief: what one suite is, base and head the same revision.
-        qualification: what is there already.
-        kinds: what is injected into each suite.
-        note: tells the user what happens.
-
-    Returns:
-        What is there, with the new suites.
-    """
+    """Run a suite of each kind, base and head the same revision; each is on disk before the next one starts."""
     for number, injected in enumerate(kinds, start=1):
         what = ", ".join(f"{arm} x {factor:g}" for arm, factor in injected.items()) or "unchanged code"
         note(f"suite {number} of {len(kinds)}: {what}")

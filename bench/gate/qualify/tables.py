@@ -35,12 +35,7 @@ CODE_OF = {"moe": "MoE", "dense": "dense"}  # arm -> how reports call what only 
 
 
 def report(qualification: Qualification, num_drawn: int = NUM_SUITES) -> str:
-    """Return all tables as markdown.
-
-    Args:
-        qualification: with at least one suite.
-        num_drawn: suites of each size that are resampled.
-    """
+    """Return all tables of one suite or more as markdown, with so many resampled suites of each size."""
     return "\n\n".join(
         [
             _headline(qualification),

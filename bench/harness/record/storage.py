@@ -42,10 +42,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def seal(document: Json) -> dict[str, Any]:
-    """Return the document as plain JSON values, with its checksum.
-
-    Args:
-        document: with our header; what is not JSON is replaced by its text, an old checksum by the new one.
+    """Return the document as plain JSON values, with a new checksum; what is not JSON is replaced by its text.
 
     Raises:
         ValueError: if it holds NaN or an infinity.
