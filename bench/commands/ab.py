@@ -10,11 +10,10 @@ from bench.commands.parsing import Commands, take_pytest_options
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.lockstep import HEAD
-from bench.gate.ab.tolerances import FILE_NAME
 from bench.gate.annotations import publish
-from bench.gate.baseline import FOLDER
-from bench.gate.comment import comment, ends_with
+from bench.gate.comment import comment
 from bench.gate.junit import junit
+from bench.gate.verdict import exit_code
 from bench.harness.reading import inject_option, seconds, slowdowns
 from bench.harness.record import replace_text
 
@@ -50,8 +49,6 @@ def run(options: argparse.Namespace) -> int:
         expression=options.scenarios,
         arguments=options.pytest,
         budget_s=options.budget,
-        seed=0,
-        tolerances=FOLDER / FILE_NAME,
         side_arguments={HEAD: inject_option(options.inject)},
         profile=options.profile,
     )
@@ -64,4 +61,4 @@ def run(options: argparse.Namespace) -> int:
     replace_text(options.out / "ab.md", said)
     if options.junitxml:
         replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, strict=options.strict_verdicts))
-    return ends_with(result, strict=options.strict_verdicts)
+    return exit_code((verdict.verdict for verdict in result.verdicts), strict=options.strict_verdicts)

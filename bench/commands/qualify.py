@@ -8,8 +8,6 @@ from pathlib import Path
 from bench.commands.clone import clone_root, in_clone
 from bench.commands.parsing import Commands, take_pytest_options
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.tolerances import FILE_NAME
-from bench.gate.baseline import FOLDER
 from bench.gate.qualify.resume import Wanted, missing, open_qualification, run_suites
 from bench.gate.qualify.suites import read_qualification
 from bench.gate.qualify.tables import report
@@ -73,8 +71,6 @@ def _measure(options: argparse.Namespace) -> None:
         expression=options.scenarios,
         arguments=options.pytest,
         budget_s=options.budget,
-        seed=0,
-        tolerances=FOLDER / FILE_NAME,
     )
     qualification = open_qualification(options.record, brief, _machine())
     injected = [Wanted(injected=one, count=options.injected_suites) for one in options.inject]

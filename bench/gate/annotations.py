@@ -13,15 +13,11 @@ LEVELS = {Verdict.INCONCLUSIVE: "warning", Verdict.UNFIT: "warning"}  # of other
 def annotations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
     """Return a workflow command for each verdict that is not green, as GitHub reads them from the log."""
     return [
-        f"::{LEVELS.get(verdict.verdict, 'error')} title={_property(title(verdict))}::{_message(explain(verdict))}"
+        f"::{LEVELS.get(verdict.verdict, 'error')} "
+        f"title={_property(f'{verdict.verdict.value}: {verdict.scenario}')}::{_message(explain(verdict))}"
         for verdict in verdicts
         if EXIT_CODES[verdict.verdict]
     ]
-
-
-def title(verdict: ScenarioVerdict) -> str:
-    """Return the annotation's heading."""
-    return f"{verdict.verdict.value}: {verdict.scenario}"
 
 
 def publish(comment: str, verdicts: Iterable[ScenarioVerdict], environment: Mapping[str, str]) -> list[str]:

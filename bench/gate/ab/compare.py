@@ -9,10 +9,11 @@ from bench.gate.ab.brief import Brief
 from bench.gate.ab.launches import Trouble
 from bench.gate.ab.result import Comparison
 from bench.gate.ab.stages import PACKAGE, Stages
-from bench.gate.ab.tolerances import limits_of, read_rules
+from bench.gate.ab.tolerances import FILE_NAME, limits_of, read_rules
 from bench.gate.ab.verdicts import decide
 from bench.gate.ab.worker_process import PINNED_GPU
 from bench.gate.ab.worktree import source_tree
+from bench.gate.baseline import FOLDER
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import software, versions
 from bench.harness.measuring import scenario_of
@@ -25,7 +26,7 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
     """
     started = time.monotonic()
-    rules = read_rules(brief.tolerances)
+    rules = read_rules(brief.root / FOLDER / FILE_NAME)
     node_ids = collect(brief)
     limits = limits_of(map(scenario_of, node_ids), rules)
     with (

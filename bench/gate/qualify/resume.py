@@ -10,7 +10,6 @@ from typing import Any
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import collect, compare
 from bench.gate.ab.lockstep import HEAD
-from bench.gate.ab.result import Comparison
 from bench.gate.qualify.rules import flagged
 from bench.gate.qualify.suites import REMEDY, Qualification, Suite, condense, read_qualification, write_qualification
 from bench.harness.environment import load_average
@@ -81,18 +80,14 @@ def run_suites(
 def _run(brief: Brief, injected: Mapping[str, float], note: Callable[[str], None]) -> Suite:
     started, before = datetime.datetime.now(datetime.UTC), load_average()[0]
     result = compare(replace(brief, side_arguments={HEAD: inject_option(injected)}), note)
-    return _suite(result, injected, started.isoformat(timespec="seconds"), [before, load_average()[0]])
-
-
-def _suite(result: Comparison, injected: Mapping[str, float], started: str, load: Sequence[float]) -> Suite:
     counted = {launch.scenario for launch in result.stage_1 if launch.counted}
     judged = [verdict for verdict in result.verdicts if verdict.scenario not in counted]
     return Suite(
         injected=dict(injected),
         commit=result.head.commit,
-        started=started,
+        started=started.isoformat(timespec="seconds"),
         seconds=math.ceil(result.seconds),
-        load=load,
+        load=[before, load_average()[0]],
         verdicts={verdict.scenario: verdict.verdict.value for verdict in judged},
         where={verdict.scenario: verdict.where for verdict in judged if verdict.where},
         flagged=flagged(result.stage_1),

@@ -31,16 +31,7 @@ SLOW = {"moe": 1.05}
 
 
 def brief(root: Path) -> Brief:
-    return Brief(
-        root=root,
-        base="HEAD",
-        head="HEAD",
-        expression="",
-        arguments=["--scale", "tiny"],
-        budget_s=1.0,
-        seed=0,
-        tolerances=root / "none.toml",
-    )
+    return Brief(root=root, base="HEAD", head="HEAD", arguments=["--scale", "tiny"], budget_s=1.0)
 
 
 def comparison(*verdicts: ScenarioVerdict) -> Comparison:
