@@ -20,7 +20,7 @@ from bench.commands import (
     twins,
 )
 from bench.commands.interrupt import end_on_signals
-from bench.commands.parsing import Parser, split
+from bench.commands.parsing import Commands, Parser, split
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
@@ -83,7 +83,7 @@ def _said(error: Exception) -> str:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m bench", description="Commands on records of `pytest bench` and on revisions.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", action=Commands)
     for command in COMMANDS:
         command.add(commands)
     return parser

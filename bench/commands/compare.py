@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands
-from bench.gate.baseline import FOLDER, NoBaseline, open_baseline
+from bench.commands.parsing import Commands, add_baselines, add_strict
+from bench.gate.baseline import NoBaseline, open_baseline
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.markdown import markdown_table
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
@@ -19,9 +18,9 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("compare", help="judge records of one or more launches against a baseline")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
-    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help="default: %(default)s")
+    add_baselines(parser)
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")
-    parser.add_argument("--strict-verdicts", action="store_true", help="INCONCLUSIVE ends 11")
+    add_strict(parser)
     parser.set_defaults(run=run)
 
 

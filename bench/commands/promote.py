@@ -4,10 +4,9 @@ import argparse
 import datetime
 from pathlib import Path
 
-from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands
+from bench.commands.parsing import Commands, add_baselines
 from bench.gate import ledger
-from bench.gate.baseline import FOLDER, LAUNCHES_TO_PROMOTE
+from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import run_git
 from bench.gate.promotion import promote
 from bench.gate.stats import percent
@@ -18,7 +17,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("promote", help=f"make records of {LAUNCHES_TO_PROMOTE} or more launches the baseline")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that `pytest bench` left")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
-    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help="default: %(default)s")
+    add_baselines(parser)
     parser.set_defaults(run=run)
 
 

@@ -22,29 +22,16 @@ RECORD = Path("records/qualify.json")
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("qualify", help="measure how often `ab` errs on this machine; resumable")
-    parser.add_argument(
-        "--record",
-        type=Path,
-        default=in_clone(RECORD),
-        metavar="FILE",
-        help="grows suite by suite; default: %(default)s",
-    )
+    record = "grows suite by suite; default: %(default)s"
+    parser.add_argument("--record", type=Path, default=in_clone(RECORD), metavar="FILE", help=record)
     parser.add_argument("--suites", type=int, default=40, metavar="N", help="of unchanged code; default: %(default)s")
-    parser.add_argument(
-        "--inject",
-        type=slowdowns,
-        action="append",
-        default=[],
-        metavar="ARM=F",
-        help="also suites with an arm of head slowed; repeatable",
-    )
-    parser.add_argument(
-        "--injected-suites", type=int, default=5, metavar="N", help="of each --inject; default: %(default)s"
-    )
+    slowed = "also suites with an arm of head slowed; repeatable"
+    parser.add_argument("--inject", type=slowdowns, action="append", default=[], metavar="ARM=F", help=slowed)
+    each = "of each --inject; default: %(default)s"
+    parser.add_argument("--injected-suites", type=int, default=5, metavar="N", help=each)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
-    parser.add_argument(
-        "--budget", type=seconds, default=1200.0, metavar="TIME", help="of one suite; default: 20m, as of ab"
-    )
+    budget = "of one suite, like 90s or 20m; default: 20m"
+    parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
     take_pytest_options(parser, "--scale tiny")
     parser.set_defaults(run=run)
