@@ -10,13 +10,13 @@ import torch
 from bench.gate.baseline import NoBaseline, OpenBaseline, open_baseline
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.launch import Launcher
-from bench.gate.retest import Suspect, retest
+from bench.gate.retest import retest
 from bench.gate.unrest import widest
 from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
 from bench.harness.arms import ANCHOR
 from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
-from bench.harness.run import Finished, ScenarioTest
+from bench.harness.run import Finished
 from bench.harness.wording import counted
 
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
@@ -120,8 +120,9 @@ def _confirm(
     options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
     options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s:.9f}"]
     options += inject_option(run.options.slowdowns)
+    tests = {name: run.tests[name] for name in suspects}
     return retest(
-        {name: _suspect(run.tests[name]) for name in suspects},
+        {name: test._replace(seconds=RETEST_SHARE * test.seconds) for name, test in tests.items()},
         opened,
         Launcher(root=run.root, options=options),
         deadline=run.deadline,
@@ -130,7 +131,3 @@ def _confirm(
             f"{run.deadline - time.monotonic():.0f} s left"
         ),
     )
-
-
-def _suspect(test: ScenarioTest) -> Suspect:
-    return Suspect(node_id=test.node_id, seconds=RETEST_SHARE * test.seconds, device=test.device)

@@ -14,7 +14,7 @@ from bench.gate.retest import LAUNCHES_TO_CONFIRM, extend
 from bench.gate.stats import Interval
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import differences
-from bench.harness.record import Record, Scenario
+from bench.harness.record import Record
 from bench.harness.wording import counted
 
 
@@ -71,13 +71,10 @@ def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
 def _judged(claim: Claim, here: Record | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
     if here and (why := here.wrong.get(claim.scenario)):
         return Reproduced(claim=claim, verdict=Verdict.WRONG, why=why)
-    return _compared(claim, here.scenarios.get(claim.scenario) if here else None, known)
-
-
-def _compared(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
-    if here is None or claim.against not in here.arms:
+    scenario = here.scenarios.get(claim.scenario) if here else None
+    if scenario is None or claim.against not in scenario.arms:
         return Reproduced(claim=claim, verdict=Verdict.MISSING, why="it was not measured here")
-    now = speedup(here, claim.against)
+    now = speedup(scenario, claim.against)
     if known is None:
         return Reproduced(claim=claim, verdict=_direction(claim, now), here=now, why="another kind of machine")
     judged = known[claim.scenario]
