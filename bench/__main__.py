@@ -26,19 +26,8 @@ from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
 
 COMMANDS = (
-    ab,
-    qualify,
-    campaign,
-    promote,
-    compare,
-    history,
-    report,
-    bundle,
-    results,
-    layers,
-    performance,
-    twins,
-    pareto,
+    *(ab, qualify, campaign, promote, compare, history, report),
+    *(bundle, results, layers, performance, twins, pareto),
 )
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
@@ -49,14 +38,7 @@ ERROR_CODES: dict[type[Exception], int] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: of the command line; None takes the process's.
-
-    Returns:
-        Exit code: the command's, that of the error in ERROR_CODES, or INTERRUPTED.
-    """
+    """Run one command, by default the process's; return its exit code, the error's in ERROR_CODES, or INTERRUPTED."""
     ours, passed = split(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     options = parser.parse_args(ours)

@@ -13,8 +13,7 @@ LEVELS = {Verdict.INCONCLUSIVE: "warning", Verdict.UNFIT: "warning"}  # of other
 def annotations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
     """Return a workflow command for each verdict that is not green, as GitHub reads them from the log."""
     return [
-        f"::{LEVELS.get(verdict.verdict, 'error')} "
-        f"title={_property(f'{verdict.verdict.value}: {verdict.scenario}')}::{_message(explain(verdict))}"
+        f"::{LEVELS.get(verdict.verdict, 'error')} title={_property(verdict)}::{_message(explain(verdict))}"
         for verdict in verdicts
         if EXIT_CODES[verdict.verdict]
     ]
@@ -37,5 +36,5 @@ def _message(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+def _property(verdict: ScenarioVerdict) -> str:
+    return _message(f"{verdict.verdict.value}: {verdict.scenario}").replace(":", "%3A").replace(",", "%2C")

@@ -3,7 +3,7 @@
 import json
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -106,13 +106,9 @@ def accepted_since(entries: Iterable[Slowdown], *, baseline: str, release: str) 
     for entry in entries:
         if entry.baseline == baseline and entry.release == release:
             chains.setdefault(entry.scenario, []).append(entry)
-    return {scenario: _growth(chain) for scenario, chain in chains.items()}
-
-
-def _growth(chain: Sequence[Slowdown]) -> float:
-    """Return the log ratio from the oldest to the newest, above 0 for worse; every entry says which way that is."""
-    change = math.log(chain[-1].new / chain[0].old)
-    return change if chain[0].new > chain[0].old else -change
+    changes = {scenario: math.log(chain[-1].new / chain[0].old) for scenario, chain in chains.items()}
+    # every entry says which way is worse
+    return {name: change if chains[name][0].new > chains[name][0].old else -change for name, change in changes.items()}
 
 
 def _comparable(before: Scenario, after: Scenario) -> bool:

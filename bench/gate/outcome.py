@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -70,7 +70,12 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
         release_memory()
         confirmed, fresh = _confirm(run, suspects, opened, note)
         verdicts.update(
-            {name: said for name, said in confirmed.items() if not _stays_unfit(verdicts[name], said, fresh)}
+            {
+                # a throttled one stays UNFIT unless a fresh launch has measured it, or found its answer wrong
+                name: said
+                for name, said in confirmed.items()
+                if verdicts[name].verdict is not Verdict.UNFIT or name in fresh or said.verdict is Verdict.WRONG
+            }
         )
     everything = [*verdicts.values(), *_left_out(run, opened), *missing_scenarios(opened, selection)]
     if not everything and not unanswered(run):
@@ -78,11 +83,6 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
             run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
         )
     return Outcome(verdicts=everything)
-
-
-def _stays_unfit(first: ScenarioVerdict, said: ScenarioVerdict, fresh: Container[str]) -> bool:
-    """Tell whether a throttled scenario stays UNFIT: no fresh launch has measured it, nor found its answer wrong."""
-    return first.verdict is Verdict.UNFIT and first.scenario not in fresh and said.verdict is not Verdict.WRONG
 
 
 def release_memory() -> None:

@@ -25,14 +25,10 @@ def unrest_of(verdicts: Iterable[ScenarioVerdict]) -> dict[str, float]:
     """
     groups: dict[str, list[Change]] = {}
     for change in (change for verdict in verdicts for change in verdict.changes):
-        if is_timed(change):
+        # a count has no error, also where it is set against another arm's
+        if change.control.against is not None and change.interval.high > change.interval.estimate:
             groups.setdefault(change.control.kind, []).append(change)
     return {kind: _factor(changes) for kind, changes in groups.items() if len(changes) >= MIN_SCENARIOS}
-
-
-def is_timed(change: Change) -> bool:
-    """Tell what is timed from what is counted: a count has no error, also where it is set against another arm's."""
-    return change.control.against is not None and change.interval.high > change.interval.estimate
 
 
 def _factor(changes: Iterable[Change]) -> float:

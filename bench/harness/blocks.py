@@ -98,9 +98,11 @@ class Blocks(Generic[R]):
         self.samples = {arm: [] for arm in self.calls}
         return sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
 
-    def draw_orders(self, num_blocks: int) -> None:
-        """Draw the orders of that many blocks."""
+    def plan(self, budget_s: float, min_blocks: int) -> int:
+        """Warm up, and draw the orders of as many blocks as the budget pays for; return how many."""
+        num_blocks = count_blocks(budget_s, self.warm_up(budget_s), min_blocks)
         self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
+        return num_blocks
 
     def before_primary(self) -> None:
         """Begin a block: run the arms that stand before the primary one."""

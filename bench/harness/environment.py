@@ -53,7 +53,8 @@ def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
         "cpu_model": cpu_model(),
         "cpu_count": _cpu_count(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "memory_gib": _memory_gib(),
+        # whole ones: what the kernel keeps for itself varies from boot to boot
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "os": f"{platform.system()} {platform.release()}",
         "arch": platform.machine(),
         **versions(),
@@ -149,15 +150,6 @@ def _cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _memory_gib() -> int:
-    """Return the machine's memory in whole GiB: what the kernel keeps for itself varies from boot to boot."""
-    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
-
-
-def _describe_cpu(_device: str) -> dict[str, Any]:
-    return {"device_model": cpu_model(), "device_count": _cpu_count()}
-
-
 def _describe_cuda(device: str) -> dict[str, Any]:
     """Describe the one GPU that is measured; others of the machine do not matter."""
     properties = torch.cuda.get_device_properties(device)
@@ -181,4 +173,7 @@ def _gpu_driver() -> str:
     return answer.stdout.partition("\n")[0].strip() or UNKNOWN
 
 
-DEVICES: dict[str, Callable[[str], dict[str, Any]]] = {"cpu": _describe_cpu, "cuda": _describe_cuda}
+DEVICES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "cpu": lambda _device: {"device_model": cpu_model(), "device_count": _cpu_count()},
+    "cuda": _describe_cuda,
+}

@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import run_checks
 from bench.harness.arms import ANCHOR, PRIMARY
-from bench.harness.blocks import Blocks, Terms, count_blocks, make_calls
+from bench.harness.blocks import Blocks, Terms, make_calls
 from bench.harness.clock import Clock
 from bench.harness.metrics import Metric
 from bench.harness.peaks import Cost
@@ -144,11 +144,9 @@ class Paired:
 
     def _run(self, blocks: Blocks[R], _metric: Metric, _num_units: int, _hashes: Mapping[str, str]) -> None:
         """Let pytest-benchmark drive the blocks."""
-        block_s = blocks.warm_up(self.terms.budget_s)
-        num_blocks = count_blocks(self.terms.budget_s, block_s, self.terms.min_blocks)
-        blocks.draw_orders(num_blocks)
+        rounds = blocks.plan(self.terms.budget_s, self.terms.min_blocks)
         self.benchmark.pedantic(
-            lambda: blocks.run(PRIMARY), setup=blocks.before_primary, teardown=blocks.after_primary, rounds=num_blocks
+            lambda: blocks.run(PRIMARY), setup=blocks.before_primary, teardown=blocks.after_primary, rounds=rounds
         )
 
     def _count(

@@ -41,13 +41,12 @@ def series_of(launches: Iterable[PairedLaunch]) -> dict[str, Series]:
     groups: dict[str, list[PairedLaunch]] = {}
     for launch in launches:
         groups.setdefault(launch.scenario, []).append(launch)
-    return {name: _series(name, group) for name, group in groups.items()}
-
-
-def _series(scenario: str, launches: Sequence[PairedLaunch]) -> Series:
-    changes = [launch_changes(launch) for launch in launches]
-    values = {control: [change[control] for change in changes] for control in changes[0]}
-    return Series(scenario=scenario, counted=launches[0].counted, values=values)
+    found = {}
+    for name, group in groups.items():
+        changes = [launch_changes(launch) for launch in group]
+        values = {control: [change[control] for change in changes] for control in changes[0]}
+        found[name] = Series(scenario=name, counted=group[0].counted, values=values)
+    return found
 
 
 def launch_changes(launch: PairedLaunch) -> dict[Control, float]:

@@ -44,7 +44,12 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
         profiles = stages.profile(node_ids, verdicts) if brief.profile else []
     judged = {verdict.scenario for verdict in verdicts}
-    verdicts += [_unmeasured(name) for name in map(scenario_of, node_ids) if name not in judged]
+    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
+    verdicts += [
+        ScenarioVerdict(scenario=name, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
+        for name in map(scenario_of, node_ids)
+        if name not in judged
+    ]
     return Comparison(
         base=base,
         head=head,
@@ -55,11 +60,6 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
         profiles=profiles,
     )
-
-
-def _unmeasured(scenario: str) -> ScenarioVerdict:
-    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
-    return ScenarioVerdict(scenario=scenario, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
 
 
 def collect(brief: Brief) -> list[str]:

@@ -88,9 +88,10 @@ def _measure(workers: Workers, terms: LaunchTerms, scenario: str, rng: random.Ra
     """
     try:
         ready = workers.in_turn(Go(), Ready)
-        if differing := different_inputs(ready[BASE], ready[HEAD]):
+        if differing := differing_inputs(ready[BASE].hashes, ready[HEAD].hashes):
             workers.abandon()
-            return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=differing)
+            why = f"base and head do not get the same inputs: another {' and '.join(differing)} hash"
+            return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=why)
         arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
         blocks = _counted(ready) or _timed(workers, terms, arms, rng)
     except EndedEarly as early:
@@ -143,12 +144,6 @@ def _result(
         metric=ready.metric,
         params=ready.params,
     )
-
-
-def different_inputs(base: Ready, head: Ready) -> str:
-    """Say which inputs of the sides differ; empty if none does."""
-    names = differing_inputs(base.hashes, head.hashes)
-    return f"base and head do not get the same inputs: another {' and '.join(names)} hash" if names else ""
 
 
 def files_of(node_ids: Sequence[str]) -> list[str]:

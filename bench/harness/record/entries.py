@@ -2,7 +2,7 @@
 
 import copy
 import statistics
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pytest_benchmark.stats import Stats
@@ -45,7 +45,10 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     """
     records = [Record.from_document(document) for document in documents]
     wrong = {name: why for record in records for name, why in record.wrong.items()}
-    documents = [_without(document, wrong) for document in documents]
+    documents = [
+        {**document, "benchmarks": [e for e in document["benchmarks"] if e["extra_info"][KEY]["scenario"] not in wrong]}
+        for document in documents
+    ]
     records = [Record.from_document(document) for document in documents]
     _check_mergeable(records)
     merged = copy.deepcopy(dict(documents[0]))
@@ -63,11 +66,6 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     merged[KEY]["wrong"] = [{"scenario": name, "why": why} for name, why in wrong.items()]
     merged[KEY]["filtered"] = any(record.filtered for record in records)
     return seal(merged)
-
-
-def _without(document: Json, scenarios: Collection[str]) -> Json:
-    kept = [entry for entry in document["benchmarks"] if entry["extra_info"][KEY]["scenario"] not in scenarios]
-    return {**document, "benchmarks": kept}
 
 
 def _stats(ours: Json, *, with_data: bool) -> dict[str, Any]:

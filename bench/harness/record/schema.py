@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -212,8 +212,10 @@ def _parse_scenarios(entries: Sequence[object]) -> dict[str, Scenario]:
         if series.arm in known:
             raise ValueError(f"an arm of a scenario must be there once, got {series.scenario} {series.arm} twice")
         known[series.arm] = series
-    for scenario, members in arms.items():
-        _check_same_blocks(scenario, members.values())
+    for scenario, members in arms.items():  # the same index is the same block in every arm
+        blocks = {name: {one.id: len(one.samples) for one in arm.launches} for name, arm in members.items()}
+        if len({json.dumps(counts) for counts in blocks.values()}) > 1:
+            raise ValueError(f"arms of {scenario} must have the same launches and blocks, got {blocks!r:.200}")
     return {scenario: Scenario(id=scenario, arms=members) for scenario, members in arms.items()}
 
 
@@ -240,10 +242,3 @@ def _parse_launch(value: object, where: str) -> Launch:
         if type(sample) not in (int, float) or not math.isfinite(sample) or sample <= 0:
             raise ValueError(f"{where}.samples must be finite and above 0, got {sample!r:.60}")
     return Launch(**{**fields, "samples": tuple(map(float, fields["samples"]))})
-
-
-def _check_same_blocks(scenario: str, members: Iterable[ArmSeries]) -> None:
-    """Demand that the same index is the same block in every arm."""
-    blocks = {arm.arm: {launch.id: len(launch.samples) for launch in arm.launches} for arm in members}
-    if len({json.dumps(counts) for counts in blocks.values()}) > 1:
-        raise ValueError(f"arms of {scenario} must have the same launches and blocks, got {blocks!r:.200}")

@@ -226,7 +226,7 @@ def test_suspects_are_measured_again_where_they_were_measured() -> None:
 
 def test_each_device_takes_a_process_with_a_start_of_its_own() -> None:
     one = {name: ScenarioTest(node_id=name, seconds=4.0) for name in "ab"}
-    two = {name: replace(suspect, device=name) for name, suspect in one.items()}
+    two = {name: suspect._replace(device=name) for name, suspect in one.items()}
     assert expected_s(two, ["a", "b"]) - expected_s(one, ["a", "b"]) == STARTUP_S
 
 
