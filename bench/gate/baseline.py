@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.gate.judging import pooled_variances
+from bench.gate.tolerance import pooled_variances
 from bench.gate.verdict import Verdict
 from bench.harness.environment import differences, kind_slug
 from bench.harness.record import CorruptRecord, Record, load

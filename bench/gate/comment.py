@@ -5,15 +5,15 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.gate.ab.controls import SUSPECT_SHARE
+from bench.gate.ab.judging import SUSPECT_SHARE
 from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
-from bench.gate.judging import SMALLEST_EFFECT
 from bench.gate.markdown import code, folded, github_table
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
 from bench.gate.speedups import speedup_rows
 from bench.gate.stats import Interval, percent
+from bench.gate.tolerance import SMALLEST_EFFECT
 from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, tally, worst
 from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.metrics import DISPLAYS, metric

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.gate.baseline import OpenBaseline
-from bench.gate.judging import pooled_variances
+from bench.gate.tolerance import pooled_variances
 from bench.harness.environment import kind_key
 from bench.harness.record import ArmSeries, Launch, Record, Scenario, arm_entry, seal
 

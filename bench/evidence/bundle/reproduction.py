@@ -8,10 +8,10 @@ from bench.evidence.bundle.archive import Bundle
 from bench.evidence.bundle.claims import SUPPORTED, Claim, speedup
 from bench.gate.baseline import OpenBaseline
 from bench.gate.comparison import judge_all
-from bench.gate.judging import pooled_variances
 from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.retest import LAUNCHES_TO_CONFIRM, extend
 from bench.gate.stats import Interval
+from bench.gate.tolerance import pooled_variances
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import differences
 from bench.harness.record import Record

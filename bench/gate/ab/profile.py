@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scipy import stats as scipy_stats
 
 from bench.gate.ab.channel import Ended, Finish, Go, Profile, Profiled, Ready, Warm, WarmUp
-from bench.gate.ab.controls import judged
+from bench.gate.ab.judging import judged
 from bench.gate.ab.lockstep import BASE, HEAD, files_of
 from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
 from bench.gate.ab.worker_process import Project, Side, WorkerLost

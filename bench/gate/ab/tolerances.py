@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.gate.judging import SMALLEST_EFFECT, SMALLEST_TOLERANCE
 from bench.gate.reviewed_toml import Entry, Form
+from bench.gate.tolerance import SMALLEST_EFFECT, SMALLEST_TOLERANCE
 
 FILE_NAME = "tolerances.toml"  # beside the baselines
 FORM = Form(

@@ -10,8 +10,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from bench.gate.ab.changes import MACHINE, Series, series_of
-from bench.gate.ab.controls import attribute, changes_of, judged
 from bench.gate.ab.exact import holm, sign_flip_p
+from bench.gate.ab.judging import attribute, changes_of, judged
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.placebo import Shift, reason, stands, uneven
 from bench.gate.ab.tolerances import NO_LIMITS, Limits, limit_of

@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.gate.judging import (
-    SMALLEST_TOLERANCE,
-    controls_of,
-    judge_control,
-    judge_scenario,
-    launch_values,
-    pooled_variances,
-)
+from bench.gate.controls import controls_of, launch_values
+from bench.gate.judging import judge_control, judge_scenario
+from bench.gate.tolerance import SMALLEST_TOLERANCE, pooled_variances
 from bench.gate.verdict import Control, ScenarioVerdict, Verdict
 from bench.harness.record import Scenario
 from tests.bench.sample_records import scenario
