@@ -60,8 +60,8 @@ def _measure(options: argparse.Namespace) -> None:
         budget_s=options.budget,
     )
     qualification = open_qualification(options.record, brief, _machine())
-    injected = [Wanted(injected=one, count=options.injected_suites) for one in options.inject]
-    kinds = missing([Wanted(injected={}, count=options.suites), *injected], qualification)
+    injected = [Wanted(one, options.injected_suites) for one in options.inject]
+    kinds = missing([Wanted({}, options.suites), *injected], qualification)
     note(f"suites: {len(qualification.suites)} there, {len(kinds)} to run")
     run_suites(options.record, brief, qualification, kinds, note)
 

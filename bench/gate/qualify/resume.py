@@ -3,9 +3,9 @@
 import datetime
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import collect, compare
@@ -19,25 +19,24 @@ from bench.harness.reading import inject_option
 SAME_MACHINE = ("device", "device_model", "device_count", "cpu_model", "cpu_count", "torch", "transformers")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(NamedTuple):
     """So many suites of one kind."""
 
     injected: Mapping[str, float]  # arm of head -> factor; empty: unchanged code
-    count: int
+    number: int
 
 
 def missing(wanted: Sequence[Wanted], qualification: Qualification) -> list[Mapping[str, float]]:
     """List the suites still to run, kinds mixed in proportion, so that an interrupted call leaves some of each.
 
-    >>> wanted = [Wanted(injected={}, count=4), Wanted(injected={"moe": 1.05}, count=2)]
+    >>> wanted = [Wanted({}, 4), Wanted({"moe": 1.05}, 2)]
     >>> [len(kind) for kind in missing(wanted, Qualification(machine={}, scenarios=(), arguments=()))]
     [0, 0, 1, 0, 0, 1]
     """
     left = [
-        ((number + 1) / one.count, one.injected)
+        ((place + 1) / one.number, one.injected)
         for one in wanted
-        for number in range(len(qualification.with_injected(one.injected)), one.count)
+        for place in range(len(qualification.with_injected(one.injected)), one.number)
     ]
     return [injected for _, injected in sorted(left, key=lambda item: item[0])]
 

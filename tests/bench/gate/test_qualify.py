@@ -65,7 +65,7 @@ def test_a_file_of_another_kind_is_corrupt_and_says_what_to_do(tmp_path: Path, t
 
 
 def test_kinds_are_mixed_so_that_an_interrupted_call_leaves_some_of_each() -> None:
-    wanted = [Wanted(injected={}, count=4), Wanted(injected=SLOW, count=2)]
+    wanted = [Wanted({}, 4), Wanted(SLOW, 2)]
     there = qualification(suite({"a": "OK"}), suite({"a": "REGRESSED"}, injected=SLOW))
     assert missing(wanted, there) == [{}, {}, {}, SLOW]
 
