@@ -20,25 +20,14 @@ from bench.commands import (
     twins,
 )
 from bench.commands.interrupt import end_on_signals
-from bench.commands.parsing import Parser, split
+from bench.commands.parsing import Commands, Parser, split
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
 
 COMMANDS = (
-    ab,
-    qualify,
-    campaign,
-    promote,
-    compare,
-    history,
-    report,
-    bundle,
-    results,
-    layers,
-    performance,
-    twins,
-    pareto,
+    *(ab, qualify, campaign, promote, compare, history, report),
+    *(bundle, results, layers, performance, twins, pareto),
 )
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
@@ -49,14 +38,7 @@ ERROR_CODES: dict[type[Exception], int] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: of the command line; None takes the process's.
-
-    Returns:
-        Exit code: the command's, that of the error in ERROR_CODES, or INTERRUPTED.
-    """
+    """Run one command, by default the process's; return its exit code, the error's in ERROR_CODES, or INTERRUPTED."""
     ours, passed = split(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     options = parser.parse_args(ours)
@@ -83,7 +65,7 @@ def _said(error: Exception) -> str:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m bench", description="Commands on records of `pytest bench` and on revisions.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", action=Commands)
     for command in COMMANDS:
         command.add(commands)
     return parser

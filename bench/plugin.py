@@ -8,9 +8,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
-from bench.gate.ab.worker import RemotePaired, WorkerSession
+from bench.gate.ab.worker_plugin import WorkerSession
 from bench.gate.comparison import Selection
-from bench.gate.outcome import Outcome, conclude, scenarios_judged, unanswered
+from bench.gate.outcome import Outcome, conclude, unanswered
 from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import hooks
@@ -180,11 +180,12 @@ class HarnessSession:
             (finished.record.scenarios, finished.record.not_fitting, outcome.run_verdict, outcome.verdicts)
         ):
             seconds = time.monotonic() - self.started
-            write_reports(self.console, finished, outcome, scenarios_judged(outcome), seconds)
+            by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
+            write_reports(self.console, finished, outcome, by_scenario, seconds)
 
 
 @pytest.fixture
-def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired | RemotePaired:
+def paired(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Paired:
     """Measure the arms of a scenario, interleaved; see `Paired.measure` and `Paired.observe`."""
     measures: Measuring | WorkerSession = pytestconfig.pluginmanager.getplugin(MEASURES)
     return measures.paired(benchmark)

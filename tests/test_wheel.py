@@ -1,4 +1,4 @@
-"""The wheel alone: it holds the model and nothing of the suite, and works where the suite is not."""
+"""The wheel alone: the model, and of the suite a script that finds it in a clone; it works where the suite is not."""
 
 import os
 import re
@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = (
-    "moevlm",
-    "pyproject.toml",
-    "README.md",
-    "LICENSE",
-)  # a copy of these is built: setuptools leaves build/ behind
+SCRIPT = "moevlm-bench"
+# a copy of these is built: setuptools leaves build/ behind
+SOURCES = ("moevlm", f"bench/{SCRIPT}", "pyproject.toml", "README.md", "LICENSE")
 USE = """
 import importlib.util, sys, tempfile, warnings
 import torch
@@ -53,7 +50,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if path.is_dir():
             shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(path, source)
+            (source / name).parent.mkdir(exist_ok=True)
+            shutil.copy(path, source / name)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--wheel-dir", str(out), str(source)], check=True)
     (built,) = out.glob("*.whl")
@@ -69,22 +67,25 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     own = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
     (own / "packages.pth").write_text(sysconfig.get_path("purelib"))  # an editable's own .pth is not read from there
-    with zipfile.ZipFile(wheel) as archive:  # which is what pip does with a wheel of Python files
-        archive.extractall(own)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", str(interpreter)]
+    subprocess.run([*pip, "install", "--no-index", "--no-deps", "--ignore-installed", str(wheel)], check=True)
     return interpreter
 
 
-def run(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     own = {"HOME": str(folder), "TORCH_EXTENSIONS_DIR": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
     environment = {**os.environ, **own}
-    return subprocess.run([str(python), *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run([str(program), *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def test_it_holds_the_model_and_its_version_and_nothing_of_the_suite(wheel: Path) -> None:
+def test_it_holds_the_model_its_version_and_the_script_and_nothing_else_of_the_suite(wheel: Path) -> None:
     version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)
     assert version
     with zipfile.ZipFile(wheel) as archive:
-        assert {name.split("/")[0] for name in archive.namelist()} == {"moevlm", f"moevlm-{version[1]}.dist-info"}
+        names = archive.namelist()
+    script = f"moevlm-{version[1]}.data/scripts/{SCRIPT}"
+    assert script in names
+    assert {name.split("/")[0] for name in names if name != script} == {"moevlm", f"moevlm-{version[1]}.dist-info"}
 
 
 def test_every_file_of_the_package_is_in_it(wheel: Path) -> None:
@@ -103,3 +104,9 @@ def test_a_saved_model_loads_by_its_auto_class_and_generates_on_compiled_kernels
 def test_the_presets_are_printed_and_the_suite_is_not_there(python: Path, tmp_path: Path) -> None:
     assert "dense_active" in run(python, tmp_path, "-m", "moevlm.presets", "tiny").stdout
     assert "No module named bench" in run(python, tmp_path, "-m", "bench").stderr
+
+
+def test_the_installed_script_ends_4_outside_a_clone(python: Path, tmp_path: Path) -> None:
+    done = run(python.parent / SCRIPT, tmp_path, "report", "absent.json")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith(f"{SCRIPT} must be run in a clone")

@@ -6,15 +6,14 @@ import sys
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone
-from bench.commands.parsing import Commands, take_pytest_options
+from bench.commands.parsing import Commands, add_strict, take_pytest_options
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.command import compare
+from bench.gate.ab.compare import compare
 from bench.gate.ab.lockstep import HEAD
-from bench.gate.ab.tolerances import FILE_NAME
 from bench.gate.annotations import publish
-from bench.gate.baseline import FOLDER
-from bench.gate.comment import comment, ends_with
+from bench.gate.comment import comment
 from bench.gate.junit import junit
+from bench.gate.verdict import exit_code
 from bench.harness.reading import inject_option, seconds, slowdowns
 from bench.harness.record import replace_text
 
@@ -26,17 +25,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
-    parser.add_argument(
-        "--out", type=Path, default=in_clone(Path("records")), metavar="DIR", help="takes ab.json and ab.md"
-    )
-    parser.add_argument("--strict-verdicts", action="store_true", help="INCONCLUSIVE ends 11")
+    out, takes = in_clone(Path("records")), "takes ab.json and ab.md; default: %(default)s"
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
+    add_strict(parser)
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
-    parser.add_argument(
-        "--profile", action="store_true", help="run what regressed once more, and show which operations changed"
-    )
-    parser.add_argument(
-        "--inject", type=slowdowns, default={}, metavar="ARM=F,...", help="slow arms of head, to rehearse a regression"
-    )
+    profile = "run what regressed once more, and show which operations changed"
+    parser.add_argument("--profile", action="store_true", help=profile)
+    rehearse = "slow arms of head, to rehearse a regression"
+    parser.add_argument("--inject", type=slowdowns, default={}, metavar="ARM=F,...", help=rehearse)
     take_pytest_options(parser, "--scale tiny --batch-size 1")
     parser.set_defaults(run=run)
 
@@ -50,8 +46,6 @@ def run(options: argparse.Namespace) -> int:
         expression=options.scenarios,
         arguments=options.pytest,
         budget_s=options.budget,
-        seed=0,
-        tolerances=FOLDER / FILE_NAME,
         side_arguments={HEAD: inject_option(options.inject)},
         profile=options.profile,
     )
@@ -64,4 +58,4 @@ def run(options: argparse.Namespace) -> int:
     replace_text(options.out / "ab.md", said)
     if options.junitxml:
         replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, strict=options.strict_verdicts))
-    return ends_with(result, strict=options.strict_verdicts)
+    return exit_code((verdict.verdict for verdict in result.verdicts), strict=options.strict_verdicts)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from bench.commands.clone import clone_root
-from bench.commands.parsing import Commands, take_pytest_options
+from bench.commands.parsing import Commands, add_strict, take_pytest_options
 from bench.evidence.bundle.archive import pack, unpack
 from bench.evidence.bundle.claims import claims_of
 from bench.evidence.bundle.reproduction import judge, measure
@@ -26,11 +26,12 @@ def add(commands: Commands) -> None:
     packing.add_argument("--out", required=True, type=Path, metavar="FILE", help="the archive, like claims.tar.gz")
     packing.set_defaults(run=_pack)
     again = commands.add_parser("reproduce", help="measure a bundle's claims on this machine; ends 0 if they hold")
-    again.add_argument("bundle", type=Path, metavar="BUNDLE")
-    again.add_argument("--launches", type=int, default=LAUNCHES, metavar="N", help="default: %(default)s")
+    again.add_argument("bundle", type=Path, metavar="BUNDLE", help="archive that `bundle` wrote")
+    launches = "fresh processes, each of which measures everything; default: %(default)s"
+    again.add_argument("--launches", type=int, default=LAUNCHES, metavar="N", help=launches)
     again.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
-    again.add_argument("--strict-verdicts", action="store_true", help="a claim that stays undecided ends 11")
-    take_pytest_options(again, "over the bundle's own: --inject moe=1.3")
+    add_strict(again)
+    take_pytest_options(again, "--inject moe=1.3, over the bundle's own")
     again.set_defaults(run=_reproduce)
 
 

@@ -21,18 +21,17 @@ def add(commands: Commands) -> None:
     parser.add_argument("--scale", required=True, metavar="NAME,...", help="presets, as of pytest bench")
     parser.add_argument("--budget", type=seconds, default=540.0, metavar="TIME", help="like 90s or 9m; default: 9m")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="takes the records; call again to go on")
-    parser.add_argument(
-        "--plan", type=Path, default=in_clone(PLAN), metavar="FILE", help="the steps; default: %(default)s"
-    )
-    take_pytest_options(parser, "over the plan's: --batch-size 1 --depth 2")
+    plan = "the steps; default: %(default)s"
+    parser.add_argument("--plan", type=Path, default=in_clone(PLAN), metavar="FILE", help=plan)
+    take_pytest_options(parser, "--batch-size 1 --depth 2, over the plan's")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure what is left, then say what is there; ends 16 if a step could not be measured."""
-    steps = read_plan(options.plan)
+    root, steps = clone_root(), read_plan(options.plan)
     invocation = Invocation(
-        root=clone_root(),
+        root=root,
         folder=options.out,
         options=[f"--scale={options.scale}", *options.pytest],
         deadline=time.monotonic() + options.budget,

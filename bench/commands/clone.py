@@ -20,11 +20,7 @@ def clone_root() -> Path:
 
 
 def in_clone(path: Path) -> Path:
-    """Return where a default of a command lies, as seen from the current folder of a clone; outside one, as it is.
-
-    Args:
-        path: relative to the clone's root.
-    """
+    """Return where a command's default, relative to the clone's root, lies as seen from here; outside one, as it is."""
     root = _root()
     return Path(os.path.relpath(root / path)) if root else path
 

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands
-from bench.gate.baseline import FOLDER
-from bench.gate.comparison import Selection, judge_all, missing_scenarios, open_baseline, wrong_scenarios
+from bench.commands.parsing import Commands, add_baselines, add_strict
+from bench.gate.baseline import NoBaseline, open_baseline
+from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.markdown import markdown_table
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.sentences import explanations
@@ -19,9 +18,9 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("compare", help="judge records of one or more launches against a baseline")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
-    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help="default: %(default)s")
+    add_baselines(parser)
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")
-    parser.add_argument("--strict-verdicts", action="store_true", help="INCONCLUSIVE ends 11")
+    add_strict(parser)
     parser.set_defaults(run=run)
 
 
@@ -29,9 +28,9 @@ def run(options: argparse.Namespace) -> int:
     """Judge; several launches confirm one another, a single one can only raise suspicion."""
     documents = [read(path) for path in options.records]
     record = Record.from_document(merge(documents) if len(documents) > 1 else documents[0])
-    opened = open_baseline(options.baselines, options.baseline, record.kind, record.fingerprint)
+    opened = open_baseline(options.baselines, options.baseline, record)
     wrong = wrong_scenarios(record)
-    if opened.verdict:
+    if isinstance(opened, NoBaseline):
         for text in (f"{opened.verdict.value}: {opened.why}", *explanations(wrong)):
             print(text)
         return EXIT_CODES[worst([opened.verdict, *(verdict.verdict for verdict in wrong)])]

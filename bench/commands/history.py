@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands
+from bench.commands.parsing import Commands, add_baselines
 from bench.gate import ledger
-from bench.gate.baseline import FOLDER
 from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
 from bench.gate.markdown import markdown_table
 from bench.gate.stats import percent
@@ -27,15 +26,12 @@ FIGURE = "history.svg"
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("history", help="how scenarios moved over the promoted baselines")
-    parser.add_argument(
-        "scenarios",
-        nargs="?",
-        metavar="REGEX",
-        help="all promotions of these; default: the newest of every scenario that is still measured",
-    )
-    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help="default: %(default)s")
+    which = "all promotions of these; default: the newest of every scenario that is still measured"
+    parser.add_argument("scenarios", nargs="?", metavar="REGEX", help=which)
+    add_baselines(parser)
     parser.add_argument("--baseline", metavar="NAME", help="file in it; needed where it holds several")
-    parser.add_argument("--out", type=Path, default=in_clone(Path("records")), metavar="DIR", help=f"takes {FIGURE}")
+    out, takes = in_clone(Path("records")), f"takes {FIGURE}; default: %(default)s"
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
     parser.set_defaults(run=run)
 
 

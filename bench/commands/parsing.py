@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
+from bench.commands.clone import in_clone
+from bench.gate.baseline import FOLDER
 from bench.harness.reading import USAGE_ERROR
 
 
@@ -46,12 +48,31 @@ def command_line(name: str, paths: Iterable[Path], out: Path) -> str:
 
 
 if TYPE_CHECKING:
-    Commands: TypeAlias = argparse._SubParsersAction[Parser]  # what each command adds itself to
+    SubParsers: TypeAlias = argparse._SubParsersAction[Parser]
 else:
-    Commands = argparse._SubParsersAction  # not generic at run time
+    SubParsers = argparse._SubParsersAction  # not generic at run time
+
+
+class Commands(SubParsers):
+    """What each command adds itself to."""
+
+    def add_parser(self, name: str, *, help: str) -> Parser:  # type: ignore[override]  # noqa: A002  # argparse's word
+        """Add a command, whose own --help begins with what the list of commands says of it."""
+        return super().add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
 
 
 def take_pytest_options(parser: Parser, example: str) -> None:
     """Have a command take options of `pytest bench` after --."""
     parser.set_defaults(pytest=[])
-    parser.epilog = f"After --: options as of pytest bench, {example}"
+    parser.epilog = f"After -- stand options of pytest bench, like {example}"
+
+
+def add_baselines(parser: Parser) -> None:
+    """Have a command take the folder of baselines."""
+    where = "where promoted baselines lie; default: %(default)s"
+    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help=where)
+
+
+def add_strict(parser: Parser) -> None:
+    """Have a command fail where it could not tell."""
+    parser.add_argument("--strict-verdicts", action="store_true", help="end 11 where a verdict is INCONCLUSIVE")

@@ -4,11 +4,11 @@ import argparse
 import datetime
 from pathlib import Path
 
-from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands
+from bench.commands.parsing import Commands, add_baselines
 from bench.gate import ledger
-from bench.gate.baseline import FOLDER, LAUNCHES_TO_PROMOTE, promote
+from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import run_git
+from bench.gate.promotion import promote
 from bench.gate.stats import percent
 
 
@@ -17,21 +17,16 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("promote", help=f"make records of {LAUNCHES_TO_PROMOTE} or more launches the baseline")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that `pytest bench` left")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
-    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help="default: %(default)s")
+    add_baselines(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Promote, then say where the baseline is and what slowdowns were accepted since the last release."""
     release = _git("describe", "--tags", "--abbrev=0")
-    path = promote(
-        options.records,
-        options.baselines,
-        reason=options.reason,
-        commit=_git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unversioned",
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        release=release,
-    )
+    commit = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unversioned"
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    path = promote(options.records, options.baselines, ledger.Stamp(options.reason, commit, now, release))
     print(f"promoted {path}; commit it on its own, with the reason")
     accepted = ledger.accepted_since(ledger.read(options.baselines), baseline=path.name, release=release)
     since = f"since {release}" if release else "so far (no release tag yet)"

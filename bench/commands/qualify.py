@@ -8,8 +8,6 @@ from pathlib import Path
 from bench.commands.clone import clone_root, in_clone
 from bench.commands.parsing import Commands, take_pytest_options
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.tolerances import FILE_NAME
-from bench.gate.baseline import FOLDER
 from bench.gate.qualify.resume import Wanted, missing, open_qualification, run_suites
 from bench.gate.qualify.suites import read_qualification
 from bench.gate.qualify.tables import report
@@ -24,29 +22,16 @@ RECORD = Path("records/qualify.json")
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("qualify", help="measure how often `ab` errs on this machine; resumable")
-    parser.add_argument(
-        "--record",
-        type=Path,
-        default=in_clone(RECORD),
-        metavar="FILE",
-        help="grows suite by suite; default: %(default)s",
-    )
+    record = "grows suite by suite; default: %(default)s"
+    parser.add_argument("--record", type=Path, default=in_clone(RECORD), metavar="FILE", help=record)
     parser.add_argument("--suites", type=int, default=40, metavar="N", help="of unchanged code; default: %(default)s")
-    parser.add_argument(
-        "--inject",
-        type=slowdowns,
-        action="append",
-        default=[],
-        metavar="ARM=F",
-        help="also suites with an arm of head slowed; repeatable",
-    )
-    parser.add_argument(
-        "--injected-suites", type=int, default=5, metavar="N", help="of each --inject; default: %(default)s"
-    )
+    slowed = "also suites with an arm of head slowed; repeatable"
+    parser.add_argument("--inject", type=slowdowns, action="append", default=[], metavar="ARM=F", help=slowed)
+    each = "of each --inject; default: %(default)s"
+    parser.add_argument("--injected-suites", type=int, default=5, metavar="N", help=each)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
-    parser.add_argument(
-        "--budget", type=seconds, default=1200.0, metavar="TIME", help="of one suite; default: 20m, as of ab"
-    )
+    budget = "of one suite, like 90s or 20m; default: 20m"
+    parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
     take_pytest_options(parser, "--scale tiny")
     parser.set_defaults(run=run)
@@ -73,12 +58,10 @@ def _measure(options: argparse.Namespace) -> None:
         expression=options.scenarios,
         arguments=options.pytest,
         budget_s=options.budget,
-        seed=0,
-        tolerances=FOLDER / FILE_NAME,
     )
     qualification = open_qualification(options.record, brief, _machine())
-    injected = [Wanted(injected=one, count=options.injected_suites) for one in options.inject]
-    kinds = missing([Wanted(injected={}, count=options.suites), *injected], qualification)
+    injected = [Wanted(one, options.injected_suites) for one in options.inject]
+    kinds = missing([Wanted({}, options.suites), *injected], qualification)
     note(f"suites: {len(qualification.suites)} there, {len(kinds)} to run")
     run_suites(options.record, brief, qualification, kinds, note)
 

@@ -11,34 +11,16 @@ LEVELS = {Verdict.INCONCLUSIVE: "warning", Verdict.UNFIT: "warning"}  # of other
 
 
 def annotations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
-    """Return a workflow command for each verdict that is not green, as GitHub reads them from the log.
-
-    Args:
-        verdicts: of all scenarios.
-    """
+    """Return a workflow command for each verdict that is not green, as GitHub reads them from the log."""
     return [
-        f"::{LEVELS.get(verdict.verdict, 'error')} title={_property(title(verdict))}::{_message(explain(verdict))}"
+        f"::{LEVELS.get(verdict.verdict, 'error')} title={_property(verdict)}::{_message(explain(verdict))}"
         for verdict in verdicts
         if EXIT_CODES[verdict.verdict]
     ]
 
 
-def title(verdict: ScenarioVerdict) -> str:
-    """Return the annotation's heading."""
-    return f"{verdict.verdict.value}: {verdict.scenario}"
-
-
 def publish(comment: str, verdicts: Iterable[ScenarioVerdict], environment: Mapping[str, str]) -> list[str]:
-    """Add the comment to the job's summary, if there is one.
-
-    Args:
-        comment: markdown.
-        verdicts: of all scenarios.
-        environment: of the process.
-
-    Returns:
-        Lines to print: annotations within GitHub Actions, none elsewhere.
-    """
+    """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions."""
     if environment.get(SUMMARY):
         with Path(environment[SUMMARY]).open("a") as summary:
             summary.write(f"{comment}\n")
@@ -54,5 +36,5 @@ def _message(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+def _property(verdict: ScenarioVerdict) -> str:
+    return _message(f"{verdict.verdict.value}: {verdict.scenario}").replace(":", "%3A").replace(",", "%2C")

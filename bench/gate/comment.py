@@ -5,16 +5,16 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.gate.ab.comparison import Comparison
-from bench.gate.ab.judgement import SUSPECT_SHARE
+from bench.gate.ab.judging import SUSPECT_SHARE
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
-from bench.gate.ab.types import PairedLaunch
-from bench.gate.judging import SMALLEST_EFFECT
+from bench.gate.ab.result import Comparison
 from bench.gate.markdown import code, folded, github_table
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
-from bench.gate.speedups import speedups
+from bench.gate.speedups import speedup_rows
 from bench.gate.stats import Interval, percent
-from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, exit_code, tally, worst
+from bench.gate.tolerance import SMALLEST_EFFECT
+from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, tally, worst
 from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.metrics import DISPLAYS, metric
 from bench.harness.wording import counted
@@ -36,11 +36,7 @@ LEFT_OUT = "_{} tables are left out, for GitHub takes no longer comment; ab.json
 
 
 def comment(comparison: Comparison) -> str:
-    """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup.
-
-    Args:
-        comparison: what was measured and judged.
-    """
+    """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup."""
     ranked = sorted(comparison.verdicts, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
     times = _times([*comparison.stage_1, *comparison.stage_2])
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
@@ -56,21 +52,12 @@ def comment(comparison: Comparison) -> str:
 
 
 def verdict_line(comparison: Comparison) -> str:
-    """Return the one line that says how it ended, with a count for each verdict.
-
-    Args:
-        comparison: what was measured and judged.
-    """
+    """Return the one line that says how it ended, with a count for each verdict."""
     counts = tally(verdict.verdict for verdict in comparison.verdicts)
     final = worst(counts).value
     dirty = " with uncommitted changes" if comparison.head.is_dirty else ""
     sides = f"{comparison.head.commit[:10]}{dirty} against {comparison.base.commit[:10]}"
     return f"{final}: {', '.join(f'{count} {verdict.value}' for verdict, count in counts.items())} · {sides}"
-
-
-def ends_with(comparison: Comparison, *, strict: bool) -> int:
-    """Return the process's exit code: the most severe verdict's."""
-    return exit_code((verdict.verdict for verdict in comparison.verdicts), strict=strict)
 
 
 def _times(launches: Iterable[PairedLaunch]) -> dict[str, tuple[str, str]]:
@@ -137,7 +124,7 @@ def _operation(change: OperationChange) -> tuple[str, ...]:
 
 def _summary(launches: Iterable[PairedLaunch]) -> str:
     """Set MoE against dense on both sides; a long table is folded."""
-    rows = [speedup.cells() for speedup in speedups(launches)]
+    rows = speedup_rows(launches)
     title = "MoE against dense (above 1 the MoE is better; geometric mean over scenarios)"
     if not rows:
         return ""
@@ -150,7 +137,11 @@ def _size(verdict: ScenarioVerdict) -> float:
 
 
 def _measured(comparison: Comparison) -> str:
-    counts = [most_launches(stage) for stage in (comparison.stage_1, comparison.stage_2)]
+    real = [
+        Counter(launch.scenario for launch in stage if not launch.is_placebo)
+        for stage in (comparison.stage_1, comparison.stage_2)
+    ]
+    counts = [max(stage.values(), default=0) for stage in real]  # of the scenario that had most
     said = ", ".join(
         f"{counted(count, 'launch')} a scenario in stage {i}" for i, count in enumerate(counts, start=1) if count
     )
@@ -161,12 +152,6 @@ def _measured(comparison: Comparison) -> str:
         f"block by block, above 0 is worse, intervals are 95 %. What seems slower by {smallest:.1f} % at first is "
         "measured again, and only fresh launches decide."
     )
-
-
-def most_launches(stage: Sequence[PairedLaunch]) -> int:
-    """Count the launches of the scenario that had most; placebos do not count."""
-    counts = Counter(launch.scenario for launch in stage if not launch.is_placebo)
-    return max(counts.values(), default=0)
 
 
 def _within_limits(parts: Sequence[str]) -> str:

@@ -9,10 +9,7 @@ POINTERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")  # set b
 
 
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git on a folder.
-
-    Returns:
-        What it printed and how it ended; a code other than 0 is the caller's to explain.
+    """Run git on a folder; how it ended is the caller's to explain.
 
     Raises:
         OSError: if there is no git.

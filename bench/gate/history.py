@@ -67,11 +67,7 @@ def baseline_names(folder: Path) -> list[str]:
 
 
 def read_history(folder: Path, name: str) -> History:
-    """Read every promotion of a baseline.
-
-    Args:
-        folder: that holds it, within a git repository.
-        name: of the file.
+    """Read every promotion of a baseline, a file in a folder of a git repository.
 
     Raises:
         ValueError: if the folder is in no git repository.
@@ -101,12 +97,7 @@ def _promotion(record: Record, commit: str) -> Promotion:
 
 
 def follow(history: Sequence[Promotion], entries: Iterable[Slowdown], *, baseline: str) -> dict[str, list[Move]]:
-    """Follow every scenario through the promotions that have it.
-
-    Args:
-        history: from the oldest.
-        entries: of the ledger.
-        baseline: file name, as the ledger has it.
+    """Follow every scenario of a baseline, from the oldest promotion, through those that have it.
 
     Returns:
         By scenario id, in the order of the newest promotion; scenarios that it lacks come last.

@@ -18,31 +18,24 @@ TAGS = {
     Verdict.INCONCLUSIVE: "skipped",
     Verdict.NEW: "skipped",
 }  # others that fail: error
+COUNTS = {"testcase": "tests", "failure": "failures", "error": "errors", "skipped": "skipped"}
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # no XML 1.0 file may hold them
 
 
 def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, strict: bool) -> str:
-    """Return the file's text.
-
-    Args:
-        verdicts: of all scenarios; WRONG and REGRESSED are failures, INCONCLUSIVE and NEW are skipped with the
-            reason, OK and IMPROVED pass, everything else is an error.
-        seconds: that the comparison took.
-        strict: whether INCONCLUSIVE is a failure too, as it then is for the exit code.
-    """
+    """Return the file's text; under `strict` INCONCLUSIVE is a failure too, as it then is for the exit code."""
     suite = ET.Element("testsuite", name=SUITE, time=f"{seconds:.1f}")
-    counts = {"tests": 0, "failure": 0, "error": 0, "skipped": 0}
+    counts = dict.fromkeys(COUNTS, 0)
     for verdict in verdicts:
         function = verdict.scenario.partition("[")[0]
         case = ET.SubElement(suite, "testcase", classname=_allowed(function), name=_allowed(verdict.scenario))
-        counts["tests"] += 1
+        counts["testcase"] += 1
         if tag := _tag(verdict.verdict, strict=strict):
             counts[tag] += 1
             said = _allowed(explain(verdict))
             ET.SubElement(case, tag, message=said, type=verdict.verdict.value).text = said
-    names = {"tests": "tests", "failure": "failures", "error": "errors", "skipped": "skipped"}
-    for tag, count in counts.items():
-        suite.set(names[tag], str(count))
+    for tag, name in COUNTS.items():
+        suite.set(name, str(counts[tag]))
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)

@@ -3,9 +3,10 @@
 import json
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.gate.stats import block_log_ratios
 from bench.harness.arms import PRIMARY, TWIN
@@ -17,7 +18,16 @@ NUMERATOR, DENOMINATOR = PRIMARY, TWIN  # the control that is portable between m
 CONTROL = f"{NUMERATOR}/{DENOMINATOR}"
 
 
-@dataclass(frozen=True, kw_only=True)
+class Stamp(NamedTuple):
+    """Why, of what and when a baseline was promoted."""
+
+    reason: str
+    commit: str
+    date: str  # ISO 8601
+    release: str  # last release tag; empty before the first
+
+
+@dataclass(frozen=True)
 class Slowdown:
     """One scenario that a promoted baseline shows slower than the baseline it replaced."""
 
@@ -44,45 +54,18 @@ def log_ratios(scenario: Scenario) -> list[float]:
     return [statistics.median(block_log_ratios(moe.samples, dense.samples)) for moe, dense in pairs]
 
 
-def slowdowns(
-    old: Record, new: Record, *, baseline: str, reason: str, date: str, commit: str, release: str
-) -> list[Slowdown]:
-    """List the scenarios whose control is worse in the new baseline than in the one it replaces.
-
-    Args:
-        old: the replaced baseline.
-        new: its successor.
-        baseline: file name of both.
-        reason: why the change is accepted.
-        date: of the promotion, ISO 8601.
-        commit: revision that the new baseline was promoted at.
-        release: last release tag, or empty.
-
-    Returns:
-        One entry for each scenario that both have with the same inputs and that became slower.
-    """
+def slowdowns(old: Record, new: Record, baseline: str, stamp: Stamp) -> list[Slowdown]:
+    """List the scenarios that the new baseline shows slower, on the same inputs, than the old one of that file name."""
     found = []
     for scenario in new.scenarios.values():
         before = old.scenarios.get(scenario.id)
         if before is None or not _comparable(before, scenario):
             continue
         old_ratio, new_ratio = ratio(before), ratio(scenario)
-        log_ratio = metric(scenario.arms[NUMERATOR].metric).sign * math.log(new_ratio / old_ratio)
-        if log_ratio > 0:
-            found.append(
-                Slowdown(
-                    scenario=scenario.id,
-                    control=CONTROL,
-                    old=old_ratio,
-                    new=new_ratio,
-                    log_ratio=log_ratio,
-                    baseline=baseline,
-                    reason=reason,
-                    date=date,
-                    commit=commit,
-                    release=release,
-                )
-            )
+        worse = metric(scenario.arms[NUMERATOR].metric).sign * math.log(new_ratio / old_ratio)
+        if worse > 0:
+            seen = (scenario.id, CONTROL, old_ratio, new_ratio, worse, baseline)
+            found.append(Slowdown(*seen, stamp.reason, stamp.date, stamp.commit, stamp.release))
     return found
 
 
@@ -113,28 +96,19 @@ def append(directory: Path, entries: Iterable[Slowdown]) -> None:
 
 
 def accepted_since(entries: Iterable[Slowdown], *, baseline: str, release: str) -> dict[str, float]:
-    """Return by scenario how much slower it was accepted to be since a release.
-
-    Args:
-        entries: of the ledger.
-        baseline: file name; entries of other kinds of machine are left out.
-        release: tag; entries of earlier releases are left out.
+    """Return by scenario how much slower one baseline's was accepted to be since a release.
 
     Returns:
-        Sum of the log ratios from the oldest entry's `old` to the newest entry's `new`. What became faster between two
-        entries counts back: summing the slow halves of noise would grow with every promotion.
+        Log ratio from the oldest entry's `old` to the newest entry's `new`. What became faster between two entries
+        counts back: summing the slow halves of noise would grow with every promotion.
     """
     chains: dict[str, list[Slowdown]] = {}
     for entry in entries:
         if entry.baseline == baseline and entry.release == release:
             chains.setdefault(entry.scenario, []).append(entry)
-    return {scenario: _growth(chain) for scenario, chain in chains.items()}
-
-
-def _growth(chain: Sequence[Slowdown]) -> float:
-    """Return the log ratio from the oldest to the newest, above 0 for worse; every entry says which way that is."""
-    change = math.log(chain[-1].new / chain[0].old)
-    return change if chain[0].new > chain[0].old else -change
+    changes = {scenario: math.log(chain[-1].new / chain[0].old) for scenario, chain in chains.items()}
+    # every entry says which way is worse
+    return {name: change if chains[name][0].new > chains[name][0].old else -change for name, change in changes.items()}
 
 
 def _comparable(before: Scenario, after: Scenario) -> bool:

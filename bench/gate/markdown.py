@@ -39,9 +39,6 @@ def escape(text: str) -> str:
 def code(text: str) -> str:
     """Return a code span, in which GitHub reads neither markup nor mentions nor links; also within a table's cell.
 
-    Args:
-        text: anything; line breaks become spaces.
-
     >>> code("a|b")
     '`a\\\\|b`'
     >>> code("a`b")

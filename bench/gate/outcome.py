@@ -2,27 +2,21 @@
 
 import gc
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
-from bench.gate.comparison import (
-    OpenBaseline,
-    Selection,
-    judge_all,
-    missing_scenarios,
-    open_baseline,
-    wrong_scenarios,
-)
+from bench.gate.baseline import NoBaseline, OpenBaseline, open_baseline
+from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.launch import Launcher
-from bench.gate.retest import Suspect, retest
+from bench.gate.retest import retest
 from bench.gate.unrest import widest
 from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
 from bench.harness.arms import ANCHOR
 from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
-from bench.harness.run import Finished, ScenarioTest
+from bench.harness.run import Finished
 from bench.harness.wording import counted
 
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
@@ -49,13 +43,7 @@ class Outcome:
 
 
 def conclude(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
-    """Compare a finished run with its baseline.
-
-    Args:
-        run: what was measured.
-        selection: what should have been.
-        note: tells the user what happens while suspects are measured again.
-    """
+    """Compare a finished run with its baseline; `note` tells the user what happens meanwhile."""
     outcome = Outcome() if run.options.compare == "off" else _compare(run, selection, note)
     outcome = replace(outcome, verdicts=[*outcome.verdicts, *unanswered(run)])
     if run.write_error:
@@ -70,8 +58,8 @@ def unanswered(run: Finished) -> list[ScenarioVerdict]:
 
 
 def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
-    opened = open_baseline(run.options.baselines, run.options.baseline, run.record.kind, run.record.fingerprint)
-    if opened.verdict:
+    opened = open_baseline(run.options.baselines, run.options.baseline, run.record)
+    if isinstance(opened, NoBaseline):
         return Outcome(run_verdict=opened.verdict, why=opened.why)
     verdicts, opened = judge_all(run.record.scenarios, opened)
     if (factor := widest(opened.unrest)) > 1:
@@ -82,7 +70,12 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
         release_memory()
         confirmed, fresh = _confirm(run, suspects, opened, note)
         verdicts.update(
-            {name: said for name, said in confirmed.items() if not _stays_unfit(verdicts[name], said, fresh)}
+            {
+                # a throttled one stays UNFIT unless a fresh launch has measured it, or found its answer wrong
+                name: said
+                for name, said in confirmed.items()
+                if verdicts[name].verdict is not Verdict.UNFIT or name in fresh or said.verdict is Verdict.WRONG
+            }
         )
     everything = [*verdicts.values(), *_left_out(run, opened), *missing_scenarios(opened, selection)]
     if not everything and not unanswered(run):
@@ -90,11 +83,6 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
             run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
         )
     return Outcome(verdicts=everything)
-
-
-def _stays_unfit(first: ScenarioVerdict, said: ScenarioVerdict, fresh: Container[str]) -> bool:
-    """Tell whether a throttled scenario stays UNFIT: no fresh launch has measured it, nor found its answer wrong."""
-    return first.verdict is Verdict.UNFIT and first.scenario not in fresh and said.verdict is not Verdict.WRONG
 
 
 def release_memory() -> None:
@@ -106,11 +94,10 @@ def release_memory() -> None:
 
 def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
     """List the baseline's scenarios that had no memory this time: the machine is not fit for them now."""
-    known = opened.record.scenarios if opened.record else {}
     return [
         ScenarioVerdict(scenario=name, verdict=Verdict.UNFIT, why=why)
         for name, why in run.record.why_not_fitting().items()
-        if name in known
+        if name in opened.record.scenarios
     ]
 
 
@@ -133,8 +120,9 @@ def _confirm(
     options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
     options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s:.9f}"]
     options += inject_option(run.options.slowdowns)
+    tests = {name: run.tests[name] for name in suspects}
     return retest(
-        {name: _suspect(run.tests[name]) for name in suspects},
+        {name: test._replace(seconds=RETEST_SHARE * test.seconds) for name, test in tests.items()},
         opened,
         Launcher(root=run.root, options=options),
         deadline=run.deadline,
@@ -143,12 +131,3 @@ def _confirm(
             f"{run.deadline - time.monotonic():.0f} s left"
         ),
     )
-
-
-def _suspect(test: ScenarioTest) -> Suspect:
-    return Suspect(node_id=test.node_id, seconds=RETEST_SHARE * test.seconds, device=test.device)
-
-
-def scenarios_judged(outcome: Outcome) -> dict[str, ScenarioVerdict]:
-    """Return the verdicts by scenario id."""
-    return {verdict.scenario: verdict for verdict in outcome.verdicts}

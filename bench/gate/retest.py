@@ -7,12 +7,14 @@ time left cannot serve all suspects, the most suspicious ones are confirmed rath
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from bench.gate.comparison import OpenBaseline, judge_one, wrong_scenarios
+from bench.gate.baseline import OpenBaseline
+from bench.gate.comparison import judge_one, wrong_scenarios
 from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import ArmSeries, Record, Scenario
+from bench.harness.run import ScenarioTest
 from bench.harness.wording import counted
 
 LAUNCHES_TO_CONFIRM = 2  # one fresh process may meet the same bad moment; two rarely do
@@ -24,27 +26,18 @@ LEAST_S = 1.0  # for a process on a second device, when the first took longer th
 LAUNCH_MARGIN = 1.02  # a launch is begun if slightly more than it should take is left
 
 
-@dataclass(frozen=True, kw_only=True)
-class Suspect:
-    """A scenario to measure again."""
-
-    node_id: str
-    seconds: float  # expected in a fresh launch, without the launch's start
-    device: str = ""  # that it was measured on, where a run had several
-
-
 def retest(
-    suspects: Mapping[str, Suspect],
+    suspects: Mapping[str, ScenarioTest],
     opened: OpenBaseline,
     launcher: Launcher,
     *,
     deadline: float,
     on_launch: Callable[[int, int], None],
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
-    """Confirm or clear suspects.
+    """Confirm or clear suspects, given the most suspicious first.
 
     Args:
-        suspects: by scenario id, the most suspicious first.
+        suspects: by scenario id, with the seconds expected in a fresh launch, without the launch's start.
         opened: the baseline.
         launcher: starts fresh processes.
         deadline: on the monotonic clock, in seconds.
@@ -67,10 +60,11 @@ def retest(
         measured = {name: scenario for record in records for name, scenario in record.scenarios.items()}
         for scenario_id, scenario in measured.items():
             fresh[scenario_id] = extend(fresh.get(scenario_id), scenario)
-            verdicts[scenario_id] = judge_one(scenario_id, fresh[scenario_id], opened, confirmed=True)
+            verdicts[scenario_id] = judge_one(fresh[scenario_id], opened, confirmed=True)
         if not failure:
             verdicts.update({s: not_measured(s, records) for s in batch if s not in measured})
-        verdicts.update({verdict.scenario: verdict for record in records for verdict in found_wrong(record)})
+        for wrong in (wrong for record in records for wrong in wrong_scenarios(record)):  # whatever others measured
+            verdicts[wrong.scenario] = replace(wrong, why=f"in a fresh launch: {wrong.why}")
         open_ = {s: suspect for s, suspect in open_.items() if s not in verdicts or not is_done(verdicts[s])}
         if failure:
             break
@@ -80,7 +74,7 @@ def retest(
 
 
 def _launch(
-    launcher: Launcher, suspects: Sequence[Suspect], deadline: float
+    launcher: Launcher, suspects: Sequence[ScenarioTest], deadline: float
 ) -> tuple[list[Record], LaunchFailed | None]:
     """Measure in a fresh process on each device; a launch that failed may still have measured some of it."""
     records: list[Record] = []
@@ -94,10 +88,10 @@ def _launch(
     return records, None
 
 
-def affordable(open_: Mapping[str, Suspect], begun: Mapping[str, object], left_s: float) -> list[str]:
+def affordable(open_: Mapping[str, ScenarioTest], begun: Mapping[str, object], left_s: float) -> list[str]:
     """Choose whom the next launch measures: those begun, then the most suspicious, as many as the time can confirm.
 
-    >>> two = {s: Suspect(node_id=s, seconds=10) for s in "ab"}
+    >>> two = {s: ScenarioTest(node_id=s, seconds=10) for s in "ab"}
     >>> affordable(two, {}, left_s=100), affordable(two, {}, left_s=50), affordable(two, {"b": 1}, left_s=30)
     (['a', 'b'], ['a'], ['b'])
     """
@@ -110,7 +104,7 @@ def affordable(open_: Mapping[str, Suspect], begun: Mapping[str, object], left_s
     return []
 
 
-def expected_s(suspects: Mapping[str, Suspect], batch: list[str]) -> float:
+def expected_s(suspects: Mapping[str, ScenarioTest], batch: list[str]) -> float:
     """Return the seconds that a fresh launch should take on a machine as busy as during the run."""
     num_processes = len({suspects[scenario_id].device for scenario_id in batch})
     return num_processes * STARTUP_S + sum(suspects[scenario_id].seconds for scenario_id in batch)
@@ -174,22 +168,11 @@ def corroborated(
     """
     if not any(verdict.verdict is Verdict.REGRESSED for verdict in concluded.values()):
         return dict(concluded)
+    decisive = {s: v for s, v in seen.items() if v.verdict is Verdict.REGRESSED and is_decisive(v)}
     return {
-        scenario_id: seen[scenario_id]
-        if verdict.verdict is Verdict.INCONCLUSIVE and is_named(seen.get(scenario_id))
-        else verdict
+        scenario_id: decisive.get(scenario_id, verdict) if verdict.verdict is Verdict.INCONCLUSIVE else verdict
         for scenario_id, verdict in concluded.items()
     }
-
-
-def is_named(seen: ScenarioVerdict | None) -> bool:
-    """Tell whether fresh launches, be it one, have shown a decisive slowdown."""
-    return seen is not None and seen.verdict is Verdict.REGRESSED and is_decisive(seen)
-
-
-def found_wrong(record: Record) -> list[ScenarioVerdict]:
-    """List the suspects whose answers a fresh launch found wrong: that is certain, whatever others have measured."""
-    return [replace(verdict, why=f"in a fresh launch: {verdict.why}") for verdict in wrong_scenarios(record)]
 
 
 def not_measured(scenario_id: str, records: Iterable[Record]) -> ScenarioVerdict:

@@ -36,14 +36,7 @@ def _moved(change: Change) -> str:
 
 
 def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: float, check_s: float) -> str:
-    """Return the one line that says how the run ended.
-
-    Args:
-        verdicts: counted, the most severe first.
-        num_measured: scenarios.
-        seconds: that the run took.
-        check_s: of them, those in which answers were checked.
-    """
+    """Return the one line that says how the run ended, and how much of its seconds the checks of answers took."""
     counts = tally(verdict.verdict for verdict in verdicts)
     said = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items()) or "no verdict"
     compared = sum(count for verdict, count in counts.items() if verdict not in NOT_COMPARED)

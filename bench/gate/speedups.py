@@ -2,11 +2,10 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.stats import block_log_ratios, percent, pseudo_median
 from bench.harness.arms import PRIMARY, TWIN
 
@@ -15,8 +14,8 @@ LENGTHS = ("seq_len", "num_tokens")  # axes by which a benchmark names how long 
 FUNCTION = "bench_"  # prefix of a scenario's id that says nothing
 
 
-class SummaryKey(NamedTuple):
-    """What a row of the summary stands for; empty where the benchmark has no such axis."""
+class Row(NamedTuple):
+    """What a row stands for; empty where the benchmark has no such axis."""
 
     benchmark: str
     scale: str
@@ -24,55 +23,28 @@ class SummaryKey(NamedTuple):
     length: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Speedup:
-    """How many times better the MoE is than its dense twin: geometric mean over the scenarios of a row."""
-
-    key: SummaryKey
-    num_scenarios: int
-    base: float
-    head: float
-
-    def cells(self) -> tuple[str, ...]:
-        """Return the cells in the order of HEADERS."""
-        change = percent(math.log(self.head / self.base))
-        return (
-            *self.key,
-            str(self.num_scenarios),
-            f"{self.base:.2f}x",
-            f"{self.head:.2f}x",
-            f"{change:+.1f} %",
-        )
-
-
-def speedups(launches: Iterable[PairedLaunch]) -> list[Speedup]:
-    """Compare MoE with dense on base and on head.
+def speedup_rows(launches: Iterable[PairedLaunch]) -> list[tuple[str, ...]]:
+    """Compare MoE with dense on base and on head, a row in the order of measurement; above 1 the MoE is better.
 
     A launch's number is the pseudo-median over blocks of log(dense / MoE) on one side, a scenario's the median over its
-    launches, a row's the mean over its scenarios.
-
-    Args:
-        launches: of both stages; placebos, scenarios without a dense twin and counts of 0 are left out.
-
-    Returns:
-        One entry a row, in the order of measurement. Above 1 the MoE is better.
+    launches, a row's the mean over its scenarios. Placebos, and scenarios without a dense twin or with counts of 0, are
+    left out.
     """
-    by_scenario: dict[tuple[SummaryKey, str], list[tuple[float, float]]] = {}
+    by_scenario: dict[tuple[Row, str], list[tuple[float, float]]] = {}
     for launch in launches:
         if not launch.is_placebo and _has_both(launch):
-            by_scenario.setdefault((key_of(launch), launch.scenario), []).append(_log_speedups(launch))
-    rows: dict[SummaryKey, list[Sequence[float]]] = {}
-    for (key, _), values in by_scenario.items():
-        rows.setdefault(key, []).append([statistics.median(side) for side in zip(*values, strict=True)])
-    return [_speedup(key, scenarios) for key, scenarios in rows.items()]
+            by_scenario.setdefault((_row_of(launch), launch.scenario), []).append(_log_speedups(launch))
+    rows: dict[Row, list[Sequence[float]]] = {}
+    for (row, _), values in by_scenario.items():
+        rows.setdefault(row, []).append([statistics.median(side) for side in zip(*values, strict=True)])
+    return [(*row, *_cells(scenarios)) for row, scenarios in rows.items()]
 
 
-def key_of(launch: PairedLaunch) -> SummaryKey:
-    """Return what a launch's scenario is summed up with."""
-    params: Mapping[str, str] = launch.params
+def _row_of(launch: PairedLaunch) -> Row:
+    params = launch.params
     length = next((params[axis] for axis in LENGTHS if axis in params), "")
     function = launch.scenario.partition("[")[0].removeprefix(FUNCTION)
-    return SummaryKey(function, params.get("scale", ""), params.get("batch_size", ""), length)
+    return Row(function, params.get("scale", ""), params.get("batch_size", ""), length)
 
 
 def _has_both(launch: PairedLaunch) -> bool:
@@ -90,6 +62,6 @@ def _log_speedups(launch: PairedLaunch) -> tuple[float, float]:
     return base, head
 
 
-def _speedup(key: SummaryKey, scenarios: Sequence[Sequence[float]]) -> Speedup:
+def _cells(scenarios: Sequence[Sequence[float]]) -> tuple[str, ...]:
     base, head = (math.exp(statistics.fmean(side)) for side in zip(*scenarios, strict=True))
-    return Speedup(key=key, num_scenarios=len(scenarios), base=base, head=head)
+    return (str(len(scenarios)), f"{base:.2f}x", f"{head:.2f}x", f"{percent(math.log(head / base)):+.1f} %")

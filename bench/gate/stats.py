@@ -34,10 +34,6 @@ class Interval(NamedTuple):
     def text(self, form: str, unit: str = "") -> str:
         """Write the interval as tables do; of one without bounds the estimate alone.
 
-        Args:
-            form: of each number, as `format` takes it.
-            unit: follows the estimate.
-
         >>> Interval(2.0, 1.5, 2.667).text(".2f", "x"), Interval(0.5, -math.inf, math.inf).text("+.1f", " %")
         ('2.00x [1.50, 2.67]', '+0.5 %')
         """
@@ -46,11 +42,7 @@ class Interval(NamedTuple):
 
 
 def block_log_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
-    """Return log(numerator / denominator) of each block.
-
-    Args:
-        numerator: one arm's samples, positive, one a block.
-        denominator: the other arm's, of the same blocks.
+    """Return log(numerator / denominator) of each block, one sample a block.
 
     >>> block_log_ratios([2.0, 3.0], [2.0, 3.0])
     [0.0, 0.0]
@@ -61,9 +53,7 @@ def block_log_ratios(numerator: Sequence[float], denominator: Sequence[float]) -
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """Return the median with an interval from order statistics, which assumes nothing about the distribution.
 
-    Args:
-        values: at least one; below six no interval of 95 % exists and the whole range is returned.
-        confidence: in (0, 1).
+    Below six values no interval of 95 % exists, and the whole range is returned.
 
     Source: the number of values below the median is binomial(n, 1/2); David & Nagaraja, Order Statistics, section 7.1.
 
@@ -77,10 +67,6 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """Return the mean with Student's interval; of a single value it is without bounds.
-
-    Args:
-        values: at least one.
-        confidence: in (0, 1).
 
     >>> mean_interval([1.0])
     Interval(estimate=1.0, low=-inf, high=inf)
@@ -143,10 +129,7 @@ def centre_variance(values: Sequence[float]) -> float:
 
 
 def pooled_variance(groups: Iterable[Sequence[float]]) -> float:
-    """Return the variance within groups, pooled over them by degrees of freedom.
-
-    Args:
-        groups: the launch values of each scenario; groups of one value carry no information.
+    """Return the variance within groups, pooled over them by degrees of freedom; groups of one value carry none.
 
     >>> pooled_variance([[0.0, 2.0], [5.0, 5.0, 5.0], [1.0]])
     0.6666666666666666
@@ -157,13 +140,9 @@ def pooled_variance(groups: Iterable[Sequence[float]]) -> float:
 
 
 def shrunken_sd(values: Sequence[float], pooled: float) -> float:
-    """Return a scenario's launch standard deviation, drawn towards that of all scenarios.
+    """Return a scenario's launch standard deviation, drawn towards the pooled one of all scenarios of its kind.
 
     Eight launches alone estimate a spread only to a factor of two; the pooled variance counts as PRIOR_LAUNCHES more.
-
-    Args:
-        values: the scenario's launch values.
-        pooled: variance pooled over the scenarios of the same kind.
 
     Source: the posterior mean of a variance under a scaled inverse chi-squared prior; Smyth 2004, section 3.
     """

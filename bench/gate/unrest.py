@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from bench.gate.judging import TWO_SIDED_95
-from bench.gate.verdict import Change, Control, ScenarioVerdict
-from bench.harness.arms import ANCHOR
+from bench.gate.verdict import Change, ScenarioVerdict
 
 MIN_SCENARIOS = 12  # fewer tell their own spread no better than the baseline does
 LARGEST = 2.0  # a change that hits every scenario differently must not excuse itself
@@ -19,29 +18,17 @@ NORMAL_MAD = 1.4826  # by which the median absolute deviation of a normal distri
 
 
 def unrest_of(verdicts: Iterable[ScenarioVerdict]) -> dict[str, float]:
-    """Return the factor by which this run's errors exceed the baseline's.
-
-    Args:
-        verdicts: of the first launches of a run.
+    """Return the factor by which the errors of a run's first launches exceed the baseline's.
 
     Returns:
-        From 1 to LARGEST, by `kind_of` of a control; kinds with fewer than MIN_SCENARIOS changes are left out.
+        From 1 to LARGEST, by a control's kind; kinds with fewer than MIN_SCENARIOS changes are left out.
     """
     groups: dict[str, list[Change]] = {}
     for change in (change for verdict in verdicts for change in verdict.changes):
-        if is_timed(change):
-            groups.setdefault(kind_of(change.control), []).append(change)
+        # a count has no error, also where it is set against another arm's
+        if change.control.against is not None and change.interval.high > change.interval.estimate:
+            groups.setdefault(change.control.kind, []).append(change)
     return {kind: _factor(changes) for kind, changes in groups.items() if len(changes) >= MIN_SCENARIOS}
-
-
-def is_timed(change: Change) -> bool:
-    """Tell what is timed from what is counted: a count has no error, also where it is set against another arm's."""
-    return change.control.against is not None and change.interval.high > change.interval.estimate
-
-
-def kind_of(control: Control) -> str:
-    """Name what a control is divided by: the anchor, or an arm that does the same work."""
-    return "anchor" if control.against == ANCHOR else "arm"
 
 
 def _factor(changes: Iterable[Change]) -> float:

@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.gate.stats import (
-    Interval,
-)
+from bench.gate.stats import Interval
+from bench.harness.arms import ANCHOR
 
 
 class Verdict(enum.Enum):
@@ -48,6 +47,11 @@ class Control:
 
     arm: str
     against: str | None
+
+    @property
+    def kind(self) -> str:
+        """Name what the arm is divided by: the anchor, or an arm that does the same work."""
+        return "anchor" if self.against == ANCHOR else "arm"
 
     def __str__(self) -> str:
         """Return the control as reports write it: `moe/dense`."""
@@ -97,11 +101,6 @@ def tally(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
 
 
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
-    """Return the process's exit code for a run's verdicts: the most severe one's.
-
-    Args:
-        verdicts: of all scenarios and of the run itself.
-        strict: whether INCONCLUSIVE counts.
-    """
+    """Return the process's exit code: that of the most severe verdict; INCONCLUSIVE counts only if `strict`."""
     final = worst(verdicts)
     return 0 if final is Verdict.INCONCLUSIVE and not strict else EXIT_CODES[final]

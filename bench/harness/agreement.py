@@ -9,14 +9,7 @@ class WrongAnswer(AssertionError):  # noqa: N818  # named after its verdict, WRO
 
 
 def run_checks(check: Callable[[str], None], arms: Iterable[str]) -> float:
-    """Check each arm's answer once.
-
-    Args:
-        check: compares one arm's answer with the oracle's.
-        arms: names.
-
-    Returns:
-        Seconds that the checks took.
+    """Check each arm's answer once; return the seconds that this took.
 
     Raises:
         WrongAnswer: an arm's answer does not agree.

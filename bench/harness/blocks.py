@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import torch
 
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY, is_peer
-from bench.harness.clock import Clock, Timed, slowed
+from bench.harness.clock import Clock, slowed
 from bench.harness.peaks import make_anchor
 
 R = TypeVar("R")
@@ -43,13 +43,7 @@ class Terms:
 def balanced_orders(arms: Sequence[str], num_blocks: int, rng: random.Random) -> list[list[str]]:
     """Draw the order of the arms for each block, so that every arm stands in every place equally often.
 
-    Args:
-        arms: names of the arms.
-        num_blocks: how many orders are wanted.
-        rng: source of randomness.
-
-    Returns:
-        One permutation of `arms` a block: rotations of a freshly shuffled list, in random order, until they suffice.
+    Rotations of a freshly shuffled list, in random order, until they suffice.
     """
     orders: list[list[str]] = []
     while len(orders) < num_blocks:
@@ -83,9 +77,9 @@ class Blocks(Generic[R]):
     def run(self, arm: str) -> None:
         """Run one arm once, the anchor as often as it takes to last as long, and keep its seconds."""
         call, repeats = self.calls[arm], self.repeats[arm]
-        timed: Timed = self.clock.measure(call if repeats == 1 else lambda: [call() for _ in range(repeats)][-1])
+        timed = self.clock.measure(call if repeats == 1 else lambda: [call() for _ in range(repeats)][-1])
         self.samples[arm].append(timed.seconds / repeats)
-        self.results[arm] = timed.result  # type: ignore[assignment]  # the clock hands back what the call returned
+        self.results[arm] = timed.result
 
     def warm_up(self, budget_s: float) -> float:
         """Pay for allocation, match the anchor's duration to the arms'; return the seconds of a block.
@@ -104,9 +98,11 @@ class Blocks(Generic[R]):
         self.samples = {arm: [] for arm in self.calls}
         return sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
 
-    def draw_orders(self, num_blocks: int) -> None:
-        """Draw the orders of that many blocks."""
+    def plan(self, budget_s: float, min_blocks: int) -> int:
+        """Warm up, and draw the orders of as many blocks as the budget pays for; return how many."""
+        num_blocks = count_blocks(budget_s, self.warm_up(budget_s), min_blocks)
         self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
+        return num_blocks
 
     def before_primary(self) -> None:
         """Begin a block: run the arms that stand before the primary one."""
@@ -133,30 +129,19 @@ class Blocks(Generic[R]):
 def make_calls(call: Callable[[str], R], arms: Iterable[str], anchor: str, terms: Terms) -> dict[str, Callable[[], R]]:
     """Return what a block runs: the call bound to each arm, slowed where the terms say so, and the anchor.
 
-    Args:
-        call: runs one arm once.
-        arms: names of the arms.
-        anchor: name of the anchor's kind.
-        terms: device, dtype and slowdowns.
-
     Raises:
-        UnknownArm: the terms slow an arm that there is not.
+        UnknownArm: the terms slow what is no arm of this scenario, nor a model or peer that another one may have.
         ValueError: the anchor's kind is unknown.
     """
     calls: dict[str, Callable[[], R]] = {arm: functools.partial(call, arm) for arm in arms}
     calls[ANCHOR] = make_anchor(anchor, terms.device, terms.dtype)  # type: ignore[assignment]  # its result is dropped
-    _check_slowdowns(terms.slowdowns, calls)
-    for arm, factor in terms.slowdowns.items():
-        if arm in calls:
-            calls[arm] = slowed(calls[arm], factor, terms.device)  # type: ignore[assignment]  # returns what it does
-    return calls
-
-
-def _check_slowdowns(slowdowns: Iterable[str], arms: Iterable[str]) -> None:
-    """Refuse to slow what is no arm of this scenario, nor a model or a peer that another one of the run may have."""
-    known = [*arms, PRIMARY, *DENSE]
-    if unknown := [arm for arm in slowdowns if arm not in known and not is_peer(arm)]:
+    known = [*calls, PRIMARY, *DENSE]
+    if unknown := [arm for arm in terms.slowdowns if arm not in known and not is_peer(arm)]:
         raise UnknownArm(
-            f"--inject must name arms of the scenario, {', '.join(arms)}, got {', '.join(unknown)}; correct the name, "
+            f"--inject must name arms of the scenario, {', '.join(calls)}, got {', '.join(unknown)}; correct the name, "
             "or select the scenarios that have it"
         )
+    for arm, factor in terms.slowdowns.items():
+        if arm in calls:
+            calls[arm] = slowed(calls[arm], factor, terms.device)
+    return calls

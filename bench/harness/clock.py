@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import torch
 
@@ -19,27 +19,11 @@ SCHEDSTAT_BYTES = 96  # three decimal numbers of 64 bits and their spaces
 THROTTLE_REASONS = 0x08 | 0x20 | 0x40 | 0x80
 
 
-class Timed(NamedTuple):
+class Timed(NamedTuple, Generic[T]):
     """What a call returned and how long it took, in seconds."""
 
     seconds: float
-    result: object
-
-
-class Clock(Protocol):
-    """Measure calls, and say whether the device was throttled since it was last asked."""
-
-    def measure(self, call: Callable[[], object]) -> Timed:
-        """Run `call` once from an idle device until its last kernel has ended."""
-        ...
-
-    def throttled(self) -> bool:
-        """Tell whether the device reports a throttle reason now."""
-        ...
-
-    def sees_throttling(self) -> bool:
-        """Tell whether throttling could be seen at all: the record says so."""
-        ...
+    result: T
 
 
 class HostClock:
@@ -51,9 +35,10 @@ class HostClock:
     """
 
     def __init__(self) -> None:
-        self._schedstat = _open_schedstat()
+        path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")  # this thread's; None off Linux
+        self._schedstat = os.open(path, os.O_RDONLY) if path.exists() else None
 
-    def measure(self, call: Callable[[], object]) -> Timed:
+    def measure(self, call: Callable[[], T]) -> Timed[T]:
         """Run `call` once between two readings of the monotonic performance counter."""
         start = time.perf_counter()
         waited = self._waited_s()  # inside the wall's readings: no wait is taken off that they did not count
@@ -71,9 +56,7 @@ class HostClock:
         """Return False: an operating system does not say for whom it slows a CPU down."""
         return False
 
-    def sees_throttling(self) -> bool:
-        """Return False, for the same reason."""
-        return False
+    sees_throttling = throttled
 
 
 class CudaClock:
@@ -86,7 +69,7 @@ class CudaClock:
         self.device = device
         self._nvml = _nvml_handle(device)
 
-    def measure(self, call: Callable[[], object]) -> Timed:
+    def measure(self, call: Callable[[], T]) -> Timed[T]:
         """Run `call` once and wait for the device."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         with torch.cuda.device(self.device):
@@ -110,21 +93,21 @@ class CudaClock:
         return self._nvml is not None
 
 
+Clock: TypeAlias = HostClock | CudaClock
+
+
 def make_clock(device: torch.device) -> Clock:
     """Return the clock that times calls on `device`."""
     return CudaClock(device) if device.type == "cuda" else HostClock()
 
 
-def slowed(call: Callable[[], object], factor: float, device: torch.device) -> Callable[[], object]:
+def slowed(call: Callable[[], T], factor: float, device: torch.device) -> Callable[[], T]:
     """Make `call` take `factor` times as long, by waiting on the host after it: a rehearsal of a regression.
 
-    Args:
-        call: what is measured.
-        factor: at least 1.0; 1.3 is 30 % slower.
-        device: waited for first, so that the wait adds to the device's time instead of hiding behind it.
+    The device is waited for first, so that the wait adds to its time instead of hiding behind it.
     """
 
-    def slow_call() -> object:
+    def slow_call() -> T:
         start = time.perf_counter()
         result = call()
         if device.type == "cuda":
@@ -135,12 +118,6 @@ def slowed(call: Callable[[], object], factor: float, device: torch.device) -> C
         return result
 
     return slow_call
-
-
-def _open_schedstat() -> int | None:
-    """Open this thread's scheduler statistics: time on a core, time in the run queue, time slices; None off Linux."""
-    path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-    return os.open(path, os.O_RDONLY) if path.exists() else None
 
 
 def _nvml_handle(device: torch.device) -> object | None:

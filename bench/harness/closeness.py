@@ -44,14 +44,7 @@ def bound_of(dtype: torch.dtype, num_layers: int = 1) -> float:
 
 
 def check_rows(found_TD: torch.Tensor, expected_TD: torch.Tensor, *, bound: float, what: str, place: Place) -> None:
-    """Check that every row is as expected.
-
-    Args:
-        found_TD: Measured rows.
-        expected_TD: The oracle's.
-        bound: The largest relative error, as `bound_of` says.
-        what: Names what is compared.
-        place: Names a row.
+    """Check that every row is the oracle's within a relative error, as `bound_of` says.
 
     Raises:
         WrongAnswer: A row is further off, or not finite; names the worst.
@@ -80,12 +73,7 @@ def relative_errors(found_TD: torch.Tensor, expected_TD: torch.Tensor) -> torch.
 def check_choices(found: Scores, expected: Scores, *, bound: float, what: str, place: Place) -> torch.Tensor:
     """Check that every row chooses the oracle's K candidates, or others where its scores leave that open.
 
-    Args:
-        found: Measured scores and choices.
-        expected: The oracle's.
-        bound: As `bound_of` says; scores must be as close as a tie.
-        what: Names what chooses.
-        place: Names a row.
+    Scores must be as close as a tie within the bound, as `bound_of` says.
 
     Returns:
         True where the choice differs, bool, (T,).
@@ -129,13 +117,7 @@ def leads(scores: Scores, others_TK: torch.Tensor) -> torch.Tensor:
 
 
 def check_choice(token: int, expected_V: torch.Tensor, *, bound: float, place: str) -> None:
-    """Check one greedy choice: the oracle's token, or one as good but for rounding.
-
-    Args:
-        token: What was chosen.
-        expected_V: The oracle's logits.
-        bound: As `bound_of` says.
-        place: Names the position.
+    """Check one greedy choice against the oracle's logits: the best token, or one as good but for rounding.
 
     Raises:
         WrongAnswer: The oracle's token leads by more.

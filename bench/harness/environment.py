@@ -1,5 +1,6 @@
 """The fingerprint of machine and software: are two records comparable, and which kind of machine is this?"""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -14,34 +15,14 @@ import torch
 from bench.harness.wording import counted
 
 # Widest first: what a virtual machine calls "Intel(R) Xeon(R) Processor" may be any of several generations.
-INSTRUCTION_SETS = (
-    "amx_tile",
-    "avx512_bf16",
-    "avx512_vnni",
-    "avx512f",
-    "avx2",
-    "avx",
-    "sve2",
-    "sve",
-    "asimd",
-)
+INSTRUCTION_SETS = ("amx_tile", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "avx", "sve2", "sve", "asimd")
 CPUINFO_PATH = Path("/proc/cpuinfo")
 # They decide how threads of a matmul wait and where they run; the pinned thread count has its own field.
 THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OMP_PROC_BIND",
-    "OMP_PLACES",
-    "OMP_WAIT_POLICY",
-    "OMP_DYNAMIC",
-    "GOMP_CPU_AFFINITY",
-    "GOMP_SPINCOUNT",
-    "KMP_AFFINITY",
-    "KMP_BLOCKTIME",
-    "MKL_NUM_THREADS",
-    "MKL_DYNAMIC",
+    *("OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "OMP_DYNAMIC"),
+    *("GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT", "KMP_AFFINITY", "KMP_BLOCKTIME", "MKL_NUM_THREADS", "MKL_DYNAMIC"),
 )
-PACKAGES = ("torch", "transformers", "numpy")
-OPTIONAL_PACKAGES = ("triton",)  # not every platform has it
+PACKAGES = ("torch", "transformers", "numpy", "triton")  # not every platform has the last
 SOFTWARE = {  # by device: what a line names of the versions, as it names it
     "cpu": {"transformers": "transformers", "torch": "torch", "python": "Python"},
     "cuda": {"transformers": "transformers", "torch": "torch", "triton": "triton", "python": "Python"},
@@ -51,15 +32,12 @@ UNKNOWN = "unknown"
 
 
 def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
-    """Describe everything about machine and software that can change a time.
+    """Describe as JSON values everything about machine and software that can change a time.
 
     Args:
         device: "cpu", "cuda" or "cuda:N".
         dtype: of the models, as in "float32".
         num_threads: the pinned number of threads of a CPU operation.
-
-    Returns:
-        JSON values. Two runs of one installation on one machine give equal fingerprints.
 
     Raises:
         ValueError: if the kind of device is unknown.
@@ -75,7 +53,8 @@ def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
         "cpu_model": cpu_model(),
         "cpu_count": _cpu_count(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "memory_gib": _memory_gib(),
+        # whole ones: what the kernel keeps for itself varies from boot to boot
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "os": f"{platform.system()} {platform.release()}",
         "arch": platform.machine(),
         **versions(),
@@ -84,21 +63,16 @@ def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that can change a time."""
-    optional = {package: _version(package) for package in OPTIONAL_PACKAGES}
-    return {
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in PACKAGES},
-        **{package: found for package, found in optional.items() if found},
-    }
+    """Return the versions of Python and of the installed packages that can change a time."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
 
 
 def software(found: Mapping[str, Any], device: str) -> str:
-    """Name the software that ran in a line.
-
-    Args:
-        found: versions by name, as `versions` returns them and a fingerprint holds them.
-        device: "cpu" or "cuda", whose kernels are Triton's.
+    """Name the software that ran in a line, from `versions` or a fingerprint; a "cuda" device's kernels are Triton's.
 
     >>> software({"python": "3.11.7", "torch": "2.13.0", "transformers": "5.24.0", "triton": "3.9.0"}, "cpu")
     'transformers 5.24.0, torch 2.13.0, Python 3.11.7'
@@ -107,30 +81,14 @@ def software(found: Mapping[str, Any], device: str) -> str:
 
 
 def kind_key(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a fingerprint that must be equal for MoE/dense ratios to be comparable.
-
-    Returns:
-        Device kind, model and count, dtype, threads and torch's minor version.
-    """
-    return {
-        "device": fingerprint["device"],
-        "device_model": fingerprint["device_model"],
-        "device_count": fingerprint["device_count"],
-        "dtype": fingerprint["dtype"],
-        "num_threads": fingerprint["num_threads"],
-        "torch": ".".join(re.split(r"[.+]", fingerprint["torch"])[:2]),
-    }
+    """Return the part of a fingerprint that must be equal for MoE/dense ratios to be comparable."""
+    fields = ("device", "device_model", "device_count", "dtype", "num_threads")
+    minor = ".".join(re.split(r"[.+]", fingerprint["torch"])[:2])
+    return {**{field: fingerprint[field] for field in fields}, "torch": minor}
 
 
 def kind_slug(kind: Mapping[str, Any]) -> str:
-    """Return a file name's stem for a kind of machine.
-
-    Args:
-        kind: what `kind_key` returns.
-
-    Returns:
-        Lower-case words joined by hyphens, as in "cuda-nvidia-h200-1x-bfloat16-t1-torch2.13".
-    """
+    """Return a file name's stem for a kind of machine, as in "cuda-nvidia-h200-1x-bfloat16-t1-torch2.13"."""
     model = re.sub(r"\((r|tm|c)\)", " ", str(kind["device_model"]).lower())
     words = re.findall(r"[a-z0-9]+", model)
     count = f"{kind['device_count']}{'c' if kind['device'] == 'cpu' else 'x'}"
@@ -148,11 +106,7 @@ def describe(kind: Mapping[str, Any]) -> str:
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """Name the fields in which two fingerprints or kinds differ.
-
-    Returns:
-        One line a field, as in "torch: 2.12.0 / 2.13.0", in the fields' order; empty if they are equal.
-    """
+    """Name the fields in which two fingerprints or kinds differ, each as in "torch: 2.12.0 / 2.13.0"."""
     absent = object()
     fields = [*a, *(field for field in b if field not in a)]
     return [
@@ -174,16 +128,14 @@ def cpu_model() -> str:
 
 
 def parse_cpu_model(cpuinfo: str) -> str:
-    """Name the CPU that a Linux kernel describes.
-
-    Args:
-        cpuinfo: text of /proc/cpuinfo.
+    """Name the CPU that the text of a Linux kernel's /proc/cpuinfo describes; empty if it names none.
 
     Returns:
         Brand, family-model-stepping (x86) or implementer-part-variant (Arm) and the widest instruction set, as in
-        "Intel(R) Xeon(R) Processor 6-143-8 amx_tile"; empty if the text names no CPU.
+        "Intel(R) Xeon(R) Processor 6-143-8 amx_tile".
     """
-    fields = {key.strip(): value.strip() for key, _, value in _colon_lines(cpuinfo)}
+    lines = cpuinfo.strip().partition("\n\n")[0].splitlines()  # of the first processor
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     brand = fields.get("model name") or fields.get("Hardware", "")
     x86 = [fields.get(key, "") for key in ("cpu family", "model", "stepping")]
     arm = [fields.get(key, "") for key in ("CPU implementer", "CPU part", "CPU variant")]
@@ -193,30 +145,9 @@ def parse_cpu_model(cpuinfo: str) -> str:
     return " ".join(word for word in (brand, numbers, widest) if word)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _colon_lines(text: str) -> list[tuple[str, str, str]]:
-    """Split the lines of the first block, one processor's."""
-    return [line.partition(":") for line in text.strip().partition("\n\n")[0].splitlines()]
-
-
 def _cpu_count() -> int:
     """Count the CPUs that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _memory_gib() -> int:
-    """Return the machine's memory in whole GiB: what the kernel keeps for itself varies from boot to boot."""
-    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
-
-
-def _describe_cpu(_device: str) -> dict[str, Any]:
-    return {"device_model": cpu_model(), "device_count": _cpu_count()}
 
 
 def _describe_cuda(device: str) -> dict[str, Any]:
@@ -242,4 +173,7 @@ def _gpu_driver() -> str:
     return answer.stdout.partition("\n")[0].strip() or UNKNOWN
 
 
-DEVICES: dict[str, Callable[[str], dict[str, Any]]] = {"cpu": _describe_cpu, "cuda": _describe_cuda}
+DEVICES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "cpu": lambda _device: {"device_model": cpu_model(), "device_count": _cpu_count()},
+    "cuda": _describe_cuda,
+}

@@ -10,10 +10,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import UnknownArm
+from bench.harness.hooks import MeasuredSetup
 from bench.harness.options import Options
 from bench.harness.paired import Paired
 from bench.harness.record import CorruptRecord, load
-from bench.harness.run import Finished, Launched, Measured, Run
+from bench.harness.run import Finished, Launched, Measured, Run, ScenarioTest
 
 BENCH_FOLDER = "bench"
 XDIST = "PYTEST_XDIST"  # prefix of the variables by which pytest-benchmark knows a worker and measures nothing in it
@@ -53,17 +54,10 @@ class Measuring:
     def pytest_runtestloop(self) -> Generator[None, Any, None]:
         """Pin the device and measure its peaks before the first scenario."""
         if self.selected and not self.config.option.collectonly:
-            self._start()
+            setup, selected = setup_of(self.config), [scenario_of(node_id) for node_id in self.selected]
+            self.run = Run(self.config, self.options, setup, selected, self.launched, left_out=self.left_out)
+            self.run.filtered = len(self.selected) < len(self.collected) or names_scenarios(self.config)
         yield
-
-    def _start(self) -> None:
-        try:
-            setup = self.config.hook.pytest_measured_setup(config=self.config)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from error
-        selected = [scenario_of(node_id) for node_id in self.selected]
-        self.run = Run(self.config, self.options, setup, selected, self.launched, left_out=self.left_out)
-        self.run.filtered = len(self.selected) < len(self.collected) or names_scenarios(self.config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
@@ -75,8 +69,7 @@ class Measuring:
         """Keep a scenario once its own assertions have passed; note one that failed, is wrong or does not fit."""
         if call.excinfo and call.excinfo.errisinstance(UnknownArm):
             self.refuse(str(call.excinfo.value))
-        outcome = yield
-        report: pytest.TestReport = outcome.get_result()
+        report: pytest.TestReport = (yield).get_result()
         if self.run is None or not is_scenario(item):
             return
         if report.failed and call.excinfo and call.excinfo.errisinstance(WrongAnswer):
@@ -87,25 +80,15 @@ class Measuring:
         elif report.skipped:
             self.run.not_fitting.append({"scenario": item.name, **dict(item.user_properties)})
         elif call.when == "call":
-            self._keep(self.run, item, call.stop - self.scenario_started)
+            paired: Paired = item.funcargs["paired"]  # type: ignore[attr-defined]  # pytest.Function has it
+            if paired.measurement:
+                test = ScenarioTest(item.nodeid, call.stop - self.scenario_started)
+                params = item.callspec.params if hasattr(item, "callspec") else {}
+                self.run.add(Measured(test, paired.benchmark, paired.measurement), params)
 
     def refuse(self, why: str) -> None:
         """End the run over an option that makes no sense, which every other scenario would say too."""
         pytest.exit(why, returncode=pytest.ExitCode.USAGE_ERROR)
-
-    def _keep(self, run: Run, item: pytest.Item, seconds: float) -> None:
-        paired: Paired = item.funcargs["paired"]  # type: ignore[attr-defined]  # pytest.Function has it
-        if paired.measurement:
-            params = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-            run.add(
-                Measured(
-                    node_id=item.nodeid,
-                    params=params,
-                    benchmark=paired.benchmark,
-                    measurement=paired.measurement,
-                    seconds=seconds,
-                )
-            )
 
     def paired(self, benchmark: BenchmarkFixture) -> Paired:
         """Return what a scenario measures with."""
@@ -120,6 +103,19 @@ class Measuring:
     def finish(self) -> Finished | None:
         """Return what was measured; nothing where no scenario was selected."""
         return self.run.finish() if self.run else None
+
+
+def setup_of(config: pytest.Config) -> MeasuredSetup:
+    """Ask the project what is measured.
+
+    Raises:
+        pytest.UsageError: if an option makes no sense.
+    """
+    try:
+        setup: MeasuredSetup = config.hook.pytest_measured_setup(config=config)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+    return setup
 
 
 def known_scenarios(paths: Iterable[Path]) -> set[str]:
@@ -157,9 +153,5 @@ def names_scenarios(config: pytest.Config) -> bool:
 def holds_scenarios(config: pytest.Config) -> bool:
     """Tell whether a path on the command line is in, or holds, the folder of scenarios."""
     folder = config.rootpath / BENCH_FOLDER
-    paths = [_path(config, arg) for arg in config.args]
+    paths = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
     return any(path.is_relative_to(folder) or folder.is_relative_to(path) for path in paths)
-
-
-def _path(config: pytest.Config, arg: str) -> Path:
-    return (config.invocation_params.dir / arg.partition("::")[0]).resolve()

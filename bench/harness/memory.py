@@ -9,12 +9,7 @@ MEMORY_EVENT = "[memory]"  # the name under which kineto lists every allocation 
 
 
 def peak_new_bytes(call: Callable[[], object], device: torch.device) -> int:
-    """Return the most bytes that `call` holds at one time on `device`, beyond what was allocated before it.
-
-    Args:
-        call: what is measured; its result is counted.
-        device: whose memory.
-    """
+    """Return the most bytes that `call`, its result included, holds at one time beyond what was allocated before."""
     return _PEAKS[device.type](call, device)
 
 

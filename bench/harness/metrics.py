@@ -24,29 +24,24 @@ def _scaled(scales: tuple[tuple[float, float, str], ...]) -> Callable[[float], s
     return show
 
 
-def _per_second(unit: str) -> Callable[[float], str]:
+def _unscaled(unit: str) -> Callable[[float], str]:
     return lambda value: f"{_three_digits(value)} {unit}"
 
 
 DISPLAYS: dict[str, Callable[[float], str]] = {
     "s": _scaled(SECOND_SCALES),
     "byte": _scaled(BYTE_SCALES),
-    "tok/s": _per_second("tok/s"),
-    "req/s": _per_second("req/s"),
-    "image/s": _per_second("images/s"),
-    "J/tok": lambda value: f"{_three_digits(value)} J/tok",
+    "tok/s": _unscaled("tok/s"),
+    "req/s": _unscaled("req/s"),
+    "image/s": _unscaled("images/s"),
+    "J/tok": _unscaled("J/tok"),
     "1": lambda value: f"{100 * value:.1f} %",
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Metric:
-    """One quantity: what it is called, in which unit it is kept and which direction is better.
-
-    Example:
-        >>> METRICS["tpot_s"].display(0.01234)
-        '12.3 ms'
-    """
+    """One quantity: what it is called, in which unit it is kept and which direction is better."""
 
     name: str
     unit: str  # a key of DISPLAYS; values are always kept in this unit
@@ -60,135 +55,48 @@ class Metric:
         return 1.0 if self.better == "lower" else -1.0
 
     def display(self, value: float) -> str:
-        """Format a value for a report.
+        """Format a value, given in `unit`, with three significant digits in the scale that people use (ms, GiB, %).
 
-        Args:
-            value: in `unit`.
-
-        Returns:
-            Three significant digits in the scale that people use (ms, GiB, %).
+        >>> METRICS["tpot_s"].display(0.01234)
+        '12.3 ms'
         """
         return DISPLAYS[self.unit](value)
 
 
-def _table(*metrics: Metric) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
-
-
-METRICS = _table(
-    Metric(
-        name="ttft_s",
-        unit="s",
-        better="lower",
-        label="time to first token",
-        formula="from the request's arrival to its first output token: vision encoding and prefill",
-    ),
-    Metric(
-        name="tpot_s",
-        unit="s",
-        better="lower",
-        label="time per output token",
-        formula="(e2e_s - ttft_s) / (output tokens - 1); undefined for one output token",
-    ),
-    Metric(
-        name="itl_s",
-        unit="s",
-        better="lower",
-        label="inter-token latency",
-        formula="each single gap between two successive output tokens",
-    ),
-    Metric(
-        name="e2e_s",
-        unit="s",
-        better="lower",
-        label="end-to-end latency",
-        formula="from the request's arrival to its last output token",
-    ),
-    Metric(
-        name="latency_s",
-        unit="s",
-        better="lower",
-        label="latency",
-        formula="one call of one part: the vision tower and projector, or one expert layer, on one batch",
-    ),
-    Metric(
-        name="output_tok_per_s",
-        unit="tok/s",
-        better="higher",
-        label="output throughput",
-        formula="output tokens of all requests / duration",
-    ),
-    Metric(
-        name="prefill_tok_per_s",
-        unit="tok/s",
-        better="higher",
-        label="prefill throughput",
-        formula="(text + image) prompt tokens of all requests / time to first token of the batch",
-    ),
-    Metric(
-        name="total_tok_per_s",
-        unit="tok/s",
-        better="higher",
-        label="total throughput",
-        formula="(prompt tokens with image tokens + output tokens) of all requests / duration",
-    ),
-    Metric(
-        name="total_text_tok_per_s",
-        unit="tok/s",
-        better="higher",
-        label="total text throughput",
-        formula="(prompt tokens without image tokens + output tokens) of all requests / duration",
-    ),
-    Metric(
-        name="req_per_s",
-        unit="req/s",
-        better="higher",
-        label="request throughput",
-        formula="completed requests / duration",
-    ),
-    Metric(
-        name="images_per_s",
-        unit="image/s",
-        better="higher",
-        label="image throughput",
-        formula="encoded images / duration",
-    ),
-    Metric(
-        name="joule_per_output_tok",
-        unit="J/tok",
-        better="lower",
-        label="energy per output token",
-        formula="energy the device drew during the requests / output tokens",
-    ),
-    Metric(
-        name="peak_bytes",
-        unit="byte",
-        better="lower",
-        label="peak memory",
-        formula="largest number of bytes allocated on the device at one time, weights included",
-    ),
-    Metric(
-        name="mfu",
-        unit="1",
-        better="higher",
-        label="MFU",
-        formula="(analytic FLOPs / seconds) / matmul peak in FLOP/s measured in the same run",
-    ),
-    Metric(
-        name="mbu",
-        unit="1",
-        better="higher",
-        label="MBU",
-        formula="(analytic bytes / seconds) / copy peak in bytes/s measured in the same run",
-    ),
-    Metric(
-        name="accuracy",
-        unit="1",
-        better="higher",
-        label="accuracy",
-        formula="mean score of the answers under the task's official rule",
-    ),
-)
+METRICS = {metric.name: metric for metric in (
+    Metric("ttft_s", "s", "lower", "time to first token",
+           "from the request's arrival to its first output token: vision encoding and prefill"),
+    Metric("tpot_s", "s", "lower", "time per output token",
+           "(e2e_s - ttft_s) / (output tokens - 1); undefined for one output token"),
+    Metric("itl_s", "s", "lower", "inter-token latency",
+           "each single gap between two successive output tokens"),
+    Metric("e2e_s", "s", "lower", "end-to-end latency",
+           "from the request's arrival to its last output token"),
+    Metric("latency_s", "s", "lower", "latency",
+           "one call of one part: the vision tower and projector, or one expert layer, on one batch"),
+    Metric("output_tok_per_s", "tok/s", "higher", "output throughput",
+           "output tokens of all requests / duration"),
+    Metric("prefill_tok_per_s", "tok/s", "higher", "prefill throughput",
+           "(text + image) prompt tokens of all requests / time to first token of the batch"),
+    Metric("total_tok_per_s", "tok/s", "higher", "total throughput",
+           "(prompt tokens with image tokens + output tokens) of all requests / duration"),
+    Metric("total_text_tok_per_s", "tok/s", "higher", "total text throughput",
+           "(prompt tokens without image tokens + output tokens) of all requests / duration"),
+    Metric("req_per_s", "req/s", "higher", "request throughput",
+           "completed requests / duration"),
+    Metric("images_per_s", "image/s", "higher", "image throughput",
+           "encoded images / duration"),
+    Metric("joule_per_output_tok", "J/tok", "lower", "energy per output token",
+           "energy the device drew during the requests / output tokens"),
+    Metric("peak_bytes", "byte", "lower", "peak memory",
+           "largest number of bytes allocated on the device at one time, weights included"),
+    Metric("mfu", "1", "higher", "MFU",
+           "(analytic FLOPs / seconds) / matmul peak in FLOP/s measured in the same run"),
+    Metric("mbu", "1", "higher", "MBU",
+           "(analytic bytes / seconds) / copy peak in bytes/s measured in the same run"),
+    Metric("accuracy", "1", "higher", "accuracy",
+           "mean score of the answers under the task's official rule"),
+)}  # fmt: skip
 
 
 def metric(name: str) -> Metric:

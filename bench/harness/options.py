@@ -15,7 +15,7 @@ DEFAULT_TIME_BUDGET_S = 285.0  # `pytest bench` promises five minutes
 DEFAULT_SCENARIO_BUDGET_S = 0.4  # a median over tens of blocks at the default sizes; launches differ by more than that
 ON_DEVICE = "--measured-on"  # gives a process one of the devices that workers can have
 
-COMPARING: Mapping[str, Mapping[str, Any]] = {
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--compare": {
         "choices": ("auto", "require", "off"),
         "default": "auto",
@@ -36,8 +36,6 @@ COMPARING: Mapping[str, Mapping[str, Any]] = {
         "help": "leave out what this record holds, to go on with what an interrupted run has left; repeatable",
     },
     "--strict-verdicts": {"action": "store_true", "help": "an INCONCLUSIVE verdict fails the run (exit 11)"},
-}
-MEASURING: Mapping[str, Mapping[str, Any]] = {
     "--time-budget": {
         "type": seconds,
         "default": DEFAULT_TIME_BUDGET_S,
@@ -63,8 +61,7 @@ MEASURING: Mapping[str, Mapping[str, Any]] = {
         "metavar": "ARM=FACTOR,...",
         "help": "rehearse a regression: make an arm slower, for instance moe=1.3; such a record is never promoted",
     },
-}
-STARTING: Mapping[str, Mapping[str, Any]] = {  # fresh processes and `ab`'s workers; nobody types them
+    # of fresh processes and `ab`'s workers; nobody types them
     ON_DEVICE: {"default": "", "help": argparse.SUPPRESS},  # one of pytest_measured_devices
     "--ab-worker": {"type": int, "help": argparse.SUPPRESS},  # file descriptor of the channel
     "--ab-package": {"default": "", "help": argparse.SUPPRESS},  # the package that the sides differ in
@@ -91,7 +88,7 @@ class Options:
 def add_options(parser: pytest.Parser) -> None:
     """Register the options with pytest."""
     group = parser.getgroup("moevlm harness", "measure, compare and judge")
-    for name, about in {**COMPARING, **MEASURING, **STARTING}.items():
+    for name, about in OPTIONS.items():
         group.addoption(name, **about)
 
 

@@ -7,14 +7,14 @@ each on our clock.
 import gc
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import run_checks
 from bench.harness.arms import ANCHOR, PRIMARY
-from bench.harness.blocks import Blocks, Terms, count_blocks, make_calls
+from bench.harness.blocks import Blocks, Terms, make_calls
 from bench.harness.clock import Clock
 from bench.harness.metrics import Metric
 from bench.harness.peaks import Cost
@@ -27,12 +27,12 @@ class Measurement:
     """The samples of one scenario in one launch, and what they mean."""
 
     metric: Metric
-    num_units: int
-    anchor: str
+    num_units: int = 1
+    anchor: str = ""
     samples: Mapping[str, Sequence[float]]  # by arm; index = block; in the metric's unit, per unit
-    voided: int  # blocks dropped because the device was throttled
-    rates: Mapping[str, float]  # metric name -> quantity per unit: divided by the median sample it is a throughput
-    costs: Mapping[str, Cost]  # by arm, per unit
+    voided: int = 0  # blocks dropped because the device was throttled
+    rates: Mapping[str, float] = field(default_factory=dict)  # throughput metric -> quantity per unit
+    costs: Mapping[str, Cost] = field(default_factory=dict)  # by arm, per unit
     hashes: Mapping[str, str]
     facts: Mapping[str, float]
     check_s: float = 0.0  # that the checks of the arms' answers took
@@ -84,11 +84,15 @@ class Paired:
         """
         arms = list(arms)
         check_s = run_checks(check, arms)
-        if not self.benchmark.enabled:
+        if not self.is_timing:
             return {arm: call(arm) for arm in arms}
-        calls = make_calls(call, arms, anchor, self.terms)
-        blocks = Blocks(calls, self.clock, random.Random(self.terms.seed))
-        self._run(blocks)
+        blocks = Blocks(make_calls(call, arms, anchor, self.terms), self.clock, random.Random(self.terms.seed))
+        gc.collect()
+        gc.disable()
+        try:
+            self._run(blocks, metric, num_units, hashes or {})
+        finally:
+            gc.enable()
         self.measurement = Measurement(
             metric=metric,
             num_units=num_units,
@@ -105,23 +109,6 @@ class Paired:
             check_s=check_s,
         )
         return blocks.returned()
-
-    def _run(self, blocks: Blocks[R]) -> None:
-        """Let pytest-benchmark drive the blocks, with the garbage collector still."""
-        gc.collect()
-        gc.disable()
-        try:
-            block_s = blocks.warm_up(self.terms.budget_s)
-            num_blocks = count_blocks(self.terms.budget_s, block_s, self.terms.min_blocks)
-            blocks.draw_orders(num_blocks)
-            self.benchmark.pedantic(
-                lambda: blocks.run(PRIMARY),
-                setup=blocks.before_primary,
-                teardown=blocks.after_primary,
-                rounds=num_blocks,
-            )
-        finally:
-            gc.enable()
 
     def observe(
         self,
@@ -144,19 +131,26 @@ class Paired:
         Returns:
             The values by arm.
         """
-        values = {arm: value_of(arm) for arm in arms if arm != PRIMARY}
-        values[PRIMARY] = self.benchmark.pedantic(value_of, args=(PRIMARY,))
-        if not self.benchmark.enabled:
-            return values
-        self.measurement = Measurement(
-            metric=metric,
-            num_units=1,
-            anchor="",
-            samples={arm: [value] for arm, value in values.items()},
-            voided=0,
-            rates={},
-            costs={},
-            hashes=hashes or {},
-            facts=facts or {},
-        )
+        values = self._count(value_of, arms, metric, hashes or {})
+        if self.is_timing:
+            samples = {arm: [value] for arm, value in values.items()}
+            self.measurement = Measurement(metric=metric, samples=samples, hashes=hashes or {}, facts=facts or {})
         return values
+
+    @property
+    def is_timing(self) -> bool:
+        """Tell whether pytest-benchmark measures; under --benchmark-disable each arm runs once."""
+        return bool(self.benchmark.enabled)
+
+    def _run(self, blocks: Blocks[R], _metric: Metric, _num_units: int, _hashes: Mapping[str, str]) -> None:
+        """Let pytest-benchmark drive the blocks."""
+        rounds = blocks.plan(self.terms.budget_s, self.terms.min_blocks)
+        self.benchmark.pedantic(
+            lambda: blocks.run(PRIMARY), setup=blocks.before_primary, teardown=blocks.after_primary, rounds=rounds
+        )
+
+    def _count(
+        self, value_of: Callable[[str], float], arms: Iterable[str], _metric: Metric, _hashes: Mapping[str, str]
+    ) -> dict[str, float]:
+        values = {arm: value_of(arm) for arm in arms if arm != PRIMARY}
+        return {**values, PRIMARY: self.benchmark.pedantic(value_of, args=(PRIMARY,))}

@@ -15,18 +15,13 @@ import torch
 from bench.harness.clock import Clock
 
 PEAK_ROUNDS = 12  # rounds of each peak; on a shared machine some of them run undisturbed
-MATMUL_SIZE = {
-    "cpu": 1024,
-    "cuda": 8192,
-}  # rows of the square matrices: large enough to reach the plateau, milliseconds long
+MATMUL_SIZE = {"cpu": 1024, "cuda": 8192}  # rows of the square matrices: enough to reach the plateau, in milliseconds
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}  # per buffer: beyond the last-level cache of most machines
 ANCHOR_SIZE = {"cpu": 256, "cuda": 1024}  # rows of the anchors' matrices: a fraction of a millisecond to a few
 DISPATCH_OPS = 200  # small operations of the dispatch anchor: about half a millisecond of Python and dispatcher
 
-
-Cost = Mapping[
-    str, Any
-]  # {"flops", "bytes"} of one unit, and {"parts": [[flops, bytes], ...]} where they are known apart
+# {"flops", "bytes"} of one unit, and {"parts": [[flops, bytes], ...]} where they are known apart
+Cost = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +38,8 @@ def floor_s(cost: Cost | None, peaks: Mapping[str, float]) -> float | None:
     Parts run one after another, so the sum exceeds what the work as a whole would give. Work whose parts are not known
     apart counts as one, which is a floor too, a lower one.
 
-    Args:
-        cost: FLOPs and bytes of the work and of its parts.
-        peaks: Those of `Peaks`, by name.
-
     Returns:
-        Seconds, or None where cost or peaks are not known.
+        Seconds, or None where the cost, or a peak of `Peaks` by its name, is not known.
 
     >>> floor_s({"flops": 9, "bytes": 5, "parts": [[8, 1], [1, 4]]}, {"matmul_flop_per_s": 4, "copy_byte_per_s": 1})
     6.0
@@ -62,15 +53,9 @@ def floor_s(cost: Cost | None, peaks: Mapping[str, float]) -> float | None:
 
 
 def measure_peaks(clock: Clock, device: torch.device, dtype: torch.dtype) -> Peaks:
-    """Measure the matmul and copy ceilings.
+    """Measure FLOP/s of a square product, and bytes/s (read plus written) of a copy.
 
-    Args:
-        clock: the device's clock.
-        device: where to measure.
-        dtype: of the matrices; data are random, zeros run faster than real values.
-
-    Returns:
-        FLOP/s of a square product, and bytes/s (read plus written) of a copy.
+    Data are random: zeros run faster than real values.
     """
     size = MATMUL_SIZE[device.type]
     matrix = torch.randn(size, size, device=device).to(dtype)
@@ -130,18 +115,13 @@ ANCHORS: dict[str, Callable[[torch.device, torch.dtype], Callable[[], object]]] 
 }
 
 
+@cache
 def make_anchor(name: str, device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
-    """Return the anchor's work, ready to run.
+    """Return the anchor's work, ready to run; built once, for drawing its matrices takes longer than many a scenario.
 
     Raises:
         ValueError: if the name is unknown.
     """
     if name not in ANCHORS:
         raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {name!r}; choose one of them")
-    return _built_anchor(name, device, dtype)
-
-
-@cache
-def _built_anchor(name: str, device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
-    """Build an anchor once a run: drawing its matrices takes longer than many a scenario."""
     return ANCHORS[name](device, dtype)

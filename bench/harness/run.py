@@ -23,17 +23,6 @@ from bench.harness.peaks import Peaks, measure_peaks
 from bench.harness.record import KEY, SCHEMA_VERSION, Record, RecordWriteError, arm_entry, seal, write
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """A finished scenario: where it came from and what was measured."""
-
-    node_id: str
-    params: Mapping[str, object]
-    benchmark: BenchmarkFixture
-    measurement: Measurement
-    seconds: float  # of the whole test, set-up included
-
-
 class ScenarioTest(NamedTuple):
     """The test behind a scenario."""
 
@@ -55,6 +44,14 @@ class Finished:
     tests: Mapping[str, ScenarioTest]  # by scenario id
     write_error: RecordWriteError | None
     lost: Mapping[str, str]  # scenario id -> why its worker was lost
+
+
+class Measured(NamedTuple):
+    """A finished scenario."""
+
+    test: ScenarioTest
+    benchmark: BenchmarkFixture
+    measurement: Measurement
 
 
 class Launched(NamedTuple):
@@ -120,18 +117,18 @@ class Run:
             ),
         )
 
-    def add(self, measured: Measured) -> None:
+    def add(self, measured: Measured, params: Mapping[str, object]) -> None:
         """Keep a finished scenario, and write the record so that an interrupted run has it."""
-        ours, name = measured.measurement, measured.benchmark.name
+        (_, benchmark, ours), name = measured, measured.benchmark.name
         self.measured[name] = measured
-        measured.benchmark.extra_info[KEY] = {
+        benchmark.extra_info[KEY] = {
             "scenario": name,
             "arm": PRIMARY,
             "metric": ours.metric.name,
             "num_units": ours.num_units,
             "anchor": ours.anchor or None,
             "rates": dict(ours.rates),
-            "params": {key: _plain(value) for key, value in measured.params.items()},
+            "params": {key: _plain(value) for key, value in params.items()},
             "hashes": dict(ours.hashes),
             "cost": _cost(ours, PRIMARY),
             "facts": dict(ours.facts),
@@ -180,7 +177,7 @@ class Run:
             deadline=self.deadline,
             record=Record.from_document(seal(self.document())),
             record_path=self.record_path,
-            tests={name: ScenarioTest(found.node_id, found.seconds) for name, found in self.measured.items()},
+            tests={name: found.test for name, found in self.measured.items()},
             write_error=self.write_error,
             lost={},
         )
@@ -190,12 +187,11 @@ class Run:
         entries = []
         for entry in document["benchmarks"]:
             entries.append(entry)
-            measured = self.measured.get(entry["name"])
-            for arm in measured.measurement.samples if measured else ():
-                if measured and arm != PRIMARY:
-                    launches = [self._launch(measured.measurement, arm)]
-                    cost = _cost(measured.measurement, arm)
-                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=cost))
+            if measured := self.measured.get(entry["name"]):
+                ours = measured.measurement
+                for arm in (arm for arm in ours.samples if arm != PRIMARY):
+                    launches = [self._launch(ours, arm)]
+                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm)))
         document["benchmarks"] = entries
         document[KEY] = self._header()
         document.update(seal(document))

@@ -6,11 +6,7 @@ COUNT_SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    Args:
-        number: of things.
-        noun: in the singular, whose plural adds s or es.
+    """Write a number with its noun, which is given in the singular.
 
     >>> counted(1, "scenario"), counted(2048, "token"), counted(0, "fresh launch")
     ('1 scenario', '2,048 tokens', '0 fresh launches')
@@ -30,11 +26,7 @@ def rounded(number: float) -> str:
 
 
 def span(values: Sequence[float], form: str = ".2f") -> str:
-    """Write the least and the greatest value, once where they look alike.
-
-    Args:
-        values: at least one.
-        form: of each, as `format` takes it.
+    """Write the least and the greatest of one value or more, each as `format` does, once where they look alike.
 
     >>> span([1.21, 1.19, 2.0]), span([1.2, 1.201]), span([0.1, -0.1], "+.1f")
     ('1.19 to 2.00', '1.20', '-0.1 to +0.1')

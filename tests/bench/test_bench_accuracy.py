@@ -39,7 +39,7 @@ BASE = scenario(*[accuracies(0.6, 0.6, 0.6)] * 8, metric="accuracy")
 def test_fewer_right_answers_are_regressed_and_more_improved(values, verdict):
     """The worst of the controls counts: of the arms' own values and of MoE over the others."""
     new = scenario(accuracies(*values), metric="accuracy")
-    judged = judge_one(new.id, new, opened_baseline(BASE), confirmed=True)
+    judged = judge_one(new, opened_baseline(BASE), confirmed=True)
     assert judged.verdict is verdict
 
 

@@ -40,12 +40,7 @@ class Bundle:
 
 
 def pack(document: Mapping[str, Any], path: Path, claims_table: str) -> Bundle:
-    """Write an archive; the same record makes the same bytes.
-
-    Args:
-        document: of a record.
-        path: of the archive, a gzipped tar.
-        claims_table: the claims as markdown, for readers.
+    """Write an archive, a gzipped tar, with a table of its claims for readers; the same record makes the same bytes.
 
     Raises:
         ValueError: the record claims nothing, is a rehearsal, or does not say how it was measured.

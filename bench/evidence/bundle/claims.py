@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.gate.judging import launch_values
+from bench.gate.controls import launch_values
 from bench.gate.stats import Interval, mean_interval
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY
@@ -45,23 +45,18 @@ class Claim:
 def claims_of(record: Record) -> list[Claim]:
     """Return the claims of a record's timed scenarios against dense models, in its order."""
     return [
-        _claim(scenario, arm)
+        Claim(
+            scenario=scenario.id,
+            against=arm,
+            params=scenario.arms[PRIMARY].params,
+            speedup=speedup(scenario, arm),
+            num_launches=len(scenario.launch_ids),
+        )
         for scenario in record.scenarios.values()
         if ANCHOR in scenario.arms
         for arm in scenario.arms
         if arm in DENSE
     ]
-
-
-def _claim(scenario: Scenario, against: str) -> Claim:
-    moe = scenario.arms[PRIMARY]
-    return Claim(
-        scenario=scenario.id,
-        against=against,
-        params=moe.params,
-        speedup=speedup(scenario, against),
-        num_launches=len(moe.launches),
-    )
 
 
 def speedup(scenario: Scenario, against: str) -> Interval:

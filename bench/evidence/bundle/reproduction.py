@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 
 from bench.evidence.bundle.archive import Bundle
 from bench.evidence.bundle.claims import SUPPORTED, Claim, speedup
-from bench.gate.comparison import OpenBaseline, judge_all
-from bench.gate.judging import pooled_variances
+from bench.gate.baseline import OpenBaseline
+from bench.gate.comparison import judge_all
 from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.retest import LAUNCHES_TO_CONFIRM, extend
 from bench.gate.stats import Interval
+from bench.gate.tolerance import pooled_variances
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import differences
-from bench.harness.record import Record, Scenario
+from bench.harness.record import Record
 from bench.harness.wording import counted
 
 
@@ -31,14 +32,7 @@ class Reproduced:
 def measure(
     bundle: Bundle, launcher: Launcher, *, launches: int, deadline: float, note: Callable[[str], None]
 ) -> Record | None:
-    """Measure the claimed scenarios, all of them in each of several fresh processes.
-
-    Args:
-        bundle: what is claimed.
-        launcher: starts processes.
-        launches: how many.
-        deadline: on the monotonic clock, in seconds; at least one launch is tried.
-        note: tells the user what happens.
+    """Measure the claimed scenarios, all of them in each of several fresh processes, of which at least one is tried.
 
     Returns:
         All launches that ended in time as one record; None if none did.
@@ -63,11 +57,7 @@ def _joined(known: Record | None, new: Record) -> Record:
 
 
 def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
-    """Judge every claim.
-
-    Args:
-        bundle: what is claimed, and on which launches.
-        here: what was measured on this machine; None if nothing was.
+    """Judge every claim by what was measured on this machine, if anything was.
 
     Returns:
         On the same kind of machine the ratio must be no worse than claimed, within the tolerance that the bundle's
@@ -81,13 +71,10 @@ def judge(bundle: Bundle, here: Record | None) -> list[Reproduced]:
 def _judged(claim: Claim, here: Record | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
     if here and (why := here.wrong.get(claim.scenario)):
         return Reproduced(claim=claim, verdict=Verdict.WRONG, why=why)
-    return _compared(claim, here.scenarios.get(claim.scenario) if here else None, known)
-
-
-def _compared(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioVerdict] | None) -> Reproduced:
-    if here is None or claim.against not in here.arms:
+    scenario = here.scenarios.get(claim.scenario) if here else None
+    if scenario is None or claim.against not in scenario.arms:
         return Reproduced(claim=claim, verdict=Verdict.MISSING, why="it was not measured here")
-    now = speedup(here, claim.against)
+    now = speedup(scenario, claim.against)
     if known is None:
         return Reproduced(claim=claim, verdict=_direction(claim, now), here=now, why="another kind of machine")
     judged = known[claim.scenario]
@@ -101,7 +88,7 @@ def _compared(claim: Claim, here: Scenario | None, known: Mapping[str, ScenarioV
 def _known(base: Record, here: Record) -> dict[str, ScenarioVerdict]:
     """Compare with the bundle's launches, by scenario."""
     claimed = {name: scenario for name, scenario in here.scenarios.items() if name in base.scenarios}
-    opened = OpenBaseline(path=base.path, record=base, pooled=pooled_variances(base.scenarios.values()))
+    opened = OpenBaseline(record=base, pooled=pooled_variances(base.scenarios.values()))
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in claimed.values())
     return judge_all(claimed, opened, confirmed=confirmed)[0]
 

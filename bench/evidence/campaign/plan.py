@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.gate.reviewed import Entry, Form
+from bench.gate.reviewed_toml import Entry, Form
 
 PLAN = Path("bench/campaign.toml")
 NAME = re.compile(r"[a-z][a-z0-9-]*")  # it becomes part of file names

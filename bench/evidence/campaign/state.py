@@ -35,10 +35,6 @@ class State:
         """Tell whether another process would have nothing to do."""
         return self.wanted is not None and not self.left
 
-    def is_further_than(self, before: "State") -> bool:
-        """Tell whether something is left no longer, or was measured that another launch goes on from."""
-        return len(self.left) < len(before.left) or before.wanted is None or self.num_measured > before.num_measured
-
 
 def record_path(folder: Path, step: Step, number: int) -> Path:
     """Return where a step's record of this number lies, from 1."""
@@ -55,11 +51,6 @@ def records_of(folder: Path, step: Step) -> list[Record]:
 
 def check_same_options(folder: Path, step: Step, options: Sequence[str]) -> None:
     """Demand that a step goes on with the options it was begun with: other ones make other scenarios of the same name.
-
-    Args:
-        folder: Holds the records.
-        step: Of the plan.
-        options: The user's, after the step's own.
 
     Raises:
         ValueError: An earlier call had others.
@@ -86,7 +77,8 @@ def state_of(folder: Path, step: Step) -> State:
     records = records_of(folder, step)
     not_fitting = {name: why for record in records for name, why in record.why_not_fitting().items()}
     launches = [frozenset(record.scenarios) for record in records]
-    measured = _in_all(launches, step.launches)
+    everything = frozenset().union(*launches)
+    measured = frozenset(name for name in everything if sum(name in launch for launch in launches) >= step.launches)
     wanted = frozenset().union(*(record.selected for record in records)) if records else None
     return State(
         wanted=wanted,
@@ -96,12 +88,6 @@ def state_of(folder: Path, step: Step) -> State:
         launches=len(records),
         num_measured=sum(map(len, launches)),
     )
-
-
-def _in_all(launches: list[frozenset[str]], wanted: int) -> frozenset[str]:
-    """Return what as many launches as are wanted have measured."""
-    everything = frozenset().union(*launches)
-    return frozenset(name for name in everything if sum(name in launch for launch in launches) >= wanted)
 
 
 def _state_of_suites(folder: Path, step: Step) -> State:

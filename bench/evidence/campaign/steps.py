@@ -46,12 +46,7 @@ class Ended(NamedTuple):
 
 
 def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str], None]) -> dict[str, str]:
-    """Run what is left.
-
-    Args:
-        steps: in the order of their value.
-        invocation: where and how long.
-        note: tells the user what happens.
+    """Run what is left, in the order of the steps' value.
 
     Returns:
         By step what went wrong with it: a process that ended otherwise than by measuring.
@@ -68,7 +63,8 @@ def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str
             said = "" if state.wanted is None else f", {len(state.left)} left"
             note(f"{step.name}: {step.why}{said}; {_left_s(invocation):.0f} s")
             ended = _run(step, state, invocation)
-            if ended.code == USAGE_ERROR and not _has_begun(steps, invocation):
+            has_begun = any(record_path(invocation.folder, one, 1).exists() for one in steps)
+            if ended.code == USAGE_ERROR and not has_begun:  # else it is this step's own alone
                 raise ValueError(f"steps must be able to start, got of {step.name}: {ended.said}; correct the options")
             before, state = state, state_of(invocation.folder, step)
             if trouble := _trouble(step, ended, before, state, invocation):
@@ -90,12 +86,7 @@ def _may_go_on(step: Step, before: State, state: State) -> bool:
     """Tell whether another process can bring what is left: something was new, and not all launches have been tried."""
     if step.launches > 1 and state.launches >= step.launches + SPARE_LAUNCHES:
         return False
-    return state.is_further_than(before)
-
-
-def _has_begun(steps: Sequence[Step], invocation: Invocation) -> bool:
-    """Tell whether a step has been measured with these options: what another one is refused is then its own alone."""
-    return any(record_path(invocation.folder, step, 1).exists() for step in steps)
+    return len(state.left) < len(before.left) or before.wanted is None or state.num_measured > before.num_measured
 
 
 def _left_s(invocation: Invocation) -> float:

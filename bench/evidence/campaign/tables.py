@@ -11,13 +11,7 @@ HEADERS = ("step", "for", "measured", "does not fit", "left")
 
 
 def report(folder: Path, steps: Sequence[Step], troubles: Mapping[str, str]) -> str:
-    """Return the state of a campaign as markdown.
-
-    Args:
-        folder: holds its records.
-        steps: of the plan.
-        troubles: by step, what went wrong in this call.
-    """
+    """Return the state of a campaign as markdown, with what went wrong in this call by step."""
     states = {step.name: state_of(folder, step) for step in steps}
     rows = [_row(step, states[step.name]) for step in steps]
     lines = [f"- {name}: {text}" for name, text in troubles.items()]

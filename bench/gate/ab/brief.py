@@ -12,10 +12,9 @@ class Brief:
     root: Path
     base: str  # a git revision
     head: str | None  # a git revision; None is the working tree as it is
-    expression: str  # pytest's -k; empty for all scenarios
+    expression: str = ""  # pytest's -k; empty for all scenarios
     arguments: Sequence[str]  # pytest options of both sides: scales, sizes, device
     budget_s: float
-    seed: int
-    tolerances: Path  # a file; see `tolerances`
+    seed: int = 0
     side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
     profile: bool = False  # regressed scenarios once more, under the profiler

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.gate.ab.exact import Floats
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.stats import pseudo_median
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR, PRIMARY, TWIN, is_peer
@@ -41,20 +41,18 @@ def series_of(launches: Iterable[PairedLaunch]) -> dict[str, Series]:
     groups: dict[str, list[PairedLaunch]] = {}
     for launch in launches:
         groups.setdefault(launch.scenario, []).append(launch)
-    return {name: _series(name, group) for name, group in groups.items()}
-
-
-def _series(scenario: str, launches: Sequence[PairedLaunch]) -> Series:
-    changes = [launch_changes(launch) for launch in launches]
-    values = {control: [change[control] for change in changes] for control in changes[0]}
-    return Series(scenario=scenario, counted=launches[0].counted, values=values)
+    found = {}
+    for name, group in groups.items():
+        changes = [launch_changes(launch) for launch in group]
+        values = {control: [change[control] for change in changes] for control in changes[0]}
+        found[name] = Series(scenario=name, counted=group[0].counted, values=values)
+    return found
 
 
 def launch_changes(launch: PairedLaunch) -> dict[Control, float]:
     """Return one number for each control: the pseudo-median over blocks of log(head / base), above 0 where worse.
 
-    Args:
-        launch: one scenario's blocks; two counts of 0 are equal, one of them is infinitely far from anything else.
+    Two counts of 0 are equal, one of them is infinitely far from anything else.
 
     Returns:
         Each arm against base's, then the MoE's change less its dense twin's, where both were measured.

@@ -125,10 +125,7 @@ class Channel:
         self._socket.sendall(json.dumps([type(message).__name__, vars(message)]).encode() + b"\n")
 
     def receive(self, timeout_s: float | None = None) -> Message:
-        """Wait for the next message.
-
-        Args:
-            timeout_s: None waits as long as the other end is open.
+        """Wait for the next message; with no time-out as long as the other end is open.
 
         Raises:
             EOFError: if the other end is closed.

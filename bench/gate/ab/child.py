@@ -14,14 +14,7 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run pytest with a package that comes from a folder.
-
-    Args:
-        arguments: name of the package, folder that holds it, then pytest's.
-
-    Returns:
-        pytest's exit code.
-    """
+    """Run pytest with a package that comes from a folder; return pytest's exit code."""
     package, folder, *rest = arguments
     import_from(package, Path(folder))
     import pytest

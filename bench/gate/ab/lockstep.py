@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
-from bench.gate.ab.process import Project, Side, WorkerLost
-from bench.gate.ab.types import PairedLaunch, Trouble
-from bench.gate.ab.workers import EndedEarly, Timeouts, Workers
+from bench.gate.ab.launches import PairedLaunch, Trouble
+from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
+from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.verdict import SEVERITY, Verdict
 from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import MIN_BLOCKS, balanced_orders, count_blocks
@@ -20,6 +20,7 @@ from bench.harness.metrics import METRICS
 from bench.harness.record import differing_inputs
 
 BASE, HEAD = "base", "head"
+WRONG = WrongAnswer.__name__  # an answer that did not agree with the oracle's
 OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")  # torch's and Python's: never taken for a scenario that base lacks
 NOTHING_MEASURED = "it ended without measuring; a scenario must call paired.measure or paired.observe once"
 LEAST_KEPT = 0.5  # share of the blocks that must not have been throttled
@@ -41,11 +42,7 @@ class LaunchTerms:
 
 
 def run_launch(terms: LaunchTerms, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
-    """Measure scenarios on both sides in lock-step.
-
-    Args:
-        terms: sides, budget and timeouts.
-        node_ids: pytest's ids of the scenarios, in the order in which they are run.
+    """Measure scenarios on both sides in lock-step, in the given order.
 
     Yields:
         One result a scenario, as soon as it is there. Closing the iterator, or any exception, kills both workers.
@@ -54,22 +51,20 @@ def run_launch(terms: LaunchTerms, node_ids: Sequence[str]) -> Iterator[PairedLa
     sides = (terms.base, terms.head) if terms.number % 2 == 0 else (terms.head, terms.base)
     remaining = list(node_ids)
     while remaining:
-        with Workers(sides, terms.project, terms.timeouts, files_of(remaining)) as workers:
-            try:
+        scenario = ""
+        try:
+            with Workers(sides, terms.project, terms.timeouts, files_of(remaining)) as workers:
                 missing = _begin(workers, terms, remaining)
-            except WorkerLost as lost:
+                yield from missing.values()
+                remaining = [node_id for node_id in remaining if node_id not in missing]
+                while remaining:
+                    scenario = scenario_of(remaining.pop(0))
+                    yield _measure(workers, terms, scenario, rng)
+        except WorkerLost as lost:
+            if not scenario:
                 yield from (_not_started(node_id, lost, terms) for node_id in remaining)
                 return
-            yield from missing.values()
-            remaining = [node_id for node_id in remaining if node_id not in missing]
-            while remaining:
-                scenario = scenario_of(remaining.pop(0))
-                try:
-                    result = _measure(workers, terms, scenario, rng)
-                except WorkerLost as lost:
-                    yield Trouble(scenario=scenario, verdict=Verdict.FAILED, why=str(lost))
-                    break
-                yield result
+            yield Trouble(scenario=scenario, verdict=Verdict.FAILED, why=str(lost))
 
 
 def _begin(workers: Workers, terms: LaunchTerms, node_ids: Sequence[str]) -> dict[str, Trouble]:
@@ -93,9 +88,10 @@ def _measure(workers: Workers, terms: LaunchTerms, scenario: str, rng: random.Ra
     """
     try:
         ready = workers.in_turn(Go(), Ready)
-        if differing := different_inputs(ready[BASE], ready[HEAD]):
+        if differing := differing_inputs(ready[BASE].hashes, ready[HEAD].hashes):
             workers.abandon()
-            return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=differing)
+            why = f"base and head do not get the same inputs: another {' and '.join(differing)} hash"
+            return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=why)
         arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
         blocks = _counted(ready) or _timed(workers, terms, arms, rng)
     except EndedEarly as early:
@@ -150,12 +146,6 @@ def _result(
     )
 
 
-def different_inputs(base: Ready, head: Ready) -> str:
-    """Say which inputs of the sides differ; empty if none does."""
-    names = differing_inputs(base.hashes, head.hashes)
-    return f"base and head do not get the same inputs: another {' and '.join(names)} hash" if names else ""
-
-
 def files_of(node_ids: Sequence[str]) -> list[str]:
     """Return the files that hold the scenarios, each once.
 
@@ -168,44 +158,31 @@ def files_of(node_ids: Sequence[str]) -> list[str]:
 def _not_started(node_id: str, lost: WorkerLost, terms: LaunchTerms) -> Trouble:
     """Say why nothing was run. A base that refuses to start lacks the package, or what scenarios import of it."""
     refused = lost.code is not None and lost.code > 0
-    verdict = _verdict(lost.side, terms) if refused else Verdict.FAILED
+    verdict = Verdict.FAILED if _is_heads(lost.side, terms) or not refused else Verdict.NEW
     return Trouble(scenario=scenario_of(node_id), verdict=verdict, why=str(lost))
 
 
 def _worst(scenario: str, ended: Mapping[str, Ended], terms: LaunchTerms) -> Trouble:
     """Return the more severe of the sides' endings; of a wrong head it says whether base is wrong too."""
-    troubles = [
-        Trouble(scenario=scenario, verdict=_of_end(name, end, terms), why=_why(name, end, terms))
-        for name, end in ended.items()
-    ]
+    troubles = [_of_end(scenario, name, end, is_heads=_is_heads(name, terms)) for name, end in ended.items()]
     worst = max(troubles, key=lambda trouble: SEVERITY[trouble.verdict])
-    if worst.verdict is Verdict.WRONG and BASE in ended and _is_wrong(ended[BASE]):
+    if worst.verdict is Verdict.WRONG and BASE in ended and ended[BASE].error == WRONG:
         return replace(worst, why=f"{worst.why}; base answers wrongly too: {ended[BASE].why}")
     return worst
 
 
-def _of_end(name: str, end: Ended, terms: LaunchTerms) -> Verdict:
+def _of_end(scenario: str, name: str, end: Ended, *, is_heads: bool) -> Trouble:
+    """Say what a side's ending means: what base cannot run is new, and so is what it answers wrongly."""
+    verdict, why = Verdict.FAILED if is_heads else Verdict.NEW, f"{name}: {end.why or NOTHING_MEASURED}"
     if end.outcome == "skipped":
-        return Verdict.UNFIT  # two copies do not fit the device
-    if _is_wrong(end):
-        return Verdict.WRONG if _is_heads(name, terms) else Verdict.NEW
-    return Verdict.FAILED if end.error in OUT_OF_MEMORY else _verdict(name, terms)
-
-
-def _why(name: str, end: Ended, terms: LaunchTerms) -> str:
-    if _is_wrong(end) and not _is_heads(name, terms):
-        return f"base answers wrongly: {end.why}; nothing to compare with"
-    return f"{name}: {end.why or NOTHING_MEASURED}"
-
-
-def _is_wrong(end: Ended) -> bool:
-    """Tell whether a side's answer did not agree with the oracle's."""
-    return end.error == WrongAnswer.__name__
-
-
-def _verdict(name: str, terms: LaunchTerms) -> Verdict:
-    """Return what a side's failure means: what base cannot run is new."""
-    return Verdict.FAILED if _is_heads(name, terms) else Verdict.NEW
+        verdict = Verdict.UNFIT  # two copies do not fit the device
+    elif end.error == WRONG and is_heads:
+        verdict = Verdict.WRONG
+    elif end.error in OUT_OF_MEMORY:
+        verdict = Verdict.FAILED
+    if end.error == WRONG and not is_heads:
+        why = f"base answers wrongly: {end.why}; nothing to compare with"
+    return Trouble(scenario=scenario, verdict=verdict, why=why)
 
 
 def _is_heads(name: str, terms: LaunchTerms) -> bool:

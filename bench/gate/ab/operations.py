@@ -12,11 +12,7 @@ ACTIVITIES = {"cpu": [ProfilerActivity.CPU], "cuda": [ProfilerActivity.CPU, Prof
 
 
 def operation_seconds(call: Callable[[], object], device: torch.device) -> Profiled:
-    """Run a call once under the profiler.
-
-    Args:
-        call: the work.
-        device: where it runs; the account ends when the device is idle again.
+    """Run a call once under the profiler, until the device is idle again.
 
     Returns:
         Seconds of each operation itself, by its name: without those that it calls, all its calls together.

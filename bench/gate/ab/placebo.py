@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from bench.gate.ab.changes import BASE, Series, series_of
-from bench.gate.ab.judgement import Limits
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
+from bench.gate.ab.tolerances import Limits
 from bench.gate.stats import percent, pseudo_median
 from bench.gate.verdict import Change, Verdict
 
@@ -25,14 +25,11 @@ class Shift(NamedTuple):
 
 
 def placebo_shift(launches: Sequence[PairedLaunch]) -> Shift:
-    """Compare the placebo launches of one stage with the spread of its real ones.
+    """Compare the placebo launches of one stage with the spread of its real ones, both in the order of measurement.
 
     A launch's shift is the median over all scenarios and arms of their log ratios, a real launch's after each has lost
     its own centre, so that changed code does not count. What a slot is favoured by shifts all scenarios of a launch,
     whereas noise of a single one leaves the median in place.
-
-    Args:
-        launches: of one stage, in the order of measurement.
 
     Returns:
         The centre of the placebo launches' shifts; the band is what the spread of the real launches' shifts makes of a
@@ -62,22 +59,15 @@ def _shifts(series: Mapping[str, Series], *, centred: bool) -> list[float]:
 
 
 def uneven(*stages: Sequence[PairedLaunch]) -> Shift | None:
-    """Return by how much the machine treats head unlike base, going by each stage's placebo; None if it does not.
-
-    Returns:
-        Of the stages whose placebo moved beyond its band, the farthest shift.
-    """
+    """Return the farthest shift of a stage whose placebo moved beyond its band; None where none did."""
     beyond = [shift for shift in map(placebo_shift, stages) if abs(shift.estimate) > shift.band]
     return max(beyond, key=lambda shift: abs(shift.estimate), default=None)
 
 
 def stands(change: Change, shift: float, limit: Limits) -> bool:
-    """Tell whether a verdict holds once what the machine did to head's side is taken off.
+    """Tell whether a verdict holds once the shift, what the machine did to head's side, is taken off.
 
-    Args:
-        change: of one control; what is INCONCLUSIVE claims nothing.
-        shift: log ratio of base against itself; real launches have moved by as much.
-        limit: of the scenario.
+    What is INCONCLUSIVE claims nothing.
     """
     estimate, low, high = (value - shift for value in change.interval)
     match change.verdict:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from scipy import stats as scipy_stats
 
 from bench.gate.ab.channel import Ended, Finish, Go, Profile, Profiled, Ready, Warm, WarmUp
-from bench.gate.ab.judgement import judged
+from bench.gate.ab.judging import judged
 from bench.gate.ab.lockstep import BASE, HEAD, files_of
-from bench.gate.ab.process import Project, Side, WorkerLost
-from bench.gate.ab.workers import EndedEarly, Timeouts, Workers
+from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
+from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.verdict import Change, ScenarioVerdict, Verdict
 from bench.harness.blocks import balanced_orders
 from bench.harness.measuring import scenario_of
@@ -55,12 +55,6 @@ def profile_regressed(
     verdicts: Iterable[ScenarioVerdict], node_ids: Iterable[str], sides: Sequence[Side], project: Project
 ) -> Iterator[ScenarioProfile]:
     """Profile the scenarios that regressed, the slowest MOST_SCENARIOS of them.
-
-    Args:
-        verdicts: of all scenarios; others than REGRESSED are left alone.
-        node_ids: pytest's, of all scenarios.
-        sides: base and head.
-        project: what they share.
 
     Yields:
         One profile a scenario; a worker that is lost leaves its reason there.
@@ -109,14 +103,7 @@ def _profiled(node_id: str, arm: str, sides: Sequence[Side], project: Project) -
 
 
 def operation_changes(calls: Sequence[Mapping[str, Profiled]]) -> list[OperationChange]:
-    """List the operations whose time differs between the sides beyond the spread of their calls.
-
-    Args:
-        calls: by side, one of each at a time.
-
-    Returns:
-        The largest change first, whichever way it goes.
-    """
+    """List the operations whose time differs between the sides beyond their calls' spread, the largest change first."""
     found = []
     for on, operation in _operations(calls):
         base, head = ([_seconds(call[side], on).get(operation, 0.0) for call in calls] for side in (BASE, HEAD))

@@ -3,9 +3,14 @@
 import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.decision import (
+from bench.gate.ab.launches import PairedLaunch, Trouble
+from bench.gate.ab.lockstep import BASE, HEAD, LaunchTerms, run_launch
+from bench.gate.ab.profile import ScenarioProfile, profile_regressed
+from bench.gate.ab.tolerances import Limits
+from bench.gate.ab.verdicts import (
     PLACEBO_EVERY,
     STAGE_1_LAUNCHES,
     STAGE_2_LAUNCHES,
@@ -14,12 +19,7 @@ from bench.gate.ab.decision import (
     is_placebo,
     suspects,
 )
-from bench.gate.ab.judgement import Limits
-from bench.gate.ab.lockstep import BASE, HEAD, LaunchTerms, run_launch
-from bench.gate.ab.pace import Pace
-from bench.gate.ab.process import Project, Side, pin_device
-from bench.gate.ab.profile import ScenarioProfile, profile_regressed
-from bench.gate.ab.types import PairedLaunch, Trouble
+from bench.gate.ab.worker_process import Project, Side, pin_device
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.measuring import scenario_of
@@ -43,6 +43,31 @@ def pinned_project(brief: Brief) -> Project:
         arguments=[*others, *pinned.arguments],
         environment=pinned.environment,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Seconds that a launch takes, as the launches so far tell."""
+
+    start_s: float = 30.0  # of two workers, with their end; a guess until a launch has been timed
+    scenario_s: float = 0.0  # of one scenario, both sides together
+
+    def launch_s(self, num_scenarios: int) -> float:
+        """Return what a launch of so many scenarios would take."""
+        return self.start_s + num_scenarios * self.scenario_s
+
+    def after(self, marks: Sequence[float], total_s: float) -> "Pace":
+        """Learn from a launch, by the seconds from its start to each scenario's end, and to its own.
+
+        One of a single scenario cannot tell start from scenario and keeps the start.
+
+        >>> Pace().after([7.0, 8.5, 10.0], 12.0)
+        Pace(start_s=7.5, scenario_s=1.5)
+        """
+        if len(marks) < 2:
+            return Pace(start_s=self.start_s, scenario_s=max(0.0, total_s - self.start_s))
+        scenario_s = (marks[-1] - marks[0]) / (len(marks) - 1)
+        return Pace(start_s=total_s - len(marks) * scenario_s, scenario_s=scenario_s)
 
 
 class Stages:

@@ -9,12 +9,13 @@ reason = "a layer of half a millisecond spreads more"
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from bench.gate.ab.judgement import DEFAULT_LIMITS, Limits
-from bench.gate.reviewed import Entry, Form
+from bench.gate.reviewed_toml import Entry, Form
+from bench.gate.tolerance import SMALLEST_EFFECT, SMALLEST_TOLERANCE
 
 FILE_NAME = "tolerances.toml"  # beside the baselines
 FORM = Form(
@@ -23,6 +24,18 @@ FORM = Form(
     optional={"smallest_effect_percent": (int, float)},
     next_step="see bench/gate/ab/tolerances.py for the form",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What is asked of one scenario, as log ratios."""
+
+    tolerance: float = SMALLEST_TOLERANCE  # OK means that slower than this is excluded
+    smallest_effect: float = SMALLEST_EFFECT  # a slowdown below it is not reported
+
+
+DEFAULT_LIMITS = Limits()
+NO_LIMITS: Mapping[str, Limits] = MappingProxyType({})  # of any scenario's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +60,11 @@ def limits_of(scenarios: Iterable[str], rules: Iterable[Rule]) -> dict[str, Limi
     rules = list(rules)
     fitting = {name: next((r.limits for r in rules if r.pattern.search(name)), None) for name in scenarios}
     return {name: limits for name, limits in fitting.items() if limits}
+
+
+def limit_of(scenario: str, limits: Mapping[str, Limits]) -> Limits:
+    """Return a scenario's own limits, or the default."""
+    return limits.get(scenario, DEFAULT_LIMITS)
 
 
 def _rule(found: Entry) -> Rule:

@@ -26,12 +26,8 @@ class SourceTree:
 def source_tree(repository: Path, revision: str | None, package: str) -> Iterator[SourceTree]:
     """Lay out the package of a revision in a temporary folder; remove folder and worktree however the body ends.
 
-    The working tree's package is copied: an edit made while launches follow one another must not reach half of them.
-
-    Args:
-        repository: a folder in the repository's working tree.
-        revision: anything that git resolves to a commit, or None for the working tree as it is.
-        package: name of the package's folder at the repository's root.
+    Without a revision it is the working tree's, copied: an edit made while launches follow one another must not reach
+    half of them.
 
     Raises:
         ValueError: if the folder is in no repository, the revision is unknown, or the working tree lacks the package.

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.decision import decide
-from bench.gate.ab.types import PairedLaunch
-from bench.gate.qualify.suites import LaunchRatios, Qualification, Suite
+from bench.gate.ab.verdicts import decide
+from bench.gate.qualify.suites import Qualification, Suite
 from bench.gate.stats import Interval
 from bench.gate.verdict import Verdict, exit_code
 from bench.harness.arms import PRIMARY
@@ -48,9 +47,14 @@ def suites_where(suites: Sequence[Suite], holds: Callable[[Suite], bool]) -> Sha
     return Share(sum(map(holds, suites)), len(suites))
 
 
-def ended_as(suites: Sequence[Suite], verdict: Verdict) -> Share:
-    """Count scenarios, over all suites, by their verdict."""
-    return Share(sum(len(s.scenarios_with(verdict)) for s in suites), sum(len(s.verdicts) for s in suites))
+def ended_as(suites: Sequence[Suite], *verdicts: Verdict) -> Share:
+    """Count scenarios, over all suites, that ended with one of these verdicts."""
+    return scenarios_where(suites, lambda suite: sum(len(suite.scenarios_with(verdict)) for verdict in verdicts))
+
+
+def scenarios_where(suites: Sequence[Suite], count: Callable[[Suite], int]) -> Share:
+    """Count scenarios, over all suites."""
+    return Share(sum(map(count, suites)), sum(len(suite.verdicts) for suite in suites))
 
 
 def attributed(suites: Sequence[Suite], where: str) -> Share:
@@ -66,7 +70,7 @@ def flagged_suites(suites: Sequence[Suite], rule: str) -> Share:
 
 def flagged_scenarios(suites: Sequence[Suite], rule: str) -> Share:
     """Count the scenarios, over all suites, that another rule calls slower."""
-    return Share(sum(len(s.flagged.get(rule, ())) for s in suites), sum(len(s.verdicts) for s in suites))
+    return scenarios_where(suites, lambda suite: len(suite.flagged.get(rule, ())))
 
 
 def num_launches(suites: Sequence[Suite]) -> float:
@@ -101,12 +105,8 @@ def spreads(qualification: Qualification) -> list[Spread]:
 def _detectable(suites: Iterable[Suite]) -> Mapping[str, list[float]]:
     found: dict[str, list[float]] = {}
     for suite in suites:
-        for verdict in decide(measured(suite.stage_1), measured(suite.stage_2)):
+        first, fresh = ([launch.launch() for launch in stage] for stage in (suite.stage_1, suite.stage_2))
+        for verdict in decide(first, fresh):
             seen = [c.tolerance for c in verdict.changes if c.control.arm == PRIMARY and c.control.against == "base"]
             found.setdefault(verdict.scenario, []).extend(filter(math.isfinite, seen))
     return found
-
-
-def measured(launches: Iterable[LaunchRatios]) -> list[PairedLaunch]:
-    """Return the launches as the gate judges them."""
-    return [launch.launch() for launch in launches]

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.gate.ab.decision import (
+from bench.gate.ab.launches import PairedLaunch
+from bench.gate.ab.verdicts import (
     PLACEBO_EVERY,
     STAGE_1_LAUNCHES,
     STAGE_2_LAUNCHES,
@@ -21,7 +22,6 @@ from bench.gate.ab.decision import (
     is_placebo,
     suspects,
 )
-from bench.gate.ab.types import PairedLaunch
 from bench.gate.qualify.rates import Share
 from bench.gate.qualify.suites import LaunchRatios, Qualification
 from bench.gate.verdict import Verdict
@@ -63,16 +63,10 @@ def draw_suites(
     rng: np.random.Generator,
     num_suites: int = NUM_SUITES,
 ) -> Drawn:
-    """Draw and judge suites.
-
-    Args:
-        launches: the pool, at least as many as `needed`.
-        injected: arm of head -> factor of its time.
-        rng: draws.
-        num_suites: how many.
+    """Draw suites from a pool of launches, their arms of head slowed by factors, and judge them.
 
     Raises:
-        ValueError: if the pool is too small.
+        ValueError: if the pool is smaller than `needed`.
     """
     if len(launches) < needed():
         raise ValueError(f"resampling needs {needed()} whole launches or more, got {len(launches)}; run more suites")

@@ -3,13 +3,12 @@
 import datetime
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.command import collect, compare
-from bench.gate.ab.comparison import Comparison
+from bench.gate.ab.compare import collect, compare
 from bench.gate.ab.lockstep import HEAD
 from bench.gate.qualify.rules import flagged
 from bench.gate.qualify.suites import REMEDY, Qualification, Suite, condense, read_qualification, write_qualification
@@ -20,25 +19,24 @@ from bench.harness.reading import inject_option
 SAME_MACHINE = ("device", "device_model", "device_count", "cpu_model", "cpu_count", "torch", "transformers")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(NamedTuple):
     """So many suites of one kind."""
 
     injected: Mapping[str, float]  # arm of head -> factor; empty: unchanged code
-    count: int
+    number: int
 
 
 def missing(wanted: Sequence[Wanted], qualification: Qualification) -> list[Mapping[str, float]]:
     """List the suites still to run, kinds mixed in proportion, so that an interrupted call leaves some of each.
 
-    >>> wanted = [Wanted(injected={}, count=4), Wanted(injected={"moe": 1.05}, count=2)]
+    >>> wanted = [Wanted({}, 4), Wanted({"moe": 1.05}, 2)]
     >>> [len(kind) for kind in missing(wanted, Qualification(machine={}, scenarios=(), arguments=()))]
     [0, 0, 1, 0, 0, 1]
     """
     left = [
-        ((number + 1) / one.count, one.injected)
+        ((place + 1) / one.number, one.injected)
         for one in wanted
-        for number in range(len(qualification.with_injected(one.injected)), one.count)
+        for place in range(len(qualification.with_injected(one.injected)), one.number)
     ]
     return [injected for _, injected in sorted(left, key=lambda item: item[0])]
 
@@ -68,18 +66,7 @@ def run_suites(
     kinds: Sequence[Mapping[str, float]],
     note: Callable[[str], None],
 ) -> Qualification:
-    """Run the suites; each is on disk before the next one starts.
-
-    Args:
-        path: of the file.
-        brief: what one suite is, base and head the same revision.
-        qualification: what is there already.
-        kinds: what is injected into each suite.
-        note: tells the user what happens.
-
-    Returns:
-        What is there, with the new suites.
-    """
+    """Run a suite of each kind, base and head the same revision; each is on disk before the next one starts."""
     for number, injected in enumerate(kinds, start=1):
         what = ", ".join(f"{arm} x {factor:g}" for arm, factor in injected.items()) or "unchanged code"
         note(f"suite {number} of {len(kinds)}: {what}")
@@ -92,18 +79,14 @@ def run_suites(
 def _run(brief: Brief, injected: Mapping[str, float], note: Callable[[str], None]) -> Suite:
     started, before = datetime.datetime.now(datetime.UTC), load_average()[0]
     result = compare(replace(brief, side_arguments={HEAD: inject_option(injected)}), note)
-    return _suite(result, injected, started.isoformat(timespec="seconds"), [before, load_average()[0]])
-
-
-def _suite(result: Comparison, injected: Mapping[str, float], started: str, load: Sequence[float]) -> Suite:
     counted = {launch.scenario for launch in result.stage_1 if launch.counted}
     judged = [verdict for verdict in result.verdicts if verdict.scenario not in counted]
     return Suite(
         injected=dict(injected),
         commit=result.head.commit,
-        started=started,
+        started=started.isoformat(timespec="seconds"),
         seconds=math.ceil(result.seconds),
-        load=load,
+        load=[before, load_average()[0]],
         verdicts={verdict.scenario: verdict.verdict.value for verdict in judged},
         where={verdict.scenario: verdict.where for verdict in judged if verdict.where},
         flagged=flagged(result.stage_1),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.harness.arms import ANCHOR, is_peer
 
 MEAN_LIMIT = 1.05  # pytest-benchmark's --benchmark-compare-fail=mean:5%
@@ -50,13 +50,9 @@ class Sides(NamedTuple):
 
 
 def flagged(stage_1: Iterable[PairedLaunch]) -> dict[str, list[str]]:
-    """Name the scenarios that each rule calls slower in one suite, in any arm of the code that is judged.
+    """Name the scenarios that each rule, also INTERLEAVED, calls slower in any judged arm of a suite.
 
-    Args:
-        stage_1: the suite's launches; the first two real ones of each scenario are used.
-
-    Returns:
-        Scenarios by rule, and by rule and INTERLEAVED.
+    The first two real launches of each scenario are used.
     """
     first_two: dict[str, list[PairedLaunch]] = {}
     for launch in stage_1:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gate.ab.changes import BASE, launch_changes
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.verdict import Verdict
 from bench.harness.record import CorruptRecord, replace_text
 

@@ -1,6 +1,6 @@
 """Suites as tables: how often the gate errs, what other rules say of the same launches, how exact scenarios are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from bench.gate.qualify import rates
 from bench.gate.qualify.rates import Share
 from bench.gate.qualify.resample import NUM_SUITES, draw_suites, needed, pool
 from bench.gate.qualify.rules import INTERLEAVED, RULES
-from bench.gate.qualify.suites import Qualification, Suite
+from bench.gate.qualify.suites import Qualification
 from bench.gate.stats import Interval, percent
 from bench.gate.verdict import Verdict
 from bench.harness.arms import PRIMARY
@@ -19,14 +19,8 @@ SIZES = (1.0, 1.01, 1.02, 1.03, 1.05, 1.10)  # of the slowdowns that are drawn, 
 SEED = 0  # of the draws: a table is the same each time it is made
 GATE = "this gate"
 RATES_HEADERS = (
-    "suites measured",
-    "any REGRESSED",
-    "end 0",
-    "OK or IMPROVED",
-    "REGRESSED",
-    "put down rightly",
-    "launches",
-    "time",
+    *("suites measured", "any REGRESSED", "end 0", "OK or IMPROVED", "REGRESSED"),
+    *("put down rightly", "launches", "time"),
 )
 RULE_HEADERS = ("rule", "unchanged suites with an alarm", "unchanged scenarios called slower")
 DRAWN_HEADERS = ("MoE slower by", "suites with any REGRESSED", "scenarios REGRESSED", "scenarios OK or IMPROVED")
@@ -35,18 +29,14 @@ CODE_OF = {"moe": "MoE", "dense": "dense"}  # arm -> how reports call what only 
 
 
 def report(qualification: Qualification, num_drawn: int = NUM_SUITES) -> str:
-    """Return all tables as markdown.
-
-    Args:
-        qualification: with at least one suite.
-        num_drawn: suites of each size that are resampled.
-    """
+    """Return all tables of one suite or more as markdown, with so many resampled suites of each size."""
+    power = [f"{name_of(kind)}: scenarios called slower" for kind in _kinds(qualification) if kind]
     return "\n\n".join(
         [
             _headline(qualification),
             markdown_table(RATES_HEADERS, [_rates_row(qualification, kind) for kind in _kinds(qualification)]),
             "The same launches judged by other rules:",
-            markdown_table((*RULE_HEADERS, *_power_headers(qualification)), _rule_rows(qualification)),
+            markdown_table((*RULE_HEADERS, *power), _rule_rows(qualification)),
             *_drawn(qualification, num_drawn),
             "What a launch's log ratio of unchanged base and head spreads by (MoE):",
             markdown_table(SPREAD_HEADERS, _spread_rows(qualification)),
@@ -83,13 +73,12 @@ def name_of(injected: Mapping[str, float]) -> str:
 
 def _rates_row(qualification: Qualification, injected: Mapping[str, float]) -> tuple[str, ...]:
     suites = qualification.with_injected(injected)
-    certified = [rates.ended_as(suites, verdict) for verdict in (Verdict.OK, Verdict.IMPROVED)]
     rightly = rates.attributed(suites, _where(injected)) if injected else None
     return (
         f"{len(suites)} {name_of(injected)}",
         _share(rates.false_alarms(suites)),
         _share(rates.green(suites)),
-        _share(Share(sum(share.hits for share in certified), certified[0].of)),
+        _share(rates.ended_as(suites, Verdict.OK, Verdict.IMPROVED)),
         _share(rates.ended_as(suites, Verdict.REGRESSED)),
         _share(rightly) if rightly else "",
         f"{rates.num_launches(suites):.1f}",
@@ -108,10 +97,6 @@ def _share(share: Share) -> str:
     return f"{share.hits} of {share.of}: {shown}"
 
 
-def _power_headers(qualification: Qualification) -> list[str]:
-    return [f"{name_of(kind)}: scenarios called slower" for kind in _kinds(qualification) if kind]
-
-
 def _rule_rows(qualification: Qualification) -> Iterable[tuple[str, ...]]:
     unchanged = qualification.with_injected({})
     slowed = [qualification.with_injected(kind) for kind in _kinds(qualification) if kind]
@@ -119,11 +104,8 @@ def _rule_rows(qualification: Qualification) -> Iterable[tuple[str, ...]]:
     alarms = _share(rates.false_alarms(unchanged))
     yield (GATE, alarms, _share(rates.ended_as(unchanged, Verdict.REGRESSED)), *regressed)
     for rule in (rule + suffix for suffix in ("", INTERLEAVED) for rule in RULES):
-        yield (rule, *_rule_cells(rule, unchanged), *(_share(rates.flagged_scenarios(s, rule)) for s in slowed))
-
-
-def _rule_cells(rule: str, unchanged: Sequence[Suite]) -> tuple[str, str]:
-    return _share(rates.flagged_suites(unchanged, rule)), _share(rates.flagged_scenarios(unchanged, rule))
+        called = [_share(rates.flagged_scenarios(suites, rule)) for suites in (unchanged, *slowed)]
+        yield (rule, _share(rates.flagged_suites(unchanged, rule)), *called)
 
 
 def _drawn(qualification: Qualification, num_drawn: int) -> list[str]:

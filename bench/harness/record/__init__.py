@@ -5,9 +5,17 @@ arm of one scenario.
 """
 
 from bench.harness.record.entries import arm_entry, merge
-from bench.harness.record.hashes import differing_inputs
 from bench.harness.record.join import join
-from bench.harness.record.schema import KEY, SCHEMA_VERSION, ArmSeries, CorruptRecord, Launch, Record, Scenario
+from bench.harness.record.schema import (
+    KEY,
+    SCHEMA_VERSION,
+    ArmSeries,
+    CorruptRecord,
+    Launch,
+    Record,
+    Scenario,
+    differing_inputs,
+)
 from bench.harness.record.storage import RecordWriteError, load, read, replace_text, seal, write
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import copy
 import statistics
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pytest_benchmark.stats import Stats
@@ -19,17 +19,11 @@ _new_stats: Callable[[], Any] = Stats  # pytest-benchmark's statistics carry no 
 
 
 def arm_entry(primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost | None = None) -> dict[str, Any]:
-    """Build the pytest-benchmark entry of another arm of the same scenario.
+    """Build the pytest-benchmark entry of another arm of the same scenario from the MoE arm's, with our extra_info.
 
     Args:
-        primary: the MoE arm's entry, with our extra_info.
-        arm: name of the other arm; it becomes the suffix of name and fullname.
-        launches: [{"id", "samples", "voided"}], samples per unit.
+        launches: [{"id", "samples", "voided"}], samples per unit; statistics are of whole calls, as the MoE's are.
         cost: of one unit of this arm.
-
-    Returns:
-        The primary's entry with this arm's name, samples, cost and statistics; those are of whole calls, as the
-        primary's are.
     """
     entry = copy.deepcopy(dict(primary))
     entry["name"], entry["fullname"] = f"{primary['name']}:{arm}", f"{primary['fullname']}:{arm}"
@@ -41,10 +35,7 @@ def arm_entry(primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost |
 
 
 def merge(documents: Sequence[Json]) -> dict[str, Any]:
-    """Join the launches of several records of the same scenarios; one that once answered wrongly is left out of all.
-
-    Args:
-        documents: valid records of one kind of machine.
+    """Join the launches of several valid records; a scenario that once answered wrongly is left out of all.
 
     Returns:
         A sealed document: the first one's, with all launches, statistics over them and the median of the peaks.
@@ -54,7 +45,10 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     """
     records = [Record.from_document(document) for document in documents]
     wrong = {name: why for record in records for name, why in record.wrong.items()}
-    documents = [_without(document, wrong) for document in documents]
+    documents = [
+        {**document, "benchmarks": [e for e in document["benchmarks"] if e["extra_info"][KEY]["scenario"] not in wrong]}
+        for document in documents
+    ]
     records = [Record.from_document(document) for document in documents]
     _check_mergeable(records)
     merged = copy.deepcopy(dict(documents[0]))
@@ -74,12 +68,6 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     return seal(merged)
 
 
-def _without(document: Json, scenarios: Collection[str]) -> Json:
-    """Leave scenarios out of a document."""
-    kept = [entry for entry in document["benchmarks"] if entry["extra_info"][KEY]["scenario"] not in scenarios]
-    return {**document, "benchmarks": kept}
-
-
 def _stats(ours: Json, *, with_data: bool) -> dict[str, Any]:
     """Return pytest-benchmark's statistics of whole calls: samples times units."""
     stats = _new_stats()
@@ -93,15 +81,11 @@ def _stats(ours: Json, *, with_data: bool) -> dict[str, Any]:
 
 def _join_launches(ours: dict[str, Any], records: Iterable[Record]) -> None:
     """Replace the launches of one arm's extra_info with those of all records."""
+    known = [launch for record in records for launch in record.scenarios[ours["scenario"]].arms[ours["arm"]].launches]
     ours["launches"] = [
-        {"id": launch.id, "samples": [_rounded(sample) for sample in launch.samples], "voided": launch.voided}
-        for record in records
-        for launch in record.scenarios[ours["scenario"]].arms[ours["arm"]].launches
+        {"id": one.id, "samples": [float(f"{s:.{SIGNIFICANT_DIGITS}g}") for s in one.samples], "voided": one.voided}
+        for one in known
     ]
-
-
-def _rounded(sample: float) -> float:
-    return float(f"{sample:.{SIGNIFICANT_DIGITS}g}")
 
 
 def _check_mergeable(records: Sequence[Record]) -> None:

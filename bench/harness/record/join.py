@@ -11,11 +11,7 @@ from bench.harness.record.storage import seal
 
 
 def join(documents: Sequence[Json], order: Sequence[str]) -> dict[str, Any]:
-    """Put the scenarios of several records into one.
-
-    Args:
-        documents: valid records of one launch id, of devices of one kind; no two hold the same scenario.
-        order: scenario ids, as they shall follow each other.
+    """Put the scenarios of several valid records of one launch id into one, in the given order.
 
     Returns:
         A sealed document: the first one's header with the median of the peaks, every worker's own launch header, and

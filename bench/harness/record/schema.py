@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -12,6 +12,7 @@ from bench.harness.metrics import METRICS
 from bench.harness.peaks import Cost
 
 SCHEMA_VERSION = 1
+INPUT_HASHES = ("workload", "routing")  # outputs may round differently
 KEY = "moevlm"  # of our part in the document and in a benchmark's extra_info
 READ_REMEDY = "measure it again, or restore the file from version control"
 
@@ -43,15 +44,8 @@ SERIES_FIELDS: dict[str, tuple[type, ...]] = {
 WRONG_FIELDS: dict[str, tuple[type, ...]] = {"scenario": (str,), "why": (str,)}
 LAUNCH_FIELDS: dict[str, tuple[type, ...]] = {"id": (str,), "samples": (list,), "voided": (int,)}
 COST_UNITS = ("flops", "bytes")
-JSON_NAMES = {
-    dict: "object",
-    list: "list",
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    NoneType: "null",
-}
+JSON_NAMES = {dict: "object", list: "list", str: "string", int: "integer", float: "number", bool: "boolean"}
+JSON_NAMES[NoneType] = "null"
 
 
 class CorruptRecord(ValueError):  # noqa: N818  # named after its verdict, CORRUPT
@@ -122,11 +116,7 @@ class Record:
 
     @classmethod
     def from_document(cls, document: object, path: Path | None = None) -> "Record":
-        """Check a document against the schema and view it.
-
-        Args:
-            document: what JSON holds; its checksum is `read`'s to check.
-            path: named in messages.
+        """Check a document against the schema, but not its checksum, and view it; the path is named in messages.
 
         Raises:
             CorruptRecord: if a rule of the schema is broken.
@@ -135,6 +125,15 @@ class Record:
             return _parse_record(document, path)
         except ValueError as error:
             raise CorruptRecord(f"{path or 'record'}: {error}; {READ_REMEDY}") from error
+
+
+def differing_inputs(mine: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
+    """Name the inputs in whose hashes two measurements differ: then they are not of the same work.
+
+    >>> differing_inputs({"workload": "a", "output": "b"}, {"workload": "c", "output": "d"})
+    ['workload']
+    """
+    return [name for name in INPUT_HASHES if mine.get(name) != theirs.get(name)]
 
 
 def _checked(value: object, kinds: tuple[type, ...], where: str) -> Any:
@@ -213,8 +212,10 @@ def _parse_scenarios(entries: Sequence[object]) -> dict[str, Scenario]:
         if series.arm in known:
             raise ValueError(f"an arm of a scenario must be there once, got {series.scenario} {series.arm} twice")
         known[series.arm] = series
-    for scenario, members in arms.items():
-        _check_same_blocks(scenario, members.values())
+    for scenario, members in arms.items():  # the same index is the same block in every arm
+        blocks = {name: {one.id: len(one.samples) for one in arm.launches} for name, arm in members.items()}
+        if len({json.dumps(counts) for counts in blocks.values()}) > 1:
+            raise ValueError(f"arms of {scenario} must have the same launches and blocks, got {blocks!r:.200}")
     return {scenario: Scenario(id=scenario, arms=members) for scenario, members in arms.items()}
 
 
@@ -241,10 +242,3 @@ def _parse_launch(value: object, where: str) -> Launch:
         if type(sample) not in (int, float) or not math.isfinite(sample) or sample <= 0:
             raise ValueError(f"{where}.samples must be finite and above 0, got {sample!r:.60}")
     return Launch(**{**fields, "samples": tuple(map(float, fields["samples"]))})
-
-
-def _check_same_blocks(scenario: str, members: Iterable[ArmSeries]) -> None:
-    """Demand that the same index is the same block in every arm."""
-    blocks = {arm.arm: {launch.id: len(launch.samples) for launch in arm.launches} for arm in members}
-    if len({json.dumps(counts) for counts in blocks.values()}) > 1:
-        raise ValueError(f"arms of {scenario} must have the same launches and blocks, got {blocks!r:.200}")

@@ -36,16 +36,16 @@ def read(path: Path) -> dict[str, Any]:
         problem = f"a record must be readable JSON, got {type(error).__name__}: {error}"
         raise CorruptRecord(f"{path}: {problem}; {READ_REMEDY}") from error
     Record.from_document(document, path)
-    _check_checksum(document, path)
     result: dict[str, Any] = document
+    stored, computed = result[KEY].get("checksum"), checksum(result)
+    if stored != computed:
+        problem = f"the checksum must be that of the content, {computed[:12]}..., got {stored!r:.20}"
+        raise CorruptRecord(f"{path}: {problem}; {READ_REMEDY}")
     return result
 
 
 def seal(document: Json) -> dict[str, Any]:
-    """Return the document as plain JSON values, with its checksum.
-
-    Args:
-        document: with our header; what is not JSON is replaced by its text, an old checksum by the new one.
+    """Return the document as plain JSON values, with a new checksum; what is not JSON is replaced by its text.
 
     Raises:
         ValueError: if it holds NaN or an infinity.
@@ -73,8 +73,13 @@ def write(path: Path, document: Json) -> None:
     Raises:
         RecordWriteError: if the file system refuses; an older file stays as it was.
     """
-    text = _one_benchmark_a_line(seal(document))
-    replace_text(path, text)
+    lines = []
+    for key, value in seal(document).items():
+        text = json.dumps(value)
+        if key == "benchmarks":  # one a line: a version control's difference names those that changed
+            text = "[\n" + ",\n".join(json.dumps(entry) for entry in value) + "\n]"
+        lines.append(f"{json.dumps(key)}: {text}")
+    replace_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -98,23 +103,5 @@ def replace_text(path: Path, text: str) -> None:
             neighbour.unlink(missing_ok=True)
 
 
-def _one_benchmark_a_line(document: Json) -> str:
-    """Format so that a version control's difference names the benchmarks that changed."""
-    lines = []
-    for key, value in document.items():
-        text = json.dumps(value)
-        if key == "benchmarks":
-            text = "[\n" + ",\n".join(json.dumps(entry) for entry in value) + "\n]"
-        lines.append(f"{json.dumps(key)}: {text}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"numbers must be finite, got {name}")
-
-
-def _check_checksum(document: Json, path: Path) -> None:
-    stored, computed = document[KEY].get("checksum"), checksum(document)
-    if stored != computed:
-        problem = f"the checksum must be that of the content, {computed[:12]}..., got {stored!r:.20}"
-        raise CorruptRecord(f"{path}: {problem}; {READ_REMEDY}")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.qualify.suites import LaunchRatios, Qualification, Suite
 
 NAMES = tuple(f"bench_x[{i}]" for i in range(12))

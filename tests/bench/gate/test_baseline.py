@@ -1,106 +1,70 @@
-"""Tests of finding and promoting baselines."""
+"""Tests of opening the baseline: of this kind of machine, of another one, corrupt, or not there."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bench.gate import baseline, ledger
-from bench.gate.baseline import PromotionRefused
+from bench.gate.baseline import OpenBaseline, open_baseline
+from bench.gate.verdict import Verdict
 from bench.harness import record
-from bench.harness.record import CorruptRecord
-from tests.bench.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCENARIOS, changed, document
+from bench.harness.environment import kind_key
+from tests.bench.sample_records import BASELINE_NAME, FINGERPRINT, document, record_of
 
-WRONG = [{"scenario": "bench_x[1]", "why": "dense: got 0.3"}]
-EIGHT = [f"launch-{i}" for i in range(8)]
-
-
-def write_all(folder: Path, documents: Sequence[dict[str, Any]]) -> list[Path]:
-    paths = [folder / f"{i}.json" for i in range(len(documents))]
-    for path, one in zip(paths, documents, strict=True):
-        record.write(path, one)
-    return paths
+RUN = record_of()
+OTHER_RUN = record_of(kind={**kind_key(FINGERPRINT), "device_model": "another CPU"})
 
 
-def promote(folder: Path, documents: Sequence[dict[str, Any]], reason: str = "first figures") -> Path:
-    paths = write_all(folder / "records", documents)
-    return baseline.promote(paths, folder, reason=reason, commit="c0ffee", date="2026-01-01", release="v1")
+@pytest.fixture
+def baselines(tmp_path: Path) -> Path:
+    record.write(tmp_path / BASELINE_NAME, record.merge([document(f"l{i}") for i in range(8)]))
+    return tmp_path
 
 
-def eight(**header: Any) -> list[dict[str, Any]]:
-    return [document(launch_id, **header) for launch_id in EIGHT]
+def test_the_baseline_of_this_kind_of_machine_is_found(baselines: Path) -> None:
+    found = open_baseline(baselines, None, RUN)
+    assert isinstance(found, OpenBaseline)
+    assert (found.record.path, found.same_fingerprint) == (baselines / BASELINE_NAME, True)
+    assert set(found.pooled) == {"timed:arm", "timed:anchor"}
 
 
-def test_promoted_baseline_is_found_by_its_kind(tmp_path: Path) -> None:
-    kind = document()["moevlm"]["kind"]
-    assert baseline.find(tmp_path, kind) is None
-    path = promote(tmp_path, eight())
-    assert path == tmp_path / BASELINE_NAME == baseline.find(tmp_path, kind)
-    assert baseline.find(tmp_path, {**kind, "dtype": "bfloat16"}) is None
+@pytest.mark.parametrize(("name", "other"), [("os", "Linux 99"), ("transformers", "5.24.0"), ("python", "3.13.0")])
+def test_another_kernel_or_software_is_the_same_kind_but_not_the_same_fingerprint(
+    baselines: Path, name: str, other: str
+) -> None:
+    found = open_baseline(baselines, None, record_of(fingerprint={**FINGERPRINT, name: other}))
+    assert isinstance(found, OpenBaseline)
+    assert not found.same_fingerprint
 
 
-def test_baseline_keeps_every_launch_and_says_why_it_is_there(tmp_path: Path) -> None:
-    view = record.load(promote(tmp_path, eight()))
-    assert view.scenarios[SCENARIOS[1]].launch_ids == tuple(EIGHT)
-    expected = {"reason": "first figures", "commit": "c0ffee", "date": "2026-01-01", "release": "v1", "launches": 8}
-    assert view.promotion == expected
-    assert not (tmp_path / ledger.NAME).exists()
+def test_another_kind_of_machine_is_missing_when_searched(baselines: Path) -> None:
+    found = open_baseline(baselines, None, OTHER_RUN)
+    assert found.verdict is Verdict.MISSING
+    assert "python -m bench promote" in found.why
 
 
-REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
-    "seven launches": (eight()[:7], "launches must be 8 or more, got 7"),
-    "injected slowdown": (eight(injected={"moe": 1.3}), r"rehearsed slowdowns \(moe x 1.3\)"),
-    "wrong answers": (
-        eight(complete=False, wrong=WRONG),
-        r"right answers, got in .*0\.json bench_x\[1\]: dense: got 0\.3",
-    ),
-    "a baseline made of wrong answers": (
-        [*eight(), record.merge([document(f"m{i}", complete=False, wrong=WRONG) for i in (0, 1)])],
-        r"right answers, got in .*8\.json bench_x\[1\]",
-    ),
-    "incomplete": (eight(complete=False), "a record must be complete"),
-    "filtered": (eight(filtered=True), "a record must hold every scenario"),
-    "no scenarios": ([changed(one, "benchmarks", value=[]) for one in eight()], "must hold scenarios, got none"),
-    "other machine": (
-        [*eight(), document("x", fingerprint={**FINGERPRINT, "os": "other"})],
-        "one machine and installation, got os: absent / other",
-    ),
-    "other kind": ([*eight(), document("x", kind={"device": "cuda"})], "one kind of machine"),
-    "same launch": ([*eight(), document(EIGHT[0])], "a launch must be there once"),
-    "throttled": (
-        [changed(one, "benchmarks", 0, "extra_info", "moevlm", "launches", 0, "voided", value=2) for one in eight()],
-        r"fit machine, got 2 throttled blocks in bench_decode\[tiny-b1\]",
-    ),
-}
+def test_another_kind_of_machine_is_not_comparable_when_named(baselines: Path) -> None:
+    found = open_baseline(baselines, baselines / BASELINE_NAME, OTHER_RUN)
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert "device_model: Acme(R) Core 6-1-2 avx2 / another CPU" in found.why
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_must_not_become_a_baseline_is_refused(tmp_path: Path, name: str) -> None:
-    documents, message = REFUSED[name]
-    with pytest.raises(PromotionRefused, match=message):
-        promote(tmp_path, documents)
-    assert not (tmp_path / BASELINE_NAME).exists()
+@pytest.mark.parametrize("named", [True, False])
+def test_a_truncated_baseline_is_corrupt(baselines: Path, named: bool) -> None:
+    path = baselines / BASELINE_NAME
+    path.write_bytes(path.read_bytes()[:-100])
+    found = open_baseline(baselines, path if named else None, RUN)
+    assert found.verdict is Verdict.CORRUPT
+    assert str(path) in found.why
 
 
-def test_reason_must_say_something(tmp_path: Path) -> None:
-    with pytest.raises(PromotionRefused, match="a reason must say why"):
-        promote(tmp_path, eight(), reason="  ")
+def test_a_named_file_that_does_not_exist_is_missing(tmp_path: Path) -> None:
+    found = open_baseline(tmp_path, tmp_path / "absent.json", RUN)
+    assert found.verdict is Verdict.MISSING
+    assert "absent.json does not exist" in found.why
 
 
-def test_accepted_slowdown_goes_into_the_ledger(tmp_path: Path) -> None:
-    promote(tmp_path, eight(dense=tuple(1.1 * sample for sample in DENSE)))
-    promote(tmp_path, eight(), reason="safer router")
-    entries = ledger.read(tmp_path)
-    assert [(e.scenario, e.reason, e.release, e.baseline) for e in entries] == [
-        (scenario, "safer router", "v1", BASELINE_NAME) for scenario in SCENARIOS
-    ]
-    assert entries[0].new / entries[0].old == pytest.approx(1.1, rel=1e-5)
-
-
-def test_a_corrupt_baseline_is_not_replaced_unseen(tmp_path: Path) -> None:
-    path = promote(tmp_path, eight())
-    path.write_text("{")
-    with pytest.raises(CorruptRecord):
-        promote(tmp_path, eight())
-    assert path.read_text() == "{"
+def test_one_launch_has_no_spread_to_judge_by(tmp_path: Path) -> None:
+    record.write(tmp_path / "single.json", document())
+    found = open_baseline(tmp_path, tmp_path / "single.json", RUN)
+    assert found.verdict is Verdict.MISSING
+    assert "must hold two launches or more" in found.why

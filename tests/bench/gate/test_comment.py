@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from bench.gate.ab.comparison import Comparison
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import OperationChange, ScenarioProfile
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.result import Comparison
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.comment import HEADERS, MARKER, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
 from bench.gate.stats import Interval

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.gate.comparison import OpenBaseline, judge_one
-from bench.gate.judging import TOLERANCE_ERRORS
+from bench.gate.baseline import OpenBaseline
+from bench.gate.comparison import judge_one
 from bench.gate.launch import Launcher
 from bench.gate.outcome import is_suspect
-from bench.gate.retest import Suspect, retest
+from bench.gate.retest import retest
 from bench.gate.stats import PRIOR_LAUNCHES
+from bench.gate.tolerance import TOLERANCE_ERRORS
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import Record
+from bench.harness.run import ScenarioTest
 from tests.bench.sample_records import opened_baseline, record_of, scenario
 
 NUM_SCENARIOS = 40
@@ -63,8 +65,8 @@ def run_suite(machine: Simulated) -> list[ScenarioVerdict]:
     """Judge one suite as `conclude` does."""
     opened = machine.baseline()
     first = machine.measure(NAMES, timeout_s=1)
-    verdicts = {name: judge_one(name, found, opened) for name, found in first.scenarios.items()}
-    suspects = {name: Suspect(node_id=name, seconds=1) for name, v in verdicts.items() if is_suspect(v, opened)}
+    verdicts = {name: judge_one(found, opened) for name, found in first.scenarios.items()}
+    suspects = {name: ScenarioTest(node_id=name, seconds=1) for name, v in verdicts.items() if is_suspect(v, opened)}
     confirmed, _ = retest(suspects, opened, machine, deadline=math.inf, on_launch=lambda *_counts: None)
     return [*{**verdicts, **confirmed}.values()]
 

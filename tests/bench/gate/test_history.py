@@ -9,8 +9,8 @@ import pytest
 
 from bench.__main__ import main
 from bench.gate import ledger
-from bench.gate.baseline import promote
 from bench.gate.history import UNCOMMITTED, follow, read_history
+from bench.gate.promotion import promote
 from bench.harness import record
 from tests.bench.sample_records import BASELINE_NAME, DENSE, SCENARIOS, document
 
@@ -33,7 +33,7 @@ def promote_one(folder: Path, number: int, scenarios: Sequence[str] = SCENARIOS)
         record.write(path, record.seal({**whole, "benchmarks": entries}))
         records.append(path)
     day = f"2026-01-0{number + 1}T00:00:00+00:00"
-    promote(records, folder, reason=f"reason {number}", commit="c0ffee", date=day, release=RELEASES[number])
+    promote(records, folder, ledger.Stamp(f"reason {number}", "c0ffee", day, RELEASES[number]))
 
 
 @pytest.fixture(scope="module")

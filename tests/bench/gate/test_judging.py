@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.gate.judging import (
-    SMALLEST_TOLERANCE,
-    controls_of,
-    judge_control,
-    judge_scenario,
-    launch_values,
-    pooled_variances,
-)
+from bench.gate.controls import controls_of
+from bench.gate.judging import judge_control, judge_scenario
+from bench.gate.tolerance import SMALLEST_TOLERANCE, pooled_variances
 from bench.gate.verdict import Control, ScenarioVerdict, Verdict
 from bench.harness.record import Scenario
 from tests.bench.sample_records import scenario
@@ -36,18 +31,11 @@ BASE = scenario(*launches_of())
 
 
 def judge(new: Scenario, base: Scenario = BASE, **options: Any) -> ScenarioVerdict:
-    arguments = {"sign": 1.0, "confirmed": True, **options}
-    return judge_scenario(new.id, new, base, pooled_variances([base]), **arguments)
+    return judge_scenario(new, base, pooled_variances([base]), **{"confirmed": True, **options})
 
 
 def slowed(num: int = 4, /, **factors: float) -> Scenario:
     return scenario(*launches_of(num, **factors))
-
-
-def test_a_launch_is_one_number_the_pseudo_median_over_its_blocks() -> None:
-    blocks = scenario({"moe": [2.0, 8.0, 32.0], "dense": [1.0, 1.0, 4.0]})
-    # log2 of the ratios 2, 8, 8: 1, 3, 3; means of pairs 1, 2, 2, 3, 3, 3; their median 2.5
-    assert launch_values(blocks, MOE_DENSE) == [pytest.approx(2.5 * math.log(2))]
 
 
 def test_tolerance_is_four_standard_errors_of_the_launches_by_hand() -> None:
@@ -195,16 +183,3 @@ def test_counted_metrics_are_judged_on_their_value() -> None:
     assert (more.verdict, more.where) == (Verdict.REGRESSED, "shared code")
     moe_alone = judge(scenario({"moe": 110.0, "dense": 100.0}, **COUNTED), base)
     assert (moe_alone.verdict, moe_alone.where) == (Verdict.REGRESSED, "MoE")
-
-
-def test_counted_values_have_a_pool_of_their_own() -> None:
-    counted = scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **COUNTED)
-    pools = pooled_variances([BASE, counted])
-    assert pools["counted:arm"] == pools["counted:anchor"] == 0.0
-    assert pools["timed:arm"] == pytest.approx(sum(w**2 for w in WOBBLE) / 7)
-    assert pools["timed:anchor"] == pytest.approx(pools["timed:arm"] / 4)
-
-
-def test_another_projects_arm_is_shown_and_not_judged() -> None:
-    arms = {"moe": 1.0, "dense": 2.0, "transformers/eager": 1.5, "anchor": 1.0}
-    assert [str(control) for control in controls_of(scenario(arms))] == ["moe/dense", "moe/anchor", "dense/anchor"]

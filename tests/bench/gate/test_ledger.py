@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from bench.gate import ledger
-from bench.gate.ledger import Slowdown
+from bench.gate.ledger import Slowdown, Stamp
 from bench.harness.record import CorruptRecord, Record, Scenario
 from tests.bench.sample_records import SCENARIOS, changed, document
 
-WHY = {"baseline": "x.json", "reason": "why", "date": "2026-01-01", "commit": "c0ffee", "release": "v1"}
+STAMP = Stamp(reason="why", commit="c0ffee", date="2026-01-01", release="v1")
 
 
 def slowdown(old: float, new: float, **fields: str) -> Slowdown:
     log_ratio = math.log(new / old)
-    words = {"scenario": "s", "control": "moe/dense", **WHY, **fields}
+    words = {"scenario": "s", "control": "moe/dense", "baseline": "x.json", **STAMP._asdict(), **fields}
     return Slowdown(old=old, new=new, log_ratio=log_ratio, **words)
 
 
@@ -29,8 +29,8 @@ def test_ratio_is_that_of_the_same_blocks() -> None:
 
 def test_only_what_became_slower_is_listed() -> None:
     old, faster = Record.from_document(document()), Record.from_document(document(dense=(0.002, 0.002, 0.002)))
-    assert ledger.slowdowns(old, faster, **WHY) == []
-    found = ledger.slowdowns(faster, old, **WHY)
+    assert ledger.slowdowns(old, faster, "x.json", STAMP) == []
+    found = ledger.slowdowns(faster, old, "x.json", STAMP)
     assert [entry.scenario for entry in found] == list(SCENARIOS)
     assert found[0].log_ratio == pytest.approx(math.log(ledger.ratio(decode((0.001, 0.0011, 0.0009))) / 1.0))
     assert (found[0].reason, found[0].commit) == ("why", "c0ffee")
@@ -39,7 +39,7 @@ def test_only_what_became_slower_is_listed() -> None:
 def test_other_inputs_are_another_scenario() -> None:
     old = document(dense=(0.002, 0.002, 0.002))
     new = changed(document(), "benchmarks", 0, "extra_info", "moevlm", "hashes", value={"workload": "other"})
-    found = ledger.slowdowns(Record.from_document(old), Record.from_document(new), **WHY)
+    found = ledger.slowdowns(Record.from_document(old), Record.from_document(new), "x.json", STAMP)
     assert [entry.scenario for entry in found] == [SCENARIOS[1]]
 
 
@@ -47,7 +47,7 @@ def test_other_outputs_of_the_same_inputs_are_the_same_scenario() -> None:
     same = {"workload": "abc", "routing": "def", "output": "another rounding"}
     old = document(dense=(0.002, 0.002, 0.002))
     new = changed(document(), "benchmarks", 0, "extra_info", "moevlm", "hashes", value=same)
-    found = ledger.slowdowns(Record.from_document(old), Record.from_document(new), **WHY)
+    found = ledger.slowdowns(Record.from_document(old), Record.from_document(new), "x.json", STAMP)
     assert [entry.scenario for entry in found] == list(SCENARIOS)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.gate import outcome as outcomes
 from bench.gate.comparison import Selection, judge_one
-from bench.gate.outcome import Outcome, conclude, is_suspect, scenarios_judged, suspicion
+from bench.gate.outcome import Outcome, conclude, is_suspect, suspicion
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import Record
 from tests.bench.sample_records import opened_baseline, record_of, scenario
@@ -60,10 +60,6 @@ def test_a_run_without_comparison_ends_0() -> None:
     assert Outcome().exit_code("off", strict=True) == 0
 
 
-def test_verdicts_are_found_by_scenario() -> None:
-    assert scenarios_judged(of_scenarios(Verdict.OK, Verdict.NEW))["1"].verdict is Verdict.NEW
-
-
 def concluded(monkeypatch: pytest.MonkeyPatch, record: Record, again: ScenarioVerdict | None = None) -> Outcome:
     """Conclude a run of that record against a baseline of one scenario, of which fresh processes say what is given."""
     monkeypatch.setattr(outcomes, "open_baseline", lambda *_: opened_baseline(scenario(*[ONE] * 8)))
@@ -96,7 +92,7 @@ def test_a_throttled_scenario_stays_unfit_unless_a_fresh_launch_finds_it_wrong(
 def first_launch(*, same_fingerprint: bool = True, voided: int = 0, **factors: float) -> bool:
     opened = opened_baseline(scenario(*[ONE] * 8), same_fingerprint=same_fingerprint)
     measured = scenario({arm: [t * factors.get(arm, 1.0)] * 6 for arm, t in ONE.items()}, voided=voided)
-    return is_suspect(judge_one(measured.id, measured, opened), opened)
+    return is_suspect(judge_one(measured, opened), opened)
 
 
 def test_what_looks_slow_or_unfit_is_measured_again() -> None:
@@ -114,7 +110,7 @@ def test_what_looks_the_same_or_faster_is_not() -> None:
 def test_the_slower_is_the_more_suspicious_and_what_could_not_be_judged_the_least() -> None:
     opened = opened_baseline(scenario(*[ONE] * 8))
     judged = [
-        judge_one(slow.id, slow, opened)
+        judge_one(slow, opened)
         for slow in (
             scenario(ONE, voided=6),
             scenario({**ONE, "moe": 1.1 * ONE["moe"]}),
@@ -132,4 +128,4 @@ def test_ratios_to_another_machines_anchor_raise_no_suspicion() -> None:
 def test_what_cannot_be_compared_is_not_measured_again() -> None:
     opened = opened_baseline(scenario(*[ONE] * 8))
     for measured in (scenario(ONE, name="new"), scenario(ONE, hashes={"workload": "another"})):
-        assert not is_suspect(judge_one(measured.id, measured, opened), opened)
+        assert not is_suspect(judge_one(measured, opened), opened)

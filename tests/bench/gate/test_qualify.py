@@ -11,8 +11,8 @@ import pytest
 from bench.__main__ import main
 from bench.commands import qualify as command
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.comparison import Comparison
 from bench.gate.ab.lockstep import HEAD
+from bench.gate.ab.result import Comparison
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.qualify import rates
 from bench.gate.qualify import resume as running
@@ -31,16 +31,7 @@ SLOW = {"moe": 1.05}
 
 
 def brief(root: Path) -> Brief:
-    return Brief(
-        root=root,
-        base="HEAD",
-        head="HEAD",
-        expression="",
-        arguments=["--scale", "tiny"],
-        budget_s=1.0,
-        seed=0,
-        tolerances=root / "none.toml",
-    )
+    return Brief(root=root, base="HEAD", head="HEAD", arguments=["--scale", "tiny"], budget_s=1.0)
 
 
 def comparison(*verdicts: ScenarioVerdict) -> Comparison:
@@ -74,7 +65,7 @@ def test_a_file_of_another_kind_is_corrupt_and_says_what_to_do(tmp_path: Path, t
 
 
 def test_kinds_are_mixed_so_that_an_interrupted_call_leaves_some_of_each() -> None:
-    wanted = [Wanted(injected={}, count=4), Wanted(injected=SLOW, count=2)]
+    wanted = [Wanted({}, 4), Wanted(SLOW, 2)]
     there = qualification(suite({"a": "OK"}), suite({"a": "REGRESSED"}, injected=SLOW))
     assert missing(wanted, there) == [{}, {}, {}, SLOW]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from bench.gate.launch import Launcher, LaunchFailed
-from bench.gate.retest import MAX_LAUNCHES, STARTUP_S, Suspect, expected_s, extend, is_settled, retest
+from bench.gate.retest import MAX_LAUNCHES, STARTUP_S, expected_s, extend, is_settled, retest
 from bench.gate.stats import Interval
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 from bench.harness.record import ArmSeries, Record, Scenario
+from bench.harness.run import ScenarioTest
 from tests.bench.sample_records import opened_baseline, record_of, scenario
 
 BASE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
@@ -79,7 +80,7 @@ Found = tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]
 
 
 def measure_again(launcher: ScriptedLauncher, *, deadline: float = 1e9) -> Found:
-    suspects = {node_id.removeprefix("f.py::"): Suspect(node_id=node_id, seconds=4.0) for node_id in launcher.script}
+    suspects = {node_id.removeprefix("f.py::"): ScenarioTest(node_id, 4.0) for node_id in launcher.script}
     return retest(suspects, BASELINE, launcher, deadline=deadline, on_launch=lambda *_counts: None)
 
 
@@ -215,7 +216,7 @@ def test_settled_verdicts_survive_a_later_failure() -> None:
 def test_suspects_are_measured_again_where_they_were_measured() -> None:
     launcher = ScriptedLauncher(script={f"f.py::{name}": [SLOW] * 9 for name in "ab"}, options=["--scale=tiny"])
     places = {"a": "cuda:1", "b": "cuda:0"}
-    suspects = {name: Suspect(node_id=f"f.py::{name}", seconds=4.0, device=place) for name, place in places.items()}
+    suspects = {name: ScenarioTest(f"f.py::{name}", 4.0, place) for name, place in places.items()}
     verdicts, fresh = retest(suspects, BASELINE, launcher, deadline=1e9, on_launch=lambda *_counts: None)
     assert launcher.asked == [["f.py::a"], ["f.py::b"]] * 2
     assert launcher.given == [["--scale=tiny", f"--measured-on={place}"] for place in places.values()] * 2
@@ -224,8 +225,8 @@ def test_suspects_are_measured_again_where_they_were_measured() -> None:
 
 
 def test_each_device_takes_a_process_with_a_start_of_its_own() -> None:
-    one = {name: Suspect(node_id=name, seconds=4.0) for name in "ab"}
-    two = {name: replace(suspect, device=name) for name, suspect in one.items()}
+    one = {name: ScenarioTest(node_id=name, seconds=4.0) for name in "ab"}
+    two = {name: suspect._replace(device=name) for name, suspect in one.items()}
     assert expected_s(two, ["a", "b"]) - expected_s(one, ["a", "b"]) == STARTUP_S
 
 

@@ -34,6 +34,7 @@ class Time:
 def fake_time(monkeypatch: pytest.MonkeyPatch) -> Time:
     scripted = Time(tick_s=0.0001)
     monkeypatch.setattr(time, "perf_counter", scripted)
+    monkeypatch.setattr(HostClock, "_waited_s", lambda _clock: 0.0)  # other processes wait in no scripted time
     return scripted
 
 

@@ -72,7 +72,7 @@ def test_the_versions_are_those_that_python_finds() -> None:
 def test_tritons_version_is_known_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     triton = pytest.importorskip("triton")
     assert versions()["triton"] == triton.__version__
-    monkeypatch.setattr(environment, "OPTIONAL_PACKAGES", ("a-package-of-no-platform",))
+    monkeypatch.setattr(environment, "PACKAGES", ("torch", "transformers", "numpy", "a-package-of-no-platform"))
     assert set(versions()) == {"python", "torch", "transformers", "numpy"}
 
 

@@ -22,7 +22,7 @@ addopts = --import-mode=importlib --benchmark-quiet -p no:cacheprovider -p no:hy
 """
 CONFTEST = """
 import os, torch
-import bench.gate.ab.worker as worker
+import bench.gate.ab.worker_plugin as worker
 import bench.harness.peaks as peaks
 import bench.harness.run as run
 from bench.harness.clock import Timed

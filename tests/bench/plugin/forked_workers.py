@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 import bench.plugin  # noqa: F401  # every worker needs it: imported once
-from bench.gate.ab import child, command, process
+from bench.gate.ab import child, compare, worker_process
 
 POLL_S = 0.01
 MOST_DESCRIPTORS = 1024  # more than a test opens
@@ -71,15 +71,15 @@ def become(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], output: 
     os.dup2(output, 2)
     os.closerange(3, channel)
     os.closerange(channel + 1, MOST_DESCRIPTORS)
-    return child.main(arguments[arguments.index(process.CHILD) + 1 :])
+    return child.main(arguments[arguments.index(worker_process.CHILD) + 1 :])
 
 
 def use_forked_workers() -> None:
     """Fork workers from now on, on a machine without a GPU, and list the fake project's scenarios without pytest."""
     gc.freeze()  # what is loaded by now is garbage in no worker: its collections need not look
     names = ("DEVNULL", "STDOUT", "TimeoutExpired", "run")
-    process.subprocess = SimpleNamespace(Popen=Forked, **{name: getattr(subprocess, name) for name in names})  # type: ignore[assignment, attr-defined]
-    process.GPU_QUERY = "raise SystemExit(1)"
-    command.collect = lambda brief: [
+    worker_process.subprocess = SimpleNamespace(Popen=Forked, **{name: getattr(subprocess, name) for name in names})  # type: ignore[assignment, attr-defined]
+    worker_process.GPU_QUERY = "raise SystemExit(1)"
+    compare.collect = lambda brief: [
         f"bench/bench_x.py::bench_x[{size}]" for size in range(1, 5) if brief.expression in f"bench_x[{size}]"
     ]

@@ -23,7 +23,7 @@ AB = ("ab", "--base=HEAD", "--out=out")
 
 # `ab` with one launch a stage and workers that are soon given up
 QUICK = """
-import bench.gate.ab.stages as stages, bench.gate.ab.lockstep as lockstep, bench.gate.ab.workers as workers
+import bench.gate.ab.stages as stages, bench.gate.ab.lockstep as lockstep, bench.gate.ab.pair as workers
 import functools
 from tests.bench.plugin.forked_workers import use_forked_workers
 

@@ -187,23 +187,11 @@ def test_both_arms_slower_is_shared_code(first: First, folder: Path) -> None:
     assert "bench_x[64]: REGRESSED, in shared code: moe/anchor +" in ended.said
 
 
-def test_a_truncated_baseline_ends_14_and_the_record_is_there(first: First, folder: Path) -> None:
-    baseline = with_baseline(folder, first.baseline)
-    baseline.write_bytes(baseline.read_bytes()[:1000])
-    ended = run(folder, f"--baseline={baseline}")
-    assert ended.code == 14, ended.said
-    assert "CORRUPT: " in ended.said
-    assert list(measured(folder).scenarios) == SCENARIOS
-
-
-@pytest.mark.parametrize(("compare", "code"), [("require", 15), ("auto", 0)])
-def test_a_named_baseline_of_another_machine_is_not_comparable(
-    first: First, folder: Path, compare: str, code: int
-) -> None:
+def test_a_named_baseline_of_another_machine_fails_no_run_that_does_not_require_it(first: First, folder: Path) -> None:
     other = copy.deepcopy(first.baseline)
     other["moevlm"]["kind"]["device_model"] = "Acme 1"
-    ended = run(folder, f"--baseline={with_baseline(folder, other)}", f"--compare={compare}")
-    assert ended.code == code, ended.said
+    ended = run(folder, f"--baseline={with_baseline(folder, other)}")
+    assert ended.code == 0, ended.said
     assert "NOT_COMPARABLE: " in ended.said
     assert "device_model: Acme 1 / " in ended.said
 
@@ -212,12 +200,11 @@ def renamed(baseline: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     return dict(json.loads(json.dumps(baseline).replace(old, new)))
 
 
-@pytest.mark.parametrize("new", ["bench_x[100]", "bench_y[96]"], ids=["parameter", "function"])
-def test_a_renamed_scenario_is_missing_under_require(first: First, folder: Path, new: str) -> None:
-    baseline = with_baseline(folder, renamed(first.baseline, "bench_x[96]", new))
+def test_a_renamed_function_is_missing_under_require(first: First, folder: Path) -> None:
+    baseline = with_baseline(folder, renamed(first.baseline, "bench_x[96]", "bench_y[96]"))
     ended = run(folder, "--compare=require", f"--baseline={baseline}")
     assert ended.code == 13, ended.said
-    assert f"{new}: MISSING" in ended.said
+    assert "bench_y[96]: MISSING" in ended.said
     assert "1 MISSING, 1 NEW, 1 OK" in ended.said
 
 

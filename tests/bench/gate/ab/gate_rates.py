@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.decision import PLACEBO_EVERY, decide
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
+from bench.gate.ab.verdicts import PLACEBO_EVERY, decide
 from bench.gate.qualify.resample import two_stages
 from bench.gate.verdict import Verdict
 

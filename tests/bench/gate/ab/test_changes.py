@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.gate.ab.changes import BASE, MACHINE, MOE_ONLY, is_judged, launch_changes, series_of
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.verdict import Control
 
 MOE, DENSE = Control(arm="moe", against=BASE), Control(arm="dense", against=BASE)

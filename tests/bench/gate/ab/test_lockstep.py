@@ -11,10 +11,10 @@ import pytest
 
 from bench.gate.ab import lockstep
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
+from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms, run_launch
-from bench.gate.ab.process import Project, Side, WorkerLost
-from bench.gate.ab.types import PairedLaunch, Trouble
-from bench.gate.ab.workers import EndedEarly
+from bench.gate.ab.pair import EndedEarly
+from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.verdict import Verdict
 from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS
 

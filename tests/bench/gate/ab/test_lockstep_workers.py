@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms, run_launch
-from bench.gate.ab.process import Project, Side
-from bench.gate.ab.types import PairedLaunch, Trouble
-from bench.gate.ab.workers import Timeouts
+from bench.gate.ab.pair import Timeouts
+from bench.gate.ab.worker_process import Project, Side
 from bench.gate.ab.worktree import source_tree
 from bench.gate.verdict import Verdict
 from bench.harness.blocks import MIN_BLOCKS

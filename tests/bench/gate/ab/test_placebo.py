@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.judgement import Limits
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.placebo import HARMLESS, placebo_shift, stands, uneven
-from bench.gate.ab.types import PairedLaunch
+from bench.gate.ab.tolerances import Limits
 from bench.gate.stats import Interval
 from bench.gate.verdict import Change, Control, Verdict
 

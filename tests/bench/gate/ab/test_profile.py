@@ -10,9 +10,9 @@ import torch
 from bench.gate.ab import profile
 from bench.gate.ab.channel import Ended, Profiled, Ready
 from bench.gate.ab.operations import OUTSIDE, operation_seconds
-from bench.gate.ab.process import Project, Side, WorkerLost
+from bench.gate.ab.pair import EndedEarly
 from bench.gate.ab.profile import MOST_SCENARIOS, ScenarioProfile, operation_changes, profile_regressed
-from bench.gate.ab.workers import EndedEarly
+from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.stats import Interval
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.bench.gate.ab.test_lockstep_workers import make_project, started

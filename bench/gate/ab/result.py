@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.lockstep import BASE, HEAD
 from bench.gate.ab.profile import ScenarioProfile
-from bench.gate.ab.types import PairedLaunch
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict
 from bench.harness.record import replace_text

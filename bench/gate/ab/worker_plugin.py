@@ -4,9 +4,7 @@
 its own, and the fixture `paired` is a RemotePaired, which the scenarios cannot tell from Paired.
 """
 
-import gc
 import os
-import random
 import socket
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -31,12 +29,13 @@ from bench.gate.ab.channel import (
     WarmUp,
 )
 from bench.gate.ab.operations import operation_seconds
-from bench.harness.agreement import run_checks
 from bench.harness.arms import ANCHOR
-from bench.harness.blocks import Blocks, Terms, make_calls
+from bench.harness.blocks import Blocks, Terms
 from bench.harness.clock import Clock, make_clock
+from bench.harness.measuring import setup_of
 from bench.harness.metrics import Metric
 from bench.harness.options import read_options
+from bench.harness.paired import Paired
 
 R = TypeVar("R")
 
@@ -44,83 +43,24 @@ WHY_SHOWN = 800  # first characters of what a scenario raised: tensors print the
 ABANDONED = "the other side did not get as far"
 
 
-class RemotePaired:
-    """Measure the arms of one scenario when the parent says so; same calls as `Paired`."""
+class RemotePaired(Paired):
+    """Measure the arms of one scenario when the parent says so."""
 
-    def __init__(
-        self, channel: Channel, clock: Clock, terms: Terms, params: Mapping[str, object] | None = None
-    ) -> None:
-        self.channel, self.clock, self.terms = channel, clock, terms
-        self.params = {axis: str(value) for axis, value in (params or {}).items()}
+    is_timing = True
 
-    def measure(
-        self,
-        call: Callable[[str], R],
-        *,
-        arms: Iterable[str],
-        check: Callable[[str], None],
-        metric: Metric,
-        anchor: str,
-        num_units: int = 1,
-        rates: Mapping[str, float] | None = None,  # noqa: ARG002  # the gate judges seconds alone
-        costs: Mapping[str, Mapping[str, float]] | None = None,  # noqa: ARG002  # as above
-        hashes: Mapping[str, str] | None = None,
-        facts: Mapping[str, float] | None = None,  # noqa: ARG002  # as above
-    ) -> dict[str, R]:
-        """Check each arm's answer, announce the scenario, then run its blocks one by one as long as the parent asks.
+    def __init__(self, channel: Channel, benchmark: BenchmarkFixture, clock: Clock, terms: Terms) -> None:
+        super().__init__(benchmark, clock, terms)
+        self.channel = channel
 
-        Args:
-            call: runs one arm once; must leave nothing behind that changes the next run.
-            arms: names, "moe" among them.
-            check: compares one arm's answer with an oracle's, before the scenario is announced.
-            metric: what a sample is.
-            anchor: name of the anchor's kind.
-            num_units: a sample is seconds / num_units.
-            rates: not used here.
-            costs: not used here.
-            hashes: what identifies the inputs; the sides must agree.
-            facts: not used here.
+    def _run(self, blocks: Blocks[R], metric: Metric, num_units: int, hashes: Mapping[str, str]) -> None:
+        """Announce the scenario, then run its blocks one by one as long as the parent asks."""
+        self._announce(list(blocks.calls), metric, hashes)
+        self._serve(blocks, num_units)
 
-        Returns:
-            What each arm's last call returned.
-
-        Raises:
-            WrongAnswer: an arm's answer does not agree with the oracle's; the scenario is not announced.
-        """
-        arms = list(arms)
-        run_checks(check, arms)
-        calls = make_calls(call, arms, anchor, self.terms)
-        blocks = Blocks(calls, self.clock, random.Random(self.terms.seed))
-        gc.collect()
-        gc.disable()
-        try:
-            self._announce(list(calls), metric, hashes)
-            self._serve(blocks, num_units)
-        finally:
-            gc.enable()
-        return blocks.returned()
-
-    def observe(
-        self,
-        value_of: Callable[[str], float],
-        *,
-        arms: Iterable[str],
-        metric: Metric,
-        hashes: Mapping[str, str] | None = None,
-        facts: Mapping[str, float] | None = None,  # noqa: ARG002  # the gate judges the values alone
+    def _count(
+        self, value_of: Callable[[str], float], arms: Iterable[str], metric: Metric, hashes: Mapping[str, str]
     ) -> dict[str, float]:
-        """Count each arm once and announce the values.
-
-        Args:
-            value_of: returns the arm's value in the metric's unit.
-            arms: names, "moe" among them.
-            metric: what the number is.
-            hashes: what identifies the inputs; the sides must agree.
-            facts: not used here.
-
-        Returns:
-            The values by arm.
-        """
+        """Count each arm once and announce the values."""
         values = {arm: float(value_of(arm)) for arm in arms}
         self._announce(list(values), metric, hashes, counts=values)
         if isinstance(self.channel.receive(), Abandon):
@@ -128,15 +68,10 @@ class RemotePaired:
         return values
 
     def _announce(
-        self,
-        arms: Sequence[str],
-        metric: Metric,
-        hashes: Mapping[str, str] | None,
-        counts: Mapping[str, float] | None = None,
+        self, arms: Sequence[str], metric: Metric, hashes: Mapping[str, str], counts: Mapping[str, float] | None = None
     ) -> None:
-        self.channel.send(
-            Ready(arms=arms, metric=metric.name, hashes=dict(hashes or {}), counts=counts, params=self.params)
-        )
+        params = {axis: str(value) for axis, value in (self.benchmark.params or {}).items()}
+        self.channel.send(Ready(arms=arms, metric=metric.name, hashes=dict(hashes), counts=counts, params=params))
 
     def _serve(self, blocks: Blocks[R], num_units: int) -> None:
         while not isinstance(message := self.channel.receive(), Finish):
@@ -157,13 +92,7 @@ class RemotePaired:
 
 
 def run_block(blocks: Blocks[R], asked: RunBlock, num_units: int) -> Block:
-    """Run each arm once in the order asked for.
-
-    Args:
-        blocks: of the scenario.
-        asked: order of the arms, and how often the anchor is called.
-        num_units: by which an arm's seconds are divided, not the anchor's.
-    """
+    """Run each arm once in the order asked for; seconds are per unit, but the anchor's."""
     blocks.repeats[ANCHOR] = asked.anchor_calls
     for arm in asked.order:
         blocks.run(arm)
@@ -196,10 +125,7 @@ class WorkerSession:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtestloop(self) -> Generator[None, Any, None]:
         """Pin device and threads before the first scenario."""
-        try:
-            self.setup = self.config.hook.pytest_measured_setup(config=self.config)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from error
+        self.setup = setup_of(self.config)
         self.clock = make_clock(self.setup["device"])
         yield
 
@@ -213,8 +139,7 @@ class WorkerSession:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
         """Keep the first thing that went wrong."""
-        outcome = yield
-        report: pytest.TestReport = outcome.get_result()
+        report: pytest.TestReport = (yield).get_result()
         if call.excinfo and not report.passed and self.ended[item.nodeid].outcome == "passed":
             why = str(call.excinfo.value) or call.excinfo.typename
             self.ended[item.nodeid] = Ended(outcome=report.outcome, error=call.excinfo.typename, why=why[:WHY_SHOWN])
@@ -233,4 +158,4 @@ class WorkerSession:
             seed=0,  # the parent draws the orders
             slowdowns=self.options.slowdowns,
         )
-        return RemotePaired(self.channel, self.clock, terms, benchmark.params)
+        return RemotePaired(self.channel, benchmark, self.clock, terms)

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from bench.gate.ab.channel import Abandon, Chosen, Collected, Ended, Message
-from bench.gate.ab.process import EXIT_S, Project, Side, Worker, WorkerLost
+from bench.gate.ab.worker_process import EXIT_S, Project, Side, Worker, WorkerLost
 
 M = TypeVar("M")
 
@@ -35,7 +35,6 @@ class Workers:
     def __init__(self, sides: Sequence[Side], project: Project, timeouts: Timeouts, files: Sequence[str]) -> None:
         self.sides, self.project, self.timeouts, self.files = sides, project, timeouts, files
         self._workers: dict[str, Worker] = {}
-        self._lost = False
 
     def __enter__(self) -> "Workers":
         try:
@@ -47,13 +46,10 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stop(0.0 if kind or self._lost else EXIT_S)
+        self._stop(0.0 if kind else EXIT_S)  # what is broken gets no time to end by itself
 
     def collected(self) -> dict[str, set[str]]:
-        """Wait until both have collected.
-
-        Returns:
-            The node ids by side.
+        """Wait until both have collected; return the node ids by side.
 
         Raises:
             WorkerLost: if one did not start, or imports the package from elsewhere.
@@ -63,7 +59,7 @@ class Workers:
             answer = self._expect(side.name, Collected, self.timeouts.start_s)
             if not answer.package_file.startswith(f"{side.folder}/"):
                 why = f"{self.project.package} must come from {side.folder}, got {answer.package_file!r}"
-                raise self._lose(WorkerLost(side.name, why))
+                raise WorkerLost(side.name, why)
             found[side.name] = set(answer.node_ids)
         return found
 
@@ -75,16 +71,7 @@ class Workers:
     def in_turn(
         self, message: Message, kind: type[M], *, timeout_s: float | None = None, turns: Sequence[str] = ()
     ) -> dict[str, M]:
-        """Ask one side after the other.
-
-        Args:
-            message: what both are asked.
-            kind: of the answers.
-            timeout_s: for each; by default what a stage may take.
-            turns: names of the sides in the order to ask them; by default that of their start.
-
-        Returns:
-            The answers by side.
+        """Ask one side after the other, by default in the order of their start; return the answers by side.
 
         Raises:
             EndedEarly: if a side ended the scenario instead.
@@ -93,14 +80,12 @@ class Workers:
         answers: dict[str, M] = {}
         ended: dict[str, Ended] = {}
         for name in turns or self._workers:
-            self._send(name, message)
-            answer = self._receive(name, timeout_s or self.timeouts.stage_s)
-            if isinstance(answer, kind):
-                answers[name] = answer
-            elif isinstance(answer, Ended):
+            self._workers[name].send(message)
+            answer = self._workers[name].receive(timeout_s or self.timeouts.stage_s)
+            if isinstance(answer, Ended) and kind is not Ended:
                 ended[name] = answer
             else:
-                raise self._lose(WorkerLost(name, f"it must answer {kind.__name__}, got {answer}"))
+                answers[name] = _checked(name, answer, kind)
         if ended:
             if answers:  # where both have ended, nobody is left to be told
                 self.abandon(tuple(answers))
@@ -110,38 +95,23 @@ class Workers:
     def abandon(self, names: Sequence[str] = ()) -> None:
         """Have sides leave a scenario for which they are ready; by default both."""
         for name in names or tuple(self._workers):
-            self._send(name, Abandon())
+            self._workers[name].send(Abandon())
             self._expect(name, Ended, self.timeouts.stage_s)
 
     def _expect(self, name: str, kind: type[M], timeout_s: float) -> M:
-        answer = self._receive(name, timeout_s)
-        if not isinstance(answer, kind):
-            raise self._lose(WorkerLost(name, f"it must answer {kind.__name__}, got {answer}"))
-        return answer
-
-    def _send(self, name: str, message: Message) -> None:
-        try:
-            self._workers[name].send(message)
-        except WorkerLost as lost:
-            raise self._lose(lost) from None
-
-    def _receive(self, name: str, timeout_s: float) -> Message:
-        try:
-            return self._workers[name].receive(timeout_s)
-        except WorkerLost as lost:
-            raise self._lose(lost) from None
-
-    def _lose(self, lost: WorkerLost) -> WorkerLost:
-        """Remember that one is broken: the workers get no time to end by themselves."""
-        self._lost = True
-        return lost
+        return _checked(name, self._workers[name].receive(timeout_s), kind)
 
     def _stop(self, grace_s: float) -> None:
         """End both, whatever interrupts the first one's ending."""
-        workers = list(self._workers.values())
         try:
-            for worker in workers:
+            for worker in self._workers.values():
                 worker.stop(grace_s)
         finally:
-            for worker in workers:
+            for worker in self._workers.values():
                 worker.stop()
+
+
+def _checked(name: str, answer: Message, kind: type[M]) -> M:
+    if not isinstance(answer, kind):
+        raise WorkerLost(name, f"it must answer {kind.__name__}, got {answer}")
+    return answer

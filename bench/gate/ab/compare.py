@@ -6,30 +6,27 @@ import time
 from collections.abc import Callable
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.comparison import Comparison
-from bench.gate.ab.decision import decide
-from bench.gate.ab.process import PINNED_GPU
+from bench.gate.ab.launches import Trouble
+from bench.gate.ab.result import Comparison
 from bench.gate.ab.stages import PACKAGE, Stages
-from bench.gate.ab.tolerances import limits_of, read_rules
-from bench.gate.ab.types import Trouble
+from bench.gate.ab.tolerances import FILE_NAME, limits_of, read_rules
+from bench.gate.ab.verdicts import decide
+from bench.gate.ab.worker_process import PINNED_GPU
 from bench.gate.ab.worktree import source_tree
+from bench.gate.baseline import FOLDER
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import software, versions
 from bench.harness.measuring import scenario_of
 
 
 def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
-    """Measure base and head in lock-step and judge every scenario.
-
-    Args:
-        brief: what is compared.
-        note: tells the user what happens.
+    """Measure base and head in lock-step and judge every scenario; `note` tells the user what happens.
 
     Raises:
         ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
     """
     started = time.monotonic()
-    rules = read_rules(brief.tolerances)
+    rules = read_rules(brief.root / FOLDER / FILE_NAME)
     node_ids = collect(brief)
     limits = limits_of(map(scenario_of, node_ids), rules)
     with (
@@ -47,7 +44,12 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
         profiles = stages.profile(node_ids, verdicts) if brief.profile else []
     judged = {verdict.scenario for verdict in verdicts}
-    verdicts += [_unmeasured(name) for name in map(scenario_of, node_ids) if name not in judged]
+    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
+    verdicts += [
+        ScenarioVerdict(scenario=name, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
+        for name in map(scenario_of, node_ids)
+        if name not in judged
+    ]
     return Comparison(
         base=base,
         head=head,
@@ -58,11 +60,6 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
         profiles=profiles,
     )
-
-
-def _unmeasured(scenario: str) -> ScenarioVerdict:
-    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
-    return ScenarioVerdict(scenario=scenario, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
 
 
 def collect(brief: Brief) -> list[str]:

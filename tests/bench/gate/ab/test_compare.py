@@ -13,18 +13,18 @@ import pytest
 
 from bench.__main__ import main
 from bench.commands import ab as commands_ab
-from bench.gate.ab import command, stages
+from bench.gate.ab import stages
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.command import compare
-from bench.gate.ab.comparison import Comparison
-from bench.gate.ab.decision import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
+from bench.gate.ab.compare import compare
+from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms
-from bench.gate.ab.process import Pinned
 from bench.gate.ab.profile import ScenarioProfile
+from bench.gate.ab.result import Comparison
 from bench.gate.ab.stages import pinned_project
-from bench.gate.ab.types import PairedLaunch, Trouble
-from bench.gate.comment import comment, ends_with
-from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.gate.ab.verdicts import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
+from bench.gate.ab.worker_process import Pinned
+from bench.gate.comment import comment
+from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
 from bench.harness.measuring import scenario_of
 from bench.harness.reading import seconds
 
@@ -85,24 +85,19 @@ def run(
     profile: bool = False,
 ) -> Comparison:
     monkeypatch.setattr(stages, "run_launch", machine.run)
-    monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
+    monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
     monkeypatch.setattr(stages, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
-    monkeypatch.setattr(command.time, "monotonic", lambda: machine.now)
+    monkeypatch.setattr("bench.gate.ab.compare.time.monotonic", lambda: machine.now)
     brief = brief_in(repository, base=base, budget_s=budget_s)
     return compare(dataclasses.replace(brief, profile=profile), note=lambda _text: None)
 
 
 def brief_in(repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arguments: Sequence[str] = ()) -> Brief:
-    return Brief(
-        root=repository,
-        base=base,
-        head=None,
-        expression="",
-        arguments=arguments,
-        budget_s=budget_s,
-        seed=0,
-        tolerances=repository / "tolerances.toml",
-    )
+    return Brief(root=repository, base=base, head=None, arguments=arguments, budget_s=budget_s)
+
+
+def ends(comparison: Comparison, *, strict: bool) -> int:
+    return exit_code((verdict.verdict for verdict in comparison.verdicts), strict=strict)
 
 
 def found(comparison: Comparison) -> dict[str, Verdict]:
@@ -115,7 +110,7 @@ def test_unchanged_code_is_cleared_by_stage_1_alone(monkeypatch: pytest.MonkeyPa
     assert set(found(comparison).values()) == {Verdict.OK}
     assert sum(not terms.is_placebo for terms in machine.launched) == STAGE_1_LAUNCHES
     assert [terms.is_placebo for terms in machine.launched[:PLACEBO_EVERY]] == [False] * (PLACEBO_EVERY - 1) + [True]
-    assert ends_with(comparison, strict=True) == 0
+    assert ends(comparison, strict=True) == 0
 
 
 def test_a_slow_arm_is_confirmed_in_fresh_launches_of_it_alone(
@@ -129,7 +124,7 @@ def test_a_slow_arm_is_confirmed_in_fresh_launches_of_it_alone(
     assert all(sorted(asked) == ["a", "b"] for asked in second)
     assert len({launch.scenario for launch in comparison.stage_2}) == 2
     assert sum(launch.scenario == "a" and not launch.is_placebo for launch in comparison.stage_2) == STAGE_2_LAUNCHES
-    assert ends_with(comparison, strict=False) == 10
+    assert ends(comparison, strict=False) == 10
 
 
 def test_what_the_budget_leaves_undecided_is_inconclusive(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
@@ -139,13 +134,14 @@ def test_what_the_budget_leaves_undecided_is_inconclusive(monkeypatch: pytest.Mo
     assert machine.now <= 900.0
     why = next(verdict.why for verdict in comparison.verdicts if verdict.scenario == "a")
     assert "the time budget ended after" in why
-    assert (ends_with(comparison, strict=False), ends_with(comparison, strict=True)) == (0, 11)
+    assert (ends(comparison, strict=False), ends(comparison, strict=True)) == (0, 11)
 
 
 def test_a_scenario_with_a_wider_tolerance_is_cleared_of_what_others_are_not(
     monkeypatch: pytest.MonkeyPatch, repository: Path
 ) -> None:
-    (repository / "tolerances.toml").write_text(
+    (repository / "baselines").mkdir()
+    (repository / "baselines" / "tolerances.toml").write_text(
         '[[limit]]\nscenarios = "a"\ntolerance_percent = 20\nsmallest_effect_percent = 15\nreason = "noisy"\n'
     )
     comparison = run(monkeypatch, repository, Machine({"a": {"moe": 1.1}, "b": {"moe": 1.1}}))
@@ -169,7 +165,7 @@ def test_a_base_without_the_package_makes_every_scenario_new(monkeypatch: pytest
     comparison = run(monkeypatch, repository, machine, base="HEAD~1")
     assert set(found(comparison).values()) == {Verdict.NEW}
     assert machine.launched == []
-    assert ends_with(comparison, strict=True) == 0
+    assert ends(comparison, strict=True) == 0
 
 
 def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
@@ -180,7 +176,7 @@ def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
     assert found(comparison) == {"a": Verdict.OK, "b": Verdict.FAILED, "c": Verdict.OK}
     assert machine.asked[0] == ["a", "b", "c"]
     assert all(asked == ["a", "c"] for asked in machine.asked[1:])  # it would lose its worker in each
-    assert ends_with(comparison, strict=False) == 16
+    assert ends(comparison, strict=False) == 16
     assert "- `b`: FAILED, `base: it was killed by SIGKILL`" in comment(comparison)
 
 
@@ -264,7 +260,7 @@ def test_what_cannot_be_compared_is_refused_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     if "nowhere" in arguments:
-        monkeypatch.setattr(command, "collect", lambda _request: NODE_IDS)
+        monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
     assert main(["ab", *arguments]) == 4
     assert message in capsys.readouterr().err
 

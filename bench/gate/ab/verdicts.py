@@ -7,12 +7,14 @@ that base and head stand in for each other when nothing changed.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from bench.gate.ab.changes import MACHINE, Series, series_of
 from bench.gate.ab.exact import holm, sign_flip_p
-from bench.gate.ab.judgement import DEFAULT_LIMITS, Limits, attribute, changes_of, judged
+from bench.gate.ab.judging import attribute, changes_of, judged
+from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.placebo import Shift, reason, stands, uneven
-from bench.gate.ab.types import PairedLaunch, Trouble
+from bench.gate.ab.tolerances import NO_LIMITS, Limits, limit_of
 from bench.gate.stats import percent
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
 
@@ -21,6 +23,8 @@ STAGE_2_LAUNCHES = 20  # 2**-20 passes Holm over a thousand suspects; a spread o
 STAGE_2_LOOK = 10  # of them, after which what is plainly unchanged is let go
 PLAIN_SHARE = 0.5  # of the smallest effect; a slowdown of 5 % looks as small after the look once in a thousand times
 PLACEBO_EVERY = 4  # one launch in four has base on both sides
+
+PValues = Mapping[tuple[str, Control], float]  # of a scenario's controls
 
 
 def is_placebo(number: int) -> bool:
@@ -32,38 +36,30 @@ def is_placebo(number: int) -> bool:
     return number % PLACEBO_EVERY == PLACEBO_EVERY - 1
 
 
-def suspects(stage_1: Iterable[PairedLaunch], limits: Mapping[str, Limits] | None = None) -> list[str]:
+def suspects(stage_1: Iterable[PairedLaunch], limits: Mapping[str, Limits] = NO_LIMITS) -> list[str]:
     """List the scenarios that stage 1 cannot clear, the slowest first: the order in which a budget should serve them.
 
-    Args:
-        stage_1: launches of stage 1, in the order of measurement; placebos and counted scenarios are left out.
-        limits: by scenario, where they are not the default.
-
-    Returns:
-        Those of which an arm looks slower by SUSPECT_SHARE of the smallest effect, or may be slower than the tolerance.
+    Of timed ones those of which an arm looks slower by SUSPECT_SHARE of the smallest effect, or may be slower than the
+    tolerance; placebos do not count.
     """
-    return _ranked(_screened(_real(stage_1), limits))
+    first = _real(stage_1)
+    return _ranked(first, _changes(first, limits))
 
 
-def cleared(stage_2: Iterable[PairedLaunch], limits: Mapping[str, Limits] | None = None) -> set[str]:
+def cleared(stage_2: Iterable[PairedLaunch], limits: Mapping[str, Limits] = NO_LIMITS) -> set[str]:
     """Name the suspects that need no more launches: no arm may be slower than the tolerance or looks slower at all.
 
     They cannot become REGRESSED by it, so the chance of a false alarm does not grow.
-
-    Args:
-        stage_2: the fresh launches up to the look.
-        limits: by scenario, where they are not the default.
     """
+
+    def is_plain(change: Change, small: float) -> bool:
+        return change.verdict in (Verdict.OK, Verdict.IMPROVED) and change.interval.estimate <= small
+
     return {
         name
-        for name, series in _real(stage_2).items()
-        if all(_is_plain(change, limits.get(name) if limits else None) for change in judged(_changes(series, limits)))
+        for name, changes in _changes(_real(stage_2), limits).items()
+        if all(is_plain(change, PLAIN_SHARE * limit_of(name, limits).smallest_effect) for change in judged(changes))
     }
-
-
-def _is_plain(change: Change, limit: Limits | None) -> bool:
-    small = PLAIN_SHARE * (limit or DEFAULT_LIMITS).smallest_effect
-    return change.verdict in (Verdict.OK, Verdict.IMPROVED) and change.interval.estimate <= small
 
 
 def decide(
@@ -71,32 +67,30 @@ def decide(
     stage_2: Sequence[PairedLaunch],
     *,
     troubles: Iterable[Trouble] = (),
-    limits: Mapping[str, Limits] | None = None,
+    limits: Mapping[str, Limits] = NO_LIMITS,
 ) -> list[ScenarioVerdict]:
-    """Judge every scenario that was measured or met trouble.
+    """Judge every scenario that was measured or met trouble; the more severe of trouble and verdict stands.
 
     Args:
         stage_1: launches of all scenarios, in the order of measurement, placebos among them.
         stage_2: fresh launches of the suspects, as many as the budget allowed.
-        troubles: of either stage; the more severe of a scenario's trouble and its verdict stands.
+        troubles: of either stage.
         limits: by scenario, where they are not the default.
 
     Returns:
         In the order of measurement. If base against itself moved, what does not hold without that shift is UNFIT.
     """
     first, fresh = _real(stage_1), _real(stage_2)
-    screened = _screened(first, limits)
-    escalated = _ranked(screened)
-    p_values = _adjusted({name: screened[name] for name in escalated}, fresh)
-    found = {name: _scenario_verdict(series, _changes(series, limits)) for name, series in first.items()}
+    seen = _changes(first, limits)
+    escalated = _ranked(first, seen)
+    again = _changes(fresh, limits, _adjusted({name: judged(seen[name]) for name in escalated}, fresh))
+    found = {name: _scenario_verdict(series, seen[name]) for name, series in first.items()}
     for name in escalated:
-        again = _scenario_verdict(fresh[name], _changes(fresh[name], limits, p_values)) if name in fresh else None
-        found[name] = _after_stage_2(found[name], again)
+        judged_again = _scenario_verdict(fresh[name], again[name]) if name in fresh else None
+        found[name] = _after_stage_2(found[name], judged_again)
     if shift := uneven(stage_1, stage_2):
-        timed = [name for name, series in first.items() if not series.counted]
-        found |= {
-            name: _on_uneven_ground(found[name], shift, (limits or {}).get(name, DEFAULT_LIMITS)) for name in timed
-        }
+        for name in (name for name, series in first.items() if not series.counted):
+            found[name] = _on_uneven_ground(found[name], shift, limit_of(name, limits))
     return list(_with_troubles(found, troubles).values())
 
 
@@ -105,28 +99,22 @@ def _real(launches: Iterable[PairedLaunch]) -> dict[str, Series]:
 
 
 def _changes(
-    series: Series, limits: Mapping[str, Limits] | None, p_values: Mapping[tuple[str, Control], float] | None = None
-) -> list[Change]:
-    return changes_of(series, (limits or {}).get(series.scenario, DEFAULT_LIMITS), p_values)
+    launches: Mapping[str, Series], limits: Mapping[str, Limits], p_values: PValues = MappingProxyType({})
+) -> dict[str, list[Change]]:
+    return {name: changes_of(series, limit_of(name, limits), p_values) for name, series in launches.items()}
 
 
-def _screened(first: Mapping[str, Series], limits: Mapping[str, Limits] | None) -> dict[str, list[Change]]:
-    """Return what stage 1 says of each timed scenario's judged arms."""
-    return {name: judged(_changes(series, limits)) for name, series in first.items() if not series.counted}
-
-
-def _ranked(screened: Mapping[str, Sequence[Change]]) -> list[str]:
+def _ranked(first: Mapping[str, Series], seen: Mapping[str, Iterable[Change]]) -> list[str]:
+    timed = {name: judged(seen[name]) for name, series in first.items() if not series.counted}
     slowest = {
         name: max(change.interval.estimate for change in changes)
-        for name, changes in screened.items()
+        for name, changes in timed.items()
         if any(change.suspect or change.verdict is Verdict.INCONCLUSIVE for change in changes)
     }
     return sorted(slowest, key=slowest.__getitem__, reverse=True)
 
 
-def _adjusted(
-    escalated: Mapping[str, Sequence[Change]], fresh: Mapping[str, Series]
-) -> dict[tuple[str, Control], float]:
+def _adjusted(escalated: Mapping[str, Sequence[Change]], fresh: Mapping[str, Series]) -> PValues:
     """Test the arms that looked slow on fresh launches alone; one that the budget left out counts as p = 1."""
     raw = {
         (name, change.control): sign_flip_p(fresh[name].values[change.control]) if name in fresh else 1.0

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.gate.ab import process
+from bench.gate.ab import worker_process
 from bench.gate.ab.channel import Collected, Ended, Finish, Go, Warm
-from bench.gate.ab.process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
-from bench.gate.ab.workers import EndedEarly, Timeouts, Workers
+from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
+from bench.gate.ab.worker_process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
 from tests.processes import is_running, survives
 
 HEADER = f"""#!{sys.executable}
@@ -91,7 +91,7 @@ def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
 def test_a_worker_that_is_lost_says_how(
     script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, code: int | None, why: str
 ) -> None:
-    monkeypatch.setattr(process, "EXIT_S", 0.3 if code is None else START_S)
+    monkeypatch.setattr(worker_process, "EXIT_S", 0.3 if code is None else START_S)
     script(text)
     worker = start(tmp_path)
     with pytest.raises(WorkerLost) as lost:

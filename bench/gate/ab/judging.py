@@ -1,11 +1,12 @@
 """What a scenario's launches say of each control, and which code their changes point to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from types import MappingProxyType
 
 from bench.gate.ab.changes import MACHINE, Series, is_judged
 from bench.gate.ab.exact import signed_rank_interval, upper_limit
-from bench.gate.judging import SHARED_SHARE, SMALLEST_EFFECT, SMALLEST_TOLERANCE
+from bench.gate.ab.tolerances import Limits
+from bench.gate.judging import SHARED_SHARE
 from bench.gate.verdict import Change, Control, Verdict
 from bench.harness.arms import PRIMARY
 
@@ -13,32 +14,15 @@ FALSE_ALARM = 0.05  # chance that a suite of unchanged scenarios holds any REGRE
 SUSPECT_SHARE = 0.75  # of the smallest effect, about 1.5 %: beyond it stage 1 asks for a test on fresh launches
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What is asked of one scenario, as log ratios."""
-
-    tolerance: float = SMALLEST_TOLERANCE  # OK means that slower than this is excluded
-    smallest_effect: float = SMALLEST_EFFECT  # a slowdown below it is not reported
-
-
-DEFAULT_LIMITS = Limits()
-
-
 def changes_of(
-    series: Series, limit: Limits, p_values: Mapping[tuple[str, Control], float] | None = None
+    series: Series, limit: Limits, p_values: Mapping[tuple[str, Control], float] = MappingProxyType({})
 ) -> list[Change]:
-    """Judge each control of a scenario by itself.
-
-    Args:
-        series: the launches to judge.
-        limit: tolerance and smallest effect.
-        p_values: adjusted, of fresh launches; without one a timed control cannot be REGRESSED.
+    """Judge each control of a scenario by itself; without a p value, of fresh launches, no timed one is REGRESSED.
 
     Returns:
         Changes whose tolerance is the smallest change that these launches could have shown: the distance from estimate
         to lower limit, at least the smallest effect.
     """
-    p_values = p_values or {}
     if series.counted:
         return [_counted_change(control, values, limit) for control, values in series.values.items()]
     return [

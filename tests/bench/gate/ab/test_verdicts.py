@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bench.gate.ab.changes import BASE, MACHINE, MOE_ONLY
-from bench.gate.ab.decision import STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, STAGE_2_LOOK, cleared, decide, suspects
-from bench.gate.ab.judgement import Limits
-from bench.gate.ab.types import PairedLaunch, Trouble
+from bench.gate.ab.launches import PairedLaunch, Trouble
+from bench.gate.ab.tolerances import Limits
+from bench.gate.ab.verdicts import STAGE_1_LAUNCHES, STAGE_2_LAUNCHES, STAGE_2_LOOK, cleared, decide, suspects
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 
 WOBBLE = (0.01, -0.01, 0.008, -0.008, 0.006, -0.006, 0.004, -0.004, 0.002, -0.002)  # of a launch's log ratios

@@ -1,4 +1,4 @@
-"""What the lock-step hands to the decision: a scenario measured on both sides in one launch, or why it was not."""
+"""What the lock-step hands to the verdicts: a scenario measured on both sides in one launch, or why it was not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

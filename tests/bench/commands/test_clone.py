@@ -1,0 +1,153 @@
+"""Tests of where a command is run: anywhere in a clone it finds what lies there, outside one it says what to do."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as commands
+from bench.commands.clone import MARKS, clone_root, in_clone
+from bench.harness import record
+from tests.bench.sample_records import BASELINE_NAME, document
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "bench" / "moevlm-bench"
+DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from the clone, or leaves there
+    "ab --base main": {"out": "records"},
+    "qualify": {"record": "records/qualify.json"},
+    "campaign --scale tiny --out o": {"plan": "bench/campaign.toml"},
+    "promote r --reason x": {"baselines": "baselines"},
+    "compare r": {"baselines": "baselines"},
+    "history": {"baselines": "baselines", "out": "records"},
+    "report r": {},
+    "bundle r --out o": {},
+    "reproduce b": {},
+    "results r": {"out": "docs/results.md"},
+    "layers r": {"out": "docs/specialization.md"},
+    "performance r": {"out": "docs/performance.md"},
+    "twins d": {"out": "docs/twins.md"},
+    "pareto d": {"out": "docs/pareto.md"},
+}
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that looks like a clone, of which a subfolder of a subfolder is the current one."""
+    root = tmp_path / "clone"
+    (root / "bench").mkdir(parents=True)
+    (root / "conftest.py").touch()
+    (root / "docs" / "images").mkdir(parents=True)
+    monkeypatch.chdir(root / "docs" / "images")
+    return root
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_launches(folder: Path, name: str, number: int) -> list[str]:
+    paths = [folder / f"{name}-{i}.json" for i in range(number)]
+    for path in paths:
+        record.write(path, document(path.stem))
+    return list(map(str, paths))
+
+
+def parsed(line: str) -> dict[str, object]:
+    """Return what a command line asks for, paths resolved against the current folder."""
+    options = vars(commands._parser().parse_args(line.split()))
+    return {name: value.resolve() if isinstance(value, Path) else value for name, value in options.items()}
+
+
+def test_the_root_is_the_nearest_folder_above_that_looks_like_a_clone(clone: Path) -> None:
+    assert clone_root() == clone
+    assert in_clone(Path("records")) == Path("../../records")
+    for mark in MARKS:
+        (clone / mark).rename(clone / f"no-{mark}")
+        with pytest.raises(
+            ValueError, match=f"must be run in a clone, a folder with bench and conftest.py, got {Path.cwd()}"
+        ):
+            clone_root()
+        (clone / f"no-{mark}").rename(clone / mark)
+
+
+def test_every_command_is_known_here() -> None:
+    (names,) = [action.choices for action in commands._parser()._actions if isinstance(action.choices, dict)]
+    assert {line.split()[0] for line in DEFAULTS} == set(names)
+
+
+@pytest.mark.parametrize("line", DEFAULTS)
+def test_a_commands_defaults_are_the_clones_from_each_of_its_folders(
+    clone: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = parsed(line)
+    assert {name: found[name] for name in DEFAULTS[line]} == {n: clone / path for n, path in DEFAULTS[line].items()}
+    given = {name for name, value in found.items() if isinstance(value, Path)} - set(DEFAULTS[line])
+    monkeypatch.chdir(clone)
+    from_root = parsed(line)
+    assert {**found, **dict.fromkeys(given)} == {**from_root, **dict.fromkeys(given)}
+
+
+def test_outside_a_clone_defaults_are_as_seen_from_the_current_folder(outside: Path) -> None:
+    for line, paths in DEFAULTS.items():
+        assert {name: parsed(line)[name] for name in paths} == {name: outside / path for name, path in paths.items()}
+
+
+def test_a_baseline_promoted_in_a_subfolder_is_the_clones_and_found_from_another(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert commands.main(["promote", *write_launches(clone / "records", "old", 8), "--reason", "because"]) == 0
+    assert (clone / "baselines" / BASELINE_NAME).is_file()
+    monkeypatch.chdir(clone / "bench")
+    assert commands.main(["compare", *write_launches(clone / "records", "new", 2)]) == 0
+
+
+def test_a_campaign_follows_the_clones_plan(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clone / "bench" / "campaign.toml").write_text("[[step]]\nname = 'x'\n")
+    assert commands.main(["campaign", "--scale", "tiny", "--out", "o"]) == 4
+    assert "../../bench/campaign.toml, step 1 must have name, why, options" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["ab --base HEAD", "qualify", "campaign --scale tiny --out o"])
+def test_a_command_that_measures_ends_4_outside_a_clone(
+    outside: Path, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(line.split()) == 4
+    assert f"must be run in a clone, a folder with bench and conftest.py, got {outside}; cd into one" in (
+        capsys.readouterr().err
+    )
+
+
+def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the script on its own, whatever the path of imports says here."""
+    environment = {**os.environ, "PYTHONPATH": ""}
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_script_reaches_the_commands_of_the_clone_that_it_is_run_in(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "conftest.py").touch()
+    report = tmp_path / "bench" / "commands" / "report.py"
+    report.write_text(report.read_text().replace("print a record as a markdown table", "print what the copy prints"))
+    folder = tmp_path / "docs" / "images"
+    folder.mkdir(parents=True)
+    listed = run_script(folder, "--help")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "print what the copy prints" in listed.stdout
+    missing = run_script(folder, "report", "absent.json")
+    assert (missing.returncode, missing.stderr) == (
+        13,
+        "error: absent.json must exist, got no such file; check the path\n",
+    )
+
+
+def test_the_script_ends_4_outside_a_clone(tmp_path: Path) -> None:
+    done = run_script(tmp_path, "report", "absent.json")
+    assert (done.returncode, done.stdout) == (4, "")
+    said = f"moevlm-bench must be run in a clone, for the suite is in no package, got {tmp_path}; cd into one\n"
+    assert done.stderr == said
