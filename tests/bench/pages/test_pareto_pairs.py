@@ -56,3 +56,15 @@ def test_published_pairs_are_those_that_the_document_names(tmp_path: Path) -> No
               {**entry("Molmo", 0, 0.6), "size": "7B-D", "num_active_parameters": 1000}]  # fmt: skip
     tier = read_tiers([document(tmp_path, [], tier="published", models=models)])["published"]
     assert [(pair.point.size, pair.against.size) for pair in pairs(tier.points, AXIS)] == [("E-1B", "7B-O")]
+
+
+def test_a_difference_of_two_seeds_that_disagree_stays_within_one() -> None:
+    """Student's factor of two seeds is 12.7: half-widths of 10 for differences of -0.8 and 0.8."""
+    by_seed = {0: around(0.1, 0.01), 1: around(0.9, 0.01)}
+    turned = {0: by_seed[1], 1: by_seed[0]}
+    moe, dense = (
+        point(name, around(0.5, 0.5), around(10, 1), kind=kind, accuracy_by_seed=seeds)
+        for name, kind, seeds in (("plain", "moe", by_seed), ("dense", "dense", turned))
+    )
+    (pair,) = pairs([moe, dense], AXIS)
+    assert pair.difference == pytest.approx((0.0, -1.0, 1.0))
