@@ -41,7 +41,13 @@ def figure_paths(out: Path, tier: str, axis: str) -> list[Path]:
 
 
 def write(documents: Sequence[Path], tiers: Mapping[str, Tier], out: Path) -> str:
-    """Return the page."""
+    """Return the page.
+
+    Args:
+        documents: That the page is written from.
+        tiers: What they hold.
+        out: Where the page is to be.
+    """
     figures = {(name, axis): figure_paths(out, name, axis) for name in tiers for axis in AXES}
     return page(tiers, figures, command_line("pareto", documents, out))
 
