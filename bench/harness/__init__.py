@@ -1,1 +1,1 @@
-"""How a scenario is measured, recorded and judged. It takes callables and numbers, and knows no model and no inputs."""
+"""How a scenario is measured and recorded. It takes callables and numbers, and knows no model and no inputs."""

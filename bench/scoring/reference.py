@@ -11,33 +11,17 @@ from bench.scoring.mmmu import score_mmmu
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What an answer is scored against.
+    """What an answer is scored against."""
 
-    Args:
-        answers: What is accepted; MathVista has one, MMMU's choices have the letter.
-        question_type: As the benchmark writes it; ChartQA and DocVQA score all alike.
-        options: Texts of the options, in order.
-        answer_type: MathVista's.
-        precision: MathVista's, decimals.
-    """
-
-    answers: tuple[str, ...]
-    question_type: str = ""
-    options: tuple[str, ...] = ()
-    answer_type: str = ""
-    precision: float | None = None
+    answers: tuple[str, ...]  # what is accepted; MathVista has one, MMMU's choices have the letter
+    question_type: str = ""  # as the benchmark writes it; ChartQA and DocVQA score all alike
+    options: tuple[str, ...] = ()  # texts of the options, in order
+    answer_type: str = ""  # MathVista's
+    precision: float | None = None  # MathVista's, decimals
 
 
 def score(scorer: str, prediction: str, reference: Reference) -> float | None:
-    """Score an answer by the rules of a benchmark.
-
-    Args:
-        scorer: One of SCORERS.
-        prediction: What the model says.
-        reference: What is known.
-
-    Returns:
-        0 to 1; None where MMMU's rules read no option from the reply.
+    """Score an answer by the rules of a benchmark: 0 to 1; None where MMMU's rules read no option from the reply.
 
     Raises:
         ValueError: The scorer is unknown, or the reference lacks what it needs.

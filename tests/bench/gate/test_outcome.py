@@ -10,22 +10,10 @@ from bench.gate.comparison import Selection, judge_one
 from bench.gate.outcome import Outcome, conclude, is_suspect, suspicion
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import Record
+from tests.bench.gate.test_verdict import EXPECTED_EXIT
 from tests.bench.sample_records import opened_baseline, record_of, scenario
 from tests.bench.sample_verdicts import NAME
 
-REQUIRE = {
-    Verdict.OK: 0,
-    Verdict.IMPROVED: 0,
-    Verdict.NEW: 0,
-    Verdict.INCONCLUSIVE: 0,
-    Verdict.REGRESSED: 10,
-    Verdict.WRONG: 17,
-    Verdict.UNFIT: 12,
-    Verdict.MISSING: 13,
-    Verdict.CORRUPT: 14,
-    Verdict.NOT_COMPARABLE: 15,
-    Verdict.FAILED: 16,
-}
 AUTO_FAILS = {Verdict.WRONG, Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED}
 ONE = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
 
@@ -37,9 +25,11 @@ def of_scenarios(*verdicts: Verdict) -> Outcome:
 @pytest.mark.parametrize("verdict", Verdict)
 def test_require_closes_with_each_verdicts_code_and_auto_with_few(verdict: Verdict) -> None:
     for outcome in (of_scenarios(Verdict.OK, verdict), Outcome(run_verdict=verdict)):
-        assert outcome.exit_code("require", strict=False) == REQUIRE[verdict]
+        assert outcome.exit_code("require", strict=False) == EXPECTED_EXIT[verdict.value]
         for compare in ("auto", "off"):
-            assert outcome.exit_code(compare, strict=False) == (REQUIRE[verdict] if verdict in AUTO_FAILS else 0)
+            assert outcome.exit_code(compare, strict=False) == (
+                EXPECTED_EXIT[verdict.value] if verdict in AUTO_FAILS else 0
+            )
 
 
 @pytest.mark.parametrize("compare", ["auto", "require"])
@@ -47,13 +37,6 @@ def test_inconclusive_fails_only_when_strict(compare: str) -> None:
     outcome = of_scenarios(Verdict.OK, Verdict.INCONCLUSIVE)
     assert outcome.exit_code(compare, strict=True) == 11
     assert outcome.exit_code(compare, strict=False) == 0
-
-
-def test_the_most_severe_verdict_gives_the_code() -> None:
-    assert of_scenarios(Verdict.MISSING, Verdict.REGRESSED, Verdict.FAILED).exit_code("require", strict=False) == 10
-    assert of_scenarios(Verdict.MISSING, Verdict.FAILED).exit_code("auto", strict=False) == 16
-    assert of_scenarios(Verdict.WRONG, Verdict.REGRESSED).exit_code("auto", strict=False) == 17
-    assert of_scenarios(Verdict.WRONG, Verdict.CORRUPT).exit_code("auto", strict=False) == 14
 
 
 def test_a_run_without_comparison_ends_0() -> None:

@@ -180,13 +180,6 @@ def test_a_slower_moe_ends_10_and_names_its_scenarios(first: First, folder: Path
     assert measured(folder).injected == {"moe": 4.0}
 
 
-def test_both_arms_slower_is_shared_code(first: First, folder: Path) -> None:
-    baseline = with_baseline(folder, first.baseline)
-    ended = run(folder, f"--baseline={baseline}", "--inject=moe=4,dense=4", "--compare=require")
-    assert ended.code == 10, ended.said
-    assert "bench_x[64]: REGRESSED, in shared code: moe/anchor +" in ended.said
-
-
 def test_a_named_baseline_of_another_machine_fails_no_run_that_does_not_require_it(first: First, folder: Path) -> None:
     other = copy.deepcopy(first.baseline)
     other["moevlm"]["kind"]["device_model"] = "Acme 1"

@@ -26,7 +26,6 @@ from bench.gate.ab.worker_process import Pinned
 from bench.gate.comment import comment
 from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
 from bench.harness.measuring import scenario_of
-from bench.harness.reading import seconds
 
 NODE_IDS = ["bench/f.py::a", "bench/f.py::b", "bench/f.py::c"]
 WOBBLE = (-0.004, 0.003, 0.001, -0.002, 0.004, -0.001, 0.002)  # log ratios of launches on unchanged code
@@ -263,10 +262,6 @@ def test_what_cannot_be_compared_is_refused_with_the_remedy(
         monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
     assert main(["ab", *arguments]) == 4
     assert message in capsys.readouterr().err
-
-
-def test_durations_are_read_with_their_unit() -> None:
-    assert (seconds("45"), seconds("90s"), seconds("20m"), seconds("1.5h")) == (45.0, 90.0, 1200.0, 5400.0)
 
 
 def test_both_sides_get_the_gpu_that_was_asked_for_by_its_uuid(
