@@ -42,7 +42,10 @@ def test_a_scale_that_is_asked_for_is_answered_with_counts_factors_and_batches()
         "- At 7b, against *dense* (dense of equal total parameters): 0.50 to 7.00 times as fast; faster for certain in "
         "3 of 4 scenarios, slower in 1.\n"
     ) in said
-    assert "Times as fast as *dense*: 7b 6.00x [6.00, 6.00] at batch 1, 0.50x [0.50, 0.50] at batch 8, 1024 tokens." in said
+    assert (
+        "Times as fast as *dense*: 7b 6.00x [6.00, 6.00] at batch 1, 0.50x [0.50, 0.50] at batch 8, 1024 tokens."
+        in said
+    )
     assert "The ratio of the floors is 1.00; of its floor's speed the MoE reaches 1.00, *dense* 0.17 to 2.00." in said
     assert (
         "| **7b** | decode | 1, 2, 8 | 0.50x [0.50, 0.50] (8 x 1024) to 6.00x [6.00, 6.00] (1 x 1024) | all |" in said
