@@ -50,10 +50,20 @@ def fit(points: Mapping[int, float]) -> tuple[Line, float]:
     """
     if len(points) < DEPTHS_NEEDED:
         raise ValueError(f"an extrapolation needs {DEPTHS_NEEDED} depths, got {sorted(points)}; give --depth 1,2,4")
-    low, *between, high = sorted(points)
-    slope = (points[high] - points[low]) / (high - low)
-    line = Line(points[low] - slope * low, slope)
+    _, *between, _ = sorted(points)
+    line = through(points)
     return line, max(abs(line.at(depth) / points[depth] - 1) for depth in between)
+
+
+def through(points: Mapping[int, float]) -> Line:
+    """Draw a line through the shallowest and the deepest point.
+
+    >>> through({1: 3.0, 4: 9.0})
+    Line(offset=1.0, slope=2.0)
+    """
+    low, high = min(points), max(points)
+    slope = (points[high] - points[low]) / (high - low)
+    return Line(points[low] - slope * low, slope)
 
 
 class Slices(NamedTuple):
@@ -63,14 +73,16 @@ class Slices(NamedTuple):
     series: Sequence[ArmSeries]  # one a depth
     full_depth: int
 
-    def line(self, values: Sequence[float]) -> tuple[Line, float]:
-        """Return what a value, one a depth, is at any depth, and the line's error; of the whole model constant."""
-        return fit(dict(zip(self.depths, values, strict=True))) if self.depths else (Line(values[0], 0.0), 0.0)
-
     def value(self) -> tuple[float, float]:
         """Return the whole model's sample, in the metric's unit, and the line's error."""
-        line, error = self.line([median_sample(one) for one in self.series])
-        return line.at(self.full_depth), error
+        values = [median_sample(one) for one in self.series]
+        return self._whole(values), fit(dict(zip(self.depths, values, strict=True)))[1] if self.depths else 0.0
+
+    def _whole(self, values: Sequence[float]) -> float:
+        """Return what a quantity, one a depth, is of the whole model."""
+        if not self.depths:
+            return values[0]
+        return through(dict(zip(self.depths, values, strict=True))).at(self.full_depth)
 
     def floor_s(self, peaks: Mapping[str, float]) -> float | None:
         """Return the least time that the peaks allow the whole model; None without costs or peaks.
@@ -81,7 +93,7 @@ class Slices(NamedTuple):
         if not all(works):
             return None
         parts = [
-            [self.line([part[unit] for part in same_part])[0].at(self.full_depth) for unit in (0, 1)]
+            [self._whole([part[unit] for part in same_part]) for unit in (0, 1)]
             for same_part in zip(*works, strict=True)
         ]
         flops, moved = map(sum, zip(*parts, strict=True))

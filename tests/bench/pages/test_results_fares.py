@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from bench.gate.stats import Interval
 from bench.pages.pareto.documents import Tier, read_tiers
-from bench.pages.results.fares import fares, leads
+from bench.pages.pareto.pairs import Pair
+from bench.pages.results.fares import fares, leads, rival
 from tests.bench.pages.sample_twins import document, entry
 
 EQUAL_TOTAL, EQUAL_ACTIVE = "dense, about equal total parameters", "dense, about equal active parameters"
@@ -50,6 +52,12 @@ def test_plain_moes_are_counted_apart_and_are_a_rival(tmp_path: Path) -> None:
     ]
 
 
+def test_two_plain_moes_tell_nothing_of_specialization(tmp_path: Path) -> None:
+    tier = tier_of(tmp_path, entry("plain", 0, 0.50), entry("plain", 0, 0.60, size="medium"))
+    small, medium = tier.points
+    assert rival(Pair(medium, small, Interval(0.1, 0.0, 0.2), 2, None)) == ""
+
+
 def test_what_was_trained_once_is_not_judged(tmp_path: Path) -> None:
     tier = tier_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), num_seeds=1)
     assert counted(tier) == [("plain MoEs", EQUAL_TOTAL, {"one seed": 1})]
@@ -80,7 +88,7 @@ def test_a_task_is_led_by_the_most_accurate_and_the_fastest_that_its_interval_re
 
 
 def test_twins_of_one_shape_are_not_told_apart_by_their_speed(tmp_path: Path) -> None:
-    tier = tier_of(tmp_path, entry("plain", 0, 0.60, 100.0), entry("smoes-attention", 0, 0.60, 104.0))
+    tier = tier_of(tmp_path, entry("plain", 0, 0.61, 100.0), entry("smoes-attention", 0, 0.60, 104.0))
     (lead,) = leads(tier.points)
     assert lead.most_accurate is lead.fastest
 

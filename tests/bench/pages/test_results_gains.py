@@ -1,5 +1,7 @@
 """Tests of gains: which scenarios give one, of whole and of sliced models, and what is dropped."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.harness.environment import kind_key
@@ -81,6 +83,27 @@ def test_a_floor_is_that_of_the_peaks_of_its_own_run() -> None:
     assert [gain.floor_share["moe"] for gain in found] == pytest.approx([0.5, 0.25])
     assert [gain.floor_share["rival"] for gain in found] == pytest.approx([0.2, 0.1])
     assert [gain.predicted for gain in found] == [1.0, 1.0]
+
+
+def test_the_floors_ratio_is_the_rivals_over_the_moes() -> None:
+    one = scenario(2.0, 5.0, cost={"flops": 50.0, "bytes": 10.0})  # 1 s of bytes
+    dense = replace(one.arms["dense"], cost={"flops": 50.0, "bytes": 40.0})  # 4 s of bytes
+    (gain,) = gains(Scenario(id=one.id, arms={**one.arms, "dense": dense}))
+    assert gain.predicted == pytest.approx(4.0)
+    assert gain.floor_share == pytest.approx({"moe": 0.5, "rival": 0.8})
+
+
+def test_depths_that_were_measured_apart_have_the_floor_of_the_deepests_peaks() -> None:
+    shallow, middle, deep = (scenario(3.0, 3.0, depth=depth, cost={"flops": 0, "bytes": 10}) for depth in (1, 2, 4))
+    slow = {name: value / 2 for name, value in PEAKS.items()}
+    records = [record_of(deep, peaks=slow), *(record_of(one, peaks=PEAKS) for one in (shallow, middle))]
+    (gain,) = gains_of(records).gains
+    assert gain.floor_share["moe"] == pytest.approx(2.0 / 3.0)
+
+
+def test_as_many_layers_as_the_whole_model_has_are_the_whole_model() -> None:
+    (gain,) = gains(scenario(2.0, 5.0, depth=16))
+    assert (gain.scale, gain.depths, gain.seconds["moe"]) == ("7b", (), 2.0)
 
 
 def test_peers_counted_scenarios_and_what_is_of_no_phase_have_no_gain() -> None:

@@ -1,7 +1,10 @@
 """Tests of the line from a few layers to the whole model: its value, its error, floors and speed-ups along it."""
 
+from dataclasses import replace
+
 import pytest
 
+from bench.harness.record import Launch
 from bench.pages.slices import Slices, fit, speedup
 from tests.bench.pages.sample_gains import PEAKS, arm
 
@@ -58,13 +61,20 @@ def test_the_floor_adds_up_parts_whose_work_grows_with_the_depth() -> None:
 
 
 def test_slices_are_extrapolated_to_full_depth_and_then_divided() -> None:
-    """Blocks scatter by 1 % about 33 s and 9 s; models need not have equally many layers."""
-    dense, moe = slices({1: 3.0, 2: 5.0, 4: 9.0}), slices({1: 1.5, 2: 2.0, 4: 3.0})
-    found = speedup(dense, moe)
-    assert found.estimate == pytest.approx(33.0 / 9.0)
+    """Models need not have equally many layers: 1 + 2 * 32 s over 1 + 0.5 * 16 s."""
+    found = speedup(slices({1: 3.0, 2: 5.0, 4: 9.0}, full_depth=32), slices({1: 1.5, 2: 2.0, 4: 3.0}))
+    assert found.estimate == pytest.approx(65.0 / 9.0)
     assert 0.95 * found.estimate < found.low <= found.estimate <= found.high < 1.05 * found.estimate
-    deeper = slices({1: 3.0, 2: 5.0, 4: 9.0}, full_depth=32)
-    assert speedup(deeper, moe).estimate == pytest.approx(65.0 / 9.0)
+
+
+def test_the_interval_of_slices_holds_what_their_blocks_leave_open_to_both_sides() -> None:
+    """The deepest slice's blocks lie between 8 and 10 s, and with them the line at 16 layers between 28 and 38 s."""
+    dense, moe = slices({1: 3.0, 2: 5.0, 4: 9.0}), slices({1: 1.5, 2: 2.0, 4: 3.0})
+    blocks = Launch(id="l", samples=tuple(8.0 + 0.4 * block for block in range(6)), voided=0)
+    scattered = dense._replace(series=[*dense.series[:2], replace(dense.series[2], launches=(blocks,))])
+    found = speedup(scattered, moe)
+    assert 28.0 / 9.3 < found.low < 0.97 * found.estimate
+    assert 1.03 * found.estimate < found.high < 38.5 / 8.7
 
 
 def test_a_whole_models_speed_up_is_of_its_blocks() -> None:
