@@ -27,6 +27,7 @@ COMPILERS = ("g++", "clang++")  # unless CXX names one
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-w")
 STABLE_ABI = "-DTORCH_TARGET_VERSION=0x020b000000000000"  # torch 2.11, the oldest that the package runs on
 FLAGS_X86 = ("-mprefer-vector-width=512",)
+LIBRARIES = ("-ltorch_cpu", "-ltorch", "-lc10")
 COMPILE_TIMEOUT_S = 300  # a few seconds are usual
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -111,17 +112,7 @@ def _library() -> Path:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / library.name
             paths = [f"-I{path}" for path in include_paths()] + [f"-L{path}" for path in library_paths()]
-            command = [
-                *compiler,
-                *flags,
-                *paths,
-                str(SOURCES / MAIN),
-                "-o",
-                str(made),
-                "-ltorch_cpu",
-                "-ltorch",
-                "-lc10",
-            ]
+            command = [*compiler, *flags, *paths, str(SOURCES / MAIN), "-o", str(made), *LIBRARIES]
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
             made.replace(library)
     return library

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from moevlm.kernels import fast
-from moevlm.kernels.inference import is_swiglu_inference
+from moevlm.kernels.fast import is_swiglu_inference
 
 GATE_UP, DOWN, HIDDEN = 0.1 * torch.randn(4, 64, 64), 0.1 * torch.randn(4, 32, 64), torch.randn(3, 64)
 IDS, WEIGHTS = torch.zeros(3, 1, dtype=torch.int64), torch.ones(3, 1)

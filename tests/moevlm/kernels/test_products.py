@@ -5,7 +5,7 @@ from torch.nn.functional import silu
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from moevlm.kernels.backends import reference_experts
-from moevlm.kernels.loop import loop_experts
+from moevlm.kernels.products import loop_experts
 
 
 def made(num_tokens):
