@@ -61,11 +61,6 @@ def groups_of(task: Task, question: Question) -> tuple[str, ...]:
 def score_pictures(task: Task, pictures: Sequence[Picture], answers: Iterable[str]) -> dict[str, Points]:
     """Score an answer to every question about some pictures.
 
-    Args:
-        task: Whose rules.
-        pictures: In the order of the answers.
-        answers: One a question.
-
     Returns:
         The points of each group, over the same pictures; groups that no question is in are not there.
 

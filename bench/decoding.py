@@ -14,13 +14,7 @@ class Decoding:
     """Answer on from prompts that were read once; every call starts from the same cache length."""
 
     def __init__(self, models: Mapping[str, MoEVLM], inputs: Inputs, *, num_steps: int) -> None:
-        """Read the prompts.
-
-        Args:
-            models: By arm.
-            inputs: B prompts.
-            num_steps: Tokens of each call, N.
-        """
+        """Read the prompts."""
         self.models, self.num_steps = models, num_steps
         self.decoders = {arm: _captured(model, inputs, num_steps) for arm, model in models.items()}
         self.states = {

@@ -22,10 +22,6 @@ def check_layers(
 
     Args:
         arm: A model's, or a peer's over the MoE's tensors.
-        output_LTH: What it made.
-        models: By arm.
-        hidden_TH: What each layer was given.
-        routings: The choices that an MoE's layers were given.
 
     Raises:
         WrongAnswer: A token's output is off.

@@ -53,13 +53,8 @@ class Asked:
     """What every arm is to run.
 
     Args:
-        preset: A key of PRESETS.
-        depth: Decoder layers; None: all.
-        workload: Whose samples.
-        batch_size: Samples of all devices together.
         seq_len: Tokens of a prompt.
         routing: What steers the routers of steered arms, as `RoutingProfile.parse` reads it.
-        home: A key of HOME_RULES.
     """
 
     preset: str

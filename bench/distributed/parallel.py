@@ -66,12 +66,7 @@ def scenario_of(
     """Describe what was measured of one phase as a scenario of the harness.
 
     Args:
-        common: What every arm ran.
-        phase: One of STEPS.
-        arms: What the devices saw together, by arm.
         anchor_s: Seconds of the anchor in each round.
-        inputs_hash: Of the whole batch.
-        num_devices: Processes.
         link: How it was paced, as ids write it; empty: not at all.
     """
     profile = RoutingProfile.parse(common.routing)

@@ -38,12 +38,7 @@ class Joined(NamedTuple):
 
 
 def join_devices(of_devices: Sequence[Seen], phase: str) -> Joined:
-    """Join what the devices saw of one arm and phase, in the rounds after the warm-up.
-
-    Args:
-        of_devices: By device.
-        phase: One of STEPS.
-    """
+    """Join what the devices saw of one arm and phase, in the rounds after the warm-up."""
     rounds = list(zip(*(one.traffic[phase][WARMUP_ROUNDS:] for one in of_devices), strict=True))
     times_s = zip(*(one.times_s[phase][WARMUP_ROUNDS:] for one in of_devices), strict=True)
     busiest = [max(devices, key=Traffic.time_s) for devices in rounds]

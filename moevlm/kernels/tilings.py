@@ -120,9 +120,7 @@ def choose(shape: Shape, num_tokens: int, *, path: Path = MEASURED, most_shared_
     Else the predicted one: torch's products for a dense twin, Triton for experts.
 
     Args:
-        shape: What is computed, and on which GPU.
         num_tokens: Rows of the hidden states, at least 1.
-        path: The table.
         most_shared_bytes: Shared memory that the GPU gives a program; predicted tiles are made to fit.
     """
     known = [entry for entry in read(path) if entry.shape == shape and takes(entry.tiling.way, shape, num_tokens)]
@@ -167,12 +165,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 def write(entries: Iterable[Entry], path: Path) -> None:
-    """Write entries into the table, in place of those of the same shape and tokens.
-
-    Args:
-        entries: What was measured.
-        path: The table; it may not exist yet.
-    """
+    """Write entries into the table, in place of those of the same shape and tokens."""
     kept = {(entry.shape, entry.num_tokens): entry for entry in read(path)} if path.exists() else {}
     kept |= {(entry.shape, entry.num_tokens): entry for entry in entries}
     rows = [

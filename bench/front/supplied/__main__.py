@@ -39,9 +39,6 @@ MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Answer, score and time; return the document.
 
-    Args:
-        options: Of the command line.
-
     Raises:
         ValueError: The checkpoint, the data or an option cannot be used, or the checkpoint did not take a question.
         ImportError: A package that reads them is not installed.

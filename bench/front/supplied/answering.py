@@ -39,11 +39,7 @@ def answer(
     Decoding images and making the inputs is off the clock, as in the suite's own scenarios.
 
     Args:
-        checkpoint: Who answers.
-        samples: Questions of one benchmark.
-        batch_size: Requests at once.
         max_new_tokens: Where an answer that does not end is cut.
-        clock: Of the model's device.
 
     Raises:
         AnsweringError: The checkpoint did not take a batch.

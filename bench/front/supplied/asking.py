@@ -31,11 +31,7 @@ def require_askable(
     Every row's text is tokenized; the rows that are extreme in a way, and the first, are made into inputs.
 
     Args:
-        samples: The questions.
-        processor: Of the checkpoint.
         config: Its configuration: a prompt and its answer must fit into the positions that it says.
-        name: What the checkpoint is called.
-        max_new_tokens: Of an answer.
 
     Raises:
         ValueError: There is such a row.

@@ -15,13 +15,7 @@ from fixtures.tasks import Sample
 
 
 def scores_of(benchmark: str, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]:
-    """Score answers by the benchmark's official rules; None where MMMU's read no option.
-
-    Args:
-        benchmark: One of the scorers.
-        samples: The questions.
-        answers: One each.
-    """
+    """Score answers by the benchmark's official rules; None where MMMU's read no option."""
     return [score(benchmark, said, reference_of(sample)) for sample, said in zip(samples, answers, strict=True)]
 
 
@@ -43,12 +37,7 @@ def mean_accuracy(scores: Sequence[float]) -> dict[str, float]:
 
 
 def mean_rate(quantities: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
-    """Return the sum of quantities over the sum of seconds, with its 95 % bootstrap interval over batches.
-
-    Args:
-        quantities: Of each batch: requests or tokens.
-        seconds: Of each batch.
-    """
+    """Return the sum of quantities over the sum of seconds, with its 95 % bootstrap interval over batches."""
     return ratio_interval(quantities, seconds)._asdict()
 
 
@@ -65,12 +54,7 @@ def document(
     """Return the document of one checkpoint on one benchmark.
 
     Args:
-        checkpoint: Who answered.
-        benchmark: Whose rules score.
-        samples: The questions.
-        batches: Their answers, in the samples' order.
         name: What the front calls the checkpoint: documents of one name are runs of one model.
-        machine: Fingerprint.
         workload: How it was asked, in a sentence: points that are compared must share it.
     """
     answers = [text for batch in batches for text in batch.answers]

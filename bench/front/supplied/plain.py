@@ -12,10 +12,6 @@ def as_text(processor: Any, text: str) -> str:
 
     A character that nobody sees is put behind the first letter of such a name, one that the tokenizer keeps.
 
-    Args:
-        processor: Of the checkpoint.
-        text: As its row writes it.
-
     Raises:
         ValueError: The tokenizer takes a name for its token in spite of it.
     """

@@ -36,13 +36,6 @@ def texts_of(processor: Any, sample: Sample) -> list[str]:
 def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
     """Turn samples into a batch, padded on the left: through the chat template where the processor has one.
 
-    Args:
-        processor: Of the checkpoint.
-        samples: Of one benchmark.
-
-    Returns:
-        What the model's generate takes.
-
     Raises:
         ValueError: A row's text would be taken for a token.
     """

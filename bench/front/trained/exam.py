@@ -70,10 +70,6 @@ def score_twin(folder: Path, model: MoEVLM, task: Task, pictures: Mapping[str, l
     """Score a twin's answers; those that it gave before are read.
 
     Args:
-        folder: Of the twin.
-        model: The twin.
-        task: What it was trained on.
-        pictures: By style.
         exam: What the pictures are, to know kept answers by.
     """
     lexicon, path = Lexicon(task), folder / ANSWERS

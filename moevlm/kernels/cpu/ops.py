@@ -28,10 +28,6 @@ def takes(down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> bool:
     """Tell whether the kernels compute with these tensors; `is_swiglu_inference` has been asked.
 
     They are for a CPU, float32 or bfloat16, widths of whole multiples, and no more tokens than they may sum.
-
-    Args:
-        down_EIH: (E, I, H); gate and up have its sizes.
-        hidden_TH: Hidden states.
     """
     _, width, hidden_size = down_EIH.shape
     return (
