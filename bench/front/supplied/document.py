@@ -5,29 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.accuracy import ALL, Points, accuracy_interval
+from bench.accuracy import ALL, Points, accuracy_interval, reference_of
 from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint
 from bench.gate.resampling import ratio_interval
 from bench.pages.pareto.documents import SCHEMA_VERSION
-from bench.scoring import Reference, score
+from bench.scoring import score
 from fixtures.tasks import Sample
 
 
 def scores_of(benchmark: str, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]:
     """Score answers by the benchmark's official rules; None where MMMU's read no option."""
     return [score(benchmark, said, reference_of(sample)) for sample, said in zip(samples, answers, strict=True)]
-
-
-def reference_of(sample: Sample) -> Reference:
-    """Return what a sample is scored against."""
-    return Reference(
-        answers=sample.answers,
-        question_type=sample.question_type,
-        options=sample.options,
-        answer_type=sample.answer_type,
-        precision=sample.precision,
-    )
 
 
 def mean_accuracy(scores: Sequence[float]) -> dict[str, float]:
