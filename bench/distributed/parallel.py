@@ -120,9 +120,8 @@ def _run(options: argparse.Namespace) -> None:
         anchors_s = measure(arms, group, device, dtype, num_rounds=WARMUP_ROUNDS + options.rounds)
         scenarios = _joined_scenarios(arms, anchors_s, options, group)
         if group.device == 0:
-            chosen = {
-                name: value for name, value in vars(options).items() if name != "record"
-            }  # where it goes is no fact
+            # where the record goes is no fact
+            chosen = {name: value for name, value in vars(options).items() if name != "record"}
             document = document_of(
                 scenarios, launched=launched, device=device, dtype=dtype, load_before=load_before, options=chosen
             )

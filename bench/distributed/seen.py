@@ -31,9 +31,7 @@ class Joined(NamedTuple):
     """What all devices together saw of an arm in one phase."""
 
     times_s: list[float]  # of each round
-    legs_s: dict[
-        str, list[float]
-    ]  # leg -> seconds of each round in its exchanges, of the device that spent most in all
+    legs_s: dict[str, list[float]]  # leg -> seconds of each round in its exchanges, of the device that spent most
     facts: dict[str, float]  # bytes by leg, load, and in prefill specialization and cross-device rate
 
 

@@ -19,8 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from bench.commands.parsing import Parser
 from bench.front.supplied.answering import Answered, AnsweringError, answer
-from bench.front.supplied.asking import require_askable
-from bench.front.supplied.checking import require_counts, require_scorable, require_writable
+from bench.front.supplied.checking import require_askable, require_counts, require_scorable, require_writable
 from bench.front.supplied.checkpoint import load_checkpoint
 from bench.front.supplied.document import document
 from bench.harness.clock import make_clock

@@ -1,8 +1,9 @@
 """Answer questions batch by batch, greedily, on the clock: twice each, to the first token and to the end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jinja2 import TemplateError
@@ -56,7 +57,8 @@ def answer(
 def _generate(
     checkpoint: Checkpoint, inputs: dict[str, torch.Tensor], max_new_tokens: int, clock: Clock, *, is_first: bool
 ) -> Answered:
-    first_token, whole = (_generation(checkpoint, inputs, length) for length in (1, max_new_tokens))
+    greedily = partial(checkpoint.model.generate, **inputs, do_sample=False, num_beams=1)
+    first_token, whole = (partial(greedily, max_new_tokens=length) for length in (1, max_new_tokens))
     if is_first:
         whole()
     prefill, timed = clock.measure(first_token), clock.measure(whole)
@@ -82,10 +84,6 @@ def _inputs(checkpoint: Checkpoint, samples: Sequence[Sample]) -> dict[str, torc
         name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else tensor.dtype)
         for name, tensor in encode(checkpoint.processor, samples).items()
     }
-
-
-def _generation(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor], length: int) -> Callable[[], object]:
-    return lambda: checkpoint.model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
 
 
 @contextmanager

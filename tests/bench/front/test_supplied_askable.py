@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from bench.front.supplied.__main__ import main
-from bench.front.supplied.asking import require_askable
+from bench.front.supplied.checking import require_askable
 from bench.front.supplied.prompts import WORD
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
