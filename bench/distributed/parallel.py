@@ -11,15 +11,14 @@ others wait for it.
 import argparse
 import random
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread
+from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread, timed
 from bench.distributed.options import asked, link_name, link_of, parser, read_options
 from bench.distributed.record import Measured, document_of
 from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
@@ -38,19 +37,6 @@ from moevlm.parallel import Group, joined
 RECORDS = Path("records")  # as `pytest bench`
 METRICS = {"prefill": TTFT, "decode": TPOT}
 ANCHORS = {"prefill": "matmul", "decode": "stream"}  # of each phase's kind, on every device at once
-
-
-def run_anchors(
-    calls: Mapping[str, Callable[[], object]], times_s: Mapping[str, list[float]], device: torch.device
-) -> None:
-    """Run each phase's anchor on all devices at once, and keep its time here."""
-    for phase, call in calls.items():
-        dist.barrier()
-        start_s = time.perf_counter()
-        call()
-        if device.type == "cuda":  # the call has only queued its work
-            torch.cuda.synchronize(device)
-        times_s[phase].append(time.perf_counter() - start_s)
 
 
 def scenario_of(
@@ -141,7 +127,8 @@ def measure(
     for order in balanced_orders([*arms, ANCHOR], num_rounds, random.Random(0)):  # the same on all devices
         for name in order:
             if name == ANCHOR:
-                run_anchors(anchors, anchors_s, device)
+                for phase, call in anchors.items():
+                    anchors_s[phase].append(timed(call, device)[1])
             else:
                 run_phases(arms[name], group, device)
     return anchors_s

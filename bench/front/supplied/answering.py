@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from jinja2 import TemplateError
+from transformers import BatchFeature
 
 from bench.front.supplied.checkpoint import Checkpoint, first_line
 from bench.front.supplied.prompts import encode
@@ -79,11 +80,7 @@ def _num_repeated(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor]) -> in
 
 
 def _inputs(checkpoint: Checkpoint, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-    model = checkpoint.model
-    return {
-        name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else tensor.dtype)
-        for name, tensor in encode(checkpoint.processor, samples).items()
-    }
+    return dict(BatchFeature(encode(checkpoint.processor, samples)).to(checkpoint.model.device, checkpoint.model.dtype))
 
 
 @contextmanager

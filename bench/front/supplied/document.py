@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.accuracy import ALL, Points, accuracy_interval, reference_of
+from bench.accuracy import ALL, Points, accuracy_table, reference_of
 from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint
 from bench.gate.resampling import ratio_interval
@@ -19,15 +19,12 @@ def scores_of(benchmark: str, samples: Sequence[Sample], answers: Sequence[str])
     return [score(benchmark, said, reference_of(sample)) for sample, said in zip(samples, answers, strict=True)]
 
 
-def mean_accuracy(scores: Sequence[float]) -> dict[str, float]:
-    """Return the mean score with its 95 % interval over samples, as that of trained twins over pictures."""
-    interval = accuracy_interval(Points(sums=np.asarray(scores), counts=np.ones(len(scores))))
-    return {**interval._asdict(), "num_samples": len(scores)}
-
-
-def mean_rate(quantities: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
-    """Return the sum of quantities over the sum of seconds, with its 95 % bootstrap interval over batches."""
-    return ratio_interval(quantities, seconds)._asdict()
+def accuracy_by_kind(samples: Sequence[Sample], scores: Sequence[float]) -> dict[str, dict[str, float]]:
+    """Return the accuracy of all samples and of each kind, as that of trained twins: of one sample a picture here."""
+    groups = {ALL: list(scores)}
+    for kind in sorted({sample.question_type for sample in samples} - {""}):
+        groups[kind] = [s for s, sample in zip(scores, samples, strict=True) if sample.question_type == kind]
+    return accuracy_table({name: Points(sums=np.asarray(g), counts=np.ones(len(g))) for name, g in groups.items()})
 
 
 def document(
@@ -48,13 +45,6 @@ def document(
     """
     answers = [text for batch in batches for text in batch.answers]
     raw = scores_of(benchmark, samples, answers)
-    scores = [value or 0.0 for value in raw]
-    kinds = sorted({sample.question_type for sample in samples} - {""})
-    accuracy = {ALL: mean_accuracy(scores)}
-    for kind in kinds:
-        accuracy[kind] = mean_accuracy(
-            [s for s, sample in zip(scores, samples, strict=True) if sample.question_type == kind]
-        )
     e2e_s, ttft_s = [batch.e2e_s for batch in batches], [batch.ttft_s for batch in batches]
     entry = {
         "task": benchmark,
@@ -64,11 +54,11 @@ def document(
         "weights": checkpoint.weights,
         "num_parameters": checkpoint.num_parameters,
         "num_active_parameters": checkpoint.num_active_parameters,
-        "accuracy": accuracy,
+        "accuracy": accuracy_by_kind(samples, [value or 0.0 for value in raw]),
         "unparsed_rate": raw.count(None) / len(raw),
         "throughput": {
-            "req_per_s": mean_rate([len(batch.answers) for batch in batches], e2e_s),
-            "prefill_tok_per_s": mean_rate([batch.num_prompt_tokens for batch in batches], ttft_s),
+            "req_per_s": ratio_interval([len(batch.answers) for batch in batches], e2e_s)._asdict(),
+            "prefill_tok_per_s": ratio_interval([batch.num_prompt_tokens for batch in batches], ttft_s)._asdict(),
         },
         "answers": [
             {"source": sample.source, "answer": said, "score": scored}
