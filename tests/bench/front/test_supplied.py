@@ -241,16 +241,12 @@ def test_a_checkpoint_that_cannot_answer_is_one_clear_error(
     [
         ([{"image": image_cell(), "query": "a?"}], "test-0.parquet", "it lacks label, human_or_machine"),
         (ROWS["chartqa"], "train-0.parquet", "must hold parquet files of the split test"),
-        ([{**ROWS["chartqa"][0], "image": {"bytes": b"no image", "path": None}}], "test-0.parquet",
-         "every image must be decodable"),
-        ([], "test-0.parquet", "must hold at least 1 rows, got 0"),
     ],
 )  # fmt: skip
 def test_data_that_cannot_be_read_is_one_clear_error(
     checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: Any, file: str, message: str
 ) -> None:
-    table = pa.Table.from_pylist(rows or ROWS["chartqa"])
-    pq.write_table(table if rows else table.slice(0, 0), tmp_path / file)
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / file)
     assert run(checkpoints / "ours", "chartqa", tmp_path, tmp_path / "mine.json") == 4
     assert message in capsys.readouterr().err
 
