@@ -49,7 +49,8 @@ def answer(
     for start in range(0, len(samples), batch_size):
         batch = samples[start : start + batch_size]
         with _one_error("processor", checkpoint, batch, start):
-            inputs = _inputs(checkpoint, batch)
+            encoded = BatchFeature(encode(checkpoint.processor, batch))
+            inputs = dict(encoded.to(checkpoint.model.device, checkpoint.model.dtype))  # the dtype is of floats alone
         with _one_error("model", checkpoint, batch, start):
             answered = _generate(checkpoint, inputs, max_new_tokens, clock, is_first=not start)
         yield answered
@@ -77,10 +78,6 @@ def _generate(
 def _num_repeated(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor]) -> int:
     """Count the prompt tokens that generate puts before an answer: a decoder of an encoder's output repeats none."""
     return 0 if checkpoint.model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-
-
-def _inputs(checkpoint: Checkpoint, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-    return dict(BatchFeature(encode(checkpoint.processor, samples)).to(checkpoint.model.device, checkpoint.model.dtype))
 
 
 @contextmanager

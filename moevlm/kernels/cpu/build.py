@@ -54,10 +54,6 @@ def _like_third(_gate_up: torch.Tensor, _down: torch.Tensor, hidden: torch.Tenso
     return torch.empty_like(hidden)
 
 
-def _like_first(hidden: torch.Tensor, *_: object) -> torch.Tensor:
-    return torch.empty_like(hidden)
-
-
 def _rows_by_outputs(weight: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     return hidden.new_empty(hidden.numel() // weight.shape[1], weight.shape[0])
 
@@ -67,10 +63,6 @@ def _rows_by_heads(
 ) -> torch.Tensor:
     _signed_sin, _epsilon, num_queries, num_keys = rest
     return projected.new_empty(cos.numel() // len(scale), num_queries + num_keys, len(scale))
-
-
-def _gathered(hidden: torch.Tensor, q_weight: torch.Tensor, *_: object) -> torch.Tensor:
-    return hidden.new_empty(*hidden.shape[:2], len(q_weight))
 
 
 def _routing(
@@ -85,9 +77,9 @@ FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shap
     "swiglu_experts": _like_third,
     "swiglu_dense": _like_third,
     "few_rows": _rows_by_outputs,
-    "rms_norm": _like_first,
+    "rms_norm": lambda hidden, *_: torch.empty_like(hidden),
     "rotated_heads": _rows_by_heads,
-    "attend": _gathered,
+    "attend": lambda hidden, q_weight, *_: hidden.new_empty(*hidden.shape[:2], len(q_weight)),
     "route": _routing,
 }
 
