@@ -1,9 +1,11 @@
-"""What a reader reads: links lead to files and headings of the repository, and commands are ones that it has."""
+"""What a reader reads: links lead to files and headings, commands are those there are, figures are of records."""
 
+import csv
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import pytest
 
 from bench.__main__ import _parser, main
 from bench.commands.parsing import split
+from bench.gate.qualify.resample import NUM_SUITES
+from bench.gate.qualify.suites import read_qualification
+from bench.gate.qualify.tables import SIZES, report
 from fixtures.options import read_options
 
 ROOT = Path(__file__).parents[1]
@@ -131,8 +136,9 @@ def test_every_documented_module_is_there_and_has_the_options(command: str) -> N
 
 
 def test_the_speed_ups_that_the_readme_quotes_are_in_the_pages_that_it_links_to() -> None:
-    quoted = QUOTED.findall((ROOT / "README.md").read_text().partition("## The answers so far")[2])
-    answers = (ROOT / "docs" / "results.md").read_text()
+    section = (ROOT / "README.md").read_text().partition("## The answers so far")[2].partition("\n## ")[0]
+    quoted = QUOTED.findall(section)
+    answers = " ".join((ROOT / page).read_text() for page in re.findall(r"\]\((docs/\w+\.md)", section))
     assert quoted
     assert [one for one in quoted if one not in answers] == []
 
@@ -152,7 +158,42 @@ def test_what_the_readme_shows_of_a_run_is_in_its_record(capsys: pytest.CaptureF
     assert printed.splitlines()[0] in " ".join(shown.split())
 
 
-def test_the_error_rates_that_the_readme_shows_are_those_of_the_method() -> None:
+@cache
+def error_rates(num_drawn: int) -> str:
+    """Return what `qualify --report` prints of the record that the method links to."""
+    return report(read_qualification(ROOT / "docs" / "records" / "qualify-cpu.json"), num_drawn)
+
+
+def numbers(text: str, columns: int) -> set[tuple[str, ...]]:
+    """Return the rows of the tables of so many columns in a text: the first cell, then each number of the others."""
+    found = (row for row in rows(text) if len(row) == columns)
+    return {(row[0], *re.findall(r"\d+(?:\.\d+)?", " ".join(row[1:]))) for row in found}
+
+
+def table(name: str) -> set[tuple[str, ...]]:
+    """Return the rows of a table of the method, without the cells that are empty."""
+    with (ROOT / "docs" / "tables" / f"method-{name}.csv").open(newline="") as file:
+        return {tuple(filter(None, row)) for row in list(csv.reader(file))[1:]}
+
+
+def test_the_error_rates_that_the_readme_shows_are_those_of_their_record() -> None:
     shown = (ROOT / "README.md").read_text().partition("How often a gate errs")[2].partition("\n## ")[0]
     assert len(rows(shown)) > 2
-    assert rows(shown) - rows((ROOT / "docs" / "method.md").read_text()) - {("---",) * 4} == set()
+    assert rows(shown) - rows(error_rates(num_drawn=1)) - {("---",) * 4} == set()
+
+
+@pytest.mark.parametrize(("name", "num_rows", "columns"), [("errors", 2, 8), ("rules", 5, 4), ("spread", 12, 4)])
+def test_the_tables_of_the_method_are_those_of_their_record(name: str, num_rows: int, columns: int) -> None:
+    assert len(table(name)) == num_rows
+    assert table(name) - numbers(error_rates(num_drawn=1), columns) == set()
+
+
+@pytest.mark.long
+def test_the_resampled_table_of_the_method_is_drawn_from_its_record() -> None:
+    assert len(table("resampled")) == len(SIZES)
+    assert table("resampled") - numbers(error_rates(NUM_SUITES), 4) == set()
+
+
+def test_every_table_is_led_to_by_a_page() -> None:
+    led_to = {path for page in PAGES for path, _ in targets(page)}
+    assert [path.name for path in ROOT.glob("docs/tables/*") if path not in led_to] == []

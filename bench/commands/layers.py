@@ -1,4 +1,4 @@
-"""layers: write the page about decoder layers, with its figures, from records."""
+"""layers: write the page about decoder layers, with its tables and figures, from records."""
 
 import argparse
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, command_line
 from bench.harness.record import load, replace_text
-from bench.pages.layers.page import page
-from bench.pages.layers.times import read_layers
+from bench.pages.data import write_tables
+from bench.pages.engine import render
+from bench.pages.layers.facts import facts
 from bench.pages.plots.layers import draw_layers
 
 PAGE = Path("docs/specialization.md")
@@ -29,11 +30,14 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw the figures and write the page."""
+    """Write the tables, the figures and the page."""
     records = {path: load(path) for path in options.records}
-    said = page(records, command_line("layers", options.records, options.out))
-    figures = draw_layers(read_layers(records.values()), options.out.parent / IMAGES)
-    replace_text(options.out, said)
-    for path in (options.out, *figures):
+    found = facts(records)
+    tables = write_tables(options.out, {name: found[name] for name in ("passes", "devices")})
+    command = command_line("layers", options.records, options.out)
+    page = render("layers/template.md", {**found, "tables": tables, "command": command})
+    figures = draw_layers(found["layers"], options.out.parent / IMAGES)
+    replace_text(options.out, page)
+    for path in (options.out, *(options.out.parent / link for link in tables.values()), *figures):
         print(f"written: {path}")
     return 0

@@ -1,20 +1,20 @@
-"""pareto: write the page about accuracy against throughput, with its figures."""
+"""pareto: write the page about accuracy against throughput, with its figures and tables."""
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.commands.clone import in_clone
 from bench.commands.figures import figure_path
 from bench.commands.parsing import Commands, command_line
 from bench.harness.record import replace_text
+from bench.pages.data import write_tables
+from bench.pages.engine import render
 from bench.pages.pareto.documents import Tier, read_tiers
-from bench.pages.pareto.page import page
-from bench.pages.pareto.points import AXES
+from bench.pages.pareto.facts import facts_of, rows
+from bench.pages.pareto.points import AXES, TITLES
 from bench.pages.plots.pareto import draw_front
 
 PAGE = Path("docs/pareto.md")
-FORMATS = (".svg", ".png")
 
 
 def add(commands: Commands) -> None:
@@ -31,36 +31,23 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def figure_paths(out: Path, tier: str, axis: str) -> list[Path]:
-    """Name the files of a figure, relative to the page.
-
-    >>> figure_paths(Path("mine.md"), "supplied", "req_per_s")[0].as_posix()
-    'images/mine-supplied-req-per-s.svg'
-    """
-    return [figure_path(out, f"{tier}-{axis.replace('_', '-')}{suffix}") for suffix in FORMATS]
-
-
-def write(documents: Sequence[Path], tiers: Mapping[str, Tier], out: Path) -> str:
-    """Return the page.
-
-    Args:
-        documents: That the page is written from.
-        tiers: What they hold.
-        out: Where the page is to be.
-    """
-    figures = {(name, axis): figure_paths(out, name, axis) for name in tiers for axis in AXES}
-    return page(tiers, figures, command_line("pareto", documents, out))
-
-
 def run(options: argparse.Namespace) -> int:
-    """Draw each tier over each throughput, and write the page."""
+    """Draw each tier over each throughput, and write the tables and the page."""
     tiers = read_tiers(options.documents)
-    text = write(options.documents, tiers, options.out)
-    for name, tier in tiers.items():
-        for axis in AXES:
-            paths = [options.out.parent / path for path in figure_paths(options.out, name, axis)]
-            draw_front(tier, axis, paths)
-            print(f"drawn: {' '.join(map(str, paths))}")
-    replace_text(options.out, text)  # last: a page never links to figures that could not be drawn
+    figures = {name: [_draw(tier, axis, options.out) for axis in AXES] for name, tier in tiers.items()}
+    found = {name: facts_of(tier) for name, tier in tiers.items()}
+    tables = write_tables(options.out, rows(found.values()))
+    command = command_line("pareto", options.documents, options.out)
+    facts = {"tiers": found, "titles": TITLES, "figures": figures, "tables": tables, "command": command}
+    page = render("pareto/template.md", facts)
+    replace_text(options.out, page)  # last: a page never links to what could not be written
+    for path in (*tables.values(), *(path for of_tier in figures.values() for path in of_tier)):
+        print(f"written: {options.out.parent / path}")
     print(f"written: {options.out}")
     return 0
+
+
+def _draw(tier: Tier, axis: str, out: Path) -> Path:
+    figure = figure_path(out, f"{tier.name}-{axis.replace('_', '-')}.svg")
+    draw_front(tier, axis, out.parent / figure)
+    return figure

@@ -8,14 +8,16 @@ from pathlib import Path
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, command_line
 from bench.harness.record import KEY, CorruptRecord, load, replace_text
+from bench.pages.data import write_tables
+from bench.pages.engine import render
 from bench.pages.pareto.documents import read_tiers
-from bench.pages.plots.results import COVER_SCALES, draw_covers, draw_speedups
-from bench.pages.plots.style import DARK, LIGHT
+from bench.pages.plots.results import draw_speedups
+from bench.pages.plots.style import ANY_PAGE, DARK, LIGHT
+from bench.pages.results.facts import ASKED, facts
 from bench.pages.results.gains import gains_of
-from bench.pages.results.page import page
 
 PAGE = Path("docs/results.md")
-FIGURES = (Path("images/speedups.svg"), Path("images/speedups.png"))  # relative to the page
+FIGURE = Path("images/speedups.svg")  # relative to the page
 COVERS = {Path("images/speedups-light.svg"): LIGHT, Path("images/speedups-dark.svg"): DARK}  # the README's picture
 
 
@@ -55,18 +57,21 @@ def _parted(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw the figures and write the page."""
+    """Draw the figures, write the tables and the page."""
     paths, documents = _parted(options.records)
     records = {path: load(path) for path in paths}
+    tiers = read_tiers(documents) if documents else {}
+    found, folder = gains_of(records.values()), options.out.parent
+    tables = write_tables(options.out, {"gains": found.gains, "dropped": found.dropped})
+    asked = [gain for gain in found.gains if gain.scale in ASKED]
+    figures = draw_speedups(asked or found.gains, {folder / FIGURE: ANY_PAGE})
+    covers = draw_speedups(asked, {folder / path: theme for path, theme in COVERS.items()})
+    where = {"tables": tables, "figure": FIGURE if figures else None}
     command = command_line("results", options.records, options.out)
-    fronts = read_tiers(documents) if documents else {}
-    found, figures = gains_of(records.values()), [options.out.parent / figure for figure in FIGURES]
-    said = page(records, found, fronts, FIGURES, command)
-    draw_speedups(found.gains, figures)
-    covers = draw_covers(found.gains, {options.out.parent / path: theme for path, theme in COVERS.items()})
+    said = render("results/template.md", {**facts(records, found, tiers.values()), **where, "command": command})
     replace_text(options.out, said)
-    for path in (options.out, *figures, *covers):
+    for path in (options.out, *(folder / table for table in tables.values()), *figures, *covers):
         print(f"written: {path}")
     if not covers:
-        print(f"not drawn: the README's picture, for no record is of {' or '.join(COVER_SCALES)} against dense")
+        print(f"not drawn: the README's picture, for no record is of {' or '.join(ASKED)} against dense")
     return 0

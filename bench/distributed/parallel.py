@@ -22,7 +22,6 @@ from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread, time
 from bench.distributed.options import asked, link_name, link_of, parser, read_options
 from bench.distributed.record import Measured, document_of
 from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
-from bench.gate.markdown import markdown_table
 from bench.harness.arms import ANCHOR
 from bench.harness.blocks import balanced_orders
 from bench.harness.environment import load_average
@@ -30,13 +29,25 @@ from bench.harness.metrics import TPOT, TTFT
 from bench.harness.peaks import make_anchor
 from bench.harness.record import Record, write
 from bench.harness.run import launched_now
-from bench.pages.layers.devices import DEVICE_HEADERS, device_rows
+from bench.pages import engine
+from bench.pages.layers.devices import DeviceRow, device_rows
 from moevlm import RoutingProfile
 from moevlm.parallel import Group, joined
 
 RECORDS = Path("records")  # as `pytest bench`
 METRICS = {"prefill": TTFT, "decode": TPOT}
 ANCHORS = {"prefill": "matmul", "decode": "stream"}  # of each phase's kind, on every device at once
+SHOWN: Mapping[str, Callable[[DeviceRow], object]] = {  # what the terminal shows of an arm -> from its row
+    "phase": lambda row: row.params["phase"],
+    "arm": lambda row: row.arm,
+    "time [95 %]": lambda row: engine.time(row.seconds),
+    "in_order / arm [95 %]": lambda row: engine.ratio(row.in_order_over_arm),
+    "in exchanges": lambda row: engine.time(row.exchanging_s),
+    "sent": lambda row: engine.size(row.sent_bytes),
+    "shared": lambda row: engine.size(row.shared_bytes),
+    "cross-device rate": lambda row: engine.percent(row.cross_device_rate),
+    "load, max/mean": lambda row: f"{row.load_max_over_mean:.2f}",
+}
 
 
 def scenario_of(
@@ -113,9 +124,13 @@ def _run(options: argparse.Namespace) -> None:
             )
             path = options.record or RECORDS / f"{launched.started:%Y%m%dT%H%M%S}-{launched.id}.json"
             write(path, document)
-            table = markdown_table(DEVICE_HEADERS, device_rows([Record.from_document(document, path)]))
-            sys.stdout.write(f"{table}\n\nrecord: {path}\n")
+            sys.stdout.write(f"{shown(Record.from_document(document, path))}\n\nrecord: {path}\n")
         dist.barrier()
+
+
+def shown(record: Record) -> str:
+    """Lay out what each arm took and sent."""
+    return engine.table([[show(row) for show in SHOWN.values()] for row in device_rows([record])], *SHOWN)
 
 
 def measure(

@@ -1,4 +1,4 @@
-"""What can be had without sight on each task: `python -m bench.front.blind`, the table of docs/tasks.md.
+"""What can be had without sight on each task: `python -m bench.front.blind`, docs/tables/tasks-blind.csv.
 
 A guesser learns from the training split and is scored on the test split by the task's own rules; a twin that does not
 beat it has not looked.

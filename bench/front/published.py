@@ -22,8 +22,7 @@ from bench.front.shapes import (
 )
 from bench.harness.record import Record, replace_text
 from bench.pages.pareto.documents import SCHEMA_VERSION
-from bench.pages.pareto.points import MEASURED, PREDICTED
-from bench.pages.pareto.tables import TITLES
+from bench.pages.pareto.points import MEASURED, PREDICTED, TITLES
 
 PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published.json"
 HARNESS_NOISE = 4  # points, a convention and no bound: Qwen2.5-VL-7B's MMMU is 58.6, 55.0 or 47.7 by who measures

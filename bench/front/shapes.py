@@ -10,10 +10,10 @@ from transformers import CLIPVisionConfig
 
 from bench.floors import work_of
 from bench.front.trained.throughput import rate
+from bench.gate.intervals import joined_rate
 from bench.gate.stats import Interval
 from bench.harness.peaks import floor_s
 from bench.harness.record import Record, load
-from bench.pages.pareto.points import joined_rate
 from fixtures.options import workload_value
 from fixtures.tasks import draw_shapes
 from fixtures.workload import load_workload
@@ -24,9 +24,11 @@ from moevlm.presets import preset_config
 
 DEVICE = "H200"
 # Product of 8192 cubed in bfloat16, and device-to-device copy: measured on one H200 before this project kept records;
-# no record. The data sheet says 989 TFLOP/s and 4.8 TB/s.
+# no record. The data sheet says 989 TFLOP/s and 4.8 TB/s; another measured 794.5 TFLOP/s (stas00/ml-engineering,
+# compute/accelerator, maximum achievable matmul FLOPS).
 PEAKS = {"matmul_flop_per_s": 790e12, "copy_byte_per_s": 4.3e12}
 # A convention: vLLM's fused_moe at one token on an A100, 75.5 MB in 109.21 µs of 1.555 TB/s (vllm-project/vllm#19049).
+# On faster memory it was seen at less: 24 % on a B200, 39.6 µs (vllm-project/vllm#31448).
 LEAST_OF_FLOOR = 0.44
 DTYPE_BYTES = 2  # bfloat16
 BATCH_SIZE = 8

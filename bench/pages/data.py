@@ -19,7 +19,7 @@ def write_tables(page: Path, tables: Mapping[str, Sequence[Any]]) -> dict[str, P
 
     Args:
         page: the file whose tables these are.
-        tables: rows by the table's name, dataclasses of one kind each; one without rows is not written.
+        tables: rows by the table's name, dataclasses or mappings of one kind each; one without rows is not written.
 
     Returns:
         By name where each lies, relative to the page: for links.
@@ -36,7 +36,7 @@ def csv_text(rows: Iterable[Any]) -> str:
     """Return rows as CSV: a column a field, three of an interval, one a key of a mapping.
 
     Args:
-        rows: dataclasses of one kind; a mapping's keys are those of any row.
+        rows: dataclasses or mappings of one kind; the keys of a mapping are those of any row.
     """
     flat = [dict(_columns(row)) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
@@ -48,8 +48,9 @@ def csv_text(rows: Iterable[Any]) -> str:
 
 
 def _columns(row: Any) -> Iterator[tuple[str, object]]:
-    for field in dataclasses.fields(row):
-        yield from _cells(field.name, getattr(row, field.name))
+    fields = row if isinstance(row, Mapping) else {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+    for name, value in fields.items():
+        yield from _cells(name, value)
 
 
 def _cells(name: str, value: object) -> Iterator[tuple[str, object]]:

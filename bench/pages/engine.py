@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bench.gate.markdown import code, escape, github_table
 from bench.gate.stats import Interval
 from bench.harness.metrics import DISPLAYS
-from bench.harness.wording import counted, listed, span
+from bench.harness.wording import counted, listed, rounded, span
 
 
 def interval(value: Interval | None, form: str = ".2f", unit: str = "") -> str:
@@ -29,13 +29,44 @@ def ratio(value: Interval | float | None) -> str:
     return interval(value, unit="x") if isinstance(value, Interval | None) else f"{value:.2f}x"
 
 
-def time(seconds: float | None) -> str:
+def percent(share: Interval | float | None, form: str = ".1f", unit: str = " %") -> str:
+    """Write a share, or a difference of two, in hundredths.
+
+    >>> percent(0.135), percent(Interval(-0.018, -0.075, 0.039), "+.1f", " points"), percent(None)
+    ('13.5 %', '-1.8 points [-7.5, +3.9]', '')
+    """
+    if isinstance(share, Interval):
+        return Interval(*(100 * limit for limit in share)).text(form, unit)
+    return "" if share is None else f"{100 * share:{form}}{unit}"
+
+
+def time(seconds: Interval | float | None) -> str:
     """Write a time in the unit that people use.
 
-    >>> time(0.01234), time(None)
-    ('12.3 ms', '')
+    >>> time(0.01234), time(Interval(1.0, 0.5, 2.0)), time(None)
+    ('12.3 ms', '1.00 s [500 ms, 2.00 s]', '')
     """
+    if isinstance(seconds, Interval):
+        return "{} [{}, {}]".format(*map(time, seconds))
     return DISPLAYS["s"](seconds) if seconds is not None else ""
+
+
+def size(num_bytes: float) -> str:
+    """Write bytes in the unit that people use.
+
+    >>> size(2048)
+    '2.00 KiB'
+    """
+    return DISPLAYS["byte"](num_bytes)
+
+
+def rate(per_second: float, unit: str = "req/s") -> str:
+    """Write a rate to three digits.
+
+    >>> rate(0.5), rate(82364.2, "tok/s")
+    ('0.50 req/s', '82,364 tok/s')
+    """
+    return DISPLAYS[unit](per_second)
 
 
 def table(rows: Iterable[Iterable[object]], *headers: str) -> str:
@@ -52,7 +83,10 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.filters.update(
-    {named.__name__: named for named in (code, counted, escape, interval, listed, ratio, span, table, time)}
+    {
+        named.__name__: named
+        for named in (code, counted, escape, interval, listed, percent, rate, ratio, rounded, size, span, table, time)
+    }
 )
 
 

@@ -20,7 +20,8 @@ from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
 from bench.harness.run import Finished
 from bench.harness.wording import counted, span
-from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations, median_sample
+from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.pages.slices import median_sample
 
 HEADERS = (
     *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU", "floor"),

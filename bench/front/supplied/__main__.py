@@ -2,6 +2,11 @@
 
 It is a command and no scenario of `pytest bench`: a whole benchmark takes from minutes to hours, there is no baseline
 that it could be held against, and nothing runs beside it that it could be paired with.
+
+Questions go through the processor's chat template where there is one; images are the RGB that a viewer shows on a white
+page; what a question only says, `<image>` or `</s>`, stays text. A row that cannot be asked is named before the weights
+load. MMMU's answers that name no option count 0, and their share is kept. MathVista's protocol would let a language
+model cut a short answer out of a long one: that is left out. Each batch is timed to the first and to the last token.
 """
 
 import argparse

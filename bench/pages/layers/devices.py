@@ -1,25 +1,39 @@
 """Passes of experts on several devices, from records of bench.distributed.parallel: time, exchanges, bytes, load."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from bench.gate.stats import Interval, median_interval
 from bench.harness.arms import ANCHOR, is_peer
-from bench.harness.metrics import DISPLAYS, METRICS
-from bench.harness.record import ArmSeries, Record, Scenario
+from bench.harness.record import Record, Scenario
+from bench.pages.layers.times import UNIFORM, quotient, samples_of
 
 BENCHMARK = "bench_parallel["
 SHARE = "share"  # the leg between the devices of one sample: not the experts' doing
 SENT = "sent_bytes_"  # of a leg, among the facts
-DEVICE_HEADERS = (
-    *("scale", "devices, link", "home", "phase", "batch", "length", "routing", "MSI", "arm"),
-    *("time [95 %]", "in_order / arm [95 %]", "of it in exchanges", "bytes sent", "shared", "cross-device rate"),
-    "load, max/mean",
-)
 AGAINST = "in_order"  # the arm that the others are compared with
 
 
-def device_rows(records: Iterable[Record]) -> list[tuple[str, ...]]:
-    """Return a row for each arm of every scenario on several devices, in the order of DEVICE_HEADERS.
+@dataclass(frozen=True, kw_only=True)
+class DeviceRow:
+    """One arm of a scenario on several devices."""
+
+    scenario: str  # its id
+    params: Mapping[str, object]  # its axes
+    arm: str
+    routing: str
+    msi: float | None
+    seconds: Interval
+    in_order_over_arm: Interval | None
+    exchanging_s: float  # in all exchanges, of the device that spends most in them
+    sent_bytes: float  # but for what is shared
+    shared_bytes: float
+    cross_device_rate: float | None
+    load_max_over_mean: float
+
+
+def device_rows(records: Iterable[Record]) -> list[DeviceRow]:
+    """Return a row for each arm of every scenario on several devices.
 
     Args:
         records: Any; those of other benchmarks give no row.
@@ -30,41 +44,23 @@ def device_rows(records: Iterable[Record]) -> list[tuple[str, ...]]:
     ]
 
 
-def _row(scenario: Scenario, arm: str) -> tuple[str, ...]:
-    series = scenario.arms[arm]
-    params, facts, show = series.params, series.facts, METRICS[series.metric].display
-    estimate, low, high = map(show, median_interval(_samples(series)))
+def _row(scenario: Scenario, arm: str) -> DeviceRow:
+    params, facts = scenario.arms[arm].params, scenario.arms[arm].facts
+    samples = {name: samples_of(series) for name, series in scenario.arms.items()}
+    legs = [found for name, found in samples.items() if name.startswith(f"{arm}/")]
     sent = {name.removeprefix(SENT): value for name, value in facts.items() if name.startswith(SENT)}
-    ratio = _ratio(scenario.arms[AGAINST], series) if AGAINST in scenario.arms and arm != AGAINST else None
-    return (
-        str(params["scale"]),
-        ", ".join(str(params[axis]) for axis in ("num_devices", "link") if params[axis]),
-        *(str(params[axis]) for axis in ("home", "phase", "batch_size", "seq_len")),
-        "uniform" if arm == "uniform" else str(params["routing"]),
-        f"{facts['msi']:.2f}" if "msi" in facts else "",
-        arm,
-        f"{estimate} [{low}, {high}]",
-        "{:.2f}x [{:.2f}, {:.2f}]".format(*ratio) if ratio else "",
-        show(_exchanging_s(scenario, arm)),
-        DISPLAYS["byte"](sum(value for leg, value in sent.items() if leg != SHARE)),
-        DISPLAYS["byte"](sent[SHARE]),
-        f"{100 * facts['cross_device_rate']:.1f} %" if "cross_device_rate" in facts else "",
-        f"{facts['load_max_over_mean']:.2f}",
+    is_compared = AGAINST in samples and arm != AGAINST
+    return DeviceRow(
+        scenario=scenario.id,
+        params=params,
+        arm=arm,
+        routing=UNIFORM if arm == UNIFORM else params["routing"],
+        msi=facts.get("msi"),
+        seconds=median_interval(samples[arm]),
+        in_order_over_arm=quotient(samples[AGAINST], samples[arm]) if is_compared else None,
+        exchanging_s=median_interval([sum(legs_s) for legs_s in zip(*legs, strict=True)]).estimate,
+        sent_bytes=sum(value for leg, value in sent.items() if leg != SHARE),
+        shared_bytes=sent[SHARE],
+        cross_device_rate=facts.get("cross_device_rate"),
+        load_max_over_mean=facts["load_max_over_mean"],
     )
-
-
-def _samples(series: ArmSeries) -> list[float]:
-    return [value for launch in series.launches for value in launch.samples]
-
-
-def _ratio(base: ArmSeries, series: ArmSeries) -> Interval:
-    """Return how many times as fast as the base an arm is, over rounds."""
-    return median_interval([a / b for a, b in zip(_samples(base), _samples(series), strict=True)])
-
-
-def _exchanging_s(scenario: Scenario, arm: str) -> float:
-    """Return the seconds of a pass in all exchanges, of the device that spends most in them."""
-    legs: Mapping[str, Sequence[float]] = {
-        name: _samples(series) for name, series in scenario.arms.items() if name.startswith(f"{arm}/")
-    }
-    return median_interval([sum(legs_s) for legs_s in zip(*legs.values(), strict=True)]).estimate

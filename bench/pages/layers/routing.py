@@ -1,51 +1,11 @@
-"""What specialization changes: a layer's time and its experts' over their own under uniform routing, by profile."""
+"""What specialization changes: a part's time over its own under uniform routing, of the most specialized profiles."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bench.gate.stats import Interval
-from bench.harness.metrics import DISPLAYS
+from bench.pages.grouping import grouped
 from bench.pages.layers.times import LAYER, UNIFORM, LayerTimes
-
-PLACE_HEADERS = ("scale", "phase", "batch", "length", "of a layer")
-ROWS = {"all of it": LAYER, "its experts": "experts"}  # what a row is of -> the part
-
-
-class RoutingTable(NamedTuple):
-    """A table whose columns are the profiles that were measured."""
-
-    headers: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-
-
-def routing_table(layers: Iterable[LayerTimes]) -> RoutingTable:
-    """Lay the MoE's layers out, the profiles side by side in the order of their specialization.
-
-    Uniform routing shows its time, a steered profile that time's multiple, or its own time where there is none.
-
-    Args:
-        layers: As `read_layers` returns them.
-    """
-    moes = [layer for layer in layers if layer.is_moe]
-    routings = profiles(moes)
-    places = {layer.place: {one.routing: one for one in moes if one.place == layer.place} for layer in moes}
-    rows = []
-    for place, found in places.items():
-        chosen = [found.get(name) for name in routings]
-        for row, (what, part) in enumerate(ROWS.items()):
-            shown = [_shown(layer, found.get(UNIFORM), part) for layer in chosen]
-            rows.append((*(place if row == 0 else ("",) * len(place)), what, *shown))
-        hit = [f"{layer.facts['distinct_experts']:.1f}" if layer else "" for layer in chosen]
-        rows.append((*("",) * len(place), "experts hit", *hit))
-    return RoutingTable((*PLACE_HEADERS, *routings), rows)
-
-
-def profiles(layers: Sequence[LayerTimes]) -> list[str]:
-    """Return the routing profiles, uniform first, then by their largest specialization index."""
-    msi: dict[str, float] = {}
-    for layer in layers:
-        msi[layer.routing] = max(layer.facts["msi"], msi.get(layer.routing, 0.0))
-    return sorted(msi, key=lambda name: (name != UNIFORM, msi[name]))
 
 
 class Multiple(NamedTuple):
@@ -55,7 +15,7 @@ class Multiple(NamedTuple):
     is_paired: bool  # both ran in the same blocks
 
     def __str__(self) -> str:
-        return times(self.ratio) if self.is_paired else f"~{times(self.ratio)}"
+        return f"{'' if self.is_paired else '~'}{self.ratio.text('.2f', 'x')}"
 
 
 def multiple(layer: LayerTimes, uniform: LayerTimes | None, part: str) -> Multiple | None:
@@ -75,19 +35,30 @@ def multiple(layer: LayerTimes, uniform: LayerTimes | None, part: str) -> Multip
     return Multiple(Interval(own.estimate / other.estimate, *ends), is_paired=False)
 
 
-def _shown(layer: LayerTimes | None, uniform: LayerTimes | None, part: str) -> str:
-    if layer is None:
-        return ""
-    found = multiple(layer, uniform, part) if layer is not uniform else None
-    return str(found) if found else seconds(layer.seconds(part))
+def profiles(layers: Iterable[LayerTimes]) -> list[str]:
+    """Return the routing profiles, uniform first, then by their largest specialization index."""
+    msi: dict[str, float] = {}
+    for layer in layers:
+        msi[layer.routing] = max(layer.facts["msi"], msi.get(layer.routing, 0.0))
+    return sorted(msi, key=lambda name: (name != UNIFORM, msi[name]))
 
 
-def times(ratio: Interval) -> str:
-    """Show a multiple with its interval."""
-    return "{:.2f}x [{:.2f}, {:.2f}]".format(*ratio)
+class Steered(NamedTuple):
+    """A pass of a steered MoE, and its layer's time over uniform routing's: None where that was not measured."""
+
+    layer: LayerTimes
+    multiple: Multiple | None
 
 
-def seconds(interval: Interval) -> str:
-    """Show seconds with their interval."""
-    estimate, low, high = map(DISPLAYS["s"], interval)
-    return f"{estimate} [{low}, {high}]"
+def most_specialized(layers: Iterable[LayerTimes]) -> list[Steered]:
+    """Return the MoE's passes under the most specialized profile of their scale, phase and length."""
+    moes = [layer for layer in layers if layer.is_moe]
+    groups = grouped(moes, lambda layer: (layer.scale, layer.phase, layer.length))
+    return [steered for group in groups for steered in _steered(group)]
+
+
+def _steered(layers: Sequence[LayerTimes]) -> list[Steered]:
+    most = profiles(layers)[-1]
+    uniform = {layer.batch_size: layer for layer in layers if layer.routing == UNIFORM}
+    steered = [layer for layer in layers if layer.routing == most != UNIFORM]
+    return [Steered(layer, multiple(layer, uniform.get(layer.batch_size), LAYER)) for layer in steered]

@@ -20,6 +20,10 @@ from bench.pages.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point
 SCHEMA_VERSION = 1
 TIERS = {TRAINED: "twins", PUBLISHED: "models", SUPPLIED: "models"}  # tier -> the list's name
 REMEDY = "write it again with the command that made it"
+TEST = (  # what twins were asked
+    "batches of {batch_size} requests; accuracy over {num_pictures} pictures of the test split, "
+    "{difficulty} ones where difficulties differ"
+)
 
 Json = Mapping[str, Any]
 
@@ -67,7 +71,7 @@ def _read(path: Path) -> Json:
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {version!r}")
         if tier not in TIERS:
             raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}")
-        describe_machine(document), describe_workload(document)  # complain of what they lack
+        _machine(document), _workload(document)  # complain of what they lack
         for entry in document[TIERS[tier]]:
             require_entry(entry, tier)
         if not document[TIERS[tier]]:
@@ -80,43 +84,28 @@ def _read(path: Path) -> Json:
 
 
 def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:
-    for what, line_of in (("machine", describe_machine), ("workload", describe_workload)):
+    for what, line_of in (("machine", _machine), ("workload", _workload)):
         said = {line_of(document): path for path, document in documents}
         if len(said) > 1:
             raise ValueError(
                 f"{name} documents must be of one {what}, for their throughputs are compared, got "
                 f"{'; '.join(f'{value} in {path}' for value, path in said.items())}; make a page of each"
             )
-    first = documents[0][1]
     return Tier(
         name=name,
-        machine=describe_machine(first),
-        workload=describe_workload(first),
+        machine=_machine(documents[0][1]),
+        workload=_workload(documents[0][1]),
         paths=tuple(path for path, _ in documents),
         points=join_entries(name, [entry for _, document in documents for entry in document[TIERS[name]]]),
     )
 
 
-def describe_machine(document: Json) -> str:
-    """Write the machine of a document, a sentence or a fingerprint, in a line.
-
-    >>> describe_machine({"machine": {"device_model": "Acme", "dtype": "float32", "num_threads": 1, "os": "Linux"}})
-    'Acme, float32, 1 thread'
-    """
+def _machine(document: Json) -> str:
+    """Write a document's machine, a sentence or a fingerprint, in a line."""
     machine = document.get("machine", "")
     return describe(machine) if isinstance(machine, Mapping) else str(machine)
 
 
-def describe_workload(document: Json) -> str:
-    """Write what a document's models were asked in a line.
-
-    >>> describe_workload({"test": {"batch_size": 8, "num_pictures": 150, "difficulty": "easy"}})
-    'batches of 8 requests; accuracy over 150 pictures of the test split, easy ones where difficulties differ'
-    """
-    if "test" not in document:
-        return str(document.get("workload", ""))
-    said = (
-        "batches of {batch_size} requests; accuracy over {num_pictures} pictures of the test split, "
-        "{difficulty} ones where difficulties differ"
-    )
-    return said.format(**document["test"])
+def _workload(document: Json) -> str:
+    """Write what a document's models were asked, a sentence or the settings of twins' test, in a line."""
+    return TEST.format(**document["test"]) if "test" in document else str(document.get("workload", ""))

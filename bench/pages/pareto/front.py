@@ -3,15 +3,16 @@
 A throughput that was measured and one that the floor predicts are never ranked together: each basis has its own front.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from bench.gate.intervals import joined_rate
 from bench.gate.stats import Interval
 from bench.pages.grouping import grouped
-from bench.pages.pareto.points import TRAINED, Point, joined_rate
+from bench.pages.pareto.points import TRAINED, Point
 
-Rates = Mapping[int, Interval]  # id of a point -> the throughput that it is ranked by
+SHAPE = ("basis", "size", "num_parameters", "num_active_parameters")
 
 
 class Standing(Enum):
@@ -24,115 +25,78 @@ class Standing(Enum):
 
 
 class Placed(NamedTuple):
-    """A point with its standing, and who is ahead of it: the most accurate of those that are; None on the front."""
+    """A point with the throughput that it is ranked by, and its standing by that."""
 
     point: Point
-    standing: Standing
-    rival: Point | None
-
-
-class Pick(NamedTuple):
-    """What to pick where at most so much throughput is needed, and what is as good within the intervals and as fast."""
-
-    up_to: float
-    point: Point
-    ties: tuple[Point, ...]
+    rate: Interval
+    standing: Standing = Standing.UNRANKED
+    rival: Point | None = None  # the most accurate of those that are ahead
+    ties: tuple[Point, ...] = ()  # on the front: those at least as fast whose accuracy may be as good, fastest first
 
 
 def place(points: Sequence[Point], axis: str) -> list[Placed]:
     """Tell where each point stands among those of its basis.
 
     Args:
-        points: Of one tier and one task, each with a throughput on the axis.
+        points: Of one tier and one task.
         axis: A key of their throughputs.
 
     Returns:
         The points in the order in which they came.
-
-    Raises:
-        ValueError: Tiers or tasks are mixed.
     """
-    groups = sorted({(point.tier, point.task) for point in points})
-    if len(groups) > 1:
-        raise ValueError(
-            f"points of a front must be of one tier and one task, got {', '.join(map(' '.join, groups))}; "
-            "make a front of each"
-        )
-    ranked = _ranked(points)
-    rates = _rates(ranked, axis)
-    return [_placed(point, ranked, rates) for point in points]
+    ranked = [point for point in points if not point.has_one_seed] or points  # where none has more, all are alike
+    rated = [Placed(point, _rate(point, ranked, axis)) for point in ranked]
+    found = {id(one.point): _placed(one, [o for o in rated if o.point.basis == one.point.basis]) for one in rated}
+    return [found.get(id(point)) or Placed(point, point.throughput[axis]) for point in points]
 
 
-def _ranked(points: Sequence[Point]) -> Sequence[Point]:
-    return [point for point in points if not point.has_one_seed] or points  # where none has more, all are alike
-
-
-def _rates(points: Sequence[Point], axis: str) -> Rates:
-    """Return the throughput that each point is ranked by: its own, or that of all twins of its shape.
+def _rate(point: Point, points: Sequence[Point], axis: str) -> Interval:
+    """Return the throughput that a point is ranked by: its own, or that of all twins of its shape.
 
     Twins of one shape do the same work but for where their routers send tokens, which is little beside the noise of one
     launch: a front must not be made of it.
     """
-    rates = {id(point): point.throughput[axis] for point in points}
-    for alike in grouped([point for point in points if point.tier == TRAINED], _shape):
-        if len(alike) > 1:
-            rates |= dict.fromkeys(map(id, alike), joined_rate([point.throughput[axis] for point in alike]))
-    return rates
+    alike = [other.throughput[axis] for other in points if one_shape(point, other)]
+    return joined_rate(alike) if len(alike) > 1 else point.throughput[axis]
 
 
 def one_shape(point: Point, other: Point) -> bool:
     """Say whether two points are twins of one shape, which are taken as equally fast."""
-    return point.tier == other.tier == TRAINED and _shape(point) == _shape(other)
+    is_alike = all(getattr(point, name) == getattr(other, name) for name in SHAPE)
+    return is_alike and point.tier == other.tier == TRAINED
 
 
-def _shape(point: Point) -> tuple[str, ...]:
-    return point.basis, point.size, str(point.num_parameters), str(point.num_active_parameters)
-
-
-def _placed(point: Point, points: Sequence[Point], rates: Rates) -> Placed:
-    if id(point) not in rates:
-        return Placed(point, Standing.UNRANKED, None)
-    for standing, ahead in ((Standing.DOMINATED, _separated), (Standing.OPEN, _ahead)):
-        rivals = [other for other in points if other.basis == point.basis and ahead(other, point, rates)]
+def _placed(one: Placed, others: Sequence[Placed]) -> Placed:
+    for standing, is_ahead in ((Standing.DOMINATED, _separated), (Standing.OPEN, _ahead)):
+        rivals = [other.point for other in others if is_ahead(other, one)]
         if rivals:
-            return Placed(point, standing, max(rivals, key=lambda rival: rival.accuracy.estimate))
-    return Placed(point, Standing.FRONT, None)
+            return one._replace(standing=standing, rival=max(rivals, key=lambda rival: rival.accuracy.estimate))
+    return one._replace(standing=Standing.FRONT, ties=_ties(one, others))
 
 
-def _separated(better: Point, worse: Point, rates: Rates) -> bool:
-    is_faster = rates[id(better)].low > rates[id(worse)].high
-    return better.accuracy.low > worse.accuracy.high and (is_faster or one_shape(better, worse))
+def _separated(better: Placed, worse: Placed) -> bool:
+    is_faster = better.rate.low > worse.rate.high or one_shape(better.point, worse.point)
+    return is_faster and better.point.accuracy.low > worse.point.accuracy.high
 
 
-def _ahead(better: Point, worse: Point, rates: Rates) -> bool:
-    pairs = [(p.accuracy.estimate, rates[id(p)].estimate) for p in (better, worse)]
+def _ahead(better: Placed, worse: Placed) -> bool:
+    pairs = [(one.point.accuracy.estimate, one.rate.estimate) for one in (better, worse)]
     return pairs[0] != pairs[1] and all(a >= b for a, b in zip(*pairs, strict=True))
 
 
-def by_basis(placed: Sequence[Placed]) -> dict[str, list[Placed]]:
-    """Part points by where their throughput comes from, in the order in which the bases come."""
-    parts: dict[str, list[Placed]] = {}
-    for one in placed:
-        parts.setdefault(one.point.basis, []).append(one)
-    return parts
+def _ties(one: Placed, others: Sequence[Placed]) -> tuple[Point, ...]:
+    fast = [other for other in others if other is not one and other.rate.estimate >= one.rate.estimate]
+    as_good = [other for other in fast if other.point.accuracy.high >= one.point.accuracy.low]
+    ranked = sorted(as_good, key=lambda other: (-other.rate.estimate, -other.point.accuracy.estimate))
+    return tuple(other.point for other in ranked)
 
 
-def picks(placed: Sequence[Placed], axis: str) -> list[Pick]:
-    """Return what to pick at which throughput, from the least on: the most accurate model that is fast enough.
+def steps(placed: Sequence[Placed]) -> list[list[Placed]]:
+    """Return each basis's front: up to which throughput which model is to be picked, from the least throughput on.
 
     Args:
-        placed: Of one tier, task and basis, as `by_basis` parts them.
-        axis: As there.
+        placed: Of one tier and task.
     """
-    points = [one.point for one in placed if one.standing is not Standing.UNRANKED]
-    rates = _rates(points, axis)
-    front = {rates[id(point)].estimate: point for point, standing, _ in placed if standing is Standing.FRONT}
-    return [Pick(rate, front[rate], _ties(front[rate], points, rates)) for rate in sorted(front)]
-
-
-def _ties(pick: Point, points: Sequence[Point], rates: Rates) -> tuple[Point, ...]:
-    """Return those as fast that cannot be told from the pick in accuracy: fastest first, then most accurate."""
-    speed = {id(point): rates[id(point)].estimate for point in points}
-    fast = [point for point in points if speed[id(point)] >= speed[id(pick)]]
-    as_good = [point for point in fast if point is not pick and point.accuracy.high >= pick.accuracy.low]
-    return tuple(sorted(as_good, key=lambda point: (-speed[id(point)], -point.accuracy.estimate)))
+    front = [one for one in placed if one.standing is Standing.FRONT]
+    parts = [{one.rate.estimate: one for one in part} for part in grouped(front, lambda one: (one.point.basis,))]
+    return [[part[rate] for rate in sorted(part)] for part in parts]

@@ -1,11 +1,13 @@
 """Entries of documents -> points: what was trained with several seeds, or run several times, is one point."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from reprlib import repr as shortened
 from statistics import fmean
 from typing import Any
 
+from bench.gate.intervals import joined_rate, joined_share
 from bench.gate.stats import Interval
-from bench.pages.pareto.points import AXES, LIMITS, MEASURED, SUPPLIED, TRAINED, Point, joined_rate, joined_share
+from bench.pages.pareto.points import AXES, LIMITS, SUPPLIED, TRAINED, Point
 from bench.pages.pareto.questions import mean_scores, require_same_questions
 from bench.pages.twins.documents import COEF, require_same_training, variant_names
 
@@ -13,11 +15,10 @@ SMOES = "smoes"  # how the names of SMoES' variants begin
 PLAIN = "plain"  # the variant without specialization; whatever else is an MoE takes something of SMoES away
 OWN_NAME = "give each model a name of its own (bench.front.supplied: --name)"
 REMEDIES = {  # what entries of one model have in common -> what to do where they do not
-    "num_parameters": OWN_NAME,
-    "num_active_parameters": OWN_NAME,
-    "weights": OWN_NAME,
+    **dict.fromkeys(("num_parameters", "num_active_parameters", "weights"), OWN_NAME),
     "num_samples": "ask each run the same questions (--limit, --pictures)",
 }
+ALIKE = ("task", "size", "num_parameters", "num_active_parameters", "basis", "compared_with", "source", "split")
 
 Json = Mapping[str, Any]
 
@@ -40,7 +41,7 @@ def join_entries(tier: str, entries: Sequence[Json]) -> tuple[Point, ...]:
     for entry, series in zip(entries, variant_names(entries), strict=True):
         groups.setdefault((entry["task"], series, entry["size"]), []).append(entry)
     for name, of_one in groups.items():
-        _require_runs_of_one_model(" ".join(filter(None, name)), of_one)
+        _require_runs_of_one_model(" ".join(name).strip(), of_one)
     return tuple(_point(tier, series, of_one) for (_, series, _), of_one in groups.items())
 
 
@@ -49,41 +50,37 @@ def _require_runs_of_one_model(name: str, entries: Sequence[Json]) -> None:
         found = list(dict.fromkeys(entry.get(field, entry["accuracy"]["all"].get(field)) for entry in entries))
         if len(found) > 1:
             raise ValueError(f"entries of {name} must have one {field}, got {', '.join(map(str, found))}; {remedy}")
-    given = [entry["seed"] for entry in entries if "seed" in entry]
-    if len(set(given)) < len(given):
-        raise ValueError(f"each seed of {name} must be there once, got seeds {sorted(given)}; give each document once")
-    if any(entry in entries[:index] for index, entry in enumerate(entries)):
-        raise ValueError(f"each run of {name} must be there once, got one twice; give each document once")
+    runs = [entry.get("seed", entry) for entry in entries]
+    twice = [run for index, run in enumerate(runs) if run in runs[:index]]
+    if twice:
+        raise ValueError(
+            f"each seed or run of {name} must be there once, got {shortened(twice[0])} twice; give each document once"
+        )
 
 
 def _point(tier: str, series: str, entries: Sequence[Json]) -> Point:
     first = entries[0]
     seeds = {entry.get("seed", index): entry for index, entry in enumerate(entries)}
-    blind = [entry["blind"]["all"]["estimate"] for entry in entries if "blind" in entry]
-    unparsed = [entry["unparsed_rate"] for entry in entries if "unparsed_rate" in entry]
+    accuracy = {seed: _interval(entry["accuracy"]["all"]) for seed, entry in seeds.items()}
     return Point(
         tier=tier,
-        task=first["task"],
         series=series,
-        size=first["size"],
         kind=first.get("kind") or _kind(tier, first),
-        num_parameters=first["num_parameters"],
-        num_active_parameters=first["num_active_parameters"],
-        accuracy=joined_share([_interval(entry["accuracy"]["all"]) for entry in entries]),
+        accuracy=joined_share(list(accuracy.values())),
         throughput={axis: joined_rate([_interval(entry["throughput"][axis]) for entry in entries]) for axis in AXES},
-        basis=first.get("basis", MEASURED),
-        blind=fmean(blind) if blind else None,
-        accuracy_by_seed={seed: _interval(entry["accuracy"]["all"]) for seed, entry in seeds.items()},
-        minus_dense_by_seed={
-            s: _interval(entry["minus_dense"]) for s, entry in seeds.items() if "minus_dense" in entry
-        },
+        blind=_mean(entry["blind"]["all"]["estimate"] for entry in entries if "blind" in entry),
+        accuracy_by_seed=accuracy,
+        minus_dense_by_seed={s: _interval(e["minus_dense"]) for s, e in seeds.items() if "minus_dense" in e},
         num_samples=first["accuracy"]["all"].get("num_samples"),
-        unparsed_rate=fmean(unparsed) if unparsed else None,
-        compared_with=tuple(first.get("compared_with", ())),
-        source=first.get("source", ""),
-        split=first.get("split", ""),
+        unparsed_rate=_mean(entry["unparsed_rate"] for entry in entries if "unparsed_rate" in entry),
         scores=mean_scores(entries) if tier == SUPPLIED else (),
+        **{name: first[name] for name in ALIKE if name in first},
     )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return fmean(found) if found else None
 
 
 def _kind(tier: str, entry: Json) -> str:

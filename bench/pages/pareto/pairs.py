@@ -1,11 +1,11 @@
 """Pairs: an MoE against the models that it is to be compared with, in accuracy and throughput, with intervals."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from bench.gate.intervals import independent_difference, independent_ratio, joined
 from bench.gate.stats import Interval
-from bench.pages.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point, joined
+from bench.pages.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point
 from bench.pages.pareto.questions import paired_difference
 
 DENSE = "dense"  # a kind, and the twin of equal total parameters
@@ -46,48 +46,27 @@ def _compared(point: Point, other: Point) -> bool:
     return point.kind != DENSE and point is not other and RIVALS[point.tier](point, other)
 
 
-def _is_reference(point: Point, other: Point) -> bool:
-    return other.size == point.size and other.series in REFERENCES
-
-
-def _is_named(point: Point, other: Point) -> bool:
-    return other.series == point.series and other.size in point.compared_with
-
-
-def _is_dense(_: Point, other: Point) -> bool:
-    return other.kind == DENSE  # whatever a user called it
-
-
-RIVALS = {TRAINED: _is_reference, PUBLISHED: _is_named, SUPPLIED: _is_dense}  # tier -> what an MoE is compared with
+RIVALS: Mapping[str, Callable[[Point, Point], bool]] = {  # tier -> what an MoE is compared with
+    TRAINED: lambda point, other: other.size == point.size and other.series in REFERENCES,
+    PUBLISHED: lambda point, other: other.series == point.series and other.size in point.compared_with,
+    SUPPLIED: lambda _, other: other.kind == DENSE,  # whatever a user called it
+}
 
 
 def _pair(point: Point, other: Point, axis: str) -> Pair:
     seeds = [seed for seed in point.accuracy_by_seed if seed in other.accuracy_by_seed]
     by_question = paired_difference(point.scores, other.scores) if point.scores else None
     by_seed = joined([_difference(point, other, seed) for seed in seeds]) if seeds else None
-    difference = by_question or by_seed or independent_difference(point.accuracy, other.accuracy)
+    estimate, low, high = by_question or by_seed or independent_difference(point.accuracy, other.accuracy)
     return Pair(
         point=point,
         against=other,
-        difference=_within_one(difference),
+        difference=Interval(estimate, max(low, -1.0), min(high, 1.0)),  # of shares
         num_seeds=len(seeds),
-        speedup=_ratio(point.throughput[axis], other.throughput[axis]) if point.basis == other.basis else None,
+        speedup=independent_ratio(point.throughput[axis], other.throughput[axis])
+        if point.basis == other.basis
+        else None,
     )
-
-
-def _within_one(difference: Interval) -> Interval:
-    """Keep the interval of a difference of two shares where such a difference can lie.
-
-    >>> _within_one(Interval(-0.5, -1.5, 0.5))
-    Interval(estimate=-0.5, low=-1.0, high=0.5)
-    """
-    return Interval(difference.estimate, max(difference.low, -1.0), min(difference.high, 1.0))
-
-
-def _ratio(one: Interval, other: Interval) -> Interval:
-    """Return the interval of a ratio of two independent estimates: a difference of logarithms."""
-    logs = [Interval(*map(math.log, rate)) for rate in (one, other)]
-    return Interval(*map(math.exp, independent_difference(*logs)))
 
 
 def _difference(point: Point, other: Point, seed: int) -> Interval:
@@ -95,15 +74,3 @@ def _difference(point: Point, other: Point, seed: int) -> Interval:
     if other.series == DENSE and seed in point.minus_dense_by_seed:
         return point.minus_dense_by_seed[seed]
     return independent_difference(point.accuracy_by_seed[seed], other.accuracy_by_seed[seed])
-
-
-def independent_difference(one: Interval, other: Interval) -> Interval:
-    """Return the interval of a difference of two independent estimates: their half-widths add in squares.
-
-    >>> independent_difference(Interval(5.0, 2.0, 8.0), Interval(1.0, -3.0, 5.0))
-    Interval(estimate=4.0, low=-1.0, high=9.0)
-    """
-    estimate = one.estimate - other.estimate
-    below = math.hypot(one.estimate - one.low, other.high - other.estimate)
-    above = math.hypot(one.high - one.estimate, other.estimate - other.low)
-    return Interval(estimate, estimate - below, estimate + above)

@@ -32,37 +32,26 @@ def require_same_questions(entries: Sequence[Json]) -> None:
 
 
 def _require_same(one: Json, other: Json) -> None:
-    asked = [[answer["source"] for answer in entry["answers"]] for entry in (one, other)]
-    apart = [sources for sources in zip(*asked, strict=False) if not _is_same(*sources)]
-    if len(asked[0]) == len(asked[1]) and not apart:
+    asked, also_asked = ([answer["source"] for answer in entry["answers"]] for entry in (one, other))
+    apart = next((pair for pair in zip(asked, also_asked, strict=False) if not _is_same(*pair)), None)
+    if len(asked) == len(also_asked) and not apart:
         return
-    given = [f"{len(sources)} of {entry['variant']}" for entry, sources in zip((one, other), asked, strict=True)]
-    where = f" ({apart[0][0]} against {apart[0][1]})" if apart else ""
+    where = f" ({apart[0]} against {apart[1]})" if apart else ""
     raise ValueError(
-        f"models on {one['task']} must have answered the same questions, got {given[0]} and {given[1]}{where}; "
-        "run bench.front.supplied for both with the same --data and --limit"
+        f"models on {one['task']} must have answered the same questions, got {len(asked)} of {one['variant']} and "
+        f"{len(also_asked)} of {other['variant']}{where}; run bench.front.supplied for both with the same --data and "
+        "--limit"
     )
 
 
 def _is_same(source: str, other: str) -> bool:
-    """Say whether two sources are one question: alike from the end on, for a folder may be given in full or not.
-
-    >>> _is_same("/home/me/ChartQA/test.parquet, row 3", "ChartQA/test.parquet, row 3")
-    True
-    >>> _is_same("/home/me/ChartQA/test.parquet, row 3", "/home/me/Other/test.parquet, row 3")
-    False
-    """
+    """Say whether two sources are one question: alike from the end on, for a folder may be given in full or not."""
     ends = (reversed(PurePath(one).parts) for one in (source, other))
     return all(part == counterpart for part, counterpart in zip(*ends, strict=False))
 
 
 def mean_scores(entries: Sequence[Json]) -> tuple[float, ...]:
-    """Return each question's score, 0 to 1, the mean of all runs of a model; an answer that no rule could read is 0.
-
-    >>> run = {"answers": [{"score": 1.0}, {"score": None}]}
-    >>> mean_scores([run, {"answers": [{"score": 0.5}, {"score": None}]}])
-    (0.75, 0.0)
-    """
+    """Return each question's score, 0 to 1, the mean of all runs of a model; an answer that no rule could read is 0."""
     runs = [[answer["score"] or 0.0 for answer in entry["answers"]] for entry in entries]
     return tuple(fmean(of_question) for of_question in zip(*runs, strict=True))
 
@@ -78,6 +67,4 @@ def paired_difference(scores: Sequence[float], others: Sequence[float]) -> Inter
         The percentile interval (Efron 1979); None where every question tells the same, of which resamples know nothing.
     """
     gains = np.asarray(scores) - np.asarray(others)
-    if np.ptp(gains) == 0:
-        return None
-    return ratio_interval(gains, np.ones(len(gains)))
+    return ratio_interval(gains, np.ones(len(gains))) if np.ptp(gains) else None

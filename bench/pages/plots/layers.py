@@ -1,10 +1,9 @@
 """Figures of decoder layers: time against the experts' specialization, and the parts that a layer is made of."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -12,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bench.pages.grouping import grouped
 from bench.pages.layers.times import LAYER, PARTS, LayerTimes
 from bench.pages.plots.style import COLOURS, INK, STYLE, panels, save
 
 MS = 1e3  # milliseconds in a second
 COLUMNS = 2
-LEGEND_PLACE: Final = "outside right center"
 MARKS = {  # what a line of the first figure is -> how it is drawn
     "layer": {"marker": "o", "markerfacecolor": "none"},
     "its experts": {"marker": "o"},
@@ -26,7 +25,7 @@ MARKS = {  # what a line of the first figure is -> how it is drawn
 
 
 def draw_layers(layers: Sequence[LayerTimes], folder: Path) -> list[Path]:
-    """Draw every figure of layers.
+    """Draw every figure of layers, none without any.
 
     Args:
         layers: As `bench.pages.layers.times.read_layers` returns them.
@@ -34,54 +33,45 @@ def draw_layers(layers: Sequence[LayerTimes], folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        drawn = {name: draw(layers) for name, draw in LAYER_FIGURES.items()}
+        drawn = {name: draw(layers) for name, draw in LAYER_FIGURES.items() if layers}
         return [save(figure, folder / f"{name}.svg") for name, figure in drawn.items()]
 
 
 def _longest(layers: Iterable[LayerTimes]) -> list[LayerTimes]:
-    """Keep the longest prompts of those at several lengths: one of each batch size, routing and arm."""
-    longest: dict[tuple[object, ...], LayerTimes] = {}
-    for layer in layers:  # in the order of lengths
-        longest[layer.scale, layer.params["phase"], layer.batch_size, layer.params["routing"], layer.arm] = layer
-    return list(longest.values())
+    """Keep the longest prompts of those at several lengths: they come in the order of lengths."""
+    cells = grouped(layers, lambda layer: (layer.scale, layer.phase, str(layer.batch_size), layer.routing, layer.arm))
+    return [cell[-1] for cell in cells]
 
 
-def _panels(groups: Mapping[str, object], *, same_y: bool) -> Figure:
-    """Make a titled panel for each group, COLUMNS in a row."""
+def _panels(layers: Iterable[LayerTimes]) -> tuple[Figure, list[tuple[Axes, list[LayerTimes]]]]:
+    """Make a titled panel for each scale and phase, COLUMNS in a row."""
+    groups = grouped(layers, lambda layer: (layer.scale, layer.phase))
     columns = min(COLUMNS, len(groups))
-    figure = panels(columns, math.ceil(len(groups) / columns), width=1.15, same_y=same_y)
+    figure = panels(columns, math.ceil(len(groups) / columns), width=1.15, same_y=False)
     for axes in figure.axes[len(groups) :]:
         axes.set_axis_off()
-    for axes, title in zip(figure.axes, groups, strict=False):
-        axes.set_title(title)
-    return figure
-
-
-def _by_panel(layers: Iterable[LayerTimes]) -> dict[str, list[LayerTimes]]:
-    """Group layers by scale and phase."""
-    groups: dict[str, list[LayerTimes]] = {}
-    for layer in layers:
-        groups.setdefault(f"{layer.scale}, {layer.params['phase']}", []).append(layer)
-    return groups
+    drawn = list(zip(figure.axes, groups, strict=False))
+    for axes, group in drawn:
+        axes.set_title(f"{group[0].scale}, {group[0].phase}")
+    return figure, drawn
 
 
 def draw_specialization(layers: Sequence[LayerTimes]) -> Figure:
     """Draw the time of a layer and of its experts against MSI, a colour a batch size; dashed: what is predicted."""
     moes = _longest(layer for layer in layers if layer.is_moe)
     colours = dict(zip(sorted({layer.batch_size for layer in moes}), COLOURS * 2, strict=False))
-    groups = _by_panel(moes)
-    figure = _panels(groups, same_y=False)
-    for axes, group in zip(figure.axes, groups.values(), strict=False):
+    figure, drawn = _panels(moes)
+    for axes, group in drawn:
         for batch_size, colour in colours.items():
             _draw_line(axes, [layer for layer in group if layer.batch_size == batch_size], colour)
         axes.set(xlabel="MSI of the prompt", ylabel="ms a layer", xlim=(0, 1.03), ylim=(0, None))
     marks = [Line2D([], [], color=INK, label=name, **mark) for name, mark in MARKS.items()]  # type: ignore[arg-type]
     batches = [Patch(color=colour, label=f"batch {batch_size}") for batch_size, colour in colours.items()]
-    figure.legend(handles=[*marks, *batches], loc=LEGEND_PLACE)
+    figure.legend(handles=[*marks, *batches], loc="outside right center")
     return figure
 
 
-def _draw_line(axes: Axes, layers: Sequence[LayerTimes], colour: str) -> None:
+def _draw_line(axes: Axes, layers: Iterable[LayerTimes], colour: str) -> None:
     """Draw one batch size: layer, experts and prediction."""
     line = sorted(layers, key=lambda layer: layer.facts["msi"])
     msi = [layer.facts["msi"] for layer in line]
@@ -92,30 +82,27 @@ def _draw_line(axes: Axes, layers: Sequence[LayerTimes], colour: str) -> None:
             msi, [MS * f.estimate for f in found], whiskers, color=colour, marker="o", markersize=4,
             markerfacecolor=fill, linewidth=1.0, elinewidth=0.8,
         )  # fmt: skip
-    known = [layer for layer in line if layer.predicted_s is not None]
-    predicted_ms = [MS * (layer.predicted_s or math.nan) for layer in known]
-    axes.plot([layer.facts["msi"] for layer in known], predicted_ms, color=colour, linestyle="--", linewidth=0.9)
+    predicted_ms = [MS * (layer.predicted_s or math.nan) for layer in line]
+    axes.plot(msi, predicted_ms, color=colour, linestyle="--", linewidth=0.9)
 
 
 def draw_parts(layers: Sequence[LayerTimes]) -> Figure:
     """Draw what share of its layer each part takes, of the arms where dense ones were measured; 100 % is the layer."""
     compared = {layer.scenario for layer in layers if not layer.is_moe}
-    groups = _by_panel(_longest(layer for layer in layers if layer.scenario in compared or not compared))
-    figure = _panels(groups, same_y=True)
+    figure, drawn = _panels(_longest(layer for layer in layers if layer.scenario in compared or not compared))
     colours = dict(zip(dict.fromkeys(chain(*PARTS.values())), COLOURS, strict=False))
-    for axes, group in zip(figure.axes, groups.values(), strict=False):
+    for axes, group in drawn:
         for place, layer in enumerate(group):
-            bottom = 0.0
+            left = 0.0
             for part in PARTS[layer.is_moe]:
                 share = 100 * layer.over((part,), LAYER).estimate
-                axes.bar(place, share, bottom=bottom, color=colours[part], width=0.7)
-                bottom += share
-        axes.axhline(100, color=INK, linewidth=0.8)
-        axes.set(ylabel="% of the layer", xticks=range(len(group)))
-        axes.set_xticklabels([f"{layer.arm}, batch {layer.batch_size}" for layer in group], rotation=60, ha="right")
-        axes.tick_params(axis="x", labelsize=7)
+                axes.barh(place, share, left=left, color=colours[part], height=0.7)
+                left += share
+        axes.axvline(100, color=INK, linewidth=0.8)
+        axes.set(xlabel="% of the layer", ylim=(len(group) - 0.5, -0.5))
+        axes.set_yticks(range(len(group)), [f"{layer.arm}, batch {layer.batch_size}" for layer in group], fontsize=7)
     handles = [Patch(color=colour, label=part) for part, colour in colours.items()]
-    figure.legend(handles=handles, loc=LEGEND_PLACE)
+    figure.legend(handles=handles, loc="outside right center")
     return figure
 
 

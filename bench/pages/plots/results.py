@@ -7,94 +7,67 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import ScalarFormatter
 
-from bench.pages.plots.style import ANY_PAGE, COLOURS, Page, panels, save, style_on
+from bench.harness.arms import TWIN
+from bench.pages.grouping import grouped
+from bench.pages.plots.style import COLOURS, Page, panels, save, style_on
 from bench.pages.results.gains import Gain
-from bench.pages.results.tables import PHASES
 
-AGAINST, ROUTING = "dense", "uniform"
-COVER_SCALES = ("7b", "34b")  # what the project asks about
+DRAWN, ROUTING = ("decode", "prefill"), "uniform"
 COLUMNS = 2
 FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
 
 
-def draw_speedups(gains: Sequence[Gain], paths: Sequence[Path], *, page: Page = ANY_PAGE) -> None:
-    """Draw the MoE against its dense twin.
+def draw_speedups(gains: Iterable[Gain], paths: Mapping[Path, Page]) -> list[Path]:
+    """Draw the MoE against its dense twin, in prefill and decode.
 
     Args:
-        gains: Of prefill and decode; others are left out.
-        paths: Of the files, whose suffixes are their formats.
-        page: What the figure lies on.
-
-    Raises:
-        ValueError: No gain is of prefill or decode against the twin.
-    """
-    drawn = [gain for gain in gains if _is_drawn(gain)]
-    if not drawn:
-        raise ValueError(
-            f"records must hold prefill or decode under {ROUTING} routing with a dense arm to be drawn, got none; "
-            "name others"
-        )
-    lengths = sorted({gain.length for gain in drawn}, key=lambda length: (len(length), length))
-    colours = dict(zip(lengths, COLOURS * 2, strict=False))
-    groups = _by_panel(drawn)
-    columns = min(COLUMNS, len(groups))
-    with mpl.rc_context(style_on(page)):
-        figure = panels(columns, math.ceil(len(groups) / columns), width=1.3, same_y=False)
-        if page.paper:
-            figure.patch.set(facecolor=page.paper, alpha=1.0)
-        for axes in figure.axes[len(groups) :]:
-            axes.set_axis_off()
-        for axes, (title, group) in zip(figure.axes, groups.items(), strict=False):
-            _draw(axes, group, colours, page)
-            axes.set(title=title, xlabel="requests in a batch", ylabel="times as fast as dense", ylim=(0, None))
-        marks = [Line2D([], [], color=colour, marker="o", label=f"{name} tokens") for name, colour in colours.items()]
-        marks.append(Line2D([], [], color=page.ink, label="ratio of the floors", **FLOOR_MARK))
-        figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(figure, path)
-
-
-def draw_covers(gains: Sequence[Gain], paths: Mapping[Path, Page]) -> list[Path]:
-    """Draw the scales that the project asks about, for pages of one theme each.
-
-    Args:
-        gains: As `draw_speedups` takes them.
-        paths: Of the files, and what each lies on.
+        gains: of any phase and rival; others are left out.
+        paths: of the files, whose suffixes are their formats, and what each lies on.
 
     Returns:
-        The files that were written: none where no gain is of these scales.
+        The files that were written: none where there is nothing to draw.
     """
-    asked = [gain for gain in gains if gain.scale in COVER_SCALES]
-    written = []
-    for path, page in paths.items() if any(map(_is_drawn, asked)) else ():
-        draw_speedups(asked, [path], page=page)
-        written.append(path)
-    return written
+    drawn = [gain for gain in gains if (gain.against, gain.routing) == (TWIN, ROUTING) and gain.phase in DRAWN]
+    ordered = sorted(drawn, key=lambda gain: (len(gain.scale), gain.scale, gain.phase))
+    groups = grouped(ordered, lambda gain: (gain.scale, gain.phase, gain.machine))
+    for path, page in paths.items() if groups else ():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with mpl.rc_context(style_on(page)):
+            save(_figure(groups, page), path)
+    return list(paths) if groups else []
 
 
-def _is_drawn(gain: Gain) -> bool:
-    return gain.benchmark in PHASES and gain.against == AGAINST and gain.routing == ROUTING
+def _figure(groups: Sequence[Sequence[Gain]], page: Page) -> Figure:
+    lengths = sorted({gain.length for group in groups for gain in group}, key=lambda length: (len(length), length))
+    colours = dict(zip(lengths, COLOURS * 2, strict=False))
+    columns = min(COLUMNS, len(groups))
+    figure = panels(columns, math.ceil(len(groups) / columns), width=1.3, same_y=False)
+    if page.paper:
+        figure.patch.set(facecolor=page.paper, alpha=1.0)
+    for axes in figure.axes[len(groups) :]:
+        axes.set_axis_off()
+    for axes, group in zip(figure.axes, groups, strict=False):
+        _draw(axes, group, colours, page)
+        axes.set(title=_title(group, groups), xlabel="requests in a batch", ylabel="times as fast as dense")
+    marks = [Line2D([], [], color=colour, marker="o", label=f"{name} tokens") for name, colour in colours.items()]
+    marks.append(Line2D([], [], color=page.ink, label="ratio of the floors", **FLOOR_MARK))
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
+    return figure
 
 
-def _by_panel(gains: Iterable[Gain]) -> dict[str, list[Gain]]:
-    """Group gains by title: scale, phase, whether any is extrapolated, and the machine where several measured them."""
-    found: dict[tuple[str, str], dict[str, list[Gain]]] = {}
-    for gain in sorted(gains, key=lambda gain: (gain.scale.rjust(8), gain.benchmark)):
-        found.setdefault((gain.scale, PHASES[gain.benchmark]), {}).setdefault(gain.machine, []).append(gain)
-    groups = {}
-    for (scale, phase), machines in found.items():
-        for machine, group in machines.items():
-            mark = " (extrapolated)" if any(gain.depths for gain in group) else ""
-            place = f"\n{machine}" if len(machines) > 1 else ""
-            groups[f"{scale}, {phase}{mark}{place}"] = group
-    return groups
+def _title(group: Sequence[Gain], groups: Sequence[Sequence[Gain]]) -> str:
+    """Name scale and phase, whether any is extrapolated, and the machine where several measured them."""
+    one = group[0]
+    machines = sum((other[0].scale, other[0].phase) == (one.scale, one.phase) for other in groups)
+    mark = " (extrapolated)" if any(gain.depths for gain in group) else ""
+    return f"{one.scale}, {one.phase}{mark}" + (f"\n{one.machine}" if machines > 1 else "")
 
 
-def _draw(axes: Axes, gains: Sequence[Gain], colours: dict[str, str], page: Page) -> None:
+def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str], page: Page) -> None:
     axes.set_xscale("log", base=2)
     axes.axhline(1.0, color=page.ink, linewidth=0.8)
     for length, colour in colours.items():
@@ -107,5 +80,6 @@ def _draw(axes: Axes, gains: Sequence[Gain], colours: dict[str, str], page: Page
         axes.errorbar(batches, [s.estimate for s in speedups], whiskers, color=colour, marker="o", markersize=3, lw=1.2)
         predicted = [(gain.batch_size, gain.predicted) for gain in line if gain.predicted]
         axes.plot(*zip(*predicted, strict=True), color=colour, **FLOOR_MARK) if predicted else None
+    axes.set_ylim(0, None)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xticks(sorted({gain.batch_size for gain in gains}))

@@ -4,75 +4,52 @@ A scenario that was measured with all layers gives its gain as it is; one measur
 three depths or more, gives it by the line through them.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bench.gate.stats import Interval, block_log_ratios, median_interval
+from bench.gate.stats import Interval
 from bench.harness.arms import ANCHOR, PRIMARY, is_peer
 from bench.harness.environment import describe
-from bench.harness.metrics import METRICS
-from bench.harness.peaks import floor_s
-from bench.harness.record import ArmSeries, Record, Scenario
-from bench.pages.extrapolate import DEPTHS_NEEDED, WORST_CHECK_ERROR, Line, fit, full_depth_id, median_sample
-from bench.pages.layers.times import BENCHMARK as LAYERS
+from bench.harness.record import Record, Scenario
+from bench.pages.extrapolate import full_depth_id
+from bench.pages.grouping import grouped
+from bench.pages.slices import DEPTHS_NEEDED, WORST_CHECK_ERROR, Slices, speedup
 
+PHASES = {"bench_decode": "decode", "bench_prefill": "prefill", "bench_generate": "whole answers"}
 # Of many tokens in float32 a CPU's dense model runs on torch's products, which llama.cpp's beat: docs/performance.md.
-OVERSTATED = {("cpu", "float32", "bench_prefill"), ("cpu", "float32", "bench_generate")}
-NUM_RESAMPLES, SEED = 1000, 0
-LIMITS = (2.5, 97.5)  # percentiles of a 95 % interval
+OVERSTATED = {("cpu", "float32", "prefill"), ("cpu", "float32", "whole answers")}
+MOE, RIVAL = "moe", "rival"  # the two sides of a gain
+
+Seen = tuple[Scenario, Record]  # a scenario, and the run that measured it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
     """How much faster the MoE is than one other arm, and what says so."""
 
+    scenario: str  # its id, without the depth
     machine: str
-    benchmark: str
     scale: str  # of the whole model
-    params: Mapping[str, object]
+    phase: str  # of PHASES
+    workload: str
+    routing: str
+    length: str  # of the prompt in tokens, or "natural"
+    batch_size: int
     against: str
-    metric: str
-    seconds: Mapping[str, float]  # by arm, of one unit
-    rates: Mapping[str, float]  # throughput metric -> quantity per unit
+    seconds: Mapping[str, float]  # by side: of a step, of a prefill, of an answer
+    throughput: Mapping[str, float]  # by side: the first that the record names
     speedup: Interval  # the other arm's time over the MoE's
     predicted: float | None  # the same of the floors
-    floor_share: Mapping[str, float]  # by arm: floor over time
+    floor_share: Mapping[str, float]  # by side: floor over time
     distinct_experts: float | None  # a layer and step
     depths: tuple[int, ...]  # measured; empty for the whole model
     check_error: float  # of the lines at the depths between; 0 for the whole model
-    is_overstated: bool = False  # a faster dense model is known: see OVERSTATED
-
-    @property
-    def routing(self) -> str:
-        """Return the routing profile."""
-        return str(self.params.get("routing", ""))
-
-    @property
-    def length(self) -> str:
-        """Return the prompt's length in tokens, or "natural"."""
-        return str(self.params.get("seq_len", ""))
-
-    @property
-    def batch_size(self) -> int:
-        """Return the requests in a batch."""
-        return int(str(self.params["batch_size"]))
-
-    def factor(self) -> str:
-        """Show the speed-up with its interval, marked where it is known to be overstated."""
-        return f"{self.speedup.text('.2f', 'x')}{' †' if self.is_overstated else ''}"
-
-    def rate(self, arm: str) -> str:
-        """Show an arm's first throughput."""
-        name, quantity = next(iter(self.rates.items()))
-        return METRICS[name].display(quantity / self.seconds[arm])
+    is_overstated: bool  # a faster dense model is known: see OVERSTATED
 
 
-class Dropped(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
     """A scenario that gives no gain, and why."""
 
     scenario: str
@@ -88,44 +65,33 @@ class Found(NamedTuple):
 
 
 def gains_of(records: Iterable[Record]) -> Found:
-    """Return the gains of all records; peers, counted scenarios and single layers have none.
+    """Return the gains of all records; peers, counted scenarios and what is of no phase have none.
 
     Args:
         records: of one machine or several; depths of a scenario may lie in different records of one kind of machine,
             and of the same scenario in several records the last one counts.
     """
-    machines: dict[str, list[Record]] = {}
-    for record in records:
-        machines.setdefault(str(sorted(record.kind.items())), []).append(record)
-    found = [
-        _gain(family, against, group[-1].kind)
-        for group in machines.values()
-        for (_, against), family in _families(group).items()
-    ]
+    machines = grouped(records, lambda record: (str(sorted(record.kind.items())),))
+    families = [family for of_kind in machines for family in _families(of_kind).items()]
+    found = [_gain(name, against, by_depth) for (name, against), by_depth in families]
     gains = [one for one in found if isinstance(one, Gain)]
     return Found(gains, [one for one in found if isinstance(one, Dropped)])
 
 
-class _Seen(NamedTuple):
-    """A scenario, and the peaks that its own run measured."""
-
-    scenario: Scenario
-    peaks: Mapping[str, float]
-
-
-def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, _Seen]]:
+def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, Seen]]:
     """Group the scenarios of one machine by full-depth id and rival: depth -> scenario; 0 for the whole model."""
-    families: dict[tuple[str, str], dict[int, _Seen]] = {}
-    for seen in (_Seen(one, record.peaks) for record in records for one in record.scenarios.values()):
-        scenario = seen.scenario
-        if scenario.id.startswith(LAYERS):
-            continue
-        if ANCHOR not in scenario.arms or not {"scale", "batch_size"} <= set(scenario.arms[PRIMARY].params):
-            continue
-        for arm in scenario.arms:
-            if arm not in (PRIMARY, ANCHOR) and not is_peer(arm):
-                families.setdefault((full_depth_id(scenario.id), arm), {})[_depth(scenario)] = seen
+    families: dict[tuple[str, str], dict[int, Seen]] = {}
+    for scenario, run in ((one, record) for record in records for one in record.scenarios.values()):
+        if _benchmark(scenario.id) in PHASES and ANCHOR in scenario.arms:
+            for arm in scenario.arms:
+                if arm not in (PRIMARY, ANCHOR) and not is_peer(arm):
+                    family = families.setdefault((full_depth_id(scenario.id), arm), {})
+                    family[_depth(scenario)] = scenario, run
     return families
+
+
+def _benchmark(scenario_id: str) -> str:
+    return scenario_id.partition("[")[0]
 
 
 def _depth(scenario: Scenario) -> int:
@@ -135,93 +101,49 @@ def _depth(scenario: Scenario) -> int:
     return 0 if depth == facts.get(f"full_depth_{PRIMARY}") else depth
 
 
-def _gain(by_depth: Mapping[int, _Seen], against: str, kind: Mapping[str, object]) -> Gain | Dropped:
+def _gain(name: str, against: str, by_depth: Mapping[int, Seen]) -> Gain | Dropped:
     """Join the depths of one scenario; say why where they are too few, or lie on no line."""
-    whole = by_depth.get(0)
-    depths = () if whole else tuple(sorted(by_depth))
-    seen = [whole] if whole else [by_depth[depth] for depth in depths]
-    used, peaks = [one.scenario for one in seen], seen[-1].peaks  # of the deepest, where depths were measured apart
-    moe = used[0].arms[PRIMARY]
-    name = full_depth_id(used[0].id)
-    benchmark = name.partition("[")[0]
+    depths = () if 0 in by_depth else tuple(sorted(by_depth))
+    seen = [by_depth[depth] for depth in depths or (0,)]
     if depths and len(depths) < DEPTHS_NEEDED:
-        return Dropped(name, against, f"measured at {', '.join(map(str, depths))} layers; a line needs {DEPTHS_NEEDED}")
-    full = {arm: int(moe.facts.get(f"full_depth_{arm}", 0)) for arm in (PRIMARY, against)}
-    series = {arm: [scenario.arms[arm] for scenario in used] for arm in (PRIMARY, against)}
-    lines = {arm: _line(depths, [median_sample(one) for one in found]) for arm, found in series.items()}
-    seconds = {arm: line.at(full[arm]) for arm, (line, _) in lines.items()}
-    error = max(error for _, error in lines.values())
-    if error > WORST_CHECK_ERROR or min(seconds.values()) <= 0:
-        return Dropped(name, against, f"its depths lie on no line (error {100 * error:.0f} %); measure again")
-    floors = {arm: _floor_s(depths, found, full[arm], peaks) for arm, found in series.items()}
-    known = {arm: floor for arm, floor in floors.items() if floor}
+        why = f"measured at {', '.join(map(str, depths))} layers; a line needs {DEPTHS_NEEDED}"
+        return Dropped(scenario=name, against=against, why=why)
+    sides = {side: _slices(depths, seen, arm) for side, arm in ((MOE, PRIMARY), (RIVAL, against))}
+    errors = [slices.value()[1] for slices in sides.values()]
+    if max(errors) > WORST_CHECK_ERROR or min(slices.value()[0] for slices in sides.values()) <= 0:
+        why = f"its depths lie on no line (error {100 * max(errors):.0f} %); measure again"
+        return Dropped(scenario=name, against=against, why=why)
+    return _joined(name, against, seen, sides)
+
+
+def _slices(depths: tuple[int, ...], seen: Sequence[Seen], arm: str) -> Slices:
+    full_depth = seen[0][0].arms[PRIMARY].facts.get(f"full_depth_{arm}", 0)
+    return Slices(depths, [scenario.arms[arm] for scenario, _ in seen], int(full_depth))
+
+
+def _joined(name: str, against: str, seen: Sequence[Seen], sides: Mapping[str, Slices]) -> Gain:
+    moe, phase = seen[0][0].arms[PRIMARY], PHASES[_benchmark(name)]
+    kind, peaks = seen[-1][1].kind, seen[-1][1].peaks  # of the deepest, where depths were measured apart
+    seconds = {side: slices.value()[0] for side, slices in sides.items()}
+    floors = {side: floor for side, slices in sides.items() if (floor := slices.floor_s(peaks))}
+    quantity = next(iter(moe.rates.values()))
     return Gain(
+        scenario=name,
         machine=describe(kind),
-        benchmark=benchmark,
         scale=full_depth_id(str(moe.params["scale"])),
-        params=moe.params,
+        phase=phase,
+        workload=str(moe.params.get("workload", "")),
+        routing=str(moe.params.get("routing", "")),
+        length=str(moe.params.get("seq_len", "")),
+        batch_size=int(str(moe.params["batch_size"])),
         against=against,
-        metric=moe.metric,
         seconds=seconds,
-        rates=moe.rates,
-        speedup=_speedup(depths, series[against], series[PRIMARY], (full[against], full[PRIMARY])),
-        predicted=known[against] / known[PRIMARY] if len(known) == len(floors) else None,
-        floor_share={arm: floor / seconds[arm] for arm, floor in known.items()},
+        throughput={side: quantity / value for side, value in seconds.items()},
+        speedup=speedup(sides[RIVAL], sides[MOE]),
+        predicted=floors[RIVAL] / floors[MOE] if len(floors) == len(sides) else None,
+        floor_share={side: floor / seconds[side] for side, floor in floors.items()},
         distinct_experts=moe.facts.get("distinct_experts"),
-        depths=depths,
-        check_error=error,
-        is_overstated=(kind["device"], kind["dtype"], benchmark) in OVERSTATED,
+        depths=sides[MOE].depths,
+        check_error=max(slices.value()[1] for slices in sides.values()),
+        is_overstated=(kind["device"], kind["dtype"], phase) in OVERSTATED,
     )
-
-
-def _line(depths: Sequence[int], values: Sequence[float]) -> tuple[Line, float]:
-    """Return what a value is at any depth, and the line's error; of the whole model it is the value."""
-    return fit(dict(zip(depths, values, strict=True))) if depths else (Line(values[0], 0.0), 0.0)
-
-
-def _floor_s(depths: Sequence[int], series: Sequence[ArmSeries], full: int, peaks: Mapping[str, float]) -> float | None:
-    """Return the least time that the peaks allow the whole model; None without costs or peaks.
-
-    The work of each part is a line in the depth; the time is not, where a part passes from one limit to the other.
-    """
-    works = [_work(one) for one in series]
-    if not all(works):
-        return None
-    parts = [
-        [_line(depths, [part[unit] for part in same_part])[0].at(full) for unit in (0, 1)]
-        for same_part in zip(*works, strict=True)
-    ]
-    flops, moved = (sum(part[unit] for part in parts) for unit in (0, 1))
-    return floor_s({"flops": flops, "bytes": moved, "parts": parts}, peaks)
-
-
-def _work(series: ArmSeries) -> Sequence[Sequence[float]]:
-    """Return FLOPs and bytes of each part; of work that is not known in parts, of all of it."""
-    cost = series.cost or {}
-    return cost.get("parts") or ([(cost["flops"], cost["bytes"])] if cost else [])
-
-
-def _speedup(
-    depths: Sequence[int], other: Sequence[ArmSeries], moe: Sequence[ArmSeries], full: tuple[int, int]
-) -> Interval:
-    """Return the ratio of times with its interval over blocks, those of one launch; of lines by bootstrap."""
-    if not depths:
-        ratios = block_log_ratios(other[0].launches[-1].samples, moe[0].launches[-1].samples)
-        return Interval(*map(math.exp, median_interval(ratios)))
-    rng = np.random.default_rng(SEED)
-    drawn = [_resampled_medians(rng, a, b) for a, b in zip(other, moe, strict=True)]  # (2, resamples) by depth
-    low, high = depths[0], depths[-1]
-    first, last = drawn[0], drawn[-1]
-    at_full = first + (last - first) * ((np.array(full)[:, None] - low) / (high - low))
-    ratios = at_full[0] / at_full[1]
-    estimates = [_line(depths, [median_sample(one) for one in found])[0] for found in (other, moe)]
-    centre = estimates[0].at(full[0]) / estimates[1].at(full[1])
-    return Interval(centre, *(float(limit) for limit in np.percentile(ratios, LIMITS)))
-
-
-def _resampled_medians(rng: np.random.Generator, *arms: ArmSeries) -> NDArray[np.float64]:
-    """Return the medians of resampled blocks, the same blocks of every arm, (arms, resamples)."""
-    samples = np.array([arm.launches[-1].samples for arm in arms])
-    chosen = rng.integers(samples.shape[1], size=(NUM_RESAMPLES, samples.shape[1]))
-    medians: NDArray[np.float64] = np.median(samples[:, chosen], axis=2)
-    return medians

@@ -38,15 +38,12 @@ class Setting:
 
 
 def read_settings(path: Path, *, task: str | None = None, size: str | None = None) -> list[Setting]:
-    """Read a document of twins: {"twins": [{"task", "size", "variant", "seed", "accuracy": ..., ...}]}.
+    """Read a document of twins, {"twins": [{"task", "size", ...}]}: a setting a task and size, in its order.
 
     Args:
         path: the document.
         task: whose twins; of all tasks unless given.
         size: likewise.
-
-    Returns:
-        One for each task and size, in the document's order.
 
     Raises:
         ValueError: the file is no such document, its twins were trained apart, or it has no such task or size.
@@ -54,13 +51,14 @@ def read_settings(path: Path, *, task: str | None = None, size: str | None = Non
     """
     twins = _read(path)
     require_same_training(twins)
-    names = {id(twin): name for twin, name in zip(twins, variant_names(twins), strict=True)}
-    kept = _chosen(_chosen(twins, "task", task), "size", size)
-    return [
-        _setting(group, names)
-        for of_task in grouped(kept, lambda twin: (twin["task"],))
-        for group in grouped(of_task, lambda twin: (twin["size"],))
-    ]
+    named = list(zip(variant_names(twins), twins, strict=True))
+    for field, value in (("task", task), ("size", size)):
+        known = list(dict.fromkeys(str(twin[field]) for _, twin in named))
+        if value not in (None, *known):
+            raise ValueError(f"--{field} must be one of {', '.join(known)}, got {value!r}; choose one of them")
+        named = [(name, twin) for name, twin in named if value in (None, twin[field])]
+    by_task = grouped(named, lambda one: (one[1]["task"],))
+    return [_setting(group) for of_task in by_task for group in grouped(of_task, lambda one: (one[1]["size"],))]
 
 
 def _read(path: Path) -> list[Twin]:
@@ -75,25 +73,16 @@ def _read(path: Path) -> list[Twin]:
     return twins
 
 
-def _setting(twins: Sequence[Twin], names: Mapping[int, str]) -> Setting:
-    variants: dict[str, list[Twin]] = {}
-    for twin in twins:
-        same = variants.setdefault(names[id(twin)], [])
-        if twin["seed"] in [other["seed"] for other in same]:
-            raise ValueError(
-                f"each seed of a variant must be there once, got seed {twin['seed']} of {names[id(twin)]} on "
-                f"{twin['task']}, {twin['size']} twice; score the twins again"
-            )
-        same.append(twin)
-    return Setting(twins[0]["task"], twins[0]["size"], variants)
-
-
-def _chosen(twins: Sequence[Twin], field: str, value: str | None) -> list[Twin]:
-    """Return the twins with this value of a field, all of them where none is asked for."""
-    known = list(dict.fromkeys(str(twin[field]) for twin in twins))
-    if value is not None and value not in known:
-        raise ValueError(f"--{field} must be one of {', '.join(known)}, got {value!r}; choose one of them")
-    return [twin for twin in twins if value in (None, twin[field])]
+def _setting(named: Sequence[tuple[str, Twin]]) -> Setting:
+    task, size = (named[0][1][field] for field in ("task", "size"))
+    (name, seed), times = Counter((name, twin["seed"]) for name, twin in named).most_common(1)[0]
+    if times > 1:
+        raise ValueError(
+            f"each seed of a variant must be there once, got seed {seed} of {name} on {task}, {size} twice; "
+            "score the twins again"
+        )
+    groups = grouped(named, lambda one: (one[0],))
+    return Setting(task, size, {group[0][0]: [twin for _, twin in group] for group in groups})
 
 
 def variant_names(twins: Sequence[Twin]) -> list[str]:
@@ -117,9 +106,8 @@ def variant_names(twins: Sequence[Twin]) -> list[str]:
 
 
 def _most_frequent(values: Sequence[float]) -> float | None:
-    counts = Counter(values).most_common(2)
-    is_one = len(counts) == 1 or (len(counts) == 2 and counts[0][1] > counts[1][1])
-    return counts[0][0] if is_one else None
+    (first, most), (_, next_most) = [*Counter(values).most_common(2), (None, 0), (None, 0)][:2]
+    return first if most > next_most else None
 
 
 def require_same_training(twins: Sequence[Twin]) -> None:

@@ -8,11 +8,12 @@ import torch
 
 from bench import __main__ as commands
 from bench.distributed import record as distributed_record
+from bench.distributed.parallel import shown
 from bench.distributed.record import Measured, document_of
 from bench.harness.metrics import TTFT
 from bench.harness.record import load, write
 from bench.harness.run import Launched
-from bench.pages.layers.devices import DEVICE_HEADERS, device_rows
+from bench.pages.layers.devices import device_rows
 
 SCENARIO = "bench_parallel[tiny-mmmu-specialized4-b2-s48-n2-modality-prefill]"
 PARAMS = {
@@ -73,18 +74,29 @@ def test_eight_launches_make_a_baseline_and_another_is_compared_with_it(
     assert "MISSING" not in said
 
 
-def test_rows_show_what_devices_spent_and_sent(tmp_path: Path) -> None:
-    rows = [dict(zip(DEVICE_HEADERS, row, strict=True)) for row in device_rows([load(written(tmp_path))])]
-    moe, in_order = rows
-    assert (moe["arm"], moe["devices, link"], moe["routing"], moe["MSI"]) == (
-        "moe",
-        "2, 10gbit",
-        "specialized:4",
-        "0.90",
-    )
-    assert moe["time [95 %]"] == "1.00 s [1.00 s, 1.00 s]"
-    assert moe["in_order / arm [95 %]"] == "2.00x [2.00, 2.00]"
-    assert in_order["in_order / arm [95 %]"] == ""
-    assert (moe["of it in exchanges"], in_order["of it in exchanges"]) == ("750 ms", "500 ms")
-    assert (moe["bytes sent"], moe["shared"]) == ("4.00 KiB", "0.50 KiB")
-    assert (moe["cross-device rate"], in_order["cross-device rate"]) == ("15.0 %", "99.0 %")
+def test_rows_hold_what_devices_spent_and_sent(tmp_path: Path) -> None:
+    moe, in_order = device_rows([load(written(tmp_path))])
+    assert (moe.params, moe.arm, moe.routing, moe.msi) == (PARAMS, "moe", "specialized:4", 0.9)
+    assert (moe.seconds, in_order.seconds) == ((1.0, 1.0, 1.0), (2.0, 2.0, 2.0))
+    assert (moe.in_order_over_arm, in_order.in_order_over_arm) == ((2.0, 2.0, 2.0), None)
+    assert (moe.exchanging_s, in_order.exchanging_s) == (0.75, 0.5)
+    assert (moe.sent_bytes, moe.shared_bytes) == (4096.0, 512.0)
+    assert (moe.cross_device_rate, in_order.cross_device_rate, moe.load_max_over_mean) == (0.15, 0.99, 1.5)
+
+
+def test_the_terminal_shows_each_arm_beside_experts_in_order(tmp_path: Path) -> None:
+    _, _, moe, in_order = shown(load(written(tmp_path))).splitlines()
+    assert [cell.strip() for cell in moe.strip("|").split("|")] == [
+        *(
+            "prefill",
+            "moe",
+            "1.00 s [1.00 s, 1.00 s]",
+            "2.00x [2.00, 2.00]",
+            "750 ms",
+            "4.00 KiB",
+            "0.50 KiB",
+            "15.0 %",
+        ),
+        "1.50",
+    ]
+    assert "99.0 %" in in_order

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench.harness.record import Scenario
+from bench.harness.record import Launch, Scenario
 from tests.bench.sample_records import scenario
 
 COST = {"flops": 1e5, "bytes": 1e6}  # at 1 Gflop/s and 1 GB/s: a millisecond, for bytes rule
@@ -38,3 +38,10 @@ def decode(seconds: Seconds, *, batch: int = 1, cost: Mapping[str, float] | None
         params=axes,
         cost=cost,
     )
+
+
+def void(measured: Scenario) -> Scenario:
+    """Return a scenario with no sample left, for its device was throttled."""
+    launch = Launch(id="l", samples=(), voided=3)
+    arms = {name: type(arm)(**{**vars(arm), "launches": (launch,)}) for name, arm in measured.arms.items()}
+    return Scenario(id=measured.id, arms=arms)

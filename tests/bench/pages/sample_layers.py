@@ -44,3 +44,28 @@ def layers_scenario(
         for arm, seconds in arms.items()
     }  # fmt: skip
     return Scenario(id=name, arms=series)
+
+
+def devices_scenario() -> Scenario:
+    """Return a prefill on two devices, six rounds: experts by bins take half the time of those in index order."""
+    name = "bench_parallel[tiny-mmmu-specialized4-b2-s48-n2-modality-10gbit-prefill]"
+    params = {"scale": "tiny", "routing": "specialized:4", "phase": "prefill"}
+    sent = {"sent_bytes_dispatch": 2048.0, "sent_bytes_combine": 1024.0, "sent_bytes_share": 512.0}
+    facts = {"load_max_over_mean": 1.5, "msi": 0.9, "cross_device_rate": 0.15, **sent}
+    arms = {
+        "moe": 1.0,
+        "in_order": 2.0,
+        "moe/dispatch": 0.25,
+        "moe/combine": 0.5,
+        "in_order/dispatch": 0.5,
+        "anchor": 0.1,
+    }
+    series = {
+        arm: ArmSeries(
+            scenario=name, arm=arm, metric="ttft_s", num_units=1, anchor="matmul", rates={}, params=params, hashes={},
+            cost=None, facts={**facts, "sent_bytes_dispatch": 4096.0} if arm == "in_order" else facts,
+            launches=(Launch(id="l0", samples=(seconds,) * 6, voided=0),),
+        )
+        for arm, seconds in arms.items()
+    }  # fmt: skip
+    return Scenario(id=name, arms=series)

@@ -1,4 +1,4 @@
-"""Tests of extrapolating from a few layers to the whole model."""
+"""Tests of what a record's slices tell of whole models: which arms and scenarios, and how rows show them."""
 
 import pytest
 
@@ -8,7 +8,6 @@ from bench.pages.extrapolate import (
     Extrapolation,
     extrapolation_rows,
     extrapolations,
-    fit,
     full_depth_id,
 )
 from tests.bench.sample_records import record_of, scenario
@@ -19,27 +18,6 @@ FULL_DEPTHS = {"full_depth_moe": 32, "full_depth_dense": 48}  # of the arms' own
 def at_depth(depth: int, seconds: float, name: str = "bench_decode[7b@{}-b1]") -> Scenario:
     times = {"moe": [seconds] * 3, "dense": [2 * seconds] * 3, "anchor": [0.1] * 3}
     return scenario(times, name=name.format(depth), facts={"depth": depth, **FULL_DEPTHS})
-
-
-def test_a_straight_line_is_met_exactly() -> None:
-    line, error = fit({1: 3.0, 2: 5.0, 4: 9.0})
-    assert (line.at(32), error) == (65.0, 0.0)  # 1 + 2 * 32
-
-
-def test_the_error_is_that_at_the_depth_which_did_not_carry_the_line() -> None:
-    line, error = fit({1: 3.0, 2: 4.0, 4: 9.0})
-    assert line.at(4) == 9.0
-    assert error == pytest.approx(5.0 / 4.0 - 1)
-
-
-def test_of_several_depths_between_the_worst_error_is_shown() -> None:
-    _, error = fit({1: 1.0, 2: 2.0, 3: 2.0, 5: 5.0})
-    assert error == pytest.approx(0.5)
-
-
-def test_two_depths_are_refused_with_the_remedy() -> None:
-    with pytest.raises(ValueError, match=r"needs 3 depths, got \[1, 4\]; give --depth 1,2,4"):
-        fit({4: 1.0, 1: 1.0})
 
 
 def test_each_arm_but_the_anchor_is_extrapolated() -> None:

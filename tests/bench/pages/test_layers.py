@@ -1,24 +1,14 @@
-"""Tests of layers in records: every figure of a table by hand, from samples of two layers."""
+"""Tests of layers in records: every number of a row by hand, from samples of two layers."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.gate.stats import Interval
 from bench.harness.record import Record
-from bench.pages.layers.tables import (
-    APART_HEADERS,
-    ARM_HEADERS,
-    CROSSING_HEADERS,
-    FLOOR_HEADERS,
-    PART_HEADERS,
-    apart_rows,
-    arm_rows,
-    crossing_rows,
-    floor_rows,
-    part_rows,
-    that_do_not_add_up,
-)
+from bench.pages.layers.rows import PassRow, pass_rows
 from bench.pages.layers.times import read_layers
 from bench.pages.plots.layers import LAYER_FIGURES, draw_layers
 from tests.bench.pages.sample_layers import FACTS, layers_scenario
@@ -30,76 +20,69 @@ def record() -> Record:
     return record_of(layers_scenario())
 
 
-def test_a_row_splits_one_layer_and_shows_what_is_missing(record: Record) -> None:
-    (row,) = part_rows(read_layers([record]))
-    found = dict(zip(PART_HEADERS, row, strict=True))
-    assert (found["scale"], found["phase"], found["batch"]) == ("7b, 2 of 16 layers", "decode", "8")
-    assert (found["MSI"], found["experts hit (expected)"], found["load, max/mean"]) == ("0.50", "40.0 (50.0)", "1.50")
-    assert found["layer [95 %]"].startswith("20.0 ms")
-    assert (found["attention"], found["norms"], found["router"]) == ("4.00 ms", "1.00 ms", "2.00 ms")
-    assert found["parts / layer [95 %]"] == "0.85 [0.85, 0.85]"  # (8 + 2 + 4 + 20) / 40
-    assert found["layers + ends / pass [95 %]"] == "1.00 [1.00, 1.00]"
+def rows_of(*records: Record) -> list[PassRow]:
+    return pass_rows(read_layers(records))
 
 
-def test_the_prediction_reads_the_expected_experts_at_the_copy_peak(record: Record) -> None:
+def exactly(value: float) -> Interval:
+    return Interval(*(pytest.approx(value) for _ in range(3)))
+
+
+def test_a_row_splits_one_layer(record: Record) -> None:
+    moe, _ = rows_of(record)
+    assert (moe.params["scale"], moe.params["phase"], moe.arm) == ("7b, 2 of 16 layers", "decode", "moe")
+    assert (moe.seconds["layers"], moe.seconds["experts"]) == (exactly(0.020), exactly(0.010))
+    parts = ("attention", "norms", "router")
+    assert [moe.seconds[part] for part in parts] == pytest.approx([0.004, 0.001, 0.002])
+    assert moe.share == pytest.approx({"attention": 0.2, "norms": 0.05, "router": 0.1, "experts": 0.5})
+    assert moe.over["parts_over_layer"] == exactly(0.85)  # (8 + 2 + 4 + 20) / 40
+    assert moe.over["layers_and_ends_over_pass"] == exactly(1.0)
+    assert moe.over["apart_over_experts"] == exactly(1.5)  # (4 + 22 + 4) / 20
+
+
+def test_a_row_says_what_routing_did_and_what_that_predicts(record: Record) -> None:
     """16 MB for 40 experts in two layers: 8 MB a layer, 10 MB for 50, at 1 GB/s 10 ms; 2 Mflop take 2 ms."""
-    (layer, _) = read_layers([record])
-    assert layer.read_bytes == 8e6
-    assert layer.predicted_s == pytest.approx(0.010)
+    routed = rows_of(record)[0].routed
+    assert (routed["msi"], routed["distinct_experts"], routed["load_max_over_mean"]) == (0.5, 40.0, 1.5)
+    assert (routed["crossing_bins"], routed["vision_crossing_in_order"]) == (0.3, 0.8)
+    assert routed["read_bytes"] == 8e6
+    assert routed["predicted_s"] == pytest.approx(0.010)
+    assert routed["experts_over_predicted"] == pytest.approx(1.0)
 
 
-def test_without_a_closed_form_nothing_is_predicted() -> None:
+def test_without_a_closed_form_or_counted_work_nothing_is_predicted(record: Record) -> None:
     facts = {name: value for name, value in FACTS.items() if not name.startswith("expected")}
-    (row,) = part_rows(read_layers([record_of(layers_scenario(facts=facts, dense=False))]))
-    found = dict(zip(PART_HEADERS, row, strict=True))
-    assert (found["experts hit (expected)"], found["predicted"]) == ("40.0", "")
-
-
-def test_arms_are_compared_layer_by_layer(record: Record) -> None:
-    moe, dense = (dict(zip(ARM_HEADERS, row, strict=True)) for row in arm_rows(read_layers([record])))
-    assert (moe["arm"], moe["arm / MoE [95 %]"], moe["feed-forward"]) == ("moe", "", "10.0 ms")
-    assert (dense["arm"], dense["feed-forward"]) == ("dense", "35.0 ms")
-    assert dense["arm / MoE [95 %]"] == "2.00x [2.00, 2.00]"
-    assert dense["parts / layer [95 %]"] == "1.00 [1.00, 1.00]"
-    assert arm_rows(read_layers([record_of(layers_scenario(dense=False))])) == []
-
-
-def test_experts_apart_are_held_against_the_fused_ones(record: Record) -> None:
-    (row,) = apart_rows(read_layers([record]))
-    found = dict(zip(APART_HEADERS, row, strict=True))
-    assert [found[part] for part in ("experts", "dispatch", "gemms", "combine")] == [
-        *("10.0 ms", "2.00 ms", "11.0 ms", "2.00 ms")
+    unknown = [
+        record_of(layers_scenario(facts=facts)),
+        record_of(layers_scenario(cost={})),
+        replace(record, peaks={"matmul_flop_per_s": 1e9}),
     ]
-    assert found["apart / experts [95 %]"] == "1.50 [1.50, 1.50]"
+    assert not any(row.routed.keys() & {"predicted_s", "experts_over_predicted"} for row, _ in map(rows_of, unknown))
+    assert [row.floor_share == {} for row, _ in map(rows_of, unknown)] == [False, True, True]
 
 
-def test_crossing_is_shown_once_a_routing_of_the_largest_prompt() -> None:
-    small = layers_scenario(batch_size=1, facts={**FACTS, "crossing_bins": 0.7})
-    (row,) = crossing_rows(read_layers([record_of(small), record_of(layers_scenario())]))
-    assert dict(zip(CROSSING_HEADERS[:3], row, strict=False)) == {
-        "scale": "7b", "routing": "specialized:2", "tokens": "5,120",
-    }  # fmt: skip
-    assert row[3:] == ("0.50", "90.0 %", "30.0 %", "80.0 %", "10.0 %", "")  # nothing uniform to hold it against
+def test_a_dense_row_is_held_against_the_moe_of_its_scenario(record: Record) -> None:
+    slower = record_of(layers_scenario(seq_len=1024, slowdown=3.0))
+    dense = [row for row in rows_of(record, slower) if row.arm == "dense"]
+    assert [row.over["layer_over_moe"] for row in dense] == [exactly(2.0)] * 2
+    assert dense[0].seconds["ffn"] == exactly(0.035)
+    assert dense[0].over["parts_over_layer"] == exactly(1.0)
+    assert (dense[0].routed, dense[0].floor_share, "apart_over_experts" in dense[0].over) == ({}, {}, False)
 
 
-def test_what_bins_send_is_held_against_uniform_routing_in_order() -> None:
-    usual = layers_scenario(routing="uniform", facts={**FACTS, "msi": 0.0, "crossing_in_order": 0.8})
-    rows = crossing_rows(read_layers([record_of(usual, layers_scenario())]))
-    assert [(row[1], row[-1]) for row in rows] == [("uniform", "-62.5 %"), ("specialized:2", "-62.5 %")]
+def test_a_steered_row_is_held_against_uniform_routing_in_its_own_blocks() -> None:
+    (row,) = rows_of(record_of(layers_scenario(dense=False, uniform={"layers": 0.080, "experts": 0.025})))
+    assert (row.over["layer_over_uniform"], row.over["experts_over_uniform"]) == (exactly(0.5), exactly(0.8))
+    (alone,) = rows_of(record_of(layers_scenario(dense=False)))
+    assert not alone.over.keys() & {"layer_over_uniform", "experts_over_uniform"}
 
 
 def test_a_parts_floor_is_a_share_of_its_time_and_what_is_not_counted_has_none() -> None:
     """16 MB at 1 GB/s are 16 ms, 4 Mflop at 1 Gflop/s 4 ms: in two parts 20 ms, if reading rules one, computing one."""
     parts = {"flops": 4e6, "bytes": 16e6, "parts": [[4e6, 0.0], [0.0, 16e6]]}
-    (row,) = floor_rows(read_layers([record_of(layers_scenario(cost=parts, dense=False))]))
-    found = dict(zip(FLOOR_HEADERS, row, strict=True))
-    assert (found["layers"], found["experts"]) == ("50 %", "100 %")  # of 40 and of 20 ms
-
-
-def test_passes_that_do_not_add_up_are_named(record: Record) -> None:
-    (said,) = that_do_not_add_up(read_layers([record]))
-    assert said.startswith("bench_layers[7b@2-mmmu-specialized2-b8-s640-decode] moe: parts / layer")
-    assert "0.85 [0.85, 0.85]" in said
+    (row,) = rows_of(record_of(layers_scenario(cost=parts, dense=False)))
+    assert (row.floor_share["layers"], row.floor_share["experts"]) == pytest.approx((0.5, 1.0))  # of 40 and of 20 ms
+    assert "norms" not in row.floor_share
 
 
 def test_cells_come_by_batch_and_then_by_specialization() -> None:
@@ -114,16 +97,20 @@ def test_cells_come_by_batch_and_then_by_specialization() -> None:
 
 
 def test_records_of_other_benchmarks_are_refused() -> None:
-    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none"):
+    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none; run pytest bench/bench_layer"):
         read_layers([record_of()])
 
 
-def test_every_figure_is_drawn_and_arms_beside_each_other_are_of_one_scenario(record: Record, tmp_path: Path) -> None:
-    longer = record_of(layers_scenario(seq_len=1024, dense=False))
-    drawn = draw_layers(read_layers([record, longer]), tmp_path / "new")
+def test_every_figure_is_drawn_and_parts_of_scenarios_with_dense_arms(record: Record, tmp_path: Path) -> None:
+    other = record_of(layers_scenario(batch_size=4, dense=False))
+    drawn = draw_layers(read_layers([record, other]), tmp_path / "new")
     assert [path.stem for path in drawn] == list(LAYER_FIGURES)
-    assert "batch 8" in drawn[0].read_text()
-    assert all(f"{arm}, batch 8" in drawn[1].read_text() for arm in ("moe", "dense"))
+    assert all(f">batch {batch_size}<" in drawn[0].read_text() for batch_size in (4, 8))
+    assert re.findall(r">(\w+, batch \d)<", drawn[1].read_text()) == ["moe, batch 8", "dense, batch 8"]
+
+
+def test_without_layers_nothing_is_drawn(tmp_path: Path) -> None:
+    assert draw_layers([], tmp_path) == []
 
 
 def test_the_same_scenario_in_two_records_is_refused(record: Record) -> None:
@@ -142,11 +129,3 @@ def test_blocks_of_all_launches_count() -> None:
     layer = read_layers([record_of(layers_scenario(num_launches=3))])[0]
     assert len(layer.samples["layers"]) == 3
     assert layer.seconds("layers").estimate == pytest.approx(0.040)
-
-
-def test_a_record_without_cost_or_peaks_is_refused_with_the_remedy(record: Record) -> None:
-    remedy = r"measure it again with pytest bench/bench_layers\.py"
-    with pytest.raises(ValueError, match="moe must have the cost flops, bytes, got none for flops, bytes; " + remedy):
-        read_layers([record_of(layers_scenario(cost={}))])
-    with pytest.raises(ValueError, match="must have the peaks .* got none for copy_byte_per_s; " + remedy):
-        read_layers([replace(record, peaks={"matmul_flop_per_s": 1e9})])

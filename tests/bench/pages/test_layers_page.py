@@ -1,4 +1,4 @@
-"""Tests of the page about layers: multiples of uniform routing by hand, and the sentences that follow from them."""
+"""Tests of the page about layers: a made-up record through the template, and the page in docs through its command."""
 
 import re
 from pathlib import Path
@@ -6,120 +6,125 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as commands
-from bench.harness.record import Scenario
-from bench.pages.layers.page import page
-from bench.pages.layers.routing import routing_table
-from bench.pages.layers.sentences import changes, crossings, fusing, predictions, sums
-from bench.pages.layers.times import LayerTimes, read_layers
+from bench.harness.record import Record, Scenario
+from bench.pages.engine import render
+from bench.pages.layers.facts import facts
 from bench.pages.plots.layers import LAYER_FIGURES
-from tests.bench.pages.sample_layers import FACTS, layers_scenario
+from tests.bench.pages.sample_layers import FACTS, devices_scenario, layers_scenario
 from tests.bench.sample_records import record_of
 
 ROOT = Path(__file__).parents[3]
-BESIDE = {
-    "layers": 0.080,
-    "experts": 0.025,
-}  # seconds under uniform routing, where the steered ones take 0.040 and 0.020
+TABLES = {"passes": Path("tables/a.csv"), "devices": Path("tables/b.csv")}
+BESIDE = {"layers": 0.080, "experts": 0.025}  # seconds under uniform routing; steered ones take 0.040 and 0.020
 
 
-def steered(**fields: object) -> Scenario:
-    return layers_scenario(dense=False, uniform=BESIDE, **fields)  # type: ignore[arg-type]
+def page(*records: Record) -> str:
+    found = facts({Path(f"{number}.json"): record for number, record in enumerate(records)})
+    return render("layers/template.md", {**found, "tables": TABLES, "command": "the command"})
 
 
-def uniform(*, slowdown: float = 1.0) -> Scenario:
-    facts = {**FACTS, "msi": 0.1, "distinct_experts": 48.0, "expected_distinct_experts": 50.0, "crossing_bins": 0.9}
-    return layers_scenario(routing="uniform", facts=facts, dense=False, slowdown=slowdown)
+def steered(uniform: dict[str, float] = BESIDE, **fields: object) -> Record:
+    return record_of(layers_scenario(dense=False, uniform=uniform, **fields))  # type: ignore[arg-type]
 
 
-def layers(*scenarios: Scenario) -> list[LayerTimes]:
-    return read_layers([record_of(one) for one in scenarios])
+def uniform() -> Scenario:
+    known = {"msi": 0.1, "distinct_experts": 48.0, "crossing_bins": 0.9, "crossing_in_order": 0.96}
+    return layers_scenario(routing="uniform", facts={**FACTS, **known})
 
 
-def test_a_steered_layer_is_a_multiple_of_its_own_time_under_uniform_routing() -> None:
-    """The uniform scenario of another launch, five times as slow, has no part in it."""
-    headers, rows = routing_table(layers(steered(), uniform(slowdown=5.0)))
-    assert headers[5:] == ("uniform", "specialized:2")
-    layer, experts, hit = rows
-    assert layer[:5] == ("7b, 2 of 16 layers", "decode", "8", "640", "all of it")
-    assert layer[5:] == ("100 ms [100 ms, 100 ms]", "0.50x [0.50, 0.50]")
-    assert experts[:6] == ("", "", "", "", "its experts", "50.0 ms [50.0 ms, 50.0 ms]")
-    assert experts[6] == "0.80x [0.80, 0.80]"
-    assert hit[4:] == ("experts hit", "48.0", "40.0")
+def rows(said: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading, its own headers first."""
+    lines = said.partition(f"## {heading}\n")[2].splitlines()
+    table = lines[next(number for number, line in enumerate(lines) if line.startswith("|")) :]
+    end = next(number for number, line in enumerate(table) if not line.startswith("|"))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[:end] if "---" not in line]
 
 
-def test_without_it_the_ratio_of_two_measurements_is_marked() -> None:
-    _, rows = routing_table(layers(layers_scenario(dense=False), uniform(slowdown=2.0)))
-    assert rows[0][5:] == ("40.0 ms [40.0 ms, 40.0 ms]", "~0.50x [0.50, 0.50]")
+@pytest.fixture(scope="module")
+def whole() -> str:
+    same, slower = steered({"layers": 0.040}, batch_size=1), steered({"layers": 0.020}, seq_len=1024)
+    return page(steered(), record_of(uniform()), same, slower, record_of(devices_scenario()))
 
 
-def test_without_either_a_time_stands_alone() -> None:
-    _, rows = routing_table(layers(layers_scenario(dense=False)))
-    assert rows[0][5:] == ("20.0 ms [20.0 ms, 20.0 ms]",)
+def test_conclusions_come_first_with_the_least_and_the_greatest_multiple(whole: str) -> None:
+    said = " ".join(whole.partition("## In short")[2].partition("|")[0].split())
+    assert "In **decode** a layer takes 0.50x [0.50, 0.50] to 2.00x [2.00, 2.00] of its time under uniform" in said
+    assert "the most specialized (specialized:2): less for certain in 1 of 3 passes, more in 1." in said
+    assert "spends 50 % of its time in its experts" in said
 
 
-def test_the_change_is_told_of_the_most_specialized_profile_by_batch() -> None:
-    hard = {**FACTS, "msi": 1.0}
-    said = changes(
-        layers(
-            *(steered(), steered(routing="specialized:16", facts=hard)),
-            layers_scenario(routing="specialized:16", facts=hard, batch_size=1, dense=False, uniform={"layers": 0.040}),
-        )
-    )
-    assert said == [
-        "**7b, 2 of 16 layers, decode**, 640 tokens, specialized:16: 1.00x [1.00, 1.00] at batch 1, "
-        "0.50x [0.50, 0.50] at batch 8; the interval leaves 1 out at batch 8."
-    ]
-    assert changes(layers(uniform())) == []
-    assert changes(layers(layers_scenario(dense=False)))[0].endswith("not measured beside uniform routing.")
-
-
-def test_measured_is_held_against_predicted() -> None:
-    """10 ms measured; 16 MB for 40 of 50 experts in two layers make 10 ms at 1 GB/s, for 48 of 50 8.33 ms."""
-    assert predictions(layers(steered(), uniform())) == [
-        "**7b, 2 of 16 layers, decode**: the experts take 1.00 to 1.20 times what is predicted (2 passes)."
+def test_a_place_shows_each_length_beside_dense_layers_and_the_experts_hit(whole: str) -> None:
+    assert rows(whole, "In short") == [
+        ["scale", "phase", "batch", "640 tokens", "1024 tokens", "dense / MoE", "experts hit"],
+        ["7b, 2 of 16 layers", "decode", "1", "1.00x [1.00, 1.00]", "", "", "→ 40.0"],
+        ["7b, 2 of 16 layers", "decode", "8", "0.50x [0.50, 0.50]", "2.00x [2.00, 2.00]", "2.00", "48.0 → 40.0"],
     ]
 
 
-def test_sums_count_passes_and_name_those_that_do_not_add_up() -> None:
-    said = sums(layers(steered(), layers_scenario(seq_len=1024)))  # the dense arm's parts add up, an MoE's make 0.85
-    assert said[0] == (
-        "Of 3 passes (arms and scenarios), the parts to their layer sum to 0.85 to 1.00; "
-        "1 lies within the interval in 1."
-    )
-    assert [one.partition(": ")[0] for one in said[2:]] == ["Does not add up"] * 2
-
-
-def test_fusing_and_crossing_are_told_by_phase_and_preset() -> None:
-    assert fusing(layers(steered())) == ["decode: 1.50 to 1.50 times as long run apart."]
-    assert crossings(layers(steered(), uniform())) == [
-        "**7b**: 90.0 % under uniform (MSI 0.10), 30.0 % under specialized:2 (MSI 0.50)."
+def test_parts_are_shares_of_the_layer_beside_floor_and_prediction(whole: str) -> None:
+    """16 MB take 16 of a layer pass's 40 ms and of the experts' 20; 50 experts of 40 or of 48 make 10 or 8.33 ms."""
+    assert rows(whole, "Where the time goes")[1] == [
+        *("7b, 2 of 16 layers", "decode", "20 %", "5 %", "10 %", "50 %", "40 %", "80 %", "1.00 to 1.20", "1.50"),
     ]
+    assert "parts sum to 0.85 to 1.00 of their layer, layers and ends to 1.00 of their pass" in whole
+
+
+def test_crossing_is_that_of_the_largest_prompt_against_uniform_routing_in_order() -> None:
+    small = record_of(layers_scenario(batch_size=1, facts={**FACTS, "crossing_bins": 0.7}))
+    said = page(small, record_of(layers_scenario(), uniform()))
+    assert rows(said, "Under expert parallelism") == [
+        ["scale", "uniform", "specialized:2"],
+        ["7b", "90.0 % (-6.2 %)", "30.0 % (-68.8 %)"],
+    ]
+    assert rows(page(small), "Under expert parallelism")[1] == ["7b", "70.0 %"]
+
+
+def test_experts_on_several_devices_are_held_against_those_in_order(whole: str) -> None:
+    said = " ".join(whole.partition("[Measured](distributed.md")[2].split())
+    assert "1.00 s [1.00 s, 1.00 s], 2.00x [2.00, 2.00] as fast as in index order; 750 ms in exchanges, not" in said
+    assert "not 500 ms; 3.00 KiB sent, not 5.00 KiB, beside 0.50 KiB shared" in said
 
 
 def test_a_page_says_what_is_absent() -> None:
-    said = page({Path("one.json"): record_of(steered())}, "the command")
-    assert "Written by `the command`" in said
-    assert "Nothing of this is in the records." in said.partition("Measured with several processes")[2]
-    assert "$" not in said
+    said = page(record_of(uniform()))
+    assert "No steered profile was measured beside uniform routing." in said
+    assert "Nothing was measured on several devices." in said
+    assert rows(said, "In short")[1][-1] == "48.0 →"
+
+
+def test_devices_alone_make_a_page_without_layers() -> None:
+    said = page(record_of(devices_scenario()))
+    assert "2.00x [2.00, 2.00] as fast as in index order" in said
+    assert "No decoder layer is in the records." in said
+    assert not re.search("^[|!]|#where", said, re.M)
+
+
+@pytest.mark.parametrize(("device", "missing"), [("cpu", "A GPU, and full depth"), ("cuda", "Other GPUs")])
+def test_what_is_missing_depends_on_the_machine(device: str, missing: str) -> None:
+    record = steered()
+    assert missing in page(record_of(*record.scenarios.values(), kind={**record.kind, "device": device}))
+
+
+def test_the_records_and_the_command_are_named(whole: str) -> None:
+    assert "- 5 records: <sub>transformers 5.23.0" in whole
+    assert "Written by `the command`" in whole
 
 
 def test_the_page_in_docs_is_what_its_command_writes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
-    kept = (ROOT / "docs" / "specialization.md").read_text()
+    docs, out = ROOT / "docs", tmp_path / "specialization.md"
+    kept = (docs / "specialization.md").read_text()
     command = re.search(r"`python -m bench (layers .*?)`", kept)
     assert command, "the page names its command"
     arguments = command[1].split()
-    out = tmp_path / "specialization.md"
     arguments[arguments.index("--out") + 1] = str(out)
     assert commands.main(arguments) == 0
     assert out.read_text().replace(str(out), "docs/specialization.md") == kept
-    for figure in LAYER_FIGURES:
-        drawn = Path("images") / f"{figure}.svg"
-        assert (tmp_path / drawn).read_bytes() == (ROOT / "docs" / drawn).read_bytes()
+    beside = [Path("images", f"{figure}.svg") for figure in LAYER_FIGURES]
+    beside += [Path("tables", f"specialization-{name}.csv") for name in ("passes", "devices")]
+    assert [path for path in beside if (tmp_path / path).read_bytes() != (docs / path).read_bytes()] == []
 
 
-def test_records_without_layers_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"must hold scenarios of bench_layers, got none; run pytest bench/bench_layers"
-    ):
-        page({tmp_path: record_of()}, "")
+def test_records_of_neither_are_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none; run pytest bench/bench_layer"):
+        facts({Path("a.json"): record_of()})

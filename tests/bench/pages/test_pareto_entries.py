@@ -28,14 +28,14 @@ def rate(**limits: Any) -> dict[str, Any]:
         ({"num_parameters": math.inf}, "must be a number above 0, got inf"),
         ({"size": 7}, "size of charts dense 7 must be text, got 7"),
         ({"accuracy": {"all": {"estimate": 60.0, "low": 58.0, "high": 62.0}}},
-         "accuracy.all of charts dense small must be a share, 0 <= low <= estimate <= high <= 1, got estimate 60.0, "
-         "low 58.0, high 62.0; divide percent by 100"),
-        ({"accuracy": {"all": {"estimate": "0.6", "low": 0.5, "high": 0.7}}}, "must be a share, .* got estimate '0.6'"),
-        ({"accuracy": {"all": {"estimate": math.nan, "low": 0.5, "high": 0.7}}}, "got estimate nan"),
-        (rate(low=0.0), "must have req_per_s, 0 < low <= estimate <= high, got estimate 1.0, low 0.0, high 1.0"),
-        (rate(high=0.5), "0 < low <= estimate <= high, got estimate 1.0, low 1.0, high 0.5"),
-        (rate(low="1"), "0 < low <= estimate <= high, got estimate 1.0, low '1'"),
-        ({"throughput": {}}, "throughput of charts dense small must have req_per_s, .* got none"),
+         r"accuracy of charts dense small must be a share for all, 0 <= low <= estimate <= high <= 1 \(divide percent "
+         r"by 100\), got {'all': {'estimate': 60.0, 'high': 62.0, 'low': 58.0}}"),
+        ({"accuracy": {"all": {"estimate": "0.6", "low": 0.5, "high": 0.7}}}, "a share .* got .*'estimate': '0.6'"),
+        ({"accuracy": {"all": {"estimate": math.nan, "low": 0.5, "high": 0.7}}}, "got .*'estimate': nan"),
+        (rate(low=0.0), "throughput of charts dense small must be rates .*, 0 < low <= estimate .* got .*'low': 0.0"),
+        (rate(high=0.5), "0 < low <= estimate <= high, got .*'high': 0.5"),
+        (rate(low="1"), "0 < low <= estimate <= high, got .*'low': '1'"),
+        ({"throughput": {}}, "throughput .* must be rates for req_per_s and prefill_tok_per_s, .* got {}"),
     ],
 )  # fmt: skip
 def test_a_field_that_holds_what_it_cannot_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -47,10 +47,10 @@ def test_a_field_that_holds_what_it_cannot_is_refused(tmp_path: Path, change: di
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"answers": []}, "answers of chartqa mine must hold at least one, got none"),
+        ({"answers": []}, r"answers of chartqa mine must be at least one, got \[\]"),
         ({"answers": [{"source": "a, row 0", "score": 100.0}]},
-         "an answer of chartqa mine must have a source and a score from 0 to 1 or null, got 'a, row 0' and 100.0"),
-        ({"answers": [{"source": 1, "score": None}]}, "must have a source and a score .* got 1 and None"),
+         "an answer of chartqa mine must have a source and a score from 0 to 1 or null, got .*100.0"),
+        ({"answers": [{"source": 1, "score": None}]}, "must have a source and a score .* got .*'source': 1"),
     ],
 )  # fmt: skip
 def test_answers_are_a_source_and_a_score_each(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -15,8 +15,8 @@ from bench.pages.pareto.documents import Tier, read_tiers
 from bench.pages.pareto.points import AXES
 from bench.pages.plots.labels import Label, place_labels
 from bench.pages.plots.marks import shortened
-from bench.pages.plots.pareto import front_figure
-from bench.pages.plots.style import STYLE
+from bench.pages.plots.pareto import WIDTH, front_figure
+from bench.pages.plots.style import PANEL_INCHES, STYLE
 from tests.bench.pages.sample_supplied import supplied, supplied_tier
 from tests.bench.pages.sample_twins import document, entry
 
@@ -77,8 +77,9 @@ def test_all_text_of_long_names_lies_within_the_figure(tmp_path: Path, num_model
     said = ["".join(text.get_text().split()) for text in boxes]
     assert all(model["variant"] in said for model in models)  # in the legend, in full
     assert all(shortened(model["variant"]) in said for model in models)  # at its point
-    legends = [legend.get_window_extent() for legend in figure.legends]
-    assert not any(one.overlaps(other) for one, other in itertools.combinations(legends, 2))
+    (legend,) = [legend.get_window_extent() for legend in figure.legends]
+    assert not any(legend.overlaps(axes.bbox) for axes in figure.axes)
+    assert figure.axes[0].bbox.width > 0.7 * WIDTH * PANEL_INCHES[0] * figure.dpi  # the legend takes no room from it
 
 
 def test_five_panels_of_twins_have_their_text_within_and_name_the_front_alone(tmp_path: Path) -> None:
@@ -92,15 +93,12 @@ def test_five_panels_of_twins_have_their_text_within_and_name_the_front_alone(tm
     assert sorted(named) == ["dense medium"] * 5 + ["dense small"] * 5
 
 
-def test_each_kind_of_mark_has_a_legend_with_a_title_of_its_own(tmp_path: Path) -> None:
-    legends = drawn(twins_tier(tmp_path, ("charts",))).legends
-    found = {legend.get_title().get_text(): [text.get_text() for text in legend.get_texts()] for legend in legends}
-    assert found == {
-        "variant": list(VARIANTS),
-        "kind": ["dense", "MoE", "SMoES"],
-        "size and front": ["small", "medium", "not on the front",
-                           "front, by estimates; twins of one\nshape at their mean throughput"],
-    }  # fmt: skip
+def test_each_kind_of_mark_is_named_under_its_title(tmp_path: Path) -> None:
+    (legend,) = drawn(twins_tier(tmp_path, ("charts",))).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        r"$\bf{variant}$", *VARIANTS, r"$\bf{kind}$", "dense", "MoE", "SMoES", r"$\bf{size}$", "small", "medium",
+        r"$\bf{standing}$", "on the front", "not on the front", "front, by estimates",
+    ]  # fmt: skip
 
 
 def test_labels_cover_neither_one_another_nor_a_marker() -> None:
@@ -110,7 +108,10 @@ def test_labels_cover_neither_one_another_nor_a_marker() -> None:
     points = [(5 + 0.3 * column, 5 + 0.4 * row) for column, row in itertools.product(range(3), range(3))]
     unlabelled = [(5.5, 6.6), (4.5, 5.4)]
     labels = [Label("medium", x, y, "#808080") for x, y in points]
-    place_labels(axes, labels, [*points, *unlabelled], [(0.0, 5.0, 10.0, 5.0)])
+    for x, y in (*points, *unlabelled):
+        axes.plot(x, y, marker="o")
+    axes.plot([0.0, 10.0], [5.0, 5.0])
+    place_labels(axes, labels)
     texts = {text: box for text, box in shown(figure).items() if isinstance(text, Annotation)}
     assert len(texts) == len(points)
     boxes = [box.padded(-0.5) for box in texts.values()]
@@ -124,7 +125,10 @@ def test_a_label_keeps_off_an_interval_beside_its_point() -> None:
     figure = Figure(figsize=(5, 4))
     axes = figure.subplots()
     axes.set(xlim=(0, 10), ylim=(0, 10))
-    place_labels(axes, [Label("medium", 5, 5, "#808080")], [(5, 5)], [(2.0, 5.0, 8.0, 5.0), (5.0, 2.0, 5.0, 8.0)])
+    axes.plot(5, 5, marker="o")
+    axes.plot([2.0, 8.0], [5.0, 5.0])
+    axes.plot([5.0, 5.0], [2.0, 8.0])
+    place_labels(axes, [Label("medium", 5, 5, "#808080")])
     (box,) = [box for text, box in shown(figure).items() if isinstance(text, Annotation)]
     x, y = axes.transData.transform((5, 5))
     assert not box.x0 < x < box.x1

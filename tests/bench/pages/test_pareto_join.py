@@ -31,7 +31,7 @@ def test_another_weight_of_the_loss_is_another_model(tmp_path: Path) -> None:
 
 def test_a_seed_given_twice_is_refused(tmp_path: Path) -> None:
     path = document(tmp_path, [entry("dense", 0, 0.5)])
-    with pytest.raises(ValueError, match=r"each seed of charts dense small must be there once, got seeds \[0, 0\]"):
+    with pytest.raises(ValueError, match=r"each seed or run of charts dense small must be there once, got 0 twice"):
         read_tiers([path, path])
 
 
@@ -55,7 +55,7 @@ def test_twins_of_two_recipes_or_data_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({}, "each run of chartqa mine must be there once, got one twice; give each document once"),
+        ({}, "each seed or run of chartqa mine must be there once, got .* twice; give each document once"),
         ({"num_parameters": 2000}, "chartqa mine must have one num_parameters, got 1000, 2000; give each model"),
         ({"weights": "b2"}, "chartqa mine must have one weights, got a1, b2; give each model a name of its own"),
         ({"accuracy": {"all": {"estimate": 0.5, "low": 0.4, "high": 0.6, "num_samples": 20}}},
@@ -93,3 +93,9 @@ def test_what_takes_something_of_smoes_away_is_an_ablation(tmp_path: Path) -> No
     }  # fmt: skip
     released = document(tmp_path, [], tier="published", models=[entry("Molmo", 0, 0.5)])
     assert [point.kind for point in read_tiers([released])["published"].points] == ["moe"]
+
+
+def test_a_plain_moe_of_a_publisher_is_never_smoes(tmp_path: Path) -> None:
+    models = [{**entry("Qwen3-VL", 0, 0.5), "size": "30B-A3B"}]
+    path = document(tmp_path, [], tier="published", models=models)
+    assert read_tiers([path])["published"].points[0].kind == "moe"

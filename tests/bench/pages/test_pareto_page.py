@@ -1,18 +1,19 @@
-"""The page and its figures: results follow the documents, bytes follow the documents alone, labels keep apart."""
+"""The page with its tables and figures: results follow the documents, bytes follow the documents alone."""
 
+import csv
 import json
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.__main__ import main
-from bench.commands.pareto import PAGE, write
-from bench.gate.markdown import markdown_table
-from bench.pages.pareto.documents import read_tiers
+from bench.commands.pareto import PAGE
 from bench.pages.pareto.points import AXES
-from bench.pages.pareto.tables import without_empty_columns
+from tests.bench.pages.sample_supplied import supplied
 
 ROOT = Path(__file__).parents[3]
 MACHINE = {"device_model": "Acme", "dtype": "float32", "num_threads": 1}
@@ -53,24 +54,36 @@ def published() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def write_documents(folder: Path, measured: list[dict[str, Any]]) -> list[Path]:
-    documents = {
-        "twins.json": {"tier": "measured", "machine": MACHINE, "twins": measured},
-        "published.json": {"tier": "published", "machine": "one H200, not measured", "models": published()},
-    }
-    folder.mkdir(exist_ok=True)
-    for name, found in documents.items():
-        (folder / name).write_text(json.dumps({"schema_version": 1, **found}))
-    return [folder / name for name in documents]
+def write_document(path: Path, tier: str, models: list[dict[str, Any]]) -> Path:
+    field = "twins" if tier == "measured" else "models"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"schema_version": 1, "tier": tier, "machine": MACHINE, field: models}))
+    return path
 
 
-def page_of(documents: list[Path], out: Path) -> str:
-    return write(documents, read_tiers(documents), out)
+def write_both(folder: Path) -> list[Path]:
+    made = {"measured": twins(), "published": published()}
+    return [write_document(folder / f"{tier}.json", tier, models) for tier, models in made.items()]
 
 
-def text_of(folder: Path, measured: list[dict[str, Any]]) -> str:
-    """Return the page alone, without drawing."""
-    return page_of(write_documents(folder, measured), folder / "pareto.md")
+@pytest.fixture
+def page_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return what writes the page about models of a tier, without drawing."""
+    monkeypatch.setattr("bench.commands.pareto.draw_front", lambda *_: None)
+
+    def write(tier: str, models: list[dict[str, Any]]) -> str:
+        assert (
+            main(["pareto", str(write_document(tmp_path / "a.json", tier, models)), "--out", str(tmp_path / "p.md")])
+            == 0
+        )
+        return (tmp_path / "p.md").read_text()
+
+    return write
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -80,64 +93,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         for _ in range(2):
             patch.chdir(tmp_path_factory.mktemp("run"))
-            paths = write_documents(Path("docs"), twins())
+            paths = write_both(Path("docs"))
             assert main(["pareto", *map(str, paths), "--out", "docs/pareto.md"]) == 0
             runs.append({path.name: path.read_bytes() for path in Path("docs").rglob("*.*") if path not in paths})
     assert runs[0] == runs[1], "the same documents must give the same bytes"
     return runs[0]
 
 
-def test_the_page_says_what_to_pick_who_loses_and_what_is_predicted(tmp_path: Path) -> None:
-    text = text_of(tmp_path, twins())
-    assert re.search(r"charts: the most accurate is \*\*dense small\*\* \(80\.0 \[\d.*?\] %, 50\.0 req/s\)", text)
-    assert "| up to 94.9 req/s    | plain small        |" in text  # twins of one shape make 100 and 90
-    assert "smoes-attention small is dominated by plain small." in text
-    assert "SMoES against their dense twins, in accuracy: 0 won, 1 lost and 0 open" in text
-    assert "in requests/s: 1 faster, 0 slower and 0 open (1.80 times)." in text  # 90 against 50
-    assert "of one shape and taken as equally fast (0.90 times, 1 of 1 intervals without 1)." in text  # 90 against 100
-    assert "Accuracy is over 500 questions." in text
-    assert "Each trained seed beats the best guess without sight" in text
-    assert "### MMMU, validation split\n" in text
-    assert "### charts\n" in text
-    assert "up to 48.0 req/s at its floor (21.1 req/s at 44 % of it)" in text
-    assert "at most 48.0 req/s, predicted" in text
-    assert "-1.0 [-6.7, +4.7] points on MMMU, not told apart" in text
-    assert "9.60 times the requests/s" in text
-    assert "**No SMoES accuracy exists at 7B or 34B**" in text
-    assert "Qwen3-VL 30B-A3B and Qwen3-VL 32B: arXiv 2511.21631." in text
-    assert "No such document was given" in text.partition("## Supplied")[2]
-
-
-def test_a_task_whose_twins_were_trained_once_says_so(tmp_path: Path) -> None:
-    text = text_of(tmp_path, [twin for twin in twins() if twin["seed"] == 0])
-    assert "- charts, one seed each: the most accurate is **dense small**" in text
-
-
-def test_sentences_turn_with_the_results(tmp_path: Path) -> None:
-    text = text_of(tmp_path, twins(**{"smoes-attention": 0.9}))
-    assert "smoes-attention small is on the front." in text
-    assert "SMoES against their dense twins, in accuracy: 1 won, 0 lost and 0 open" in text
-    blind = text_of(tmp_path, twins(plain=0.205))  # +-0.01 around it, against 0.2
-    assert "Not above the best guess without sight, by the interval: plain small (seed 0, 1 and 2)." in blind
-
-
-def test_seeds_that_lie_farther_apart_than_models_are_told(tmp_path: Path) -> None:
-    made = twins()
-    for twin in made:
-        if twin["variant"] == "plain":  # 0.6, 0.7 and 0.8 by seed: 0.7 on the mean, between dense's 0.8 and 0.5
-            twin["accuracy"] = {"all": interval(0.6 + 0.1 * twin["seed"], 0.01)}
-    assert (
-        "Seeds of one model lie up to 20.0 points apart (plain small); the means of models of one size, where several "
-        "seeds were trained, up to 30.0."
-    ) in text_of(tmp_path, made)
-
-
-def test_the_command_writes_page_and_figures_the_same_each_time(written: dict[str, bytes]) -> None:
-    figures = {f"pareto-{tier}-{axis}.{suffix}" for tier in ("measured", "published")
-               for axis in ("req-per-s", "prefill-tok-per-s") for suffix in ("svg", "png")}  # fmt: skip
-    assert set(written) == {"pareto.md", *figures}
-    links = re.findall(r"\]\((images/[^)]+)\)", written["pareto.md"].decode())
-    assert {Path(link).name for link in links} == figures
+def test_the_command_writes_what_the_page_links_to(written: dict[str, bytes]) -> None:
+    figures = {f"pareto-{tier}-{axis}.svg" for tier in ("measured", "published")
+               for axis in ("req-per-s", "prefill-tok-per-s")}  # fmt: skip
+    tables = {"pareto-models.csv", "pareto-pairs.csv"}
+    assert set(written) == {"pareto.md", *figures, *tables}
+    links = re.findall(r"\]\((?:images|tables)/([^)]+)\)", written["pareto.md"].decode())
+    assert set(links) == figures | tables
 
 
 def test_the_figure_names_tasks_models_and_units_as_text(written: dict[str, bytes]) -> None:
@@ -147,18 +116,100 @@ def test_the_figure_names_tasks_models_and_units_as_text(written: dict[str, byte
     assert "SMoES" not in svg
 
 
-def test_the_page_in_docs_is_what_its_documents_give(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_says_what_to_pick_who_loses_and_what_is_no_measurement(written: dict[str, bytes]) -> None:
+    """Dense is the most accurate, 0.8; SMoES has 0.6 and the plain MoE, of its shape, 0.7 at 100 req/s against 90."""
+    text = written["pareto.md"].decode()
+    assert re.search(r"\| charts \| dense small \| 80\.0 \[7.*?\] \| 50\.0 req/s \| none is faster \|", text)
+    assert "SMoES is told apart in accuracy from a twin of its size in 3 of 3 comparisons" in text
+    assert "smoes-attention small loses against dense on charts, -20.0 [" in text
+    assert "smoes-attention small wins against dense_active on charts, +10.0 [" in text
+    assert "SMoES makes 1.80 times what `dense` makes, 0.45 times what `dense_active` makes, 0.90 times" in text
+    assert "| charts | 1 of 1; 1.80 | 1 of 1; 0.45 | 1 of 1; 0.90 |" in text
+    assert "- smoes-attention small is dominated on charts.\n" in text
+    assert "Each trained seed beats the best guess without sight" in text
+    assert (
+        "| MMMU, validation | Qwen3-VL 32B | 76.0 [72.0, 80.0] | at most 5.00 req/s | Qwen3-VL 30B-A3B | 75.0" in text
+    )
+    assert "| Qwen3-VL 30B-A3B against Qwen3-VL 32B | -1.0 [-6.7, +4.7] | 9.60 |" in text
+    assert "Qwen3-VL 30B-A3B is not told apart from Qwen3-VL 32B on any task, at 9.60 times the requests/s." in text
+    assert "**Supplied**" not in text
+
+
+def test_sentences_turn_with_the_results(page_of: Callable[..., str]) -> None:
+    text = page_of("measured", twins(**{"smoes-attention": 0.9}))
+    assert "- smoes-attention small is on the front on charts.\n" in text
+    assert "smoes-attention small wins against plain on charts, +20.0 [" in text
+    blind = page_of("measured", twins(plain=0.205))  # +-0.01 around it, against 0.2
+    assert (
+        "Not above the best guess without sight: plain small on charts, seed 0; plain small on charts, seed 1;" in blind
+    )
+    assert "**Published**" not in text
+
+
+def test_seeds_that_lie_far_apart_are_told(page_of: Callable[..., str]) -> None:
+    made = twins()
+    for twin in made:
+        if twin["variant"] == "plain":
+            twin["accuracy"] = {"all": interval(0.6 + 0.1 * twin["seed"], 0.01)}
+    assert "seeds of one model lie up to 20.0 points apart (plain small on charts)" in page_of("measured", made)
+
+
+def test_what_was_trained_once_is_named_and_not_judged(page_of: Callable[..., str]) -> None:
+    text = page_of("measured", [twin for twin in twins() if twin["seed"] == 0])
+    assert "| charts | dense small (one seed) |" in text
+    assert "| charts | one seed; 1.80 |" in text
+
+
+def test_twins_without_smoes_have_no_table_of_it(page_of: Callable[..., str]) -> None:
+    text = page_of("measured", [twin for twin in twins() if twin["variant"] == "dense"])
+    assert "SMoES makes" not in text
+    assert "| SMoES" not in text
+    assert "pairs.csv" not in text
+
+
+def test_two_bases_have_a_choice_each_and_no_ratio(page_of: Callable[..., str]) -> None:
+    text = page_of("published", [{**published()[0], "basis": "measured"}, published()[1]])
+    assert "| MMMU, validation | Qwen3-VL 30B-A3B | 75.0 [71.0, 79.0] | 48.0 req/s | none is faster" in text
+    assert "| MMMU, validation | Qwen3-VL 32B | 76.0 [72.0, 80.0] | at most 5.00 req/s | none is faster" in text
+    assert "| -1.0 [-6.7, +4.7] | one measured, one predicted |" in text
+
+
+def test_supplied_models_are_compared_and_called_what_they_are(page_of: Callable[..., str]) -> None:
+    models = [supplied("mine|a", "smoes", [0.5] * 20, 50.0), supplied("dense", "dense", [0.5] * 20, 100.0)]
+    text = page_of("supplied", models)
+    assert "| mine\\|a against dense | +0.0 [-14.1, +14.1] | 0.50 |" in text  # 10 times the root of 2
+    assert "(images/p-supplied-req-per-s.svg)" in text
+    assert not any(word in text for word in ("**Trained here**", "(one seed)", "**Published**"))
+
+
+def test_the_tables_hold_every_model_and_pair(written: dict[str, bytes], tmp_path: Path) -> None:
+    for name in ("pareto-models.csv", "pareto-pairs.csv"):
+        (tmp_path / name).write_bytes(written[name])
+    models = {row["name"]: row for row in read_rows(tmp_path / "pareto-models.csv")}
+    assert len(models) == 6
+    assert models["dense small"]["seed_2"] == "0.8"
+    assert (models["plain small"]["ranked_at_req_per_s"], models["plain small"]["standing"]) == (
+        "94.8683",
+        "on the front",
+    )
+    assert models["Qwen3-VL 32B"]["source"] == "arXiv 2511.21631"
+    pairs = {(row["name"], row["against"]): row for row in read_rows(tmp_path / "pareto-pairs.csv")}
+    assert len(pairs) == 2 + 3 + 1  # of plain, of SMoES, and the published one
+    assert pairs["smoes-attention small", "plain small"]["times_req_per_s"] == "0.9"
+
+
+def test_what_is_in_docs_is_what_its_documents_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody edits a result by hand: the page names the command that wrote it."""
-    monkeypatch.chdir(ROOT)
-    text = PAGE.read_text(encoding="utf-8")
-    command = re.search(r"`python -m bench pareto (.+) --out (\S+)`", text)
+    command = re.search(r"`python -m bench (pareto .+)`", (ROOT / PAGE).read_text(encoding="utf-8"))
     assert command
-    assert page_of([Path(name) for name in command[1].split()], Path(command[2])) == text
-
-
-def test_columns_without_content_are_left_out() -> None:
-    table = markdown_table(*without_empty_columns(("a", "b"), [("1", ""), ("2", "")]))
-    assert "b" not in table
+    for document in re.findall(r"docs/records/\S+", command[1]):
+        (tmp_path / document).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / document, tmp_path / document)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bench.commands.pareto.draw_front", lambda *_: None)
+    assert main(command[1].split()) == 0
+    for path in (PAGE, Path("docs/tables/pareto-models.csv"), Path("docs/tables/pareto-pairs.csv")):
+        assert path.read_text(encoding="utf-8") == (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_a_missing_document_ends_as_missing_records_do(tmp_path: Path, capsys: Any) -> None:
@@ -173,22 +224,11 @@ def test_what_is_no_document_ends_as_a_usage_error(tmp_path: Path, capsys: Any) 
     assert "schema_version must be 1, got 9" in capsys.readouterr().err
 
 
-def test_two_bases_have_a_pick_and_a_table_each(tmp_path: Path) -> None:
-    models = [{**published()[0], "basis": "measured"}, published()[1]]
-    path = tmp_path / "published.json"
-    path.write_text(json.dumps({"schema_version": 1, "tier": "published", "machine": "one H200", "models": models}))
-    text = page_of([path], tmp_path / "pareto.md")
-    assert "MMMU, throughput measured: the most accurate is **Qwen3-VL 30B-A3B**" in text
-    assert "MMMU, throughput predicted: the most accurate is **Qwen3-VL 32B**" in text
-    assert text.count("Throughput measured:\n") == text.count("Throughput predicted:\n") == 1
-    assert "one measured, one predicted: not compared on MMMU" in text
-
-
 def test_a_page_is_not_written_where_a_figure_cannot_be_drawn(tmp_path: Path, monkeypatch: Any) -> None:
     def refuse(*_: Any) -> None:
         raise ValueError("no figure")
 
     monkeypatch.setattr("bench.commands.pareto.draw_front", refuse)
-    paths = write_documents(tmp_path, twins())
+    paths = write_both(tmp_path)
     assert main(["pareto", *map(str, paths), "--out", str(tmp_path / "p.md")]) == 4
     assert not (tmp_path / "p.md").exists()

@@ -1,25 +1,27 @@
-"""Tests of backends in records: every cell of a table by hand, from seconds and a floor of a millisecond."""
+"""Tests of points and groups: every number by hand, from seconds and a floor of a millisecond."""
 
 from pathlib import Path
 
 import pytest
 
+from bench.gate.stats import Interval
 from bench.harness.environment import kind_key
-from bench.harness.record import Launch, Record, Scenario
-from bench.pages.performance.cells import Cell, condition_of, once, read_cells, voided
-from bench.pages.performance.tables import FLOOR_HEADERS, decode_table, experts_table, floor_rows, place, setting
-from tests.bench.pages.sample_backends import decode, experts
+from bench.harness.record import Record, Scenario
+from bench.pages.performance.facts import Group, facts, groups
+from bench.pages.performance.points import Point, condition_of, read_points, voided
+from tests.bench.pages.sample_backends import decode, experts, void
 from tests.bench.sample_records import FINGERPRINT, record_of, scenario
 
 THEIRS = {"transformers/eager": 0.005, "transformers/grouped_mm": 0.004}
 
 
-def cells(*scenarios: Scenario) -> list[Cell]:
-    return read_cells({Path("experts-quiet-a.json"): record_of(*scenarios)})
+def points(*scenarios: Scenario) -> list[Point]:
+    return read_points({Path("experts-quiet-a.json"): record_of(*scenarios)})
 
 
-def started(hour: int, *scenarios: Scenario) -> Record:
-    return record_of(*scenarios, launch={"started": f"2026-01-01T{hour:02}:00:00+00:00"})
+def started(hour: int, *scenarios: Scenario, dtype: str = "float32") -> Record:
+    kind = kind_key({**FINGERPRINT, "dtype": dtype})
+    return record_of(*scenarios, kind=kind, launch={"started": f"2026-01-01T{hour:02}:00:00+00:00"})
 
 
 @pytest.mark.parametrize(
@@ -37,113 +39,88 @@ def test_a_word_of_the_files_name_says_what_else_ran(name: str, condition: str) 
 
 def test_threads_device_and_dtype_are_those_of_the_record() -> None:
     kind = kind_key({**FINGERPRINT, "device_model": "Acme Zeta", "num_threads": 2, "dtype": "bfloat16"})
-    (cell,) = read_cells({Path("experts-contended-a.json"): record_of(experts({"moe": 0.002}), kind=kind)})
-    assert (cell.condition, cell.machine, cell.dtype) == ("contended", "Acme Zeta, 2 threads", "bfloat16")
+    (point,) = read_points({Path("experts-contended-a.json"): record_of(experts({"moe": 0.002}), kind=kind)})
+    assert (point.condition, point.device, point.threads) == ("contended", "Acme Zeta", 2)
+    assert (point.dtype, point.record) == ("bfloat16", "experts-contended-a.json")
 
 
-def test_a_point_shows_our_time_its_floor_and_the_fastest_of_theirs() -> None:
-    headers, (row,) = experts_table(cells(experts({"moe": 0.002, **THEIRS})))
-    assert headers == ("tokens", "7b@2 (floor)", "best of theirs", "theirs / ours")
-    assert row == ("1", "2.00 ms (50 %)", "4.00 ms grouped_mm", "2.00 [2.00, 2.00]")
+def test_a_point_holds_every_time_its_floor_and_the_fastest_of_theirs() -> None:
+    (point,) = points(experts({"moe": 0.002, **THEIRS}, tokens=8))
+    assert (point.benchmark, point.size) == ("bench_experts", 8)
+    assert point.seconds == {"moe": 0.002, **THEIRS}
+    assert (point.floor_s, point.floor_percent) == (0.001, 50)
+    assert (point.best, point.theirs_over_ours) == ("transformers/grouped_mm", Interval(2.0, 2.0, 2.0))
 
 
 def test_the_ratio_is_the_median_over_blocks_of_all_launches() -> None:
     """Blocks give 1, 2, 3 and 4, 5, 6: the median is 3.5, and six values have their range as interval."""
     launches = [{"moe": (0.001,) * 3, "liger": values} for values in ((0.001, 0.002, 0.003), (0.004, 0.005, 0.006))]
-    _, (row,) = experts_table(cells(experts(*launches)))
-    assert row[1:] == ("1.00 ms (100 %)", "3.50 ms liger", "3.50 [1.00, 6.00]")
+    (point,) = points(experts(*launches))
+    assert point.theirs_over_ours == pytest.approx((3.5, 1.0, 6.0))
+    assert point.blocks == 6
 
 
 def test_dense_arms_are_not_theirs_and_nothing_is_guessed_without_peers_or_costs() -> None:
-    _, (row,) = experts_table(cells(experts({"moe": 0.002, "dense": 0.001}, cost=None)))
-    assert row == ("1", "2.00 ms", "", "")
-
-
-def test_what_one_scale_lacks_is_left_empty() -> None:
-    found = cells(
-        experts({"moe": 0.002, **THEIRS}, tokens=1024),
-        experts({"moe": 0.002, **THEIRS}, tokens=8),
-        experts({"moe": 0.001}, scale="34b@2", tokens=8),
-    )
-    headers, rows = experts_table(found)
-    assert headers[1::3] == ("7b@2 (floor)", "34b@2 (floor)")
-    assert [row[0] for row in rows] == ["8", "1,024"]
-    assert rows[0][4:] == ("1.00 ms (100 %)", "", "")
-    assert rows[1][4:] == ("", "", "")
-
-
-def test_the_floor_is_reached_as_far_as_each_point_reaches_it() -> None:
-    """Shares of 100, 91, 50, 95 and 25 %: the fourth comes after a point that misses it."""
-    shares = {1: 1.0, 2: 1 / 1.1, 4: 0.5, 8: 0.95, 1024: 0.25}
-    ratios = {1: 1.5, 2: 2.5, 4: 9.0, 8: 9.0, 1024: 1.25}
-    found = cells(
-        *(
-            experts({"moe": 0.001 / share, "liger": ratios[tokens] * 0.001 / share}, tokens=tokens)
-            for tokens, share in shares.items()
-        )
-    )
-    (row,) = floor_rows(found)
-    assert len(row) == len(FLOOR_HEADERS)
-    assert row == ("float32, uniform routing, moevlm", "7b@2", "2", "1.50 to 2.50", "50 to 95 %", "25 %", "1.25")
-
-
-def test_without_a_floor_or_at_none_the_table_says_so() -> None:
-    slow, unknown = (
-        floor_rows(cells(experts({"moe": 0.1}, cost=cost)))[0] for cost in ({"flops": 1, "bytes": 1}, None)
-    )
-    assert slow[2:] == ("none", "", "0 %", "", "")
-    assert unknown[2:] == ("", "", "", "", "")
-
-
-def test_backends_and_dtypes_have_tables_of_their_own() -> None:
-    ours, other = cells(experts({"moe": 0.1}), experts({"moe": 0.1}, backend="eager"))
-    assert setting(ours) == ("float32", "uniform routing", "moevlm")
-    assert setting(other) == ("float32", "uniform routing", "eager")
-
-
-def test_a_row_of_decode_holds_every_arm_and_what_is_missing_is_empty() -> None:
-    first = {"moe": 0.002, "dense": 0.003, "transformers/eager-dynamic": 0.005, "transformers/eager-static": 0.004}
-    found = cells(decode({"moe": 0.004, "dense_active": 0.002}, batch=4, cost=None), decode(first))
-    assert set(map(place, found)) == {("proxy", "mmmu", "prompts of 256 tokens", "uniform routing", "32 tokens a run")}
-    headers, (one, four) = decode_table(found)
-    assert dict(zip(headers, one, strict=True)) == {
-        "dtype, batch": "float32, 1",
-        "ours": "2.00 ms",
-        "floor": "1.00 ms",
-        "eager-dynamic": "5.00 ms",
-        "eager-static": "4.00 ms",
-        "best of theirs / ours": "2.00 [2.00, 2.00]",
-        "dense": "3.00 ms",
-        "dense / ours": "1.50 [1.50, 1.50]",
-        "dense_active": "",
-        "dense_active / ours": "",
-    }
-    assert [four[0], *filter(None, four[1:])] == ["float32, 4", "4.00 ms", "2.00 ms", "0.50 [0.50, 0.50]"]
+    (point,) = points(decode({"moe": 0.002, "dense": 0.003, "dense_active": 0.001}, cost=None))
+    assert point.dense_over_ours == {"dense": (1.5, 1.5, 1.5), "dense_active": (0.5, 0.5, 0.5)}
+    assert (point.best, point.theirs_over_ours, point.floor_s, point.floor_percent) == (None, None, None, None)
 
 
 def test_the_first_measurement_counts_whatever_the_order_of_the_files() -> None:
     later, first = started(9, experts({"moe": 0.001})), started(8, experts({"moe": 0.002}))
-    found = read_cells({Path("experts-quiet-again.json"): later, Path("experts-quiet-b.json"): first})
-    assert [cell.seconds("moe") for cell in found] == [0.002, 0.001]
-    assert [cell.source.name for cell in once(found)] == ["experts-quiet-b.json"]
+    found = read_points({Path("experts-quiet-again.json"): later, Path("experts-quiet-b.json"): first})
+    assert {point.record: point.again for point in found} == {
+        "experts-quiet-b.json": False,
+        "experts-quiet-again.json": True,
+    }
 
 
-def test_the_same_scenario_beside_other_work_is_another_one() -> None:
+def test_the_same_scenario_beside_other_work_or_in_another_dtype_is_another_one() -> None:
     same = experts({"moe": 0.001})
-    found = read_cells({Path("experts-quiet.json"): started(8, same), Path("experts-contended.json"): started(9, same)})
-    assert len(once(found)) == 2
+    records = {"experts-contended.json": started(7, same), "experts-quiet.json": started(8, same)}
+    records["experts-quiet-half.json"] = started(9, same, dtype="bfloat16")
+    found = read_points({Path(name): record for name, record in records.items()})
+    assert [(point.condition, point.dtype) for point in found] == [
+        ("quiet", "bfloat16"),
+        ("quiet", "float32"),
+        ("contended", "float32"),
+    ]
+    assert not any(point.again for point in found)
 
 
-def test_a_scenario_whose_blocks_are_all_void_gives_no_cell() -> None:
-    launch = Launch(id="l", samples=(), voided=3)
-    kept = experts({"moe": 0.001}, tokens=2)
-    empty = experts({"moe": 0.001})
-    arms = {name: type(arm)(**{**vars(arm), "launches": (launch,)}) for name, arm in empty.arms.items()}
-    record = record_of(kept, Scenario(id=empty.id, arms=arms))
-    assert [cell.size for cell in read_cells({Path("a.json"): record})] == [2]
+def test_a_scenario_whose_blocks_are_all_void_gives_no_point() -> None:
+    other = void(scenario({"moe": 0.1}, name="bench_prefill[a]"))
+    record = record_of(experts({"moe": 0.001}, tokens=2), void(experts({"moe": 0.001})), other)
+    assert [point.size for point in read_points({Path("a.json"): record})] == [2]
     assert voided(record) == ["bench_experts[7b@2-moevlm-uniform-t1]"]
 
 
 def test_records_of_neither_benchmark_are_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match=r"bench_experts or bench_decode_peers, got none; run pytest bench/bench_exp"):
-        cells(scenario({"moe": 0.1}))
+        points(scenario({"moe": 0.1}))
+
+
+def test_groups_part_by_field_and_by_axis_and_their_mean_is_geometric() -> None:
+    """The ratios of ours are 2 and 8; the third point, of another backend, was measured beside nobody."""
+    found = points(
+        experts({"moe": 0.001, "liger": 0.002}),
+        experts({"moe": 0.001, "liger": 0.008}, tokens=64),
+        experts({"moe": 0.001}, backend="eager"),
+    )
+    ours, eager = groups(found, "dtype", "backend")
+    assert [point.size for point in ours.points] == [1, 64]
+    assert ours.mean == pytest.approx(4.0)
+    assert (eager.first.axis["backend"], eager.mean) == ("eager", None)
+
+
+def test_dtypes_are_pooled_where_several_were_compared() -> None:
+    compared, alone = experts({"moe": 0.001, "liger": 0.004}), experts({"moe": 0.001})
+    slower = experts({"moe": 0.001, "liger": 0.001})
+
+    def pooled(half: Scenario) -> list[Group]:
+        held = {Path("a.json"): started(8, compared), Path("b.json"): started(9, half, dtype="bfloat16")}
+        found: list[Group] = facts(held, read_points(held))["pooled"]  # type: ignore[assignment]
+        return found
+
+    assert [group.mean for group in pooled(slower)] == [pytest.approx(2.0)]
+    assert pooled(alone) == []

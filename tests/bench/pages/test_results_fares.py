@@ -1,77 +1,94 @@
-"""Tests of how MoEs fare: outcomes counted by hand, against each kind of rival apart."""
+"""Tests of how MoEs fare: what is compared with which kind of rival, and who leads a task; counted by hand."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.pages.pareto.documents import Tier, read_tiers
-from bench.pages.results.fares import fares_rows, tiers_compared, told_apart
+from bench.pages.results.fares import fares, leads
 from tests.bench.pages.sample_twins import document, entry
 
+EQUAL_TOTAL, EQUAL_ACTIVE = "dense, about equal total parameters", "dense, about equal active parameters"
 
-def tiers_of(tmp_path: Path, *entries: dict[str, Any], num_seeds: int = 2) -> dict[str, Tier]:
+
+def tier_of(tmp_path: Path, *entries: dict[str, Any], num_seeds: int = 2) -> Tier:
     seeded = [{**one, "seed": seed} for one in entries for seed in range(num_seeds)]
-    return read_tiers([document(tmp_path, seeded)])
+    (tier,) = read_tiers([document(tmp_path, seeded)]).values()
+    return tier
 
 
-@pytest.fixture
-def tiers(tmp_path: Path) -> dict[str, Tier]:
-    """Return SMoES at two sizes, of 1,000 parameters and 400 active; accuracies are +-0.02."""
-    return tiers_of(
+def counted(tier: Tier) -> list[tuple[str, str, Counter[str]]]:
+    return [(who, against, Counter(pair.outcome for pair in pairs)) for who, against, pairs in fares(tier)]
+
+
+def test_outcomes_are_kept_over_sizes_and_by_rivals_apart(tmp_path: Path) -> None:
+    """SMoES at two sizes, of 1,000 parameters and 400 active; accuracies are +-0.02."""
+    tier = tier_of(
         tmp_path,
         entry("dense", 0, 0.50),
-        entry("dense_active", 0, 0.10, 200.0, num_parameters=400, num_active_parameters=400),
-        entry("smoes-attention", 0, 0.60, 50.0),
+        entry("dense_active", 0, 0.10, num_parameters=400, num_active_parameters=400),
+        entry("smoes-attention", 0, 0.60),
         entry("dense", 0, 0.50, size="medium"),
-        entry("smoes-attention", 0, 0.51, 80.0, size="medium"),
+        entry("smoes-attention", 0, 0.51, size="medium"),
     )
-
-
-def test_outcomes_are_counted_over_sizes_and_rivals_apart(tiers: dict[str, Tier]) -> None:
-    assert fares_rows(tiers.values()) == [
-        ("measured", "SMoES", "dense, about equal total parameters", "2", "1", "0", "1", "0", "0.50 to 0.80"),
-        ("measured", "SMoES", "dense, about equal active parameters", "1", "1", "0", "0", "0", "0.25"),
-    ]
-    assert tiers_compared(tiers) == ["**Measured**: 400 to 1 k parameters; charts."]
-
-
-def test_what_is_certain_is_named_with_its_interval(tiers: dict[str, Tier]) -> None:
-    """Both intervals are +-2 points, so their difference is +-2.8."""
-    assert told_apart(tiers.values()) == [
-        "smoes-attention small is more accurate than dense small on charts: +10.0 [+7.2, +12.8] points.",
-        "smoes-attention small is more accurate than dense_active small on charts: +50.0 [+47.2, +52.8] points.",
+    assert counted(tier) == [
+        ("SMoES", EQUAL_TOTAL, {"wins": 1, "open": 1}),
+        ("SMoES", EQUAL_ACTIVE, {"wins": 1}),
     ]
 
 
 def test_plain_moes_are_counted_apart_and_are_a_rival(tmp_path: Path) -> None:
     names = {"dense": 0.50, "plain": 0.40, "smoes-gaussian": 0.50, "hard-routing": 0.39}
-    rows = fares_rows(tiers_of(tmp_path, *(entry(name, 0, accuracy) for name, accuracy in names.items())).values())
-    assert [row[1:7] for row in rows] == [
-        ("SMoES", "dense, about equal total parameters", "1", "0", "0", "1"),
-        ("SMoES", "plain MoEs", "1", "1", "0", "0"),
-        ("plain MoEs", "dense, about equal total parameters", "1", "0", "1", "0"),
-        ("SMoES' ablations", "dense, about equal total parameters", "1", "0", "1", "0"),
-        ("SMoES' ablations", "plain MoEs", "1", "0", "0", "1"),
+    assert counted(tier_of(tmp_path, *(entry(name, 0, accuracy) for name, accuracy in names.items()))) == [
+        ("SMoES", EQUAL_TOTAL, {"open": 1}),
+        ("SMoES", "plain MoEs", {"wins": 1}),
+        ("plain MoEs", EQUAL_TOTAL, {"loses": 1}),
+        ("SMoES' ablations", EQUAL_TOTAL, {"loses": 1}),
+        ("SMoES' ablations", "plain MoEs", {"open": 1}),
     ]
 
 
 def test_what_was_trained_once_is_not_judged(tmp_path: Path) -> None:
-    tiers = tiers_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), num_seeds=1)
-    assert [row[3:8] for row in fares_rows(tiers.values())] == [("1", "0", "0", "0", "1")]
-    assert told_apart(tiers.values()) == []
+    tier = tier_of(tmp_path, entry("dense", 0, 0.50), entry("plain", 0, 0.40), num_seeds=1)
+    assert counted(tier) == [("plain MoEs", EQUAL_TOTAL, {"one seed": 1})]
 
 
-def test_a_dense_model_of_another_size_has_a_row_of_its_own(tmp_path: Path) -> None:
+def test_a_dense_model_of_another_size_is_a_rival_of_its_own(tmp_path: Path) -> None:
     """1,000 parameters and 400 active are not about 650; 590 are about 400, to a factor of 1.5."""
-    tiers = tiers_of(
+    tier = tier_of(
         tmp_path,
         entry("dense", 0, 0.50, num_parameters=650, num_active_parameters=650),
         entry("dense_active", 0, 0.50, num_parameters=590, num_active_parameters=590),
         entry("plain", 0, 0.60),
     )
-    assert [row[2:5] for row in fares_rows(tiers.values())] == [
-        ("dense, about equal active parameters", "1", "1"),
-        ("dense, other sizes", "1", "1"),
-    ]
-    assert len(told_apart(tiers.values())) == 2
+    assert [against for _, against, _ in fares(tier)] == [EQUAL_ACTIVE, "dense, other sizes"]
+
+
+def test_a_task_is_led_by_the_most_accurate_and_the_fastest_that_its_interval_reaches(tmp_path: Path) -> None:
+    """Intervals are +-0.02: 0.57 reaches 0.60, 0.50 does not."""
+    tier = tier_of(
+        tmp_path,
+        entry("dense", 0, 0.60, 50.0),
+        entry("plain", 0, 0.57, 100.0, num_parameters=1100),
+        entry("dense_active", 0, 0.50, 200.0, num_parameters=400, num_active_parameters=400),
+    )
+    (lead,) = leads(tier.points)
+    assert (lead.most_accurate.name, lead.fastest.name) == ("dense small", "plain small")
+    assert lead.times == pytest.approx(2.0)
+
+
+def test_twins_of_one_shape_are_not_told_apart_by_their_speed(tmp_path: Path) -> None:
+    tier = tier_of(tmp_path, entry("plain", 0, 0.60, 100.0), entry("smoes-attention", 0, 0.60, 104.0))
+    (lead,) = leads(tier.points)
+    assert lead.most_accurate is lead.fastest
+
+
+def test_what_was_trained_once_leads_only_where_nothing_else_was(tmp_path: Path) -> None:
+    once = {**entry("plain", 0, 0.90), "num_parameters": 1100}
+    tier = tier_of(tmp_path, entry("dense", 0, 0.50))
+    (lead,) = leads([*tier.points, *tier_of(tmp_path, once, num_seeds=1).points])
+    assert lead.most_accurate.name == "dense small"
+    (lead,) = leads(tier_of(tmp_path, once, num_seeds=1).points)
+    assert lead.most_accurate.name == "plain small"

@@ -1,39 +1,33 @@
 """The figures of the speed-ups: what a panel holds, and a README's picture for a light and a dark page."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.gate.stats import Interval
-from bench.pages.plots.results import draw_covers, draw_speedups
-from bench.pages.plots.style import DARK, LIGHT, Page
+from bench.pages.plots.results import draw_speedups
+from bench.pages.plots.style import ANY_PAGE, DARK, LIGHT, Page
 from bench.pages.results.gains import Gain
+from tests.bench.pages.sample_gains import gains, scenario
 
 
-def gain(scale: str = "7b", *, batch_size: int = 1, **fields: object) -> Gain:
-    plain = {
-        "machine": "one",
-        "benchmark": "bench_decode",
-        "scale": scale,
-        "params": {"scale": scale, "routing": "uniform", "batch_size": batch_size, "seq_len": 1024},
-        "against": "dense",
-        "metric": "tpot_s",
-        "seconds": {"moe": 1.0, "dense": 2.0},
-        "rates": {},
-        "speedup": Interval(2.0, 1.9, 2.1),
-        "predicted": 3.0,
-        "floor_share": {},
-        "distinct_experts": None,
-        "depths": (),
-        "check_error": 0.0,
-    }
-    return Gain(**{**plain, **fields})  # type: ignore[arg-type]
+def gain(scale: str = "7b", **fields: Any) -> Gain:
+    (found,) = gains(scenario(1.0, 2.0, scale=scale))
+    return replace(found, **{"predicted": 3.0, "speedup": Interval(2.0, 1.9, 2.1), **fields})
 
 
-def words(path: Path) -> list[str]:
+def drawn(folder: Path, *found: Gain, page: Page = ANY_PAGE) -> str:
+    path = folder / "figure.svg"
+    assert draw_speedups(found, {path: page}) == [path]
+    return path.read_text()
+
+
+def words(svg: str) -> list[str]:
     """Return the text of an SVG whose text stayed text."""
-    return re.findall(r"<text[^>]*>([^<]+)</text>", path.read_text())
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
 
 
 def luminance(colour: str) -> float:
@@ -54,41 +48,37 @@ def test_text_of_a_readme_picture_has_the_contrast_that_wcag_asks_of_small_print
     assert contrast(page.ink, page.paper) >= 7.0
 
 
-def test_a_readme_picture_holds_7b_and_34b_on_its_own_paper(tmp_path: Path) -> None:
-    path = tmp_path / "dark.svg"
-    assert draw_covers([gain("7b"), gain("34b"), gain("tiny")], {path: DARK}) == [path]
-    titles = [word for word in words(path) if "decode" in word]
-    assert titles == ["7b, decode", "34b, decode"]
-    drawn = path.read_text()
-    assert str(DARK.paper) in drawn
-    assert f"fill: {DARK.ink}" in drawn
-    assert f"fill: {LIGHT.ink}" not in drawn
+def test_a_picture_lies_on_its_own_paper_in_its_own_ink(tmp_path: Path) -> None:
+    svg = drawn(tmp_path, gain(), page=DARK)
+    assert str(DARK.paper) in svg
+    assert f"fill: {DARK.ink}" in svg
+    assert f"fill: {LIGHT.ink}" not in svg
 
 
-def test_without_7b_and_34b_no_readme_picture_is_drawn(tmp_path: Path) -> None:
-    assert draw_covers([gain("tiny"), gain("7b", benchmark="bench_generate")], {tmp_path / "light.svg": LIGHT}) == []
+def test_scales_and_phases_are_panels_the_shortest_name_first(tmp_path: Path) -> None:
+    said = words(
+        drawn(tmp_path, gain("34b"), gain("7b", phase="prefill"), gain("7b"), gain("7b", phase="whole answers"))
+    )
+    assert [word for word in said if "b, " in word] == ["7b, decode", "7b, prefill", "34b, decode"]
+
+
+def test_nothing_is_drawn_where_no_gain_is_of_these_phases_against_the_twin(tmp_path: Path) -> None:
+    others = [gain(phase="whole answers"), gain(against="dense_active"), gain(routing="specialized:4")]
+    assert draw_speedups(others, {tmp_path / "figure.svg": LIGHT}) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_figure_names_no_version_for_the_next_one_would_change_it(tmp_path: Path) -> None:
-    draw_speedups([gain()], [tmp_path / "figure.svg"])
-    drawn = (tmp_path / "figure.svg").read_text()
-    assert "Matplotlib" not in drawn
-    assert not re.search(r"\b20\d\d-\d\d", drawn)
+    svg = drawn(tmp_path, gain())
+    assert "Matplotlib" not in svg
+    assert not re.search(r"\b20\d\d-\d\d", svg)
 
 
 def test_what_is_extrapolated_says_so(tmp_path: Path) -> None:
-    draw_speedups([gain(depths=(1, 2, 4))], [tmp_path / "figure.svg"])
-    assert "7b, decode (extrapolated)" in words(tmp_path / "figure.svg")
+    assert "7b, decode (extrapolated)" in words(drawn(tmp_path, gain(depths=(1, 2, 4))))
 
 
 def test_one_scale_on_two_machines_is_two_panels(tmp_path: Path) -> None:
-    draw_speedups([gain(machine="one"), gain(machine="other")], [tmp_path / "figure.svg"])
-    said = words(tmp_path / "figure.svg")
+    said = words(drawn(tmp_path, gain(machine="one"), gain(machine="other")))
     assert [word for word in said if word in ("one", "other")] == ["one", "other"]
     assert said.count("times as fast as dense") == 2
-
-
-def test_nothing_to_draw_is_an_error_that_names_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="must hold prefill or decode under uniform routing with a dense arm"):
-        draw_speedups([gain(against="dense_active")], [tmp_path / "figure.svg"])

@@ -1,16 +1,16 @@
 """The page about trained twins: its figures, its command, what is refused, and the committed page."""
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.__main__ import main
-from bench.pages.plots.twins import FIGURES, OF_ROUTING, draw_training, draw_twins
-from bench.pages.twins.documents import Setting, Twin, read_settings
-from bench.pages.twins.page import with_most_twins
+from bench.pages.engine import render
+from bench.pages.plots.twins import FIGURES, draw_twins, routed, with_most_twins
+from bench.pages.twins.documents import COEF, Setting, read_settings
+from bench.pages.twins.facts import facts
 from tests.bench.pages.sample_twins import TRAINED, trained, write
 
 ROOT = Path(__file__).parents[3]
@@ -22,24 +22,36 @@ def setting(tmp_path: Path) -> Setting:
     return found
 
 
-def drawn(variants: Mapping[str, Sequence[Twin]], folder: Path) -> dict[str, Path]:
+def drawn(setting: Setting, folder: Path) -> dict[str, Path]:
     paths = {title: folder / f"{name}.svg" for title, (name, _) in FIGURES.items()}
-    draw_twins(variants, paths)
+    draw_twins(routed(setting.variants), paths)
     return paths
 
 
-def test_every_figure_is_drawn_the_same_each_time(setting: Setting, tmp_path: Path) -> None:
-    first, second = (drawn(setting.variants, tmp_path / name) for name in "ab")
+def told(folder: Path, twins: list[dict[str, Any]]) -> str:
+    """Render the page without its figures."""
+    settings = read_settings(write(folder, twins))
+    beside = {"figured": "", "figures": {}, "links": {"values": Path("v.csv")}, "document": "", "command": ""}
+    return render("twins/template.md", {**facts(settings), **beside})
+
+
+def test_every_figure_is_drawn_of_moes_alone_and_the_same_each_time(setting: Setting, tmp_path: Path) -> None:
+    first, second = (drawn(setting, tmp_path / name) for name in "ab")
     assert list(first) == list(FIGURES)
     for one, other in zip(first.values(), second.values(), strict=True):
-        assert one.read_bytes() == other.read_bytes()
-    texts = [path.read_text() for path in first.values()]
+        text = one.read_text()
+        assert text == other.read_text()
+        assert "MoE layer" in text
+        assert "smoes-attention" in text
+        assert "dense" not in text
+
+
+def test_more_variants_than_colours_are_drawn(tmp_path: Path) -> None:
+    twins = [{**trained("kl", 0, [0.2, 0.3]), COEF: float(number)} for number in range(15)]
+    (many,) = read_settings(write(tmp_path, twins))
     assert all(
-        "MoE layer" in text for text, (_, draw) in zip(texts, FIGURES.values(), strict=True) if draw in OF_ROUTING
+        "kl at 14" in path.read_text() for title, path in drawn(many, tmp_path).items() if not title.startswith("Soft")
     )
-    assert "dense" in texts[-1]
-    assert all(variant in texts[0] for variant in ("plain", "smoes-attention"))
-    assert "dense" not in texts[0]
 
 
 def test_figures_are_of_the_setting_with_the_most_twins(tmp_path: Path) -> None:
@@ -49,22 +61,60 @@ def test_figures_are_of_the_setting_with_the_most_twins(tmp_path: Path) -> None:
     assert with_most_twins(read_settings(write(tmp_path, [*dense, *TRAINED]))).name == "charts, small"
 
 
-def test_the_command_writes_the_page_beside_its_figures(tmp_path: Path, capsys: Any) -> None:
+def test_the_summary_goes_over_settings_and_counts_what_is_certain(tmp_path: Path) -> None:
+    """0.2 above plain by every seed on charts and maps; on documents 0.1, -0.1 and 0; one seed counts nowhere."""
+    plain = [trained("plain", seed, [0.3, 0.4], task=task) for task in ("documents", "maps") for seed in range(3)]
+    more = {"documents": (0.1, -0.1, 0.0), "maps": (0.2, 0.2, 0.2)}
+    other = [
+        trained("smoes-attention", seed, [0.3 + added, 0.4 + added], 2.0, task=task)
+        for task in more
+        for seed, added in enumerate(more[task])
+    ]
+    said = told(tmp_path, [*TRAINED, *plain, *other, trained("hard-routing", 0, [1.0, 1.0])])
+    assert "| plain | 3 | 0.25 to 0.35 |  |  |  | in 2 of 3 | 1.50 |" in said
+    assert (
+        "| smoes-attention | 3 | 0.35 to 0.55 | +0.00 to +0.20 | 2 of 3 | 0 of 3 | in 2 of 3 | 1.50 to 2.00 |" in said
+    )
+    assert "| hard-routing |" not in said
+    assert "\n- smoes-attention: charts, small +0.20 [+0.20, +0.20]; documents, small +0.00 [-0.25, +0.25]; " in said
+    assert "- hard-routing: charts, small +0.80.\n" in said
+
+
+def test_what_carries_over_is_the_range_over_all_twins_beside_guessing(tmp_path: Path) -> None:
+    said = told(tmp_path, TRAINED)
+    assert (
+        "| task | twins | all | tinted |\n|---|---|---|---|\n| charts | 7 | 0.50 to 0.70 (0.10) | 0.40 to 0.60 |\n"
+        in said
+    )
+    assert "*small*: hidden size 64, 2 layers, 4 experts of width 16, 2 a token, 200 steps of 12 pictures.\n" in said
+
+
+def test_another_weight_of_the_loss_is_told_by_itself(tmp_path: Path) -> None:
+    usual = [{**trained("sm", seed, [0.5]), COEF: 1e-3} for seed in range(2)]
+    said = told(tmp_path, [*usual, {**trained("sm", 0, [0.9], 4.0), COEF: 1e-2}])
+    assert "\n- sm at 0.01, charts, small: MSI 0.90, load 4.00\n" in said
+    assert "MSI minus plain's, setting" not in said
+    assert "- sm" not in told(tmp_path, usual)
+
+
+def test_dense_twins_alone_make_a_page_without_routing(tmp_path: Path) -> None:
+    out = tmp_path / "page.md"
+    assert main(["twins", str(write(tmp_path, [trained("dense", 0), trained("dense", 1)])), "--out", str(out)]) == 0
+    said = out.read_text()
+    assert "| no MoE was trained with several seeds |" in said
+    assert "![" not in said
+    assert not (tmp_path / "images").exists()
+
+
+def test_the_command_writes_the_page_beside_its_table_and_figures(tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "new" / "page.md"
     assert main(["twins", str(write(tmp_path)), "--task", "charts", "--out", str(out)]) == 0
     said = out.read_text()
     assert f"twins {tmp_path}/results.json --out {out} --task charts`" in said
-    assert "### charts, small" in said
-    assert "$" not in said
-    shown = [line.partition("](")[2].strip(")") for line in said.splitlines() if line.startswith("![")]
-    assert len(shown) == len(FIGURES)
+    shown = re.findall(r"\]\(((?:images|tables)/[^)]+)\)", said)
+    assert len(shown) == len(FIGURES) + 1
     assert all((out.parent / path).exists() for path in shown)
-    assert capsys.readouterr().out.count("written: ") == len(FIGURES) + 1
-
-
-def test_dense_twins_alone_have_nothing_to_draw(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="twins must hold an MoE to draw its routing, got dense; train one"):
-        drawn({"dense": [trained("dense", 0)]}, tmp_path)
+    assert capsys.readouterr().out.count("written: ") == len(FIGURES) + 2
 
 
 @pytest.mark.parametrize(
@@ -88,30 +138,19 @@ def test_a_missing_document_ends_as_missing_records_do(tmp_path: Path) -> None:
     assert main(["twins", str(tmp_path / "none.json")]) == 13
 
 
-def test_the_committed_page_is_what_its_command_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    committed = (ROOT / "docs" / "twins.md").read_text()
+def test_the_committed_page_and_its_files_are_what_its_command_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ROOT / "docs"
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "records").symlink_to(ROOT / "docs" / "records")
+    (tmp_path / "docs" / "records").symlink_to(kept / "records")
     monkeypatch.chdir(tmp_path)
-    found = re.search(r"`python -m bench (twins .+?)`", committed)
+    found = re.search(r"`python -m bench (twins .+?)`", (kept / "twins.md").read_text())
     assert found
     assert main(found[1].split()) == 0
-    assert (tmp_path / "docs" / "twins.md").read_text() == committed
-
-
-def test_dense_models_are_told_apart_in_the_figure_of_training() -> None:
-    (axes,) = draw_training({name: [trained(name, 0)] for name in ("dense", "dense_active")}).axes
-    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
-
-
-def test_more_variants_than_colours_are_drawn(tmp_path: Path) -> None:
-    many = {f"kl at {number}": [trained("kl", 0, [0.2, 0.3])] for number in range(15)}
-    assert all(
-        "kl at 14" in path.read_text() for title, path in drawn(many, tmp_path).items() if not title.startswith("Soft")
-    )
-
-
-def test_pages_of_one_folder_have_figures_of_their_own(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        assert main(["twins", str(write(tmp_path)), "--out", str(tmp_path / f"{name}.md")]) == 0
-    assert len(list((tmp_path / "images").iterdir())) == 2 * len(FIGURES)
+    written = [path for path in (tmp_path / "docs").rglob("*") if path.is_file()]
+    assert {path.suffix for path in written} == {".md", ".csv", ".svg"}
+    texts = {path: kept / path.relative_to(tmp_path / "docs") for path in written if path.suffix != ".svg"}
+    assert all(path.read_bytes() == there.read_bytes() for path, there in texts.items())
+    shown = {path.name for path in (kept / "images").glob("twins-*")}
+    assert shown == {path.name for path in written if path.suffix == ".svg"}

@@ -1,0 +1,47 @@
+"""Documents of scored models: what is none is refused with what is missing, and two machines are never compared."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.pages.pareto.documents import read_tiers
+from tests.bench.pages.sample_twins import MACHINE, document, entry
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": 2}, "schema_version must be 1, got 2"),
+        ({"tier": "guessed"}, "tier must be one of measured, published, supplied, got 'guessed'"),
+        ({"twins": []}, "twins must hold at least one, got none"),
+        ({"twins": [{"task": "charts"}]}, "one has no variant, size, num_parameters"),
+    ],
+)
+def test_what_is_no_document_is_refused_by_name(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = document(tmp_path, [entry("dense", 0, 0.5)], **change)
+    with pytest.raises(ValueError, match="twins.json must be a document of scored models, got: .*" + message):
+        read_tiers([path])
+
+
+def test_a_machine_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None:
+    path = document(tmp_path, [entry("dense", 0, 0.5)], machine={"os": "Linux"})
+    with pytest.raises(ValueError, match=r"twins\.json must hold 'device_model', got a document without it"):
+        read_tiers([path])
+
+
+def test_other_json_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="must hold 'schema_version'"):
+        read_tiers([path])
+    path.write_text("[1]")
+    with pytest.raises(ValueError, match="must be a document of scored models"):
+        read_tiers([path])
+
+
+def test_two_machines_are_not_compared(tmp_path: Path) -> None:
+    twins = [entry("dense", 0, 0.5)]
+    paths = [document(tmp_path, twins), document(tmp_path, twins, "b.json", machine={**MACHINE, "device_model": "B"})]
+    with pytest.raises(ValueError, match=r"measured documents must be of one machine, .* Acme, float32, 1 thread in"):
+        read_tiers(paths)

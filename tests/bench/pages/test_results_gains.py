@@ -1,0 +1,93 @@
+"""Tests of gains: which scenarios give one, of whole and of sliced models, and what is dropped."""
+
+import pytest
+
+from bench.harness.environment import kind_key
+from bench.harness.record import Scenario
+from bench.pages.results.gains import gains_of
+from tests.bench.pages.sample_gains import PEAKS, gains, scenario, sliced
+from tests.bench.pages.sample_layers import layers_scenario
+from tests.bench.sample_records import FINGERPRINT, record_of
+
+
+def test_a_whole_model_gives_its_gain_as_it_is() -> None:
+    (gain,) = gains(scenario(2.0, 5.0))
+    assert gain.speedup == pytest.approx((2.5, 2.5, 2.5))
+    assert (gain.scenario, gain.phase, gain.against) == ("bench_decode[7b-b1-s1024]", "decode", "dense")
+    assert (gain.workload, gain.routing, gain.length, gain.batch_size) == ("mmmu", "uniform", "1024", 1)
+    assert gain.throughput == pytest.approx({"moe": 1.0, "rival": 0.4})  # two tokens a unit
+    assert (gain.depths, gain.predicted, gain.floor_share) == ((), None, {})
+
+
+def test_slices_are_joined_to_the_whole_model() -> None:
+    (gain,) = gains(*sliced(1.0, (0.5, 2.0)))
+    assert gain.scale == "7b"
+    assert gain.seconds == pytest.approx({"moe": 1.0 + 8.0, "rival": 1.0 + 32.0})
+    assert gain.speedup.estimate == pytest.approx(33.0 / 9.0)
+    assert gain.depths == (1, 2, 4)
+    assert gain.check_error == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "is_overstated"),
+    [
+        ("bench_prefill", {}, True),
+        ("bench_generate", {}, True),
+        ("bench_decode", {}, False),
+        ("bench_prefill", {"dtype": "bfloat16"}, False),
+        ("bench_prefill", {"device": "cuda"}, False),
+    ],
+)
+def test_what_a_faster_dense_model_would_lower_is_marked(
+    name: str, changes: dict[str, str], is_overstated: bool
+) -> None:
+    kind = kind_key({**FINGERPRINT, **changes})
+    (gain,) = gains_of([record_of(scenario(2.0, 5.0, benchmark=name), peaks=PEAKS, kind=kind)]).gains
+    assert gain.is_overstated is is_overstated
+
+
+def test_too_few_depths_or_no_line_give_no_gain_but_a_reason() -> None:
+    few = gains_of([record_of(*sliced(1.0, (0.5, 2.0))[:2], peaks=PEAKS)])
+    assert few.gains == []
+    assert [one.why for one in few.dropped] == ["measured at 1, 2 layers; a line needs 3"]
+    bent = [scenario(1.0, 1.0, depth=1), scenario(5.0, 5.0, depth=2), scenario(2.0, 2.0, depth=4)]
+    found = gains_of([record_of(*bent, peaks=PEAKS)])
+    assert found.gains == []
+    assert [(one.scenario, one.against) for one in found.dropped] == [("bench_decode[7b-b1-s1024]", "dense")]
+    assert "lie on no line (error 73 %)" in found.dropped[0].why  # 1 1/3 where 5 was measured
+
+
+def test_depths_may_lie_in_several_records_of_one_machine() -> None:
+    one, two, four = (record_of(scenario, peaks=PEAKS) for scenario in sliced(1.0, (0.5, 2.0)))
+    assert len(gains_of([one, two, four]).gains) == 1
+    other = {**two.kind, "device_model": "Other"}
+    assert gains_of([one, record_of(*two.scenarios.values(), peaks=PEAKS, kind=other), four]).gains == []
+
+
+def test_of_a_scenario_in_several_records_the_last_counts() -> None:
+    old, new = (record_of(scenario(1.0, dense), peaks=PEAKS) for dense in (2.0, 3.0))
+    (gain,) = gains_of([old, new]).gains
+    assert gain.speedup.estimate == pytest.approx(3.0)
+
+
+def test_a_floor_is_that_of_the_peaks_of_its_own_run() -> None:
+    cost = {"flops": 0.0, "bytes": 10.0}  # 1 s at PEAKS
+    fast = {name: 2 * value for name, value in PEAKS.items()}
+    records = [
+        record_of(scenario(2.0, 5.0, batch=1, cost=cost), peaks=PEAKS),
+        record_of(scenario(2.0, 5.0, batch=8, cost=cost), peaks=fast),
+    ]
+    found = gains_of(records).gains
+    assert [gain.floor_share["moe"] for gain in found] == pytest.approx([0.5, 0.25])
+    assert [gain.floor_share["rival"] for gain in found] == pytest.approx([0.2, 0.1])
+    assert [gain.predicted for gain in found] == [1.0, 1.0]
+
+
+def test_peers_counted_scenarios_and_what_is_of_no_phase_have_no_gain() -> None:
+    one = scenario(2.0, 5.0)
+    peer = Scenario(id=one.id, arms={**one.arms, "transformers/eager": one.arms["dense"]})
+    assert [gain.against for gain in gains(peer)] == ["dense"]
+    counted = Scenario(id=one.id, arms={name: series for name, series in one.arms.items() if name != "anchor"})
+    assert gains(counted) == []
+    others = record_of(layers_scenario(), scenario(1.0, 2.0, benchmark="bench_vision"), peaks=PEAKS)
+    assert gains_of([others]) == ([], [])

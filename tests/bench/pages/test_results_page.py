@@ -1,0 +1,183 @@
+"""Tests of the answers' page: what it says with and without each part, and that the one in docs is up to date."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as commands
+from bench.harness.record import Scenario
+from bench.pages.engine import render
+from bench.pages.pareto.documents import read_tiers
+from bench.pages.results.facts import facts
+from bench.pages.results.gains import gains_of
+from tests.bench.pages.sample_gains import PEAKS, scenario, sliced
+from tests.bench.pages.sample_layers import layers_scenario
+from tests.bench.pages.sample_twins import document, entry
+from tests.bench.sample_records import record_of
+
+ROOT = Path(__file__).parents[3]
+
+
+def page(*scenarios: Scenario, documents: tuple[Path, ...] = (), device: str = "cpu") -> str:
+    plain = record_of(*scenarios, peaks=PEAKS)
+    record = record_of(*scenarios, peaks=PEAKS, kind={**plain.kind, "device": device})
+    found = gains_of([record])
+    tables = {name: Path(f"tables/results-{name}.csv") for name, rows in found._asdict().items() if rows}
+    known = facts({Path("docs/a.json"): record}, found, read_tiers(documents).values())
+    where = {"tables": tables, "figure": Path("x.svg") if found.gains else None}
+    return render("results/template.md", {**known, **where, "command": "the command"})
+
+
+def test_a_scale_that_is_asked_for_is_answered_with_counts_factors_and_batches() -> None:
+    cost = {"flops": 0.0, "bytes": 10.0}
+    said = page(
+        scenario(1.0, 6.0, cost=cost),
+        scenario(1.0, 0.5, batch=8, cost=cost),
+        scenario(1.0, 3.0, batch=2, cost=cost),
+        scenario(1.0, 7.0, benchmark="bench_generate"),
+    )
+    assert (
+        "- At 7b, against *dense* (dense of equal total parameters): 0.50 to 7.00 times as fast; faster for certain in "
+        "3 of 4 scenarios, slower in 1.\n"
+    ) in said
+    assert (
+        "Times as fast as *dense*: 7b 6.00x [6.00, 6.00] at batch 1, 0.50x [0.50, 0.50] at batch 8, 1024 tokens."
+        in said
+    )
+    assert "The ratio of the floors is 1.00; of its floor's speed the MoE reaches 1.00, *dense* 0.17 to 2.00." in said
+    assert (
+        "| **7b** | decode | 1, 2, 8 | 0.50x [0.50, 0.50] (8 x 1024) to 6.00x [6.00, 6.00] (1 x 1024) | all |" in said
+    )
+    assert "| **7b** | whole answers | 1 | 7.00x [7.00, 7.00] † (1 x mmmu) | all |" in said
+    assert "![Speed-up over batch size](x.svg)\n" in said
+    assert "*Overstated*" in said
+    assert "Extrapolated" not in said
+
+
+def test_what_is_extrapolated_says_so() -> None:
+    said = page(*sliced(1.0, (0.5, 2.0)))
+    assert "\nExtrapolated from a few layers of true width: 7b. Brackets" in said
+    assert "| 1, 2, 4 (0.0 %) |" in said
+    assert "*Overstated*" not in said
+
+
+def test_each_rival_has_a_sentence_and_a_column() -> None:
+    said = page(scenario(1.0, 2.0), scenario(1.0, 0.8, rival="dense_active"), scenario(1.0, 3.0, rival="mine"))
+    assert "against *dense_active* (dense of equal active parameters): 0.80 times as fast" in said
+    assert "against *mine*: 3.00 times as fast" in said
+    assert "| as *dense_active* | as *mine* | layers (error) |\n|---|---|---|---|---|---|---|\n" in said
+
+
+def test_other_scales_are_a_sentence_beside_those_asked_for_and_the_table_without_them() -> None:
+    said = page(scenario(1.0, 2.0), scenario(1.0, 3.0, scale="proxy"))
+    assert "Against *dense* at other scales: proxy 3.00 times as fast, faster for certain in 1 of 1." in said
+    assert "| **proxy** |" not in said
+    said = page(scenario(1.0, 3.0, scale="proxy"))
+    assert "No record here holds 7b or 34b beside a dense model." in said
+    assert "| **proxy** | decode | 1 | 3.00x [3.00, 3.00] (1 x 1024) | all |" in said
+    assert "other scales" not in said
+
+
+def test_what_gave_no_answer_is_counted() -> None:
+    said = page(*sliced(1.0, (0.5, 2.0))[:2])
+    assert "Without an answer: 1 scenario, [and why](tables/results-dropped.csv)." in said
+    assert "| scale |" not in said
+    assert "![" not in said
+
+
+def test_layers_are_told_by_their_fastest_and_slowest_and_what_is_certain() -> None:
+    passes = [
+        layers_scenario(routing="specialized:16", batch_size=batch, uniform={"layers": uniform_s, "experts": 1.0})
+        for batch, uniform_s in ((1, 0.040), (16, 0.080))  # the pass under the profile takes 0.040 s
+    ]
+    assert (
+        "takes, of its time under uniform routing, in decode 0.50x [0.50, 0.50] (7b, 640 tokens, batch 16) to "
+        "1.00x [1.00, 1.00] (7b, 640 tokens, batch 1), less for certain in 1 of 2 passes and more in 0.\n"
+    ) in page(*passes)
+
+
+def test_accuracy_is_told_by_leads_by_what_is_certain_and_by_counts(tmp_path: Path) -> None:
+    """Both intervals are +-2 points, so their difference is +-2.8."""
+    twins = [
+        {**one, "seed": seed}
+        for one in (entry("dense", 0, 0.50), entry("smoes-attention", 0, 0.60, 50.0, num_parameters=1100))
+        for seed in (0, 1)
+    ]
+    said = page(scenario(1.0, 2.0), documents=(document(tmp_path, twins),))
+    assert "- **Measured** models, 1 k to 1.1 k parameters: the fastest" in said
+    assert "is a MoE on 1 of 1 task (charts), at 1.00 times its requests/s. " in said
+    assert "by points: smoes-attention small from dense small on charts, +10.0 [+7.2, +12.8].\n" in said
+    assert "| MoEs, against | dense, about equal total parameters |\n|---|---|\n" in said
+    assert "| measured SMoES | 1: 1 / 0 / 0 / 0; 0.50 |\n" in said
+
+
+def test_names_stay_what_they_are(tmp_path: Path) -> None:
+    twins = [
+        {**one, "seed": seed, "task": "a|b"}
+        for one in (entry("dense", 0, 0.50), entry("smoes-<i>", 0, 0.60, num_parameters=1100))
+        for seed in (0, 1)
+    ]
+    said = page(scenario(1.0, 2.0), documents=(document(tmp_path, twins),))
+    assert "smoes-&lt;i&gt; small from dense small on a\\|b, +10.0" in said
+    assert "(a\\|b), at" in said
+
+
+def test_floors_are_named_where_they_predict_the_throughput(tmp_path: Path) -> None:
+    shared = {"basis": "predicted", "source": "a report"}
+    models = [
+        {**entry("a-moe", 0, 0.60, 200.0), "size": "30B", "compared_with": ["4B"], **shared},
+        {**entry("a-moe", 0, 0.60), "size": "4B", "num_active_parameters": 1000, **shared},
+    ]
+    for one in models:
+        del one["seed"]
+    path = tmp_path / "published.json"
+    known = {"schema_version": 1, "tier": "published", "machine": "one", "workload": "some", "models": models}
+    path.write_text(json.dumps(known))
+    said = page(documents=(path,))
+    assert "| published plain MoEs | 1: 0 / 0 / 1 / 0; 2.00 by floors |\n" in said
+    assert "Told apart in accuracy, by points: none.\n" in said
+
+
+def test_without_records_of_a_part_the_page_says_so() -> None:
+    said = page()
+    assert "No document of accuracy and throughput was given." in said
+    assert "No record here holds layers under specialized routing beside uniform." in said
+    assert "**Nothing here has run on a GPU.**" in said
+    assert "- **A GPU**, where 7b and 34b run whole" in said
+    assert "\n\n\n" not in said
+
+
+def test_on_a_gpu_the_page_says_what_another_would_change() -> None:
+    said = page(scenario(1.0, 2.0), device="cuda")
+    assert "Nothing here has run on a GPU" not in said
+    assert "- **A GPU** of another kind" in said
+
+
+def test_the_page_in_docs_is_what_its_command_writes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    kept = (ROOT / "docs" / "results.md").read_text()
+    command = re.search(r"`python -m bench (results .*?)`", kept)
+    assert command, "the page names its command"
+    arguments = command[1].split()
+    out = tmp_path / "results.md"
+    arguments[arguments.index("--out") + 1] = str(out)
+    assert commands.main(arguments) == 0
+    assert out.read_text().replace(str(out), "docs/results.md") == kept
+    written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file() and path != out]
+    assert {path.name for path in written} == {
+        "results-gains.csv", "speedups.svg", "speedups-light.svg", "speedups-dark.svg",
+    }  # fmt: skip
+    assert [path for path in written if (tmp_path / path).read_bytes() != (ROOT / "docs" / path).read_bytes()] == []
+
+
+def test_a_page_without_anything_to_draw_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    twins = document(tmp_path, [entry("dense", 0, 0.5), entry("plain", 0, 0.5)])
+    assert commands.main(["results", str(twins), f"--out={tmp_path / 'r.md'}"]) == 0
+    assert "not drawn: the README's picture" in capsys.readouterr().out
+    assert not (tmp_path / "images").exists()
+
+
+def test_a_record_that_is_not_there_ends_13(tmp_path: Path) -> None:
+    assert commands.main(["results", str(tmp_path / "none.json"), f"--out={tmp_path / 'r.md'}"]) == 13
