@@ -13,6 +13,7 @@ from scipy import stats
 from bench.gate.resampling import ratio_interval
 from bench.gate.stats import Interval
 from bench.scoring import Reference, score
+from fixtures.tasks import Sample
 from fixtures.tasks.procedural import Picture, Question, Task
 from fixtures.tasks.procedural.chart_questions import ORIGINS
 
@@ -40,16 +41,20 @@ class Points:
         return float(self.sums.sum() / self.counts.sum())
 
 
+def reference_of(asked: Question | Sample) -> Reference:
+    """Return what answers to a question are scored against."""
+    return Reference(
+        answers=asked.answers,
+        question_type=asked.question_type,
+        options=asked.options,
+        answer_type=asked.answer_type,
+        precision=asked.precision,
+    )
+
+
 def score_answer(task: Task, question: Question, answer: str) -> float:
     """Score an answer to a question of a task; one that is no option counts 0."""
-    known = Reference(
-        answers=question.answers,
-        question_type=question.question_type,
-        options=question.options,
-        answer_type=question.answer_type,
-        precision=question.precision,
-    )
-    return score(task.scorer, answer, known) or 0.0
+    return score(task.scorer, answer, reference_of(question)) or 0.0
 
 
 def groups_of(task: Task, question: Question) -> tuple[str, ...]:
@@ -60,11 +65,6 @@ def groups_of(task: Task, question: Question) -> tuple[str, ...]:
 
 def score_pictures(task: Task, pictures: Sequence[Picture], answers: Iterable[str]) -> dict[str, Points]:
     """Score an answer to every question about some pictures.
-
-    Args:
-        task: Whose rules.
-        pictures: In the order of the answers.
-        answers: One a question.
 
     Returns:
         The points of each group, over the same pictures; groups that no question is in are not there.

@@ -6,18 +6,20 @@ dense arm is the twin's MLP; transformers' backends are further arms, over the s
 GPU each arm is a captured graph, but for those that ask the device for a value on their way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pytest
 import torch
 
-from bench.checks.layers import check_layers
 from bench.floors import costs_of
+from bench.harness.closeness import bound_of, check_rows
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.peers.experts import Experts, asks_the_device, peer, peers_of
 from fixtures.models import Twins
+from fixtures.oracle.model import transformers_model
+from moevlm import MoEVLM
 from moevlm.generation.cuda_graph import captured
 from moevlm.kernels.cpu.ops import tiers
 from moevlm.kernels.fast import has_gpu_kernels
@@ -89,3 +91,35 @@ def kernel_facts(experts: MoEVLMExperts, routing: Routing, hidden_TH: torch.Tens
     top_k, index = routing.ids_TK.shape[1], hidden_TH.device.index
     tiling = tiling_of(index, hidden_TH.dtype, top_k, *experts.down.shape, len(hidden_TH))
     return {"gpu_kernels_measured": float(tiling.is_measured)}
+
+
+@torch.inference_mode()
+def check_layers(
+    arm: str,
+    output_LTH: torch.Tensor,
+    models: Mapping[str, MoEVLM],
+    hidden_TH: torch.Tensor,
+    routings: Sequence[Routing],
+) -> None:
+    """Compare what every layer made of the same tokens.
+
+    Args:
+        arm: A model's, or a peer's over the MoE's tensors.
+
+    Raises:
+        WrongAnswer: A token's output is off.
+    """
+    oracle = transformers_model(models.get(arm, models["moe"]))
+    for index, layer in enumerate(oracle.model.language_model.layers):
+        if hasattr(layer.mlp, "experts"):
+            expected_TH = layer.mlp.experts(hidden_TH, routings[index].ids_TK, routings[index].weights_TK)
+        else:
+            expected_TH = layer.mlp(hidden_TH)
+        what = f"feed-forward {index} of {arm}"
+        check_rows(
+            output_LTH[index],
+            expected_TH,
+            bound=bound_of(hidden_TH.dtype),
+            what=what,
+            place=lambda token: f"token {token}",
+        )

@@ -85,15 +85,7 @@ def _costs(arm: str, taken: Pass, inputs: Inputs) -> dict[str, Work]:
 
 
 def check_call(name: str, call: Callable[[], Any], passes: Mapping[str, Pass], checks: PassChecks, phase: str) -> None:
-    """Check a whole pass by the oracle, and a part of one by what it gave in a pass of the same model.
-
-    Args:
-        name: arm, or arm/part.
-        call: Runs it.
-        passes: By arm.
-        checks: Of the batch.
-        phase: One of PHASES.
-    """
+    """Check a whole pass by the oracle, and a part of one by what it gave in a pass of the same model."""
     arm, _, part = name.partition("/")
     if not part or name == f"{UNIFORM}/layers":  # of uniform routing, parts alone are timed
         checks.taken(arm, partial(PHASES[phase], passes[arm].model, checks.tensors), phase)
@@ -103,11 +95,6 @@ def check_call(name: str, call: Callable[[], Any], passes: Mapping[str, Pass], c
 
 def check_part(name: str, outputs: Sequence[Any], taken: Pass) -> None:
     """Check that a part that was run alone gave what it gave in the pass.
-
-    Args:
-        name: arm/part.
-        outputs: What it gave, layer by layer.
-        taken: The pass.
 
     Raises:
         WrongAnswer: A layer's output is off.

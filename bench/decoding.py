@@ -14,18 +14,13 @@ class Decoding:
     """Answer on from prompts that were read once; every call starts from the same cache length."""
 
     def __init__(self, models: Mapping[str, MoEVLM], inputs: Inputs, *, num_steps: int) -> None:
-        """Read the prompts.
-
-        Args:
-            models: By arm.
-            inputs: B prompts.
-            num_steps: Tokens of each call, N.
-        """
+        """Read the prompts."""
         self.models, self.num_steps = models, num_steps
         self.decoders = {arm: _captured(model, inputs, num_steps) for arm, model in models.items()}
+        self.memories = {arm: decoder.memory if decoder else None for arm, decoder in self.decoders.items()}
         self.states = {
-            arm: prefill(model, inputs.tensors, max_new_tokens=num_steps, memory=decoder.memory if decoder else None)
-            for (arm, model), decoder in zip(models.items(), self.decoders.values(), strict=True)
+            arm: prefill(model, inputs.tensors, max_new_tokens=num_steps, memory=self.memories[arm])
+            for arm, model in models.items()
         }
 
     def __call__(self, arm: str) -> DecodeState:
@@ -35,8 +30,7 @@ class Decoding:
 
     def check(self, checks: PassChecks) -> Callable[[str], None]:
         """Return the check of an arm: prompt and steps by the oracle, what a graph replays by the plain steps."""
-        memories = {arm: decoder.memory if decoder else None for arm, decoder in self.decoders.items()}
-        steps = checks.steps(self._as_it_stands, self.num_steps, memories)
+        steps = checks.steps(self._as_it_stands, self.num_steps, self.memories)
 
         def check(arm: str) -> None:
             steps(arm)

@@ -46,11 +46,7 @@ def costs_of(
     """Return the work of a phase by arm.
 
     Args:
-        twins: The arms.
         phase: A key of `moevlm.costs.PHASES`; the sizes are those of `moevlm.costs.phase_cost`.
-        batch_size: Samples.
-        seq_len: Tokens a sample.
-        num_tiles: Of the batch.
         distinct: Distinct experts that a layer of the MoE reads; None: as uniform routing hits them.
         num_steps: Runs of the phase, each on one token a sample more than the last.
     """
@@ -74,12 +70,7 @@ def costs_of(
 
 
 def answer_costs(twins: Twins, inputs: Inputs) -> dict[str, Work]:
-    """Return the work of a prefill and its decode steps by arm; the MoE answers once to show the experts that it hits.
-
-    Args:
-        twins: The arms.
-        inputs: B prompts.
-    """
+    """Return the work of a prefill and its decode steps by arm; the MoE answers once to show which experts it hits."""
     moe, tensors, num_steps = twins["moe"], inputs.tensors, inputs.num_output_tokens - 1
     load = {"batch_size": len(inputs.prompt_tokens), "seq_len": inputs.mean_prompt_tokens}
     with recorded_routing(moe) as ids:

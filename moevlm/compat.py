@@ -57,24 +57,19 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
-def check_arguments(function: Callable[..., Any], others: Iterable[str], known: frozenset[str] = OPTIONS) -> None:
-    """Refuse arguments that a function would swallow.
-
-    Args:
-        function: Whose own parameters are known too.
-        others: What it was given besides.
-        known: Names that it hands on.
+def check_arguments(function: Callable[..., Any], others: Iterable[str]) -> None:
+    """Refuse arguments besides a function's own that are none of OPTIONS: it would swallow them.
 
     Raises:
         TypeError: One is unknown, as for any Python function; names it and the known ones.
     """
-    if unknown := [name for name in others if name not in known]:
+    if unknown := [name for name in others if name not in OPTIONS]:
         own = [
             name
             for name, parameter in inspect.signature(function).parameters.items()
             if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
         ]
         raise TypeError(
-            f"{function.__qualname__} must be given arguments that it knows ({', '.join([*own, *sorted(known)])}), "
+            f"{function.__qualname__} must be given arguments that it knows ({', '.join([*own, *sorted(OPTIONS)])}), "
             f"got {', '.join(unknown)}; correct the name or leave it out"
         )

@@ -129,8 +129,6 @@ def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int
     """Compare every pass that a model makes inside the block.
 
     Args:
-        model: Ours, in eval mode.
-        checked: The sample that is compared; the others run free.
         said: What the oracle says of it, a pass each, in order; all must be made.
         first: Number of the first of these passes, 0 being the prompt's.
 

@@ -21,15 +21,7 @@ Check = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class PassChecks:
-    """Compare what models make of one batch with what the oracle says of one of its samples.
-
-    Args:
-        oracle: The run's.
-        models: By arm.
-        tensors: The forward's, of B samples.
-        images_per_row: Images of each sample.
-        hash: Names the batch.
-    """
+    """Compare what models make of one batch with what the oracle says of one of its samples."""
 
     oracle: Oracle
     models: Mapping[str, MoEVLM]
@@ -109,7 +101,6 @@ class PassChecks:
         """Check the tokens that a peer chose, up to the first that the oracle leaves open.
 
         Args:
-            found_BN: Tokens.
             model: The arm whose tensors the peer has.
             arm: The peer.
             first: Number of the first of these tokens, 0 being the prompt's.
@@ -130,8 +121,6 @@ class PassChecks:
         """Return the check of cached steps, from a prompt that is checked on the way.
 
         Args:
-            step: Goes on from a state by so many tokens.
-            num_steps: Tokens.
             memories: Where an arm's prompt is read into; None: memory of its own.
         """
 

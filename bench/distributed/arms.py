@@ -1,7 +1,7 @@
 """The arms of a measurement on several devices: one model, its weights and inputs the same, spread in four ways."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -53,13 +53,8 @@ class Asked:
     """What every arm is to run.
 
     Args:
-        preset: A key of PRESETS.
-        depth: Decoder layers; None: all.
-        workload: Whose samples.
-        batch_size: Samples of all devices together.
         seq_len: Tokens of a prompt.
         routing: What steers the routers of steered arms, as `RoutingProfile.parse` reads it.
-        home: A key of HOME_RULES.
     """
 
     preset: str
@@ -120,13 +115,19 @@ def _serve_steps(model: MoEVLM) -> None:
         serve(model)
 
 
-def _keep(arm: Spread, phase: str, call: Any, group: Group, device: torch.device) -> Any:
-    dist.barrier()
+def _keep(arm: Spread, phase: str, call: Callable[[], Any], group: Group, device: torch.device) -> Any:
     with recorded_traffic(group) as traffic:
-        start_s = time.perf_counter()
-        result = call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        arm.seen.times_s[phase].append((time.perf_counter() - start_s) / STEPS[phase])
+        result, time_s = timed(call, device)
+    arm.seen.times_s[phase].append(time_s / STEPS[phase])
     arm.seen.traffic[phase].append(traffic)
     return result
+
+
+def timed(call: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
+    """Call together with all other devices; return the result and the seconds it took here."""
+    dist.barrier()
+    start_s = time.perf_counter()
+    result = call()
+    if device.type == "cuda":  # the call has only queued its work
+        torch.cuda.synchronize(device)
+    return result, time.perf_counter() - start_s

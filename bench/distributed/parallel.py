@@ -11,15 +11,14 @@ others wait for it.
 import argparse
 import random
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread
+from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread, timed
 from bench.distributed.options import asked, link_name, link_of, parser, read_options
 from bench.distributed.record import Measured, document_of
 from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
@@ -51,19 +50,6 @@ SHOWN: Mapping[str, Callable[[DeviceRow], object]] = {  # what the terminal show
 }
 
 
-def run_anchors(
-    calls: Mapping[str, Callable[[], object]], times_s: Mapping[str, list[float]], device: torch.device
-) -> None:
-    """Run each phase's anchor on all devices at once, and keep its time here."""
-    for phase, call in calls.items():
-        dist.barrier()
-        start_s = time.perf_counter()
-        call()
-        if device.type == "cuda":  # the call has only queued its work
-            torch.cuda.synchronize(device)
-        times_s[phase].append(time.perf_counter() - start_s)
-
-
 def scenario_of(
     common: Asked,
     phase: str,
@@ -77,12 +63,7 @@ def scenario_of(
     """Describe what was measured of one phase as a scenario of the harness.
 
     Args:
-        common: What every arm ran.
-        phase: One of STEPS.
-        arms: What the devices saw together, by arm.
         anchor_s: Seconds of the anchor in each round.
-        inputs_hash: Of the whole batch.
-        num_devices: Processes.
         link: How it was paced, as ids write it; empty: not at all.
     """
     profile = RoutingProfile.parse(common.routing)
@@ -136,9 +117,8 @@ def _run(options: argparse.Namespace) -> None:
         anchors_s = measure(arms, group, device, dtype, num_rounds=WARMUP_ROUNDS + options.rounds)
         scenarios = _joined_scenarios(arms, anchors_s, options, group)
         if group.device == 0:
-            chosen = {
-                name: value for name, value in vars(options).items() if name != "record"
-            }  # where it goes is no fact
+            # where the record goes is no fact
+            chosen = {name: value for name, value in vars(options).items() if name != "record"}
             document = document_of(
                 scenarios, launched=launched, device=device, dtype=dtype, load_before=load_before, options=chosen
             )
@@ -162,7 +142,8 @@ def measure(
     for order in balanced_orders([*arms, ANCHOR], num_rounds, random.Random(0)):  # the same on all devices
         for name in order:
             if name == ANCHOR:
-                run_anchors(anchors, anchors_s, device)
+                for phase, call in anchors.items():
+                    anchors_s[phase].append(timed(call, device)[1])
             else:
                 run_phases(arms[name], group, device)
     return anchors_s

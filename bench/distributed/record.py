@@ -28,13 +28,8 @@ class Measured:
     """One scenario.
 
     Args:
-        scenario: Its id.
-        params: Its axes.
-        metric: What a sample is.
         num_units: A sample times this is one call.
         rates: Throughput metric -> quantity per unit.
-        anchor: The anchor's kind.
-        hashes: What identifies the inputs.
         samples: Arm -> one value a round, the same rounds of all arms.
         facts: Arm -> numbers shown beside its times.
     """
@@ -62,12 +57,7 @@ def document_of(
     """Build a sealed record of one launch.
 
     Args:
-        measured: Scenarios.
-        launched: Which launch measured them.
-        device: Of this process.
-        dtype: Of the models.
         load_before: The machine's load averages before the first scenario.
-        options: Of the command line.
     """
     scenarios = list(measured)
     found = fingerprint(str(device), str(dtype).removeprefix("torch."), torch.get_num_threads())

@@ -31,23 +31,19 @@ class Joined(NamedTuple):
     """What all devices together saw of an arm in one phase."""
 
     times_s: list[float]  # of each round
-    legs_s: dict[
-        str, list[float]
-    ]  # leg -> seconds of each round in its exchanges, of the device that spent most in all
+    legs_s: dict[str, list[float]]  # leg -> seconds of each round in its exchanges, of the device that spent most
     facts: dict[str, float]  # bytes by leg, load, and in prefill specialization and cross-device rate
 
 
 def join_devices(of_devices: Sequence[Seen], phase: str) -> Joined:
-    """Join what the devices saw of one arm and phase, in the rounds after the warm-up.
-
-    Args:
-        of_devices: By device.
-        phase: One of STEPS.
-    """
+    """Join what the devices saw of one arm and phase, in the rounds after the warm-up."""
     rounds = list(zip(*(one.traffic[phase][WARMUP_ROUNDS:] for one in of_devices), strict=True))
     times_s = zip(*(one.times_s[phase][WARMUP_ROUNDS:] for one in of_devices), strict=True)
     busiest = [max(devices, key=Traffic.time_s) for devices in rounds]
-    legs_s = {leg: [_leg_s(traffic, leg) / STEPS[phase] for traffic in busiest] for leg in LEGS}
+    legs_s = {
+        leg: [sum(one.time_s for one in traffic.exchanges if one.leg == leg) / STEPS[phase] for traffic in busiest]
+        for leg in LEGS
+    }
     last = rounds[-1]  # counts are the same in every round
     loads = [max_over_mean_load(torch.tensor(pairs)) for pairs in zip(*(one.pairs for one in last), strict=True)]
     facts = {f"sent_bytes_{leg}": 0.0 for leg in LEGS}
@@ -57,7 +53,3 @@ def join_devices(of_devices: Sequence[Seen], phase: str) -> Joined:
     if phase == "prefill":  # of the prompt, which has both modalities
         facts |= {"msi": of_devices[0].msi, "cross_device_rate": of_devices[0].rate}
     return Joined(times_s=list(map(max, times_s)), legs_s=legs_s, facts=facts)
-
-
-def _leg_s(traffic: Traffic, leg: str) -> float:
-    return sum(exchange.time_s for exchange in traffic.exchanges if exchange.leg == leg)

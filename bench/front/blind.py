@@ -24,12 +24,6 @@ def score_blind(
 ) -> Mapping[str, float]:
     """Score guessing on the test split.
 
-    Args:
-        task: Any.
-        difficulty: One of the task's.
-        train_pictures: Pictures whose questions and answers the guesser has seen.
-        test_pictures: Pictures whose questions it answers.
-
     Returns:
         Mean score by kind, 0 to 1, and "all": over all questions.
     """

@@ -29,11 +29,7 @@ HARNESS_NOISE = 4  # points, a convention and no bound: Qwen2.5-VL-7B's MMMU is 
 
 
 def published_document(records: Sequence[Record] = ()) -> dict[str, Any]:
-    """Return the document of the published tier, as `bench.pages.pareto.documents` describes it.
-
-    Args:
-        records: What was measured at these shapes.
-    """
+    """Return the document of the published tier, as `bench.pages.pareto.documents` describes it."""
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     loads = {task: mean_load(task) for task in published["split"]}
     shapes: Mapping[str, Any] = published["shapes"]

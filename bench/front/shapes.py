@@ -47,11 +47,7 @@ class Load:
 
 
 def mean_load(task: str) -> Load:
-    """Return the mean request of a task, from NUM_DRAWN drawn ones.
-
-    Args:
-        task: Name of a workload.
-    """
+    """Return the mean request of a task, from NUM_DRAWN drawn ones."""
     workload = load_workload(task, visual=VISUAL)
     processor = build_processor(preset_config("7b", visual=VISUAL))
     shapes = draw_shapes(workload, num_samples=NUM_DRAWN, seed=0)
@@ -82,12 +78,7 @@ def shape_config(shape: Mapping[str, Any]) -> MoEVLMConfig:
 
 
 def predicted_throughput(config: MoEVLMConfig, load: Load) -> dict[str, dict[str, float]]:
-    """Return what a shape can do at most on an H200: the floor, and down to LEAST_OF_FLOOR of it by convention.
-
-    Args:
-        config: Of the whole model.
-        load: What a batch of BATCH_SIZE is.
-    """
+    """Return what a shape can do at most on an H200: the floor, and down to LEAST_OF_FLOOR of it by convention."""
     prefill_s = _floor_s(config, "prefill", seq_len=load.prompt_tokens, num_tiles=load.num_tiles)
     steps = range(load.output_tokens - 1)
     decode_s = sum(_floor_s(config, "decode", seq_len=load.prompt_tokens + step) for step in steps)
@@ -111,9 +102,7 @@ def measured_throughput(
     """Return what records measured of a shape at the workload of a task; None where one of the two rates is missing.
 
     Args:
-        records: Of `pytest bench`, on an H200.
         shape: An entry of "shapes" in published.json; only a preset can have been measured.
-        task: Name of a workload.
     """
     wanted = {"scale": shape.get("preset"), "workload": workload_value(task, VISUAL), "batch_size": BATCH_SIZE,
               "seq_len": "natural"}  # fmt: skip
@@ -130,9 +119,6 @@ def measured_throughput(
 
 def read_records(paths: Sequence[Path]) -> list[Record]:
     """Read records of `pytest bench`.
-
-    Args:
-        paths: Of the records.
 
     Raises:
         ValueError: One was measured on another device than the floors are of.

@@ -117,13 +117,7 @@ def combine(calls: LayerCalls, rows: Rows, transformed_PH: torch.Tensor) -> torc
 
 
 def part_costs(taken: Pass, *, batch_size: int, seq_len: int) -> dict[str, Work]:
-    """Return the work that the whole pass ("") and its parts cannot do without, all layers together.
-
-    Args:
-        taken: The pass.
-        batch_size: Samples.
-        seq_len: Tokens of a prompt.
-    """
+    """Return the work that the whole pass ("") and its parts cannot do without, all layers together."""
     distinct = fmean(map(distinct_experts, taken.step_ids)) if taken.step_ids else None
     size = {"batch_size": batch_size, "seq_len": seq_len, "dtype_bytes": taken.model.dtype.itemsize}
     parts = phase_cost(taken.model.config, taken.phase, distinct_experts=distinct, **size).parts

@@ -48,9 +48,6 @@ class Pass:
     """One pass of one model.
 
     Args:
-        model: Whose pass it is.
-        phase: "prefill" or "decode".
-        layers: The calls of each layer's modules.
         prompt_ids: What each router chose for the prompt, (T, K); empty for a dense model.
         run: Runs the pass, vision tower and projector left out, and returns its logits (B, V).
         rewind: Takes out of the cache what the pass put in.

@@ -26,13 +26,7 @@ FOLLOWING_WEIGHTS = ("weights", "trained", "replay")  # profiles without a close
 
 
 def routing_facts(taken: Pass, inputs: Mapping[str, torch.Tensor], profile: RoutingProfile) -> dict[str, float]:
-    """Return the figures of one MoE's pass, means over its layers.
-
-    Args:
-        taken: The pass.
-        inputs: What the model was given; `input_ids` tell image tokens, `attention_mask` padding.
-        profile: What steered the routers.
-    """
+    """Return the figures of one MoE's pass, means over its layers."""
     text = taken.model.config.text_config
     tokens_BS = inputs["input_ids"]
     is_vision_BS = tokens_BS == taken.model.config.image_token_id

@@ -30,13 +30,6 @@ def uniform_twin(model: MoEVLM) -> MoEVLM:
 
 
 def uniform_parts(taken: Pass) -> tuple[Pass, dict[str, Callable[[], Any]]]:
-    """Take the same pass under uniform routing apart.
-
-    Args:
-        taken: The steered pass of an MoE.
-
-    Returns:
-        That pass, and what runs the parts in COMPARED.
-    """
+    """Take the same pass under uniform routing apart."""
     beside = taken.of(uniform_twin(taken.model))
     return beside, {name: partial(again, beside, module) for name, module in COMPARED.items()}

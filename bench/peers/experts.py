@@ -1,4 +1,4 @@
-"""Other projects' experts over the same tensors, and the slow float64 path that every arm must agree with."""
+"""Other projects' experts over the same tensors: which can be compared, and in a CUDA graph."""
 
 import copy
 import importlib.util
@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
-from moevlm.kernels.backends import OURS, reference_experts
+from moevlm.kernels.backends import OURS
 from moevlm.kernels.fast import has_gpu_kernels
 from moevlm.model.feedforward import MoEVLMExperts
-from moevlm.routing.router import Routing
 
 Experts = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # hidden states, ids, weights -> output
 
@@ -18,8 +17,6 @@ TRANSFORMERS = ("eager", "grouped_mm", "batched_mm")
 LIGER = "liger"  # its fused MoE: pip install liger-kernel
 ASKING = ("eager", "reference", LIGER)  # which experts were hit, all choices, how many blocks there are
 FIRST_FUSED = (9, 0)  # compute capability from which torch's grouped product is a kernel, not a loop that asks for ends
-CHECKED_TOKENS = 4  # the slow path takes milliseconds a token at 7b
-ERROR_BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-3, torch.bfloat16: 1e-2, torch.float16: 1e-2}
 
 
 def peers_of(backend: str, device: torch.device, dtype: torch.dtype, num_pairs: int, num_experts: int) -> list[str]:
@@ -83,17 +80,3 @@ def liger(experts: MoEVLMExperts) -> Experts:
         return output
 
     return run
-
-
-def reference_error(
-    gate_up_EWH: torch.Tensor,
-    down_EIH: torch.Tensor,
-    hidden_TH: torch.Tensor,
-    routing: Routing,
-    output_TH: torch.Tensor,
-) -> float:
-    """Return the relative error of the first tokens' outputs against the slow float64 path."""
-    hidden_TH, ids_TK, weights_TK = (t[:CHECKED_TOKENS] for t in (hidden_TH, routing.ids_TK, routing.weights_TK))
-    expected_TH = reference_experts(gate_up_EWH, down_EIH, hidden_TH, ids_TK, weights_TK)
-    difference_TH = output_TH[:CHECKED_TOKENS].double() - expected_TH
-    return float(difference_TH.norm() / expected_TH.norm())

@@ -16,14 +16,7 @@ class ContinuedGenerate:
     """Answer on with transformers' own loop, greedily, as if the prompt had just been read."""
 
     def __init__(self, model: Any, inputs: Inputs, *, cache: str, num_steps: int) -> None:
-        """Fill the cache.
-
-        Args:
-            model: One of `transformers_model`.
-            inputs: B prompts of S tokens.
-            cache: One of `CACHES`.
-            num_steps: Tokens of each run, N.
-        """
+        """Fill the cache."""
         self.model, self.num_steps = model, num_steps
         prompt_BS = inputs.tensors["input_ids"]
         self.num_prompt_tokens = prompt_BS.shape[1]

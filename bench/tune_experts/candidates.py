@@ -40,7 +40,6 @@ def search(first: Tiling, measure: Callable[[Sequence[Tiling]], Mapping[Tiling, 
     """Return the fastest tiles of one way, searched one product after the other.
 
     Args:
-        first: The way with its predicted tiles.
         measure: Seconds of each tiling; those that the GPU cannot hold are left out.
 
     Raises:

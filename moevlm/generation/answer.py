@@ -23,7 +23,6 @@ def answer(
     """Answer a batch greedily; no token ends an answer.
 
     Args:
-        model: Model in eval mode.
         inputs: As `prefill` takes them: input_ids (B, S), and attention_mask, pixel_values, image_sizes where given.
         max_new_tokens: Tokens of every answer, at least 1.
         routing_record: Takes an entry a layer: how the prompt was routed.

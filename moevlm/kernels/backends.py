@@ -12,7 +12,7 @@ from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from moevlm.config import MoEVLMTextConfig
 from moevlm.kernels.fast import fast_experts
-from moevlm.kernels.loop import Activation, loop_experts
+from moevlm.kernels.products import Activation, loop_experts
 
 OURS, REFERENCE = "moevlm", "reference"
 EXPERT_BACKENDS = {

@@ -8,10 +8,10 @@ import warnings
 import torch
 
 from moevlm.kernels.cpu import ops as cpu
-from moevlm.kernels.inference import is_swiglu_inference
 from moevlm.kernels.tilings import MEASURED, read
 from moevlm.once import once
 
+HIDDEN_ACT = "silu"
 GPU_DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
 
@@ -67,6 +67,24 @@ def fast_dense(
     if cpu.takes(down_EIH, hidden_TH) and cpu.is_best(dtype, hidden_TH.shape[0]):
         return cpu.swiglu_dense(*tensors)
     return None
+
+
+def is_swiglu_inference(
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    hidden_act: str,
+    weights_TK: torch.Tensor | None = None,
+) -> bool:
+    """Tell whether kernels without gradients compute the same as plain products: one dtype, the stored layout."""
+    tensors = (gate_up_EWH, down_EIH, hidden_TH, *(() if weights_TK is None else (weights_TK,)))
+    return (
+        hidden_TH.dtype == gate_up_EWH.dtype == down_EIH.dtype
+        and hidden_act == HIDDEN_ACT
+        and gate_up_EWH.is_contiguous()
+        and down_EIH.is_contiguous()
+        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
+    )
 
 
 def has_gpu_kernels(dtype: torch.dtype) -> bool:

@@ -17,16 +17,9 @@ def grouped_experts(
     ids_TK: torch.Tensor,
     weights_TK: torch.Tensor,
 ) -> torch.Tensor:
-    """Sum the chosen experts of each token, pairs sorted by expert.
+    """Sum the chosen experts of each token, pairs sorted by expert; arguments as in `moevlm.kernels.fast.fast_experts`.
 
     Allocated beside the output: P x H gathered inputs, P x 2I and P x I activations, P x H outputs.
-
-    Args:
-        gate_up_EWH: (E, 2I, H): the gate's rows, then up's.
-        down_EIH: (E, I, H).
-        hidden_TH: Hidden states.
-        ids_TK: Expert ids, int64; E marks a choice that another device computes.
-        weights_TK: Expert weights.
     """
     num_experts, top_k = down_EIH.shape[0], ids_TK.shape[1]
     ids_P = ids_TK.flatten()

@@ -16,16 +16,7 @@ from moevlm.kernels.cpu import step
 
 
 def product(hidden: torch.Tensor, weight_OH: torch.Tensor, bias_O: torch.Tensor | None = None) -> torch.Tensor:
-    """Multiply hidden states by a weight matrix, as `torch.nn.functional.linear` does.
-
-    Args:
-        hidden: Hidden states, last dimension H.
-        weight_OH: Weights.
-        bias_O: Added to each row.
-
-    Returns:
-        Last dimension O.
-    """
+    """Multiply hidden states by a weight matrix, as `torch.nn.functional.linear` does."""
     if not (step.takes(hidden, weight_OH) and step.takes_weight(weight_OH)):
         return F.linear(hidden, weight_OH, bias_O)
     output = step.few_rows(weight_OH, hidden).view(*hidden.shape[:-1], -1)
@@ -62,9 +53,6 @@ def lay_side_by_side(layers: Sequence[nn.Linear]) -> None:
 
     Parameters keep their names and identity, and no second copy stays; `.to()` and loading by assignment take them
     apart again.
-
-    Args:
-        layers: Layers that read the same input; changed in place.
     """
     if side_by_side(layers) is not None or not all(map(is_plain, layers)):
         return

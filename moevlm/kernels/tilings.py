@@ -115,22 +115,17 @@ def takes(way: str, shape: Shape, num_tokens: int) -> bool:
 
 
 def choose(shape: Shape, num_tokens: int, *, path: Path = MEASURED, most_shared_bytes: int = MOST_TILE_BYTES) -> Tiling:
-    """Return the tiling measured at the number of tokens nearest in ratio, else the predicted one.
+    """Return the tiling measured at the number of tokens nearest in ratio.
+
+    Else the predicted one: torch's products for a dense twin, Triton for experts.
 
     Args:
-        shape: What is computed, and on which GPU.
         num_tokens: Rows of the hidden states, at least 1.
-        path: The table.
         most_shared_bytes: Shared memory that the GPU gives a program; predicted tiles are made to fit.
     """
     known = [entry for entry in read(path) if entry.shape == shape and takes(entry.tiling.way, shape, num_tokens)]
     if known:
         return min(known, key=lambda entry: abs(math.log(entry.num_tokens / num_tokens))).tiling
-    return predict(shape, num_tokens, most_shared_bytes)
-
-
-def predict(shape: Shape, num_tokens: int, most_shared_bytes: int) -> Tiling:
-    """Return the default of a shape that was not measured: torch's products for a dense twin, Triton for experts."""
     experts_way = "few" if takes("few", shape, num_tokens) else "many"
     return default_tiling("products" if shape.is_dense else experts_way, shape.dtype, most_shared_bytes)
 
@@ -139,14 +134,10 @@ def default_tiling(way: str, dtype: str, most_shared_bytes: int) -> Tiling:
     """Return a way with its predicted tiles, their stages cut to what the GPU's shared memory holds."""
     value_bytes = getattr(torch, dtype).itemsize
     tiles = TILES[way] if value_bytes <= 2 else WIDE_TILES[way]
-    stage_bytes = [
-        (tile.block_m + matrices * tile.block_n) * tile.block_k * value_bytes
-        for tile, matrices in zip(tiles, MATRICES, strict=False)  # a dense twin has Triton's first product alone
-    ]
-    fitted = [
-        tile._replace(num_stages=max(1, min(tile.num_stages, most_shared_bytes // size)))
-        for tile, size in zip(tiles, stage_bytes, strict=True)
-    ]
+    fitted = []
+    for tile, matrices in zip(tiles, MATRICES, strict=False):  # a dense twin has Triton's first product alone
+        stage_bytes = (tile.block_m + matrices * tile.block_n) * tile.block_k * value_bytes
+        fitted.append(tile._replace(num_stages=max(1, min(tile.num_stages, most_shared_bytes // stage_bytes))))
     return Tiling(way=way, tiles=tuple(fitted), is_measured=False)
 
 
@@ -174,12 +165,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 def write(entries: Iterable[Entry], path: Path) -> None:
-    """Write entries into the table, in place of those of the same shape and tokens.
-
-    Args:
-        entries: What was measured.
-        path: The table; it may not exist yet.
-    """
+    """Write entries into the table, in place of those of the same shape and tokens."""
     kept = {(entry.shape, entry.num_tokens): entry for entry in read(path)} if path.exists() else {}
     kept |= {(entry.shape, entry.num_tokens): entry for entry in entries}
     rows = [

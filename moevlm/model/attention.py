@@ -181,10 +181,6 @@ def mask_of_few(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
 
     That is where fewer keys than a vector's lanes come without a mask; with one, NaN stays, and so does all else.
 
-    Args:
-        query: (B, N, S, W).
-        key: (B, G, L, W).
-
     Returns:
         True where a key is seen, (1, 1, S, L); None: no mask is needed.
     """
@@ -200,11 +196,7 @@ def attend_one(
     """Attend from one token a sample, each cached key and value read once for all query heads that share it.
 
     Args:
-        query: (B, N, 1, W).
-        key: (B, G, L, W).
-        value: (B, G, L, W).
         mask: True where a cached token is seen, (B, 1, 1, L), or to be added; None = all are seen.
-        scale: Of the products.
 
     Returns:
         (B, N, W).
@@ -219,10 +211,6 @@ def attend_one(
 
 def rotary_tables(cos_BSW: torch.Tensor, sin_BSW: torch.Tensor) -> RotaryTables:
     """Lay transformers' tables out for heads side by side, once for all layers; the sines take rotate_half's signs.
-
-    Args:
-        cos_BSW: Cosines of the positions.
-        sin_BSW: Their sines.
 
     Returns:
         Both (B, S, 1, W).
@@ -240,8 +228,6 @@ def check_cache(cache: Cache | None, head_dim: int, *, is_scored: bool) -> None:
 
     Args:
         cache: To be extended; None or an empty one fits any call.
-        head_dim: W.
-        is_scored: Whether this call carries scores.
 
     Raises:
         ValueError: The cache was begun the other way.

@@ -63,11 +63,7 @@ class BatchPart:
         return own.flatten(0, 1)
 
     def own_tokens(self, is_vision_T: torch.Tensor) -> torch.Tensor:
-        """Tell of each token of this part's samples whether it is at home here, bool, (T,).
-
-        Args:
-            is_vision_T: True for image features.
-        """
+        """Tell of each token of this part's samples whether it is at home here, bool, (T,)."""
         return torch.ones_like(is_vision_T) if self.at_home is None else is_vision_T == bool(self.at_home)
 
 

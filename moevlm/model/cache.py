@@ -26,16 +26,7 @@ class LayerMemory(NamedTuple):
 def take_memory(
     config: MoEVLMTextConfig, *, batch_size: int, max_length: int, width: int, device: torch.device, dtype: torch.dtype
 ) -> list[LayerMemory]:
-    """Take the memory of every layer, zeroed: a fixed-shape step reads tokens that are not there yet.
-
-    Args:
-        config: The decoder's.
-        batch_size: B.
-        max_length: L.
-        width: W.
-        device: Where the cache lies.
-        dtype: What it is stored in.
-    """
+    """Take the memory of every layer, zeroed: a fixed-shape step reads tokens that are not there yet."""
     shape = (batch_size, config.num_key_value_heads, max_length, width)
     return [
         LayerMemory(*(torch.zeros(shape, device=device, dtype=dtype) for _ in LayerMemory._fields))
@@ -94,8 +85,6 @@ def growing_cache(memory: Sequence[LayerMemory], samples: slice, length: int = 0
     """Make a cache of some samples' rows of the memory.
 
     Args:
-        memory: Of every layer.
-        samples: Rows.
         length: Tokens that are in it already.
     """
     layers = [PreallocatedLayer(LayerMemory(keys[samples], values[samples])) for keys, values in memory]

@@ -47,9 +47,6 @@ logger = logging.getLogger(__name__)
 def text_config_from(config: PreTrainedConfig) -> MoEVLMTextConfig:
     """Describe a published decoder as ours, without specialization.
 
-    Args:
-        config: transformers' configuration of a Qwen3-MoE decoder.
-
     Raises:
         ValueError: It describes another architecture, or layers that our decoder does not build.
 

@@ -22,11 +22,7 @@ class ParameterCounts:
 
 
 def parameter_counts(config: MoEVLMConfig) -> ParameterCounts:
-    """Count the parameters of the modules that `config` builds, on the meta device (no memory).
-
-    Args:
-        config: The whole model's configuration.
-    """
+    """Count the parameters of the modules that `config` builds, on the meta device (no memory)."""
     with torch.device("meta"):
         model = MoEVLM(config)
     language_model, num_experts = model.model.language_model, config.text_config.num_experts

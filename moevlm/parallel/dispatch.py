@@ -53,7 +53,6 @@ def plan_dispatch(choices: Choices, device_of_expert_E: torch.Tensor, num_device
     Args:
         choices: What one of COPIES makes of a layer's routing.
         device_of_expert_E: Device of each expert, int64.
-        num_devices: N.
 
     >>> choices = one_copy_a_device(torch.tensor([[0, 1], [2, 3]]), torch.ones(2, 2))
     >>> dispatch = plan_dispatch(choices, torch.tensor([0, 1, 1, 1]), num_devices=2)
@@ -91,13 +90,7 @@ class Rows(NamedTuple):
 
 
 def unpack(bytes_RW: torch.Tensor, num_choices: int, dtype: torch.dtype) -> Rows:
-    """Read what `pack` wrote.
-
-    Args:
-        bytes_RW: The rows, uint8.
-        num_choices: C.
-        dtype: Of hidden states and weights.
-    """
+    """Read what `pack` wrote."""
     ids_bytes, weights_bytes = num_choices * ID_DTYPE.itemsize, num_choices * dtype.itemsize
     hidden_bytes = bytes_RW.shape[1] - ids_bytes - weights_bytes
     parts = bytes_RW.split([hidden_bytes, ids_bytes, weights_bytes], dim=1)
@@ -121,7 +114,6 @@ def own_pairs(rows: Rows, local_of_expert_E: torch.Tensor) -> Pairs:
     """Keep those choices of arrived rows that are this device's experts.
 
     Args:
-        rows: What arrived.
         local_of_expert_E: Number of each expert among this device's own, int64; -1 for another device's.
     """
     local_RC = local_of_expert_E[rows.ids_RC]

@@ -28,9 +28,6 @@ class ParallelExperts(nn.Module):
     Args:
         experts: All experts of the layer; only this device's are kept.
         device_of_expert_E: Device of each expert, int64.
-        group: The devices.
-        layer: MoE layer, from 0.
-        top_k: K.
         copies: A key of COPIES.
         homes: Which tokens are this device's own.
         partner: Device that runs the same samples; None = no other does.
@@ -69,7 +66,6 @@ class ParallelExperts(nn.Module):
         Args:
             hidden_TH: Hidden states of the samples that this device runs.
             ids_TK: Expert ids of the whole layer, int64.
-            weights_TK: Expert weights.
         """
         own_T = self.homes.own_T
         if self.partner is None or own_T is None:

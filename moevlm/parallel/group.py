@@ -61,17 +61,12 @@ def all_to_all(received: torch.Tensor, sent: torch.Tensor, received_rows_N: list
 
 
 class Group:
-    """This process's view of the devices; made once the process group stands.
+    """This process's view of the devices, and the link that carries rows; made once the process group stands."""
 
-    Args:
-        link: What carries rows.
-        clock: Seconds, for recorded exchanges.
-    """
-
-    def __init__(self, link: Link = all_to_all, *, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, link: Link = all_to_all) -> None:
         self.device, self.num_devices = dist.get_rank(), dist.get_world_size()
         self.traffic: Traffic | None = None
-        self._link, self._clock = link, clock
+        self._link = link
 
     def exchange(
         self, sent_RW: torch.Tensor, sent_rows_N: list[int], received_rows_N: list[int], *, layer: int, leg: str
@@ -111,15 +106,7 @@ class Group:
         return received_RW
 
     def exchange_counts(self, rows_N: torch.Tensor, *, layer: int) -> list[int]:
-        """Tell each device how many rows it will get and return how many come from each.
-
-        Args:
-            rows_N: Rows to each device, int64.
-            layer: MoE layer.
-
-        Raises:
-            RuntimeError: As `exchange`.
-        """
+        """Tell each device how many rows it will get and return how many come from each."""
         ones = [1] * self.num_devices
         received_N1 = self.exchange(rows_N[:, None], ones, ones, layer=layer, leg="count")
         return [int(count) for count in received_N1.flatten().tolist()]
@@ -130,7 +117,7 @@ class Group:
             return 0.0
         if rows.is_cuda:
             torch.cuda.synchronize(rows.device)
-        return self._clock()
+        return time.perf_counter()
 
 
 @contextlib.contextmanager

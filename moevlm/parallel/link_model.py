@@ -30,7 +30,6 @@ class LinkModel:
         """Return the time of one exchange: latency * (N - 1) + bytes / rate.
 
         Args:
-            num_devices: N.
             num_bytes: The larger of what one device sends to and receives from others.
 
         >>> LinkModel(latency_s=0.25, bytes_per_s=1000).exchange_s(3, 500)
@@ -73,9 +72,6 @@ def predicted_pass_s(
     """Predict the time that one pass spends in exchanges where all devices send and receive as much.
 
     Args:
-        link: The link.
-        num_devices: N.
-        num_layers: MoE layers.
         rows: Rows a device sends to others in a layer: its tokens times the remote devices of one
             (of uniform routing `moevlm.steering.expected_routing.uniform_remote_devices`).
         dispatch_row_bytes: `moevlm.parallel.dispatch.row_bytes`.

@@ -10,11 +10,8 @@ from moevlm.presets import PRESETS, preset_config, preset_variants
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 BYTES_PER_GIB = 2**30
-PARITY_BASES = {
-    "dense": "text",
-    "dense_active": "active",
-    "dense_reference": "text",
-}  # the count of the MoE's it matches
+# The count of the MoE's that a variant matches.
+PARITY_BASES = {"dense": "text", "dense_active": "active", "dense_reference": "text"}
 TABLE_HEADERS = ("preset", "variant", "total", "text", "active", "FFN", "vision", "GiB", "difference to moe")
 
 

@@ -1,12 +1,12 @@
 """From a preset and a variant to a configuration; the twins' shapes follow from the MoE's."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from transformers import CLIPVisionConfig
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.model.tokenizer import BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID, PAD_TOKEN_ID
-from moevlm.presets.shapes import PRESETS, DecoderShape, Preset, VisionShape
+from moevlm.presets.shapes import PRESETS, DecoderShape, Preset
 
 VARIANTS = ("moe", "dense", "dense_active", "dense_reference")
 VISUALS = ("fixed", "anyres")
@@ -43,15 +43,20 @@ def preset_config(name: str, variant: str = "moe", *, depth: int | None = None, 
     if visual not in VISUALS:
         raise ValueError(f"visual must be one of {', '.join(VISUALS)}, got {visual!r}; choose one of them")
     shape = _decoder_shapes(PRESETS[name])[variant]
-    if depth is not None and not 1 <= depth <= shape.num_layers:
-        raise ValueError(
-            f"depth must be in [1, {shape.num_layers}], the layers of {name} {variant}, got {depth}; choose fewer"
-        )
+    most = shape.num_hidden_layers
+    if depth is not None and not 1 <= depth <= most:
+        raise ValueError(f"depth must be in [1, {most}], the layers of {name} {variant}, got {depth}; choose fewer")
     vision = PRESETS[name].vision
-    pinpoints = [[rows * vision.image_px, columns * vision.image_px] for rows, columns in ANYRES_GRIDS]
+    pinpoints = [[rows * vision.image_size, columns * vision.image_size] for rows, columns in ANYRES_GRIDS]
     return MoEVLMConfig(
-        vision_config=_vision_config(vision),
-        text_config=_text_config(replace(shape, num_layers=depth or shape.num_layers)),
+        vision_config=CLIPVisionConfig(**asdict(vision)),
+        text_config=MoEVLMTextConfig(
+            **asdict(shape) | {"num_hidden_layers": depth or most},
+            moe_intermediate_size=shape.intermediate_size,
+            pad_token_id=PAD_TOKEN_ID,
+            bos_token_id=BOS_TOKEN_ID,
+            eos_token_id=EOS_TOKEN_ID,
+        ),
         image_token_id=IMAGE_TOKEN_ID,
         image_grid_pinpoints=pinpoints if visual == "anyres" else None,
     )
@@ -61,41 +66,11 @@ def _decoder_shapes(preset: Preset) -> dict[str, DecoderShape]:
     """Return the shape of each variant the preset has; the twins follow from its MoE."""
     shapes = {}
     if moe := preset.moe:
-        dense = replace(moe, num_experts=0, top_k=1)
+        dense = replace(moe, num_experts=0, num_experts_per_tok=1)
         total_width = moe.num_experts * moe.intermediate_size
         shapes["moe"] = moe
         shapes["dense"] = replace(dense, intermediate_size=total_width, ffn_block_size=moe.intermediate_size)
-        shapes["dense_active"] = replace(dense, intermediate_size=moe.top_k * moe.intermediate_size)
+        shapes["dense_active"] = replace(dense, intermediate_size=moe.num_experts_per_tok * moe.intermediate_size)
     if preset.dense_reference:
         shapes["dense_reference"] = preset.dense_reference
     return shapes
-
-
-def _vision_config(shape: VisionShape) -> CLIPVisionConfig:
-    return CLIPVisionConfig(
-        hidden_size=shape.hidden_size,
-        intermediate_size=shape.intermediate_size,
-        num_hidden_layers=shape.num_layers,
-        num_attention_heads=shape.num_heads,
-        image_size=shape.image_px,
-        patch_size=shape.patch_px,
-    )
-
-
-def _text_config(shape: DecoderShape) -> MoEVLMTextConfig:
-    return MoEVLMTextConfig(
-        vocab_size=shape.vocab_size,
-        hidden_size=shape.hidden_size,
-        intermediate_size=shape.intermediate_size,
-        num_hidden_layers=shape.num_layers,
-        num_attention_heads=shape.num_heads,
-        num_key_value_heads=shape.num_kv_heads,
-        head_dim=shape.head_dim,
-        num_experts=shape.num_experts,
-        num_experts_per_tok=shape.top_k,
-        moe_intermediate_size=shape.intermediate_size,
-        ffn_block_size=shape.ffn_block_size,
-        pad_token_id=PAD_TOKEN_ID,
-        bos_token_id=BOS_TOKEN_ID,
-        eos_token_id=EOS_TOKEN_ID,
-    )

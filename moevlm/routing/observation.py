@@ -61,8 +61,6 @@ def describe_tokens(
     """Tell image features and padding apart from text; no mask means none of either.
 
     Args:
-        hidden_BSH: Embeddings of the tokens of this call.
-        is_vision_BS: True for image features.
         attention_mask: 1 for a token, 0 for padding, (B, cached + S).
 
     Raises:

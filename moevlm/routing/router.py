@@ -87,13 +87,7 @@ class MoEVLMRouter(nn.Module):
 def close_other_modality(
     logits_TE: torch.Tensor, num_text_experts: int, is_vision_T: torch.Tensor | None
 ) -> torch.Tensor:
-    """Leave text its first `num_text_experts` experts and image features the others: hard routing.
-
-    Args:
-        logits_TE: Router logits.
-        num_text_experts: Experts that serve text.
-        is_vision_T: True for image features, bool; None = all text.
-    """
+    """Leave text its first `num_text_experts` experts and image features the others: hard routing."""
     is_vision_expert_E = torch.arange(logits_TE.shape[-1], device=logits_TE.device) >= num_text_experts
     closed = is_vision_expert_E if is_vision_T is None else is_vision_T[:, None] != is_vision_expert_E
     return logits_TE.masked_fill(closed, float("-inf"))

@@ -49,7 +49,6 @@ def specialized(config: MoEVLMTextConfig, name: str) -> MoEVLMTextConfig:
 
     Args:
         config: Of a decoder with experts; every field of other variants goes back to its default.
-        name: One of SPECIALIZATIONS.
 
     Raises:
         ValueError: The name is unknown, or the variant does not fit the number of experts.

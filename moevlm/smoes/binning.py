@@ -44,7 +44,6 @@ def assign_bins(bias_E: torch.Tensor, num_bins: int) -> torch.Tensor:
 
     Args:
         bias_E: Text bias; experts of equal bias keep their order.
-        num_bins: N.
 
     Returns:
         Bin of each expert, (E,), int64. SMoES (arXiv 2604.23996), expert binning.
@@ -66,9 +65,6 @@ def assign_bins(bias_E: torch.Tensor, num_bins: int) -> torch.Tensor:
 def bin_order(bin_of_expert_E: torch.Tensor) -> torch.Tensor:
     """Return the experts bin by bin, in their own order within a bin: a layout for `permute_experts`.
 
-    Args:
-        bin_of_expert_E: Bin of each expert, int64.
-
     >>> bin_order(torch.tensor([1, 0, 1, 0]))
     tensor([1, 3, 0, 2])
     """
@@ -82,7 +78,6 @@ class ExpertBins(nn.Module):
     of 1 - momentum vanishes in bfloat16.
 
     Args:
-        num_experts: E.
         num_bins: N, a divisor of E.
         momentum: Decay of the running load, in [0, 1).
         fixed: Whether bins stay in the experts' index order (the ablation); the load is followed all the same.

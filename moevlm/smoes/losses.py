@@ -73,13 +73,8 @@ def inter_bin_divergence(
     """Measure how far the text's distribution over bins is from the vision's: the ablation of mutual information.
 
     The paper names a Kullback-Leibler term without its formula; this one is ours: the mean of the two directions,
-    1/2 * sum over bins of (p - q) * (log p - log q), logarithms of less than MIN_PROBABILITY cut off.
-
-    Args:
-        scores_BTM: As in `inter_bin_mutual_information`.
-        gates_BTE: The same.
-        bin_of_expert_E: The same.
-        mask_BT: The same.
+    1/2 * sum over bins of (p - q) * (log p - log q), logarithms of less than MIN_PROBABILITY cut off. Arguments as in
+    `inter_bin_mutual_information`.
 
     Returns:
         (B,), nats, at least 0 and at most -log(MIN_PROBABILITY); 0 without gradient for a sample of one modality.

@@ -49,7 +49,6 @@ def routing_losses(
     Args:
         record: One entry a layer, of one call.
         bins: Each layer's bins; None where all experts are one bin.
-        config: Says which losses, in which form.
     """
     specialization = load_balance = record[0].scores_BS.new_zeros(())
     measure = SPECIALIZATION_MEASURES.get(config.specialization_loss)

@@ -31,7 +31,6 @@ def place_by_bins(load_ME: torch.Tensor, num_devices: int) -> torch.Tensor:
     Args:
         load_ME: Tokens routed to each expert of one layer, by modality: a trained layer's running load
             (`moevlm.smoes.binning.ExpertBins`), or a recording's (`moevlm.steering.replay.RecordedRouting.load`).
-        num_devices: N.
 
     Returns:
         Device of each expert, int64, (E,).
@@ -63,13 +62,6 @@ def experts_a_device(num_experts: int, num_devices: int) -> int:
 def home_by_sequence(is_vision_BS: torch.Tensor, num_devices: int) -> torch.Tensor:
     """Give each token a home as data parallelism does: sample i lives on device i mod N.
 
-    Args:
-        is_vision_BS: True for image features; only its shape is read.
-        num_devices: N.
-
-    Returns:
-        Device of each token, int64, (T,).
-
     >>> home_by_sequence(torch.zeros(3, 2, dtype=torch.bool), 2).tolist()
     [0, 0, 1, 1, 0, 0]
     """
@@ -82,13 +74,6 @@ def home_by_modality(is_vision_BS: torch.Tensor, num_devices: int) -> torch.Tens
 
     Within the half, sample i lives on device i mod (N / 2). Experts placed by their bins have the same order, as bin 0
     leans most to vision.
-
-    Args:
-        is_vision_BS: True for image features.
-        num_devices: N, even.
-
-    Returns:
-        Device of each token, int64, (T,).
 
     Raises:
         ValueError: N is odd.

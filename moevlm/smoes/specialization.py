@@ -37,9 +37,6 @@ def distinct_experts(ids_TK: torch.Tensor) -> int:
 
     `moevlm.costs.expected_distinct_experts` is its mean under uniform routing.
 
-    Args:
-        ids_TK: Expert ids of one layer in one step, int64.
-
     >>> distinct_experts(torch.tensor([[0, 3], [3, 5]]))
     3
     """
@@ -48,10 +45,6 @@ def distinct_experts(ids_TK: torch.Tensor) -> int:
 
 def expert_load(ids_TK: torch.Tensor, num_experts: int) -> torch.Tensor:
     """Count the tokens of each expert.
-
-    Args:
-        ids_TK: Expert ids of one layer, int64.
-        num_experts: E.
 
     Returns:
         int64, (E,).
@@ -114,12 +107,7 @@ def modality_specialization_index(load_LME: torch.Tensor) -> float:
 
     The mean over layers and experts of 2 |share - 1/2|, share = c_text / (c_text + c_vision), c the part of a
     modality's tokens that goes to the expert; an expert without tokens counts as 0 (SMoES, arXiv:2604.23996).
-
-    Args:
-        load_LME: Tokens of each modality at each expert, from hard labels or soft scores, any number type.
-
-    Raises:
-        ValueError: The loads are not of two modalities, or a layer has no token of one of them.
+    Arguments as in `layer_specialization`.
 
     >>> modality_specialization_index(torch.tensor([[[3, 1, 0], [1, 3, 0]]]))
     0.3333333333333333

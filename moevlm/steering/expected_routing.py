@@ -29,8 +29,6 @@ def specialized_cross_device_rate(strength: float, num_experts: int, top_k: int)
 
     Args:
         strength: Log-odds of a home expert; 0 is uniform routing.
-        num_experts: E, even.
-        top_k: K.
 
     >>> round(specialized_cross_device_rate(4.0, 64, 8), 3)
     0.151
@@ -48,8 +46,6 @@ def expected_home_choices(strength: float, num_experts: int, top_k: int) -> floa
 
     Args:
         strength: Log-odds of a home expert; 0 is uniform routing.
-        num_experts: E, even.
-        top_k: K.
 
     >>> round(expected_home_choices(0.0, 64, 8), 2), round(expected_home_choices(4.0, 64, 8), 2)
     (4.0, 7.84)
@@ -75,8 +71,6 @@ def specialized_distinct_experts(
 
     Args:
         strengths: Log-odds of text's home and of vision's.
-        num_experts: E, even.
-        top_k: K.
         num_tokens: Text tokens and vision tokens.
 
     >>> round(specialized_distinct_experts((0.0, 0.0), 64, 8, (8, 0)), 1)
@@ -98,8 +92,6 @@ def strength_for_rate(rate: float, num_experts: int, top_k: int) -> float:
 
     Args:
         rate: Wanted share of tokens that leave their device, in (0, 1).
-        num_experts: E, even.
-        top_k: K.
 
     Raises:
         ValueError: No strength from 0 (uniform) on gives that rate.

@@ -76,7 +76,6 @@ def record_routing(
     Args:
         model: An MoE in eval mode.
         inputs: The forward's tensors; see `moevlm.generation.prefill`.
-        num_steps: Decode steps.
 
     Raises:
         ValueError: The inputs do not fit the model, or have no image or nothing else.

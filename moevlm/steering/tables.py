@@ -33,10 +33,6 @@ class RoutersShape(NamedTuple):
 def check_profile(profile: RoutingProfile, shape: RoutersShape) -> None:
     """Check that routers of this shape can be steered by a profile.
 
-    Args:
-        profile: Any profile.
-        shape: Sizes of the routers.
-
     Raises:
         ValueError: The paper's rate cannot be had with these experts, or a file is of another shape or unreadable.
     """
@@ -51,10 +47,6 @@ def bias_tables(profile: RoutingProfile, shape: RoutersShape) -> list[torch.Tens
 
     All but "replay" start from Gumbel noise: the K largest of log-weights plus Gumbel noise are K draws without
     replacement in proportion to the weights (Gumbel top-k trick, Kool et al. 2019, arXiv:1903.06059).
-
-    Args:
-        profile: A biased profile.
-        shape: Sizes of the routers.
 
     Returns:
         Float32 on the CPU, each (R, E): text rows, then vision rows.
@@ -72,7 +64,6 @@ def apply_profile(model: nn.Module, profile: RoutingProfile) -> None:
 
     Args:
         model: A model of this package, or any module that holds routers.
-        profile: The profile; "weights" removes an earlier one.
 
     Raises:
         ValueError: The profile does not fit the model; see `check_profile`.

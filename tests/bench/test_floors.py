@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from bench.floors import answer_costs, costs_of, joined, work_of
+from bench.floors import answer_costs, costs_of, depth_facts, joined, mean_distinct_experts, work_of
 from bench.harness.peaks import floor_s
 from fixtures.models import Twins, build_twins
-from moevlm import RoutingProfile, decode_steps, prefill
+from moevlm import RoutingProfile, apply_profile, decode_steps, prefill
 from moevlm.costs import phase_cost
 from moevlm.presets import preset_config
 from moevlm.routing.observation import LayerRouting
@@ -123,3 +123,26 @@ def test_an_answer_reads_the_experts_that_its_prompt_and_its_steps_hit(routing: 
     steps = costs_of(steered, "decode", **load, distinct=hit["decode"], num_steps=3)["moe"]
     assert answer_costs(steered, inputs)["moe"]["bytes"] == pytest.approx(prompt["bytes"] + steps["bytes"])
     assert hit["decode"] < hit["prefill"]
+
+
+def test_costs_are_given_for_each_arm_and_follow_the_experts_that_were_hit(twins: Twins) -> None:
+    few, many = (costs_of(twins, "decode", batch_size=4, seq_len=64, distinct=count) for count in (2, 8))
+    assert set(few) == {"moe", "dense"}
+    text = twins["moe"].config.text_config
+    expert_bytes = 3 * text.hidden_size * text.moe_intermediate_size * 4
+    assert many["moe"]["bytes"] - few["moe"]["bytes"] == 6 * expert_bytes * text.num_hidden_layers
+    assert many["dense"] == few["dense"]
+
+
+def test_distinct_experts_are_the_mean_over_layers(twins: Twins) -> None:
+    apply_profile(twins["moe"], RoutingProfile())
+    one_token = {"input_ids": torch.tensor([[7]])}
+    count = mean_distinct_experts(twins["moe"], lambda: prefill(twins["moe"], one_token, max_new_tokens=1))
+    assert count == twins["moe"].config.text_config.num_experts_per_tok
+
+
+def test_depth_facts_name_each_arms_full_depth() -> None:
+    arms = ("moe", "dense_reference")
+    sliced = build_twins("tiny", arms=arms, device=torch.device("cpu"), dtype=torch.float32, depth=1)
+    full = {arm: preset_config("tiny", arm).text_config.num_hidden_layers for arm in arms}
+    assert depth_facts(sliced) == {"depth": 1, "full_depth_moe": full["moe"], "full_depth_dense_reference": 4}

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import silu
 
 from bench.harness.clock import Timed
 from bench.tune_experts.__main__ import read_arguments
 from bench.tune_experts.candidates import NUM_ROUNDS, SEARCHED, medians, search
-from bench.tune_experts.layers import NUM_LAYERS, make_layers
+from bench.tune_experts.layers import ERROR_BOUNDS, NUM_LAYERS, make_layers, reference_error
+from moevlm.kernels.products import loop_experts
 from moevlm.kernels.tilings import TILES, Shape, Tile, Tiling, default_tiling
 
 FIRST = default_tiling("few", "bfloat16", 227 * 1024)
@@ -77,6 +79,14 @@ def test_a_twins_layers_take_every_block_with_weight_one():
     routing = make_layers(replace(SHAPE, top_k=6), torch.device("cpu"), torch.float32, 4, seed=0).routings[0]
     assert routing.ids_TK.sort(dim=1).values.tolist() == [list(range(6))] * 4
     assert routing.weights_TK.eq(1).all()
+
+
+def test_an_output_is_held_against_the_slow_path():
+    layers = make_layers(SHAPE, torch.device("cpu"), torch.float32, 4, seed=0)
+    weights, routing = layers.weights[0], layers.routings[0]
+    output = loop_experts(*weights, layers.hidden_TH, routing.ids_TK, routing.weights_TK, silu)
+    assert reference_error(layers, output) < ERROR_BOUNDS[torch.float32]
+    assert reference_error(layers, 1.01 * output) > 0.009
 
 
 @pytest.mark.parametrize(

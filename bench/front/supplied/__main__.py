@@ -24,8 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from bench.commands.parsing import Parser
 from bench.front.supplied.answering import Answered, AnsweringError, answer
-from bench.front.supplied.asking import require_askable
-from bench.front.supplied.checking import require_counts, require_scorable, require_writable
+from bench.front.supplied.checking import require_askable, require_counts, require_scorable, require_writable
 from bench.front.supplied.checkpoint import load_checkpoint
 from bench.front.supplied.document import document
 from bench.harness.clock import make_clock
@@ -43,9 +42,6 @@ MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Answer, score and time; return the document.
-
-    Args:
-        options: Of the command line.
 
     Raises:
         ValueError: The checkpoint, the data or an option cannot be used, or the checkpoint did not take a question.

@@ -1,11 +1,13 @@
 """Answer questions batch by batch, greedily, on the clock: twice each, to the first token and to the end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jinja2 import TemplateError
+from transformers import BatchFeature
 
 from bench.front.supplied.checkpoint import Checkpoint, first_line
 from bench.front.supplied.prompts import encode
@@ -39,11 +41,7 @@ def answer(
     Decoding images and making the inputs is off the clock, as in the suite's own scenarios.
 
     Args:
-        checkpoint: Who answers.
-        samples: Questions of one benchmark.
-        batch_size: Requests at once.
         max_new_tokens: Where an answer that does not end is cut.
-        clock: Of the model's device.
 
     Raises:
         AnsweringError: The checkpoint did not take a batch.
@@ -51,7 +49,8 @@ def answer(
     for start in range(0, len(samples), batch_size):
         batch = samples[start : start + batch_size]
         with _one_error("processor", checkpoint, batch, start):
-            inputs = _inputs(checkpoint, batch)
+            encoded = BatchFeature(encode(checkpoint.processor, batch))
+            inputs = dict(encoded.to(checkpoint.model.device, checkpoint.model.dtype))  # the dtype is of floats alone
         with _one_error("model", checkpoint, batch, start):
             answered = _generate(checkpoint, inputs, max_new_tokens, clock, is_first=not start)
         yield answered
@@ -60,7 +59,8 @@ def answer(
 def _generate(
     checkpoint: Checkpoint, inputs: dict[str, torch.Tensor], max_new_tokens: int, clock: Clock, *, is_first: bool
 ) -> Answered:
-    first_token, whole = (_generation(checkpoint, inputs, length) for length in (1, max_new_tokens))
+    greedily = partial(checkpoint.model.generate, **inputs, do_sample=False, num_beams=1)
+    first_token, whole = (partial(greedily, max_new_tokens=length) for length in (1, max_new_tokens))
     if is_first:
         whole()
     prefill, timed = clock.measure(first_token), clock.measure(whole)
@@ -78,18 +78,6 @@ def _generate(
 def _num_repeated(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor]) -> int:
     """Count the prompt tokens that generate puts before an answer: a decoder of an encoder's output repeats none."""
     return 0 if checkpoint.model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-
-
-def _inputs(checkpoint: Checkpoint, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-    model = checkpoint.model
-    return {
-        name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else tensor.dtype)
-        for name, tensor in encode(checkpoint.processor, samples).items()
-    }
-
-
-def _generation(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor], length: int) -> Callable[[], object]:
-    return lambda: checkpoint.model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
 
 
 @contextmanager

@@ -74,8 +74,6 @@ def load_checkpoint(
     Args:
         name: Folder of a checkpoint, or a model's name on the Hugging Face Hub; code that a checkpoint brings along is
             never run.
-        device: Where the weights go.
-        dtype: What they are stored in.
         check: Called with the processor and the configuration before the weights load; what it raises is passed on.
 
     Raises:

@@ -5,51 +5,26 @@ from typing import Any
 
 import numpy as np
 
-from bench.accuracy import ALL, Points, accuracy_interval
+from bench.accuracy import ALL, Points, accuracy_table, reference_of
 from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint
 from bench.gate.resampling import ratio_interval
 from bench.pages.pareto.documents import SCHEMA_VERSION
-from bench.scoring import Reference, score
+from bench.scoring import score
 from fixtures.tasks import Sample
 
 
 def scores_of(benchmark: str, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]:
-    """Score answers by the benchmark's official rules; None where MMMU's read no option.
-
-    Args:
-        benchmark: One of the scorers.
-        samples: The questions.
-        answers: One each.
-    """
+    """Score answers by the benchmark's official rules; None where MMMU's read no option."""
     return [score(benchmark, said, reference_of(sample)) for sample, said in zip(samples, answers, strict=True)]
 
 
-def reference_of(sample: Sample) -> Reference:
-    """Return what a sample is scored against."""
-    return Reference(
-        answers=sample.answers,
-        question_type=sample.question_type,
-        options=sample.options,
-        answer_type=sample.answer_type,
-        precision=sample.precision,
-    )
-
-
-def mean_accuracy(scores: Sequence[float]) -> dict[str, float]:
-    """Return the mean score with its 95 % interval over samples, as that of trained twins over pictures."""
-    interval = accuracy_interval(Points(sums=np.asarray(scores), counts=np.ones(len(scores))))
-    return {**interval._asdict(), "num_samples": len(scores)}
-
-
-def mean_rate(quantities: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
-    """Return the sum of quantities over the sum of seconds, with its 95 % bootstrap interval over batches.
-
-    Args:
-        quantities: Of each batch: requests or tokens.
-        seconds: Of each batch.
-    """
-    return ratio_interval(quantities, seconds)._asdict()
+def accuracy_by_kind(samples: Sequence[Sample], scores: Sequence[float]) -> dict[str, dict[str, float]]:
+    """Return the accuracy of all samples and of each kind, as that of trained twins: of one sample a picture here."""
+    groups = {ALL: list(scores)}
+    for kind in sorted({sample.question_type for sample in samples} - {""}):
+        groups[kind] = [s for s, sample in zip(scores, samples, strict=True) if sample.question_type == kind]
+    return accuracy_table({name: Points(sums=np.asarray(g), counts=np.ones(len(g))) for name, g in groups.items()})
 
 
 def document(
@@ -65,23 +40,11 @@ def document(
     """Return the document of one checkpoint on one benchmark.
 
     Args:
-        checkpoint: Who answered.
-        benchmark: Whose rules score.
-        samples: The questions.
-        batches: Their answers, in the samples' order.
         name: What the front calls the checkpoint: documents of one name are runs of one model.
-        machine: Fingerprint.
         workload: How it was asked, in a sentence: points that are compared must share it.
     """
     answers = [text for batch in batches for text in batch.answers]
     raw = scores_of(benchmark, samples, answers)
-    scores = [value or 0.0 for value in raw]
-    kinds = sorted({sample.question_type for sample in samples} - {""})
-    accuracy = {ALL: mean_accuracy(scores)}
-    for kind in kinds:
-        accuracy[kind] = mean_accuracy(
-            [s for s, sample in zip(scores, samples, strict=True) if sample.question_type == kind]
-        )
     e2e_s, ttft_s = [batch.e2e_s for batch in batches], [batch.ttft_s for batch in batches]
     entry = {
         "task": benchmark,
@@ -91,11 +54,11 @@ def document(
         "weights": checkpoint.weights,
         "num_parameters": checkpoint.num_parameters,
         "num_active_parameters": checkpoint.num_active_parameters,
-        "accuracy": accuracy,
+        "accuracy": accuracy_by_kind(samples, [value or 0.0 for value in raw]),
         "unparsed_rate": raw.count(None) / len(raw),
         "throughput": {
-            "req_per_s": mean_rate([len(batch.answers) for batch in batches], e2e_s),
-            "prefill_tok_per_s": mean_rate([batch.num_prompt_tokens for batch in batches], ttft_s),
+            "req_per_s": ratio_interval([len(batch.answers) for batch in batches], e2e_s)._asdict(),
+            "prefill_tok_per_s": ratio_interval([batch.num_prompt_tokens for batch in batches], ttft_s)._asdict(),
         },
         "answers": [
             {"source": sample.source, "answer": said, "score": scored}

@@ -2,20 +2,21 @@
 
 The instructions are LLaVA-1.5's for short answers (Liu et al. 2023, arXiv:2310.03744, section 3), which most harnesses
 use for ChartQA, DocVQA and MMMU. MathVista's own protocol lets a language model cut the answer out of a long one; here
-the short answer is asked for and scored as it stands.
+the short answer is asked for and scored as it stands. A row's text stays text, whatever a tokenizer takes for its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 
-from bench.front.supplied.plain import as_text
 from fixtures.tasks import Sample
 from fixtures.tasks.marks import texts_between
 
 WORD = "Answer the question using a single word or phrase."
 LETTER = "Answer with the option's letter from the given choices directly."
+JOINERS = ("\u2060", "\u200b")  # word joiner and zero-width space: nobody sees them
 
 
 def asked(sample: Sample) -> str:
@@ -35,13 +36,6 @@ def texts_of(processor: Any, sample: Sample) -> list[str]:
 
 def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
     """Turn samples into a batch, padded on the left: through the chat template where the processor has one.
-
-    Args:
-        processor: Of the checkpoint.
-        samples: Of one benchmark.
-
-    Returns:
-        What the model's generate takes.
 
     Raises:
         ValueError: A row's text would be taken for a token.
@@ -73,3 +67,42 @@ def _conversation(processor: Any, sample: Sample) -> list[dict[str, Any]]:
         if text.strip():
             content.append({"type": "text", "text": text.strip()})
     return [{"role": "user", "content": content}]
+
+
+def as_text(processor: Any, text: str) -> str:
+    """Return a text of a row in which every name of a control token, `<image>` say, is letters.
+
+    A character that nobody sees is put behind the first letter of such a name, one that the tokenizer keeps.
+
+    Raises:
+        ValueError: The tokenizer takes a name for its token in spite of it.
+    """
+    names = [name for name in _control_names(processor) if name in text]
+    if not names:
+        return text
+    tokenizer = processor.tokenizer
+    tokens = {tokenizer.convert_tokens_to_ids(name) for name in names} - {tokenizer.unk_token_id}
+    for joiner in JOINERS:
+        written = _broken(text, names, joiner)
+        if tokens.isdisjoint(tokenizer(written, add_special_tokens=False).input_ids):
+            return written
+    raise ValueError(
+        f"a question must be text alone, got {', '.join(names)}, which the tokenizer of this checkpoint takes for its "
+        "own; remove that row, or write it otherwise"
+    )
+
+
+def _broken(text: str, names: Iterable[str], joiner: str) -> str:
+    for name in names:
+        text = text.replace(name, name[0] + joiner + name[1:])
+    return text
+
+
+@lru_cache(maxsize=4)
+def _control_names(processor: Any) -> tuple[str, ...]:
+    """Return what a tokenizer or its processor takes for more than letters, the longest first."""
+    tokenizer = processor.tokenizer  # of mistral-common, some have no added tokens
+    added = (token for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.special)
+    own = (value for name, value in vars(processor).items() if name.endswith("_token"))
+    names = {str(token) for token in (*tokenizer.all_special_tokens, *added, *own) if token}
+    return tuple(sorted((name for name in names if len(name) > 1), key=len, reverse=True))

@@ -41,11 +41,6 @@ REFERENCE = "dense"  # the variant that the others of a size and seed are compar
 def score_folder(twins: Path, exam: Exam, device: torch.device) -> dict[str, Any]:
     """Score the trained twins of a folder.
 
-    Args:
-        twins: Folder that python -m fixtures.training filled.
-        exam: What they are asked.
-        device: Where they run, in float32.
-
     Returns:
         The document: schema_version, tier, machine, test and twins.
 

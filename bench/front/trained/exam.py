@@ -1,6 +1,5 @@
 """What trained twins are asked, and the points of their answers; answers are kept beside the twin."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ from fixtures.tasks.procedural import TRAINING_STYLE, Picture, Task
 from fixtures.training.answers import answers, held_out_pictures, requests_of, routings
 from fixtures.training.routing import describe_routing
 from fixtures.training.runs import TWIN, write_atomically
+from fixtures.training.shipped import weights_hash
 from fixtures.training.tokens import Lexicon
 from moevlm.model.vision_language import MoEVLM
 from moevlm.training import MODEL
 
 ROUTED_REQUESTS = 400  # whose routing is described: 40,000 tokens tell the shares of 16 experts to a hundredth
 ANSWERS = "answers.json"  # in a twin's folder
-WEIGHTS = Path(MODEL, "model.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +69,10 @@ def score_twin(folder: Path, model: MoEVLM, task: Task, pictures: Mapping[str, l
     """Score a twin's answers; those that it gave before are read.
 
     Args:
-        folder: Of the twin.
-        model: The twin.
-        task: What it was trained on.
-        pictures: By style.
         exam: What the pictures are, to know kept answers by.
     """
     lexicon, path = Lexicon(task), folder / ANSWERS
-    key = {"weights": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(), "asked": exam.asked}
+    key = {"weights": weights_hash(folder / MODEL), "asked": exam.asked}
     kept = json.loads(path.read_text()) if path.exists() else {}
     if kept.get("key") != key:
         said = {style: answers(model, lexicon, requests_of(drawn)) for style, drawn in pictures.items()}

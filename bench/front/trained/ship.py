@@ -24,11 +24,6 @@ LEFT_OUT = ("log", "device", "cpu_s")  # of a twin's description: the record has
 def ship(twins: Path, key: TwinKey, num_pictures: int) -> dict[str, Any]:
     """Copy one twin into the project, its weights in float16, and score it as it is then.
 
-    Args:
-        twins: Folder that python -m fixtures.training filled.
-        key: Which twin.
-        num_pictures: Pictures of the test split that it is scored on.
-
     Returns:
         Its card.
 

@@ -18,13 +18,6 @@ def measure_throughput(
 ) -> dict[str, dict[str, Interval]]:
     """Measure one batch of requests on every model, in blocks that run each once.
 
-    Args:
-        models: By name, all of one task, on one device.
-        lexicon: Of the task.
-        requests: The batch.
-        clock: Of the device.
-        num_blocks: Samples a model.
-
     Returns:
         By model: "req_per_s", from pixels to the last answer token, and "prefill_tok_per_s", prompt tokens with image
         tokens until the first; medians over blocks with 95 % intervals of this one launch.

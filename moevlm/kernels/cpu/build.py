@@ -27,6 +27,7 @@ COMPILERS = ("g++", "clang++")  # unless CXX names one
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-w")
 STABLE_ABI = "-DTORCH_TARGET_VERSION=0x020b000000000000"  # torch 2.11, the oldest that the package runs on
 FLAGS_X86 = ("-mprefer-vector-width=512",)
+LIBRARIES = ("-ltorch_cpu", "-ltorch", "-lc10")
 COMPILE_TIMEOUT_S = 300  # a few seconds are usual
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -53,10 +54,6 @@ def _like_third(_gate_up: torch.Tensor, _down: torch.Tensor, hidden: torch.Tenso
     return torch.empty_like(hidden)
 
 
-def _like_first(hidden: torch.Tensor, *_: object) -> torch.Tensor:
-    return torch.empty_like(hidden)
-
-
 def _rows_by_outputs(weight: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     return hidden.new_empty(hidden.numel() // weight.shape[1], weight.shape[0])
 
@@ -66,10 +63,6 @@ def _rows_by_heads(
 ) -> torch.Tensor:
     _signed_sin, _epsilon, num_queries, num_keys = rest
     return projected.new_empty(cos.numel() // len(scale), num_queries + num_keys, len(scale))
-
-
-def _gathered(hidden: torch.Tensor, q_weight: torch.Tensor, *_: object) -> torch.Tensor:
-    return hidden.new_empty(*hidden.shape[:2], len(q_weight))
 
 
 def _routing(
@@ -84,9 +77,9 @@ FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shap
     "swiglu_experts": _like_third,
     "swiglu_dense": _like_third,
     "few_rows": _rows_by_outputs,
-    "rms_norm": _like_first,
+    "rms_norm": lambda hidden, *_: torch.empty_like(hidden),
     "rotated_heads": _rows_by_heads,
-    "attend": _gathered,
+    "attend": lambda hidden, q_weight, *_: hidden.new_empty(*hidden.shape[:2], len(q_weight)),
     "route": _routing,
 }
 
@@ -111,17 +104,7 @@ def _library() -> Path:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / library.name
             paths = [f"-I{path}" for path in include_paths()] + [f"-L{path}" for path in library_paths()]
-            command = [
-                *compiler,
-                *flags,
-                *paths,
-                str(SOURCES / MAIN),
-                "-o",
-                str(made),
-                "-ltorch_cpu",
-                "-ltorch",
-                "-lc10",
-            ]
+            command = [*compiler, *flags, *paths, str(SOURCES / MAIN), "-o", str(made), *LIBRARIES]
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
             made.replace(library)
     return library

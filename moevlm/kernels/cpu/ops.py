@@ -25,13 +25,9 @@ def tiers() -> tuple[str, ...]:
 
 
 def takes(down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> bool:
-    """Tell whether the kernels compute with these tensors; `moevlm.kernels.inference` has been asked.
+    """Tell whether the kernels compute with these tensors; `is_swiglu_inference` has been asked.
 
     They are for a CPU, float32 or bfloat16, widths of whole multiples, and no more tokens than they may sum.
-
-    Args:
-        down_EIH: (E, I, H); gate and up have its sizes.
-        hidden_TH: Hidden states.
     """
     _, width, hidden_size = down_EIH.shape
     return (
@@ -68,18 +64,10 @@ def swiglu_experts(
     *,
     tier: str | None = None,
 ) -> torch.Tensor:
-    """Sum the chosen experts of each token; `takes` has been asked.
+    """Sum the chosen experts of each token in float32; `takes` has been asked; as `moevlm.kernels.fast.fast_experts`.
 
     Args:
-        gate_up_EWH: (E, 2I, H): the gate's rows, then up's.
-        down_EIH: (E, I, H).
-        hidden_TH: Hidden states.
-        ids_TK: Expert ids, int64; E marks a choice that another device computes.
-        weights_TK: Expert weights.
         tier: One of `tiers()`; None: the best.
-
-    Returns:
-        (T, H). SwiGLU: Shazeer 2020, arXiv:2002.05202. Products are summed in float32.
 
     Raises:
         RuntimeError: An expert id is out of range.
@@ -93,14 +81,7 @@ def swiglu_experts(
 def swiglu_dense(
     gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, *, tier: str | None = None
 ) -> torch.Tensor:
-    """Sum all blocks of an MoE's storage with weight 1, the dense twin's feed-forward; `takes` has been asked.
-
-    Args:
-        gate_up_EWH: (E, 2I, H): of each block the gate's rows, then up's.
-        down_EIH: (E, I, H).
-        hidden_TH: Hidden states.
-        tier: One of `tiers()`; None: the best.
-    """
+    """Sum all blocks of an MoE's storage with weight 1, the dense twin's feed-forward; `takes` has been asked."""
     number = _number(tier)  # loads the kernels
     output: torch.Tensor = torch.ops.moevlm.swiglu_dense(gate_up_EWH, down_EIH, hidden_TH.contiguous(), number)
     return output

@@ -16,12 +16,7 @@ MOST_ROWS = 8  # beyond, torch's products are as fast, and its threads share the
 
 
 def takes(hidden: torch.Tensor, *tensors: torch.Tensor) -> bool:
-    """Tell whether the kernels compute with these: few rows on a CPU, float32 or bfloat16, one dtype, no gradient.
-
-    Args:
-        hidden: Hidden states; the last dimension is no row.
-        tensors: What they meet, contiguous or not.
-    """
+    """Tell whether the kernels compute with these: few rows on a CPU, float32 or bfloat16, one dtype, no gradient."""
     return (
         hidden.is_cpu
         and hidden.dtype in DTYPES
@@ -116,13 +111,6 @@ def takes_attention(hidden_B1H: torch.Tensor, heads: Heads, cached: Cached) -> b
 
 def attend(hidden_B1H: torch.Tensor, heads: Heads, cached: Cached, *, epsilon: float, scale: float) -> torch.Tensor:
     """Make heads of one new token a sample, write its keys and values, attend; `takes_attention` has been asked.
-
-    Args:
-        hidden_B1H: Normalised hidden states.
-        heads: What is applied to them.
-        cached: The cache, written at its slot.
-        epsilon: Of the heads' norms.
-        scale: Of the products of queries and keys.
 
     Returns:
         What each head gathers, (B, 1, N * W).

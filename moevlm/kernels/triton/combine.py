@@ -29,15 +29,7 @@ def _combine(rows_PH, ids_TK, weights_TK, output_TH, num_experts, K: tl.constexp
 def combine(
     rows_PH: torch.Tensor, ids_TK: torch.Tensor, weights_TK: torch.Tensor, output_TH: torch.Tensor, num_experts: int
 ) -> None:
-    """Write the weighted sums.
-
-    Args:
-        rows_PH: Output of each (token, expert) pair.
-        ids_TK: Expert ids; from `num_experts` on a choice adds nothing.
-        weights_TK: Expert weights.
-        output_TH: Written; contiguous.
-        num_experts: Experts on this device.
-    """
+    """Write the weighted sums of the pairs' rows into a contiguous output; ids from `num_experts` on add nothing."""
     num_tokens, hidden_size = output_TH.shape
     grid = (num_tokens, triton.cdiv(hidden_size, BLOCK_H))
     _combine[grid](rows_PH, ids_TK, weights_TK, output_TH, num_experts, ids_TK.shape[1], hidden_size, BLOCK=BLOCK_H)

@@ -44,12 +44,6 @@ def fused_dense(
     """Sum all blocks of an MoE's storage with weight 1.
 
     Allocated beside the output: T x F activations in the tokens' dtype.
-
-    Args:
-        gate_up_EWH: (E, 2I, H), contiguous: of each block the gate's rows, then up's.
-        down_EIH: (E, I, H), contiguous.
-        hidden_TH: Hidden states, each row contiguous.
-        tiles: Of the first product.
     """
     num_blocks, width, hidden_size = down_EIH.shape
     num_tokens = hidden_TH.shape[0]

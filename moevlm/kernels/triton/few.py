@@ -88,17 +88,9 @@ def few_experts(
     weights_TK: torch.Tensor,
     tiles: tuple[Tile, ...],
 ) -> torch.Tensor:
-    """Sum the chosen experts of each token.
+    """Sum the chosen experts of each token; as `moevlm.kernels.fast.fast_experts`, each row contiguous.
 
     Allocated beside the output: P x I activations in the tokens' dtype, P x H rows in float32.
-
-    Args:
-        gate_up_EWH: (E, 2I, H), contiguous: the gate's rows, then up's.
-        down_EIH: (E, I, H), contiguous.
-        hidden_TH: Hidden states, each row contiguous.
-        ids_TK: Expert ids, int64; E marks a choice that another device computes.
-        weights_TK: Expert weights.
-        tiles: Of the two products.
     """
     num_experts, width, hidden_size = down_EIH.shape
     num_pairs, top_k = ids_TK.numel(), ids_TK.shape[1]

@@ -5,7 +5,6 @@ Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a t
 
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from collections.abc import Callable
 from functools import lru_cache, partial
 
 import torch
@@ -30,15 +29,9 @@ def run_experts(
     ids_TK: torch.Tensor,
     weights_TK: torch.Tensor,
 ) -> torch.Tensor:
-    """Sum the chosen experts of each token as a tiling says, so many tokens at a time that their rows fit the bound.
+    """Sum the chosen experts of each token as one of EXPERT_WAYS does; as `moevlm.kernels.fast.fast_experts`.
 
-    Args:
-        tiling: One of the ways of EXPERT_WAYS, with its tiles.
-        gate_up_EWH: (E, 2I, H), contiguous: the gate's rows, then up's.
-        down_EIH: (E, I, H), contiguous.
-        hidden_TH: Hidden states.
-        ids_TK: Expert ids, int64; E marks a choice that another device computes.
-        weights_TK: Expert weights.
+    So many tokens are taken at a time that their rows fit the bound.
     """
     hidden_TH = hidden_TH if hidden_TH.stride(-1) == 1 else hidden_TH.contiguous()
     tensors = hidden_TH, ids_TK.contiguous(), weights_TK.contiguous()
@@ -46,29 +39,16 @@ def run_experts(
         return torch.zeros_like(hidden_TH)
     row_bytes = ids_TK.shape[1] * hidden_TH.shape[1] * hidden_TH.dtype.itemsize
     parts = zip(*(tensor.split(max(1, MOST_ROW_BYTES // row_bytes)) for tensor in tensors), strict=True)
-    run = _kernel(tiling)
+    kernels = {"few": few_experts, "many": many_experts}
+    run = compiled() if tiling.way == "grouped_mm" else partial(kernels[tiling.way], tiles=tiling.tiles)
     outputs = [run(gate_up_EWH, down_EIH, *part) for part in parts]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-
-
-def _kernel(tiling: Tiling) -> Callable[..., torch.Tensor]:
-    """Return what takes a part's tensors, in the order of `run_experts`."""
-    if tiling.way == "grouped_mm":
-        return compiled()
-    return partial({"few": few_experts, "many": many_experts}[tiling.way], tiles=tiling.tiles)
 
 
 def run_dense(
     tiling: Tiling, gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor
 ) -> torch.Tensor:
-    """Sum all blocks with weight 1 as a tiling says.
-
-    Args:
-        tiling: One of the ways of DENSE_WAYS, with its tiles.
-        gate_up_EWH: (E, 2I, H), contiguous: of each block the gate's rows, then up's.
-        down_EIH: (E, I, H), contiguous.
-        hidden_TH: Hidden states.
-    """
+    """Sum all blocks with weight 1 as one of DENSE_WAYS does; as `moevlm.kernels.fast.fast_dense`."""
     if tiling.way == "fused" and hidden_TH.numel():
         return fused_dense(gate_up_EWH, down_EIH, hidden_TH.contiguous(), tiling.tiles)
     return plain_dense(gate_up_EWH, down_EIH, hidden_TH, F.silu)

@@ -97,7 +97,7 @@ def test_a_shipped_twin_is_the_trained_one_in_half_precision(folder, tmp_path, m
     ours = shipped.load_shipped("documents", "plain", device=CPU).state_dict()
     for name, tensor in load_model(folder / key.folder / "model", device=CPU).state_dict().items():
         torch.testing.assert_close(ours[name], tensor, rtol=2**-11, atol=2**-25)  # half a step of float16
-    weights = tmp_path / "documents" / "plain" / shipped.WEIGHTS
+    weights = tmp_path / "documents" / "plain" / "model.safetensors"
     assert weights.stat().st_size == pytest.approx(2 * card["num_parameters"], rel=0.1)
 
 

@@ -79,14 +79,6 @@ def test_each_sample_of_a_padded_batch_gets_its_own_logits(make_model, make_prom
             ]
 
 
-def test_padded_samples_choose_the_tokens_they_choose_alone(make_model, make_prompt):
-    model, prompts = make_model(), make_prompt(2, 20)
-    samples = [prompts[0], prompts[1, :9]]
-    together = answer(model, left_padded(samples), max_new_tokens=NEW_TOKENS)
-    alone = torch.cat([answer(model, {"input_ids": sample[None]}, max_new_tokens=NEW_TOKENS) for sample in samples])
-    assert torch.equal(together, alone)
-
-
 def test_decode_steps_give_the_same_from_the_same_state(make_model, image_batch):
     model = make_model()
     state = prefill(model, image_batch, max_new_tokens=NEW_TOKENS)

@@ -48,9 +48,3 @@ def test_images_that_cannot_be_dealt_out_are_refused(images: int) -> None:
     inputs = {"input_ids": torch.zeros(2, 3), "pixel_values": torch.zeros(images)}
     with pytest.raises(ValueError, match=f"pixel_values must hold as many rows for each of 2 samples, got {images}; "):
         BatchPart().own_inputs(inputs)
-
-
-@pytest.mark.parametrize("num_devices", [1, 3])
-def test_homes_by_modality_need_an_even_number_of_devices(num_devices: int) -> None:
-    with pytest.raises(ValueError, match=f"needs an even number of devices, got {num_devices}"):
-        part_by_modality(0, num_devices)

@@ -153,13 +153,6 @@ def test_attention_backends_agree(make_model, make_prompt):
     torch.testing.assert_close(*logits, rtol=1e-4, atol=1e-4)
 
 
-def test_experts_backend_is_set_on_the_whole_model(make_model):
-    model = make_model()
-    for backend in ("eager", "grouped_mm", "batched_mm"):
-        model.set_experts_implementation(backend)
-        assert model.model.language_model.layers[1].mlp.experts.config._experts_implementation == backend
-
-
 @pytest.mark.parametrize("backend", ["eager", "grouped_mm"])
 def test_loss_is_the_next_tokens_cross_entropy_and_reaches_router_and_experts(make_model, make_prompt, backend):
     model, ids_BS = make_model(), make_prompt(2, 12)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from bench.front.supplied.__main__ import main
-from bench.front.supplied.asking import require_askable
+from bench.front.supplied.checking import require_askable
 from bench.front.supplied.prompts import WORD
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
@@ -24,13 +24,12 @@ from tests.bench.front.supplied_rows import ROWS, image_cell, mmmu_row, write_ro
 CHARTQA, DOCVQA, MATHVISTA = (ROWS[name][0] for name in ("chartqa", "docvqa", "mathvista"))
 
 
-def cell_of(image: Image.Image, cut: int = 0, form: str = "PNG") -> dict[str, Any]:
+def cell_of(image: Image.Image, cut: int = 0) -> dict[str, Any]:
     buffer = BytesIO()
-    image.save(buffer, form)
+    image.save(buffer, "PNG")
     return {"bytes": buffer.getvalue()[: len(buffer.getvalue()) - cut], "path": None}
 
 
-NAN = cell_of(Image.new("F", (4, 4), float("nan")), form="TIFF")
 CUT = cell_of(Image.effect_noise((40, 30), 50), cut=300)
 BOMB = {"bytes": cell_of(Image.new("1", (5_000, 5_000)))["bytes"], "path": None}
 
@@ -58,23 +57,14 @@ def error_of(checkpoint: Path, task: str, data: Path, capsys: pytest.CaptureFixt
     ("task", "bad", "message"),
     [
         ("chartqa", {**CHARTQA, "image": CUT}, "every image must be decodable, got .*row 1, column image; download"),
-        ("chartqa", {**CHARTQA, "image": NAN}, "a finite number, got nan or inf.*row 1, column image; download"),
         ("chartqa", {**CHARTQA, "image": BOMB}, "every image must be decodable, got Image size .*row 1, column image"),
-        ("docvqa", {**DOCVQA, "image": {"bytes": b"", "path": None}}, "decodable, got .*row 1, column image; download"),
-        ("docvqa", {**DOCVQA, "image": {"bytes": None, "path": "no.png"}}, "decodable, got .*row 1, column image"),
         ("mathvista", {**MATHVISTA, "decoded_image": None}, "row 1 .*column decoded_image must hold a value, got null"),
-        ("mathvista", {**MATHVISTA, "question": " "}, "row 1 .*a question must be a text, got ' '; download"),
         ("chartqa", {**CHARTQA, "query": ""}, "row 1 .*a question must be a text, got ''; download"),
-        ("docvqa", {**DOCVQA, "question": "\n"}, r"row 1 .*a question must be a text, got '\\n'; download"),
-        ("mmmu", mmmu_row(question=""), "row 1 .*a question must be a text, got ''; download"),
         ("mmmu", mmmu_row(question="Is <image 1> or <image 2> larger?"),
          "row 1 .*column image_2 must hold the image that a text names, got null; download"),
-        ("mmmu", mmmu_row(options="['<image 9>', 'two']"),
-         "row 1 .*column image_9 must hold the image that a text names, got null; download"),
         ("docvqa", {**DOCVQA, "question": "why " * 300}, r"row 1: a prompt .* which leave 224 tokens .*got \d+; "),
     ],
-    ids=["cut off", "nan", "too large", "empty", "absent", "null", "blank", "no question", "white space",
-         "nothing asked", "mark without image", "option without image", "too long"],
+    ids=["cut off", "too large", "null", "no question", "mark without image", "too long"],
 )  # fmt: skip
 def test_a_row_that_cannot_be_asked_is_named_with_a_remedy(
     weightless: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str, bad: dict[str, Any], message: str

@@ -11,8 +11,7 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 
-from bench.front.supplied.plain import JOINERS, as_text
-from bench.front.supplied.prompts import WORD, encode
+from bench.front.supplied.prompts import JOINERS, WORD, as_text, encode
 from fixtures.tasks import Sample
 from fixtures.tasks.marks import IMAGE, as_said
 from fixtures.workload import load_workload
