@@ -64,7 +64,7 @@ def _generate(
     if is_first:
         whole()
     prefill, timed = clock.measure(first_token), clock.measure(whole)
-    tokens_BN: torch.Tensor = timed.result  # type: ignore[assignment]  # the clock hands back what the call returned
+    tokens_BN: torch.Tensor = timed.result  # the clock hands back what the call returned
     new_BN = tokens_BN[:, _num_repeated(checkpoint, inputs) :]
     texts = checkpoint.processor.tokenizer.batch_decode(new_BN, skip_special_tokens=True)
     return Answered(
