@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench import __main__ as commands
-from bench.harness.record import Scenario
+from bench.harness.record import Launch, Scenario, seal
 from bench.pages.engine import render
 from bench.pages.pareto.documents import read_tiers
 from bench.pages.results.facts import facts
@@ -15,6 +16,7 @@ from bench.pages.results.gains import gains_of
 from tests.bench.pages.sample_gains import PEAKS, scenario, sliced
 from tests.bench.pages.sample_layers import layers_scenario
 from tests.bench.pages.sample_twins import document, entry
+from tests.bench.sample_records import document as sample_record
 from tests.bench.sample_records import record_of
 
 ROOT = Path(__file__).parents[3]
@@ -98,19 +100,44 @@ def test_layers_are_told_by_their_fastest_and_slowest_and_what_is_certain() -> N
     ) in page(*passes)
 
 
+def test_what_its_interval_leaves_open_is_certain_of_nothing() -> None:
+    """Ratios from a half to two: their intervals hold 1."""
+    spread = Launch(id="l", samples=(0.5, 0.7, 0.9, 1.1, 1.5, 2.0), voided=0)
+    even = Launch(id="l", samples=(1.0,) * 6, voided=0)
+    one = scenario(1.0, 1.0)
+    layers = layers_scenario(routing="specialized:16", uniform={"layers": 1.0, "experts": 1.0})
+    dense = replace(one.arms["dense"], launches=(spread,))
+    under, beside = (
+        replace(layers.arms[name], launches=(launch,))
+        for name, launch in (("moe/layers", spread), ("uniform/layers", even))
+    )
+    said = page(
+        Scenario(id=one.id, arms={**one.arms, "dense": dense}),
+        Scenario(id=layers.id, arms={**layers.arms, "moe/layers": under, "uniform/layers": beside}),
+    )
+    assert "faster for certain in 0 of 1 scenario, slower in 0.\n" in said
+    assert "less for certain in 0 of 1 pass and more in 0.\n" in said
+
+
 def test_accuracy_is_told_by_leads_by_what_is_certain_and_by_counts(tmp_path: Path) -> None:
     """Both intervals are +-2 points, so their difference is +-2.8."""
     twins = [
         {**one, "seed": seed}
-        for one in (entry("dense", 0, 0.50), entry("smoes-attention", 0, 0.60, 50.0, num_parameters=1100))
+        for one in (
+            entry("dense", 0, 0.50),
+            entry("smoes-attention", 0, 0.60, 50.0, num_parameters=1100),
+            entry("plain", 0, 0.40, num_parameters=1100),
+        )
         for seed in (0, 1)
     ]
     said = page(scenario(1.0, 2.0), documents=(document(tmp_path, twins),))
     assert "- **Measured** models, 1 k to 1.1 k parameters: the fastest" in said
     assert "is a MoE on 1 of 1 task (charts), at 1.00 times its requests/s. " in said
-    assert "by points: smoes-attention small from dense small on charts, +10.0 [+7.2, +12.8].\n" in said
-    assert "| MoEs, against | dense, about equal total parameters |\n|---|---|\n" in said
-    assert "| measured SMoES | 1: 1 / 0 / 0 / 0; 0.50 |\n" in said
+    assert "smoes-attention small from dense small on charts, +10.0 [+7.2, +12.8];" in said
+    assert "plain small from dense small on charts, -10.0 [-12.8, -7.2].\n" in said
+    assert "| MoEs, against | dense, about equal total parameters | plain MoEs |\n|---|---|---|\n" in said
+    assert "| measured SMoES | 1: 1 / 0 / 0 / 0; 0.50 | 1: 1 / 0 / 0 / 0; 0.50 |\n" in said
+    assert "| measured plain MoEs | 1: 0 / 1 / 0 / 0; 1.00 | |\n" in said
 
 
 def test_names_stay_what_they_are(tmp_path: Path) -> None:
@@ -177,6 +204,18 @@ def test_a_page_without_anything_to_draw_is_written(tmp_path: Path, capsys: pyte
     assert commands.main(["results", str(twins), f"--out={tmp_path / 'r.md'}"]) == 0
     assert "not drawn: the README's picture" in capsys.readouterr().out
     assert not (tmp_path / "images").exists()
+
+
+def test_what_gave_no_answer_is_a_table_that_the_page_links_to(tmp_path: Path) -> None:
+    record = sample_record()
+    for one in record["benchmarks"]:
+        one["extra_info"]["moevlm"]["facts"] = {"depth": 1, "full_depth_moe": 16, "full_depth_dense": 16}
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(seal(record)))
+    assert commands.main(["results", str(path), f"--out={tmp_path / 'r.md'}"]) == 0
+    assert "2 scenarios, [and why](tables/r-dropped.csv)" in (tmp_path / "r.md").read_text()
+    dropped = (tmp_path / "tables" / "r-dropped.csv").read_text()
+    assert "bench_decode[tiny-b1],dense,measured at 1 layers; a line needs 3" in dropped
 
 
 def test_a_record_that_is_not_there_ends_13(tmp_path: Path) -> None:
