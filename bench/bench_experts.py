@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench.floors import costs_of
-from bench.harness.closeness import bound_of, check_rows
+from bench.harness.agreement import bound_of, check_rows
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.peers.experts import Experts, asks_the_device, peer, peers_of

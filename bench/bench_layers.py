@@ -16,7 +16,7 @@ import torch
 
 from bench.checks.passes import PassChecks, checks_of
 from bench.floors import Work, depth_facts
-from bench.harness.closeness import bound_of, check_rows
+from bench.harness.agreement import bound_of, check_rows
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.layers.parts import part_costs, parts_of

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.gate.ab.worker_plugin import WorkerSession
 from bench.gate.comparison import Selection
-from bench.gate.outcome import Outcome, conclude, unanswered
+from bench.gate.conclude import Outcome, conclude, unanswered
 from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import hooks

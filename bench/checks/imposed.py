@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bench.harness.agreement import WrongAnswer
-from bench.harness.closeness import Scores, bound_of, check_choice, check_choices, check_rows
+from bench.harness.agreement import Scores, WrongAnswer, bound_of, check_choice, check_choices, check_rows
 from fixtures.oracle.answers import Choice, Said
 from moevlm import MoEVLM
 from moevlm.routing.router import Routing

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from bench.checks.imposed import Checked, imposed
-from bench.harness.closeness import bound_of, check_choice, check_rows
+from bench.harness.agreement import bound_of, check_choice, check_rows
 from bench.layers.passes import Pass
 from fixtures.inputs import Inputs
 from fixtures.oracle.answers import Said

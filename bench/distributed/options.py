@@ -12,7 +12,7 @@ from bench.distributed.arms import Asked
 from fixtures.reading import above_zero, at_least, not_negative, routing_profile
 from fixtures.workload import WORKLOADS
 from moevlm.parallel import PARTS, PacedLink
-from moevlm.parallel.group import BACKENDS, Link, all_to_all
+from moevlm.parallel.all_to_all import BACKENDS, Link, all_to_all
 from moevlm.presets import PRESETS, preset_variants
 
 BITS = 8

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from moevlm.parallel import Traffic
-from moevlm.parallel.group import LEGS
+from moevlm.parallel.all_to_all import LEGS
 from moevlm.smoes.specialization import max_over_mean_load
 
 NUM_DECODE_STEPS = 4  # as bench_decode

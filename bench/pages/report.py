@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from bench.gate.conclude import Outcome
 from bench.gate.markdown import escape, markdown_table
-from bench.gate.outcome import Outcome
 from bench.gate.sentences import explanations, summary
 from bench.gate.stats import Interval, block_log_ratios, median_interval, percent
 from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, Verdict

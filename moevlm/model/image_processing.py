@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
-from moevlm.model.images import as_rgb
+from moevlm.model.rgb import as_rgb
 
 URL_SCHEMES = ("http://", "https://")
 TIMEOUT_S = 60

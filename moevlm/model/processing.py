@@ -28,7 +28,7 @@ class MoEVLMProcessor(LlavaNextProcessor):
     """Turn images and prompts into inputs; an image processor without grids makes it the fixed scheme (LLaVA-1.5).
 
     Each `<image>` of a prompt becomes as many image tokens as the model makes features of that image. Images are taken
-    as people store them, whatever image processor is given: `moevlm.model.images.as_rgb` says how.
+    as people store them, whatever image processor is given: `moevlm.model.rgb.as_rgb` says how.
     """
 
     @property

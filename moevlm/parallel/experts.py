@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from moevlm.model.batch_part import PARTS, BatchPart
 from moevlm.model.feedforward import MoEVLMExperts, MoEVLMSparseMLP
+from moevlm.parallel.all_to_all import Group
 from moevlm.parallel.dispatch import COPIES, own_pairs, pack, plan_dispatch, sum_by_row, unpack
-from moevlm.parallel.group import Group
 
 
 class Homes:

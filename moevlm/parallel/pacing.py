@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 import torch.distributed as dist
 
-from moevlm.parallel.group import Link, all_to_all
+from moevlm.parallel.all_to_all import Link, all_to_all
 
 
 class PacedLink:

@@ -13,7 +13,7 @@ class Exchange:
     Args:
         device: The device that saw it.
         layer: MoE layer, from 0.
-        leg: A name in `moevlm.parallel.group.LEGS`.
+        leg: A name in `moevlm.parallel.all_to_all.LEGS`.
         sent_rows_N: Rows to each device; those to itself cross no link.
         received_rows_N: Rows from each device.
         row_bytes: Bytes of one row.

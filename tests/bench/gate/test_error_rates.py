@@ -15,8 +15,8 @@ from scipy import stats as scipy_stats
 
 from bench.gate.baseline import OpenBaseline
 from bench.gate.comparison import judge_one
+from bench.gate.conclude import is_suspect
 from bench.gate.launch import Launcher
-from bench.gate.outcome import is_suspect
 from bench.gate.retest import retest
 from bench.gate.stats import PRIOR_LAUNCHES
 from bench.gate.tolerance import TOLERANCE_ERRORS

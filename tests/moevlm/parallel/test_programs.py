@@ -9,7 +9,7 @@ from bench.distributed import link, parallel
 from bench.distributed.arms import ARMS
 from bench.distributed.seen import STEPS
 from bench.harness.record import load
-from moevlm.parallel.group import LEGS
+from moevlm.parallel.all_to_all import LEGS
 from moevlm.steering.expected_routing import uniform_remote_devices
 from tests.moevlm.parallel.device_processes import run_devices
 

@@ -15,8 +15,8 @@ from transformers import CLIPVisionConfig
 
 from fixtures.tasks.stored import decode
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
-from moevlm.model.images import as_rgb
 from moevlm.model.processing import build_processor
+from moevlm.model.rgb import as_rgb
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 PINK, GREY = (255, 127, 127), (127, 127, 127)  # red and black of alpha 128 on white

@@ -7,7 +7,7 @@ import pytest
 
 from bench.gate import outcome as outcomes
 from bench.gate.comparison import Selection, judge_one
-from bench.gate.outcome import Outcome, conclude, is_suspect, suspicion
+from bench.gate.conclude import Outcome, conclude, is_suspect, suspicion
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import Record
 from tests.bench.gate.test_verdict import EXPECTED_EXIT

@@ -8,8 +8,8 @@ import torch
 
 from moevlm.generation import decode_steps, prefill
 from moevlm.parallel import Exchange, Traffic
+from moevlm.parallel.all_to_all import LEGS
 from moevlm.parallel.dispatch import row_bytes
-from moevlm.parallel.group import LEGS
 from moevlm.smoes.placement import HOME_RULES, cross_device_rate, place_by_bins, place_in_order
 from moevlm.smoes.specialization import recorded_routing
 from moevlm.steering.expected_routing import specialized_cross_device_rate
