@@ -52,6 +52,7 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
     "no launches": ((*OURS, "launches"), [], r"launches must be one or more with different ids, got \[\]"),
     "no samples": (SAMPLES, [], "samples must be one or more unless blocks were voided"),
     "infinite sample": (SAMPLES, [float("1e999"), 1, 1], "samples must be finite and above 0, got inf"),
+    "sample that is no number": (SAMPLES, [float("nan"), 1, 1], "numbers must be finite, got NaN"),
     "negative sample": (SAMPLES, [-1.0, 1, 1], "samples must be finite and above 0, got -1.0"),
     "zero sample": (SAMPLES, [0, 1, 1], "samples must be finite and above 0, got 0"),
     "text sample": (SAMPLES, ["fast", 1, 1], "samples must be finite and above 0, got 'fast'"),

@@ -120,10 +120,8 @@ def test_an_interrupted_run_leaves_the_finished_scenarios(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("-n2",), "-n must be at most 1 (cpu), got 2 workers; give -n 1 or -n auto"),
         (("-n1", "--benchmark-json=x.json"), "--benchmark-json needs pytest-benchmark in this process"),
         (("-n1", "--dist=each"), "--dist must give each scenario to one worker, got each"),
-        (("-n1", "--benchmark-disable", "--compare=require"), "--compare=require must measure"),
     ],
 )
 def test_what_cannot_be_measured_in_parallel_ends_4(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
