@@ -37,8 +37,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _quick_guesser(monkeypatch):
+def _quick(monkeypatch):
     monkeypatch.setattr("bench.front.trained.document.TRAIN_PICTURES", 100)
+    few_blocks = lambda *args, num_blocks: measure_throughput(*args, num_blocks=6)  # noqa: E731
+    monkeypatch.setattr("bench.front.trained.document.measure_throughput", few_blocks)
 
 
 def few(folder, num_pictures, num_shifted=0):

@@ -70,7 +70,14 @@ def test_an_interrupted_run_resumes_to_the_same_losses_and_weights(make_pair, ma
         train(first, make_batches, SCHEDULE, parts, probe=first_probe, stop_after=stop)
         assert not (parts / MODEL).exists()
         second, second_probe = make_pair()
-        train(second, make_batches, SCHEDULE, parts, probe=second_probe, on_step=lambda done, _: seen.append(done))
+        train(
+            second,
+            make_batches,
+            SCHEDULE,
+            parts,
+            probe=second_probe,
+            on_step=lambda done, _, seen=seen: seen.append(done),
+        )
         assert seen == list(range(stop + 1, 9))
         assert losses_in(parts) == losses_in(tmp_path / "whole")
         for ours, theirs in zip(second.state_dict().values(), model.state_dict().values(), strict=True):
