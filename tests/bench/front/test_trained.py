@@ -39,7 +39,10 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr("bench.front.trained.document.TRAIN_PICTURES", 100)
-    few_blocks = lambda *args, num_blocks: measure_throughput(*args, num_blocks=6)  # noqa: E731
+
+    def few_blocks(*args, num_blocks):
+        return measure_throughput(*args, num_blocks=6)
+
     monkeypatch.setattr("bench.front.trained.document.measure_throughput", few_blocks)
 
 

@@ -273,6 +273,6 @@ def test_a_fault_ends_with_its_code_and_says_what_to_do(fault: Fault, baseline: 
 
 def commit(folder: Path) -> None:
     git(folder, "init", "-q")
-    (folder / ".gitignore").write_text("baseline.json\noutput.txt\nout/\n__pycache__/\n")
+    (folder / ".gitignore").write_text("baseline.json\nout/\n__pycache__/\n")
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "base")

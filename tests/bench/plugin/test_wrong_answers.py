@@ -76,13 +76,10 @@ def test_a_wrong_answer_around_the_scenario_is_one(tmp_path: Path, when: str) ->
     assert len(measured(folder).scenarios) == 3
 
 
-@pytest.mark.parametrize("workers", [(), pytest.param(("-n1",), marks=pytest.mark.long)])
-def test_what_was_skipped_and_then_found_wrong_leaves_the_record_incomplete(
-    tmp_path: Path, workers: tuple[str, ...]
-) -> None:
+def test_what_was_skipped_and_then_found_wrong_leaves_the_record_incomplete(tmp_path: Path) -> None:
     skip = "if size == 2: pytest.skip('no memory')"
     folder = write_project(tmp_path / "project", ending=skip, conftest=GUARDED.replace("WHEN", "after"))
-    assert_second_is_wrong(folder, run(folder, *workers))
+    assert_second_is_wrong(folder, run(folder))
     assert "bench_x[2]" in measured(folder).why_not_fitting()
 
 
