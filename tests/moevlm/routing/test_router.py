@@ -23,14 +23,14 @@ def make_router(*, norm_topk_prob=True, top_k=TOP_K, dtype=torch.float32, num_ex
     return router
 
 
-def their_router(ours):
+def their_router(ours, *, norm_topk_prob=True):
     """transformers' router with the weights of ours."""
     num_experts, hidden_size = ours.weight.shape
     config = Qwen3MoeConfig(
         hidden_size=hidden_size,
         num_experts=num_experts,
         num_experts_per_tok=ours.top_k,
-        norm_topk_prob=ours.norm_topk_prob,
+        norm_topk_prob=norm_topk_prob,
     )
     theirs = Qwen3MoeTopKRouter(config).to(ours.weight.dtype)
     theirs.load_state_dict(ours.state_dict())
@@ -45,7 +45,7 @@ def hidden(num_tokens, dtype=torch.float32):
 @pytest.mark.parametrize("norm_topk_prob", [True, False])
 def test_routes_as_qwen3_moe_does(norm_topk_prob, dtype):
     ours = make_router(norm_topk_prob=norm_topk_prob, dtype=dtype)
-    theirs = their_router(ours)
+    theirs = their_router(ours, norm_topk_prob=norm_topk_prob)
     for ours_out, theirs_out in zip(ours(hidden(64, dtype)), theirs(hidden(64, dtype)), strict=True):
         assert torch.equal(ours_out, theirs_out)
 
