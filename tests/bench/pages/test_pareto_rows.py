@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.pages.pareto.documents import Tier
-from bench.pages.pareto.facts import facts_of, rows
+from bench.pages.pareto.page import facts_of, rows
 from bench.pages.pareto.points import Point
 from tests.bench.pages.sample_points import around, point
 

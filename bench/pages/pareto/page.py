@@ -1,14 +1,19 @@
-"""What the page and its CSV tables say of tiers: standings, pairs, and what each front leaves to choose."""
+"""The page about accuracy against throughput: standings, pairs, and what each front leaves to choose, by tier."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.pages.drawing import Drawing
 from bench.pages.grouping import grouped
 from bench.pages.pareto.documents import Tier
+from bench.pages.pareto.figures import front_figure
 from bench.pages.pareto.front import Placed, Standing, place, steps
 from bench.pages.pareto.pairs import Pair, pairs
-from bench.pages.pareto.points import AXES, TRAINED
+from bench.pages.pareto.points import AXES, TITLES, TRAINED
+from bench.pages.provenance import Source
+from bench.pages.write import Content
 
 COLUMNS = (  # of a point, in its CSV table
     *("tier", "task", "split", "name", "kind", "num_parameters", "num_active_parameters", "num_samples", "accuracy"),
@@ -27,6 +32,19 @@ class Facts:
     choices: Sequence[
         tuple[Placed, Placed | None]
     ]  # of each front the best, and the fastest that is faster and overlaps
+
+
+def pareto_page(tiers: Mapping[str, Tier]) -> Content:
+    """Return what the page holds of tiers by name."""
+    found = {name: facts_of(tier) for name, tier in tiers.items()}
+    figures = {
+        f"{name}-{axis.replace('_', '-')}": Drawing(functools.partial(front_figure, tier, axis))
+        for name, tier in tiers.items()
+        for axis in AXES
+    }
+    origins = [Source(files=tier.paths, machine=tier.machine, peaks="") for tier in tiers.values()]
+    facts = {"tiers": found, "titles": TITLES, "sources": origins}
+    return Content("pareto/template.md", facts, rows(found.values()), figures)
 
 
 def facts_of(tier: Tier) -> Facts:
