@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.pages.drawing import Drawing
 from bench.pages.grouping import grouped
@@ -21,6 +21,18 @@ COLUMNS = (  # of a point, in its CSV table
 )
 
 
+class Choice(NamedTuple):
+    """What a front leaves to choose."""
+
+    best: Placed  # the most accurate
+    fastest: Placed  # of those whose interval of accuracy reaches its
+
+    @property
+    def times(self) -> float:
+        """Return how many times the requests/s of the best the fastest makes."""
+        return self.fastest.rate.estimate / self.best.rate.estimate
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What there is to say of one tier, by request throughput."""
@@ -29,9 +41,7 @@ class Facts:
     placed: Sequence[Placed]  # task by task, the fastest first
     pairs: Sequence[Pair]
     matches: Sequence[Sequence[Pair]]  # those of two models together
-    choices: Sequence[
-        tuple[Placed, Placed | None]
-    ]  # of each front the best, and the fastest that is faster and overlaps
+    choices: Sequence[Choice]  # one of each front
 
 
 def pareto_page(tiers: Mapping[str, Tier]) -> Content:
@@ -61,9 +71,9 @@ def facts_of(tier: Tier) -> Facts:
     )
 
 
-def _choice(best: Placed, of_task: Sequence[Placed]) -> tuple[Placed, Placed | None]:
+def _choice(best: Placed, of_task: Sequence[Placed]) -> Choice:
     fast = [one for one in of_task if one.point in best.ties[:1] and one.rate.estimate > best.rate.estimate]
-    return best, next(iter(fast), None)
+    return Choice(best, next(iter(fast), best))
 
 
 def rows(facts: Iterable[Facts]) -> dict[str, list[Mapping[str, Any]]]:

@@ -13,8 +13,9 @@ from bench.pages.grouping import grouped
 from bench.pages.layers.routing import most_specialized
 from bench.pages.layers.times import LAYER, LayerTimes, holds_layers, read_layers
 from bench.pages.pareto.documents import Tier
+from bench.pages.pareto.page import facts_of
 from bench.pages.provenance import sources
-from bench.pages.results.fares import fares, leads
+from bench.pages.results.fares import fares
 from bench.pages.results.figures import speedup_figures
 from bench.pages.results.gains import PHASES, Gain, gains_of
 from bench.pages.write import Content
@@ -53,7 +54,7 @@ def results_page(records: Mapping[Path, Record], tiers: Mapping[str, Tier]) -> C
         "arms": DENSE,
         "every": found.gains,
         "dropped": found.dropped,
-        "tiers": [(tier, fares(tier), leads(tier.points)) for tier in tiers.values()],
+        "tiers": [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())],
         "layers": layers(records.values()),
     }
     return Content("results/template.md", facts, found._asdict(), speedup_figures(asked, found.gains))
