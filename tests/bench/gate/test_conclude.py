@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.gate import outcome as outcomes
+from bench.gate import conclude as conclusion
 from bench.gate.comparison import Selection, judge_one
 from bench.gate.conclude import Outcome, conclude, is_suspect, suspicion
 from bench.gate.verdict import ScenarioVerdict, Verdict
@@ -45,8 +45,8 @@ def test_a_run_without_comparison_ends_0() -> None:
 
 def concluded(monkeypatch: pytest.MonkeyPatch, record: Record, again: ScenarioVerdict | None = None) -> Outcome:
     """Conclude a run of that record against a baseline of one scenario, of which fresh processes say what is given."""
-    monkeypatch.setattr(outcomes, "open_baseline", lambda *_: opened_baseline(scenario(*[ONE] * 8)))
-    monkeypatch.setattr(outcomes, "_confirm", lambda *_: ({again.scenario: again} if again else {}, {}))
+    monkeypatch.setattr(conclusion, "open_baseline", lambda *_: opened_baseline(scenario(*[ONE] * 8)))
+    monkeypatch.setattr(conclusion, "_confirm", lambda *_: ({again.scenario: again} if again else {}, {}))
     options = SimpleNamespace(compare="require", baselines=None, baseline=None)
     run: Any = SimpleNamespace(options=options, record=record, lost={}, write_error=None)
     selection = Selection(collected=[NAME], functions=None, axes={}, whole=True)

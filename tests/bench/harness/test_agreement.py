@@ -15,6 +15,7 @@ from bench.harness.agreement import (
     check_choices,
     check_rows,
     leads,
+    run_checks,
 )
 
 BOUND = 0.01
