@@ -18,10 +18,10 @@ def uniform(*, slowdown: float) -> Scenario:
     return layers_scenario(routing="uniform", facts={**FACTS, "msi": 0.1}, slowdown=slowdown)
 
 
-def found(*scenarios: Scenario) -> list[tuple[str, int, float]]:
+def found(*scenarios: Scenario) -> list[tuple[str, int, float | None]]:
     layers = most_specialized(read_layers([record_of(one) for one in scenarios]))
     ratios = [(layer, layer.over_uniform("layers")) for layer in layers]
-    return [(layer.routing, layer.batch_size, ratio.estimate) for layer, ratio in ratios if ratio]
+    return [(layer.routing, layer.batch_size, ratio and ratio.estimate) for layer, ratio in ratios]
 
 
 def test_a_layer_is_a_multiple_of_its_own_time_under_uniform_routing_in_the_same_blocks() -> None:

@@ -124,3 +124,14 @@ def test_a_label_keeps_off_an_interval_beside_its_point() -> None:
     x, y = axes.transData.transform((5, 5))
     assert not box.x0 < x < box.x1
     assert not box.y0 < y < box.y1
+
+
+def test_a_label_at_an_edge_stays_within_its_panel() -> None:
+    figure = Figure(figsize=(5, 4))
+    axes = figure.subplots()
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    axes.plot(9.9, 9.95, marker="o")
+    place_labels(axes, [Label("medium", 9.9, 9.95, "#808080")])
+    (box,) = [box for text, box in shown(figure).items() if isinstance(text, Annotation)]
+    assert box.x1 <= axes.bbox.x1
+    assert box.y1 <= axes.bbox.y1
