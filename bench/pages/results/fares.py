@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.pages.pareto.pairs import DENSE, Pair
+from bench.pages.pareto.points import Point
 
 WHO = {"smoes": "SMoES", "moe": "plain MoEs", "ablation": "SMoES' ablations"}  # kind of a point -> who these are
 ALIKE_TOTAL = 1.3  # total parameters of two models within this factor are about equal: families do not match closer
@@ -31,33 +32,17 @@ def fares(found: Sequence[Pair]) -> list[Fare]:
 
 def rival(pair: Pair) -> str:
     """Name what the MoE of a pair is compared with: the first of AGAINST that holds, or nothing."""
-    return next((name for name, holds in AGAINST.items() if holds(pair)), "")
+    return next((name for name, holds in AGAINST.items() if holds(pair.point, pair.against)), "")
 
 
-def _is_dense(pair: Pair) -> bool:
-    return pair.against.kind == DENSE
+def _dense(other: Point, num_parameters: float, factor: float = math.inf) -> bool:
+    """Say whether a model is dense and has so many parameters, within a factor."""
+    return other.kind == DENSE and abs(math.log(num_parameters / other.num_parameters)) < math.log(factor)
 
 
-def _equal_total(pair: Pair) -> bool:
-    return _is_dense(pair) and _within(ALIKE_TOTAL, pair.point.num_parameters, pair.against.num_parameters)
-
-
-def _equal_active(pair: Pair) -> bool:
-    return _is_dense(pair) and _within(ALIKE_ACTIVE, pair.point.num_active_parameters, pair.against.num_parameters)
-
-
-def _within(factor: float, one: float, other: float) -> bool:
-    return abs(math.log(one / other)) < math.log(factor)
-
-
-def _plain(pair: Pair) -> bool:
-    """Say whether a pair tells what specialization does: the same MoE without it."""
-    return pair.against.kind == "moe" and pair.point.kind != "moe"
-
-
-AGAINST: Mapping[str, Callable[[Pair], bool]] = {
-    "dense, about equal total parameters": _equal_total,
-    "dense, about equal active parameters": _equal_active,
-    "dense, other sizes": _is_dense,
-    "plain MoEs": _plain,
+AGAINST: Mapping[str, Callable[[Point, Point], bool]] = {  # the last: the same MoE without specialization
+    "dense, about equal total parameters": lambda one, other: _dense(other, one.num_parameters, ALIKE_TOTAL),
+    "dense, about equal active parameters": lambda one, other: _dense(other, one.num_active_parameters, ALIKE_ACTIVE),
+    "dense, other sizes": lambda one, other: _dense(other, one.num_parameters),
+    "plain MoEs": lambda one, other: other.kind == "moe" and one.kind != "moe",
 }
