@@ -1,19 +1,36 @@
-"""What the page and its CSV tables say of tiers: standings, pairs, and what each front leaves to choose."""
+"""The page about accuracy against throughput: standings, pairs, and what each front leaves to choose, by tier."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from bench.pages.drawing import Drawing
 from bench.pages.grouping import grouped
 from bench.pages.pareto.documents import Tier
+from bench.pages.pareto.figures import front_figure
 from bench.pages.pareto.front import Placed, Standing, place, steps
 from bench.pages.pareto.pairs import Pair, pairs
-from bench.pages.pareto.points import AXES, TRAINED
+from bench.pages.pareto.points import AXES, TITLES, TRAINED
+from bench.pages.provenance import Source
+from bench.pages.write import Content
 
 COLUMNS = (  # of a point, in its CSV table
     *("tier", "task", "split", "name", "kind", "num_parameters", "num_active_parameters", "num_samples", "accuracy"),
     *("blind", "unparsed_rate", "basis", "throughput", "source"),
 )
+
+
+class Choice(NamedTuple):
+    """What a front leaves to choose."""
+
+    best: Placed  # the most accurate
+    fastest: Placed  # of those whose interval of accuracy reaches its
+
+    @property
+    def times(self) -> float:
+        """Return how many times the requests/s of the best the fastest makes."""
+        return self.fastest.rate.estimate / self.best.rate.estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +41,20 @@ class Facts:
     placed: Sequence[Placed]  # task by task, the fastest first
     pairs: Sequence[Pair]
     matches: Sequence[Sequence[Pair]]  # those of two models together
-    choices: Sequence[
-        tuple[Placed, Placed | None]
-    ]  # of each front the best, and the fastest that is faster and overlaps
+    choices: Sequence[Choice]  # one of each front
+
+
+def pareto_page(tiers: Mapping[str, Tier]) -> Content:
+    """Return what the page holds of tiers by name."""
+    found = {name: facts_of(tier) for name, tier in tiers.items()}
+    figures = {
+        f"{name}-{axis.replace('_', '-')}": Drawing(functools.partial(front_figure, tier, axis))
+        for name, tier in tiers.items()
+        for axis in AXES
+    }
+    origins = [Source(files=tier.paths, machine=tier.machine, peaks="") for tier in tiers.values()]
+    facts = {"tiers": found, "titles": TITLES, "sources": origins}
+    return Content("pareto/template.md", facts, rows(found.values()), figures)
 
 
 def facts_of(tier: Tier) -> Facts:
@@ -43,9 +71,9 @@ def facts_of(tier: Tier) -> Facts:
     )
 
 
-def _choice(best: Placed, of_task: Sequence[Placed]) -> tuple[Placed, Placed | None]:
+def _choice(best: Placed, of_task: Sequence[Placed]) -> Choice:
     fast = [one for one in of_task if one.point in best.ties[:1] and one.rate.estimate > best.rate.estimate]
-    return best, next(iter(fast), None)
+    return Choice(best, next(iter(fast), best))
 
 
 def rows(facts: Iterable[Facts]) -> dict[str, list[Mapping[str, Any]]]:

@@ -3,10 +3,9 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.gate.stats import Interval
-from bench.pages.data import csv_text, write_tables
+from bench.pages.tables import csv_text
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,3 @@ def test_an_interval_is_three_columns_and_a_mapping_one_a_key() -> None:
     }
     assert second["seconds_dense"] == "1.23457e+06"
     assert (second["speedup_low"], second["batches"]) == ("", "")
-
-
-def test_tables_lie_beside_the_page_named_after_it_and_empty_ones_nowhere(tmp_path: Path) -> None:
-    links = write_tables(tmp_path / "results.md", {"gains": ROWS, "dropped": []})
-    assert links == {"gains": Path("tables/results-gains.csv")}
-    assert (tmp_path / "tables" / "results-gains.csv").read_text() == csv_text(ROWS)

@@ -1,35 +1,14 @@
-"""A page's tables as files: plain rows, a CSV each, beside the page and named after it."""
+"""A page's tables: plain rows as CSV."""
 
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.gate.stats import Interval
-from bench.harness.record import replace_text
 
-FOLDER = Path("tables")  # beside the page
 DIGITS = 6  # significant, of a fraction
-
-
-def write_tables(page: Path, tables: Mapping[str, Sequence[Any]]) -> dict[str, Path]:
-    """Write each table.
-
-    Args:
-        page: the file whose tables these are.
-        tables: rows by the table's name, dataclasses or mappings of one kind each; one without rows is not written.
-
-    Returns:
-        By name where each lies, relative to the page: for links.
-    """
-    links = {name: FOLDER / f"{page.stem}-{name}.csv" for name, rows in tables.items() if rows}
-    for name, link in links.items():
-        path = page.parent / link
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, csv_text(tables[name]))
-    return links
 
 
 def csv_text(rows: Iterable[Any]) -> str:

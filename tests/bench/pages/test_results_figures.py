@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench.gate.stats import Interval
-from bench.pages.plots.results import draw_speedups
-from bench.pages.plots.style import ANY_PAGE, DARK, LIGHT, Page
+from bench.pages.drawing import DARK, LIGHT, Page
+from bench.pages.results.figures import speedup_figures
 from bench.pages.results.gains import Gain
 from tests.bench.pages.sample_gains import gains, scenario
 
@@ -19,9 +19,9 @@ def gain(scale: str = "7b", **fields: Any) -> Gain:
     return replace(found, **{"predicted": 3.0, "speedup": Interval(2.0, 1.9, 2.1), **fields})
 
 
-def drawn(folder: Path, *found: Gain, page: Page = ANY_PAGE) -> str:
+def drawn(folder: Path, *found: Gain, name: str = "speedups") -> str:
     path = folder / "figure.svg"
-    assert draw_speedups(found, {path: page}) == [path]
+    speedup_figures(found, found)[name].save(path)
     return path.read_text()
 
 
@@ -49,7 +49,7 @@ def test_text_of_a_readme_picture_has_the_contrast_that_wcag_asks_of_small_print
 
 
 def test_a_picture_lies_on_its_own_paper_in_its_own_ink(tmp_path: Path) -> None:
-    svg = drawn(tmp_path, gain(), page=DARK)
+    svg = drawn(tmp_path, gain(), name="speedups-dark")
     assert str(DARK.paper) in svg
     assert f"fill: {DARK.ink}" in svg
     assert f"fill: {LIGHT.ink}" not in svg
@@ -62,10 +62,14 @@ def test_scales_and_phases_are_panels_the_shortest_name_first(tmp_path: Path) ->
     assert [word for word in said if "b, " in word] == ["7b, decode", "7b, prefill", "34b, decode"]
 
 
-def test_nothing_is_drawn_where_no_gain_is_of_these_phases_against_the_twin(tmp_path: Path) -> None:
+def test_nothing_is_drawn_where_no_gain_is_of_these_phases_against_the_twin() -> None:
     others = [gain(phase="whole answers"), gain(against="dense_active"), gain(routing="specialized:4")]
-    assert draw_speedups(others, {tmp_path / "figure.svg": LIGHT}) == []
-    assert list(tmp_path.iterdir()) == []
+    assert speedup_figures(others, others) == {}
+
+
+def test_the_readme_s_pictures_are_of_the_scales_that_are_asked_for_alone() -> None:
+    assert list(speedup_figures([], [gain("tiny")])) == ["speedups"]
+    assert list(speedup_figures([gain()], [gain(), gain("tiny")])) == ["speedups", "speedups-light", "speedups-dark"]
 
 
 def test_a_figure_names_no_version_for_the_next_one_would_change_it(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Figures of the speed-ups over the batch size: a panel a scale and phase, a colour a length, dashed the floors."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -12,49 +10,44 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import ScalarFormatter
 
 from bench.harness.arms import TWIN
+from bench.pages.drawing import ANY_PAGE, COLOURS, DARK, LIGHT, Drawing, panels, whiskers
 from bench.pages.grouping import grouped
-from bench.pages.plots.style import COLOURS, Page, panels, save, style_on
 from bench.pages.results.gains import Gain
 
 DRAWN, ROUTING = ("decode", "prefill"), "uniform"
-COLUMNS = 2
 FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
 
 
-def draw_speedups(gains: Iterable[Gain], paths: Mapping[Path, Page]) -> list[Path]:
-    """Draw the MoE against its dense twin, in prefill and decode.
+def speedup_figures(asked: Sequence[Gain], gains: Sequence[Gain]) -> dict[str, Drawing]:
+    """Return the figures of the MoE against its dense twin; none where there is nothing to draw.
 
     Args:
-        gains: of any phase and rival; others are left out.
-        paths: of the files, whose suffixes are their formats, and what each lies on.
-
-    Returns:
-        The files that were written: none where there is nothing to draw.
+        asked: gains at the scales that the project asks about: for the page, and on paper for the README.
+        gains: all, for the page where there are none of these.
     """
+    pages = {"speedups": ANY_PAGE, "speedups-light": LIGHT, "speedups-dark": DARK}
+    groups = _groups(asked)
+    if not groups:
+        groups, pages = _groups(gains), {"speedups": ANY_PAGE}
+    return {name: Drawing(lambda: _figure(groups), page) for name, page in pages.items() if groups}
+
+
+def _groups(gains: Iterable[Gain]) -> list[list[Gain]]:
+    """Return the gains of each panel."""
     drawn = [gain for gain in gains if (gain.against, gain.routing) == (TWIN, ROUTING) and gain.phase in DRAWN]
     ordered = sorted(drawn, key=lambda gain: (len(gain.scale), gain.scale, gain.phase))
-    groups = grouped(ordered, lambda gain: (gain.scale, gain.phase, gain.machine))
-    for path, page in paths.items() if groups else ():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with mpl.rc_context(style_on(page)):
-            save(_figure(groups, page), path)
-    return list(paths) if groups else []
+    return grouped(ordered, lambda gain: (gain.scale, gain.phase, gain.machine))
 
 
-def _figure(groups: Sequence[Sequence[Gain]], page: Page) -> Figure:
+def _figure(groups: Sequence[Sequence[Gain]]) -> Figure:
     lengths = sorted({gain.length for group in groups for gain in group}, key=lambda length: (len(length), length))
     colours = dict(zip(lengths, COLOURS * 2, strict=False))
-    columns = min(COLUMNS, len(groups))
-    figure = panels(columns, math.ceil(len(groups) / columns), width=1.3, same_y=False)
-    if page.paper:
-        figure.patch.set(facecolor=page.paper, alpha=1.0)
-    for axes in figure.axes[len(groups) :]:
-        axes.set_axis_off()
-    for axes, group in zip(figure.axes, groups, strict=False):
-        _draw(axes, group, colours, page)
+    figure = panels(len(groups), width=1.3)
+    for axes, group in zip(figure.axes, groups, strict=True):
+        _draw(axes, group, colours)
         axes.set(title=_title(group, groups), xlabel="requests in a batch", ylabel="times as fast as dense")
     marks = [Line2D([], [], color=colour, marker="o", label=f"{name} tokens") for name, colour in colours.items()]
-    marks.append(Line2D([], [], color=page.ink, label="ratio of the floors", **FLOOR_MARK))
+    marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK))
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     return figure
 
@@ -67,17 +60,14 @@ def _title(group: Sequence[Gain], groups: Sequence[Sequence[Gain]]) -> str:
     return f"{one.scale}, {one.phase}{mark}" + (f"\n{one.machine}" if machines > 1 else "")
 
 
-def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str], page: Page) -> None:
+def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str]) -> None:
     axes.set_xscale("log", base=2)
-    axes.axhline(1.0, color=page.ink, linewidth=0.8)
+    axes.axhline(1.0, color=mpl.rcParams["text.color"], linewidth=0.8)
     for length, colour in colours.items():
         line = sorted((gain for gain in gains if gain.length == length), key=lambda gain: gain.batch_size)
         batches, speedups = [gain.batch_size for gain in line], [gain.speedup for gain in line]
-        whiskers = [
-            [max(0.0, s.estimate - s.low) for s in speedups],
-            [max(0.0, s.high - s.estimate) for s in speedups],
-        ]
-        axes.errorbar(batches, [s.estimate for s in speedups], whiskers, color=colour, marker="o", markersize=3, lw=1.2)
+        estimates = [one.estimate for one in speedups]
+        axes.errorbar(batches, estimates, whiskers(speedups), color=colour, marker="o", markersize=3, lw=1.2)
         predicted = [(gain.batch_size, gain.predicted) for gain in line if gain.predicted]
         axes.plot(*zip(*predicted, strict=True), color=colour, **FLOOR_MARK) if predicted else None
     axes.set_ylim(0, None)

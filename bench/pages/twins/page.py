@@ -1,13 +1,16 @@
-"""What the page about trained twins says: a row for each number of a variant, over its seeds."""
+"""The page about trained twins: a row for each number of a variant, over its seeds."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from bench.gate.stats import Interval, mean_interval
+from bench.pages.provenance import Source
 from bench.pages.twins.documents import COEF, Setting, Twin
+from bench.pages.twins.figures import twin_figures, with_most_twins
+from bench.pages.write import Content
 
 REFERENCE = "plain"  # the MoE that the variants of SMoES are compared with
 MSI, LOAD = "MSI", "load"
@@ -36,11 +39,19 @@ class Value:
     )  # of MSI, seed by seed: same data in the same order; one seed in common gives no bounds
 
 
-def facts(settings: Sequence[Setting]) -> dict[str, Any]:
-    """Return what the template names, but for the figures, the links and where all is from; `rows` are the table's."""
+def twins_page(document: Path, settings: Sequence[Setting]) -> Content:
+    """Return what the page holds.
+
+    Args:
+        document: that the settings were read from.
+        settings: at least one.
+    """
     rows = [row for setting in settings for row in values(setting)]
     reach = [name for name in dict.fromkeys(row.measure for row in rows) if name in SPLITS or name.startswith(STYLE)]
-    return {"settings": settings, "rows": rows, "reach": reach}
+    figured = with_most_twins(settings)
+    origin = Source(files=(document,), machine="", peaks="")
+    facts = {"settings": settings, "rows": rows, "reach": reach, "figured": figured.name, "sources": [origin]}
+    return Content("twins/template.md", facts, {"values": rows}, twin_figures(figured))
 
 
 def values(setting: Setting) -> Iterator[Value]:

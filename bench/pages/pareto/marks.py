@@ -1,27 +1,21 @@
 """How points of the front look, and the legend that says so: colour: series; shape: kind; breadth: size; fill: front.
 
-Names are a user's where the tier is: in the legend they are wrapped, at a point the middle of a long one is left out.
+Names are a user's where the tier is: at a point the middle of a long one is left out.
 """
 
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.pages.drawing import COLOURS, INK
 from bench.pages.pareto.front import Placed, Standing
 from bench.pages.pareto.points import KINDS, PUBLISHED, SUPPLIED, TRAINED, Point
-from bench.pages.plots.style import COLOURS, INK
 
 SERIES_COLOURS = (*COLOURS, "#2a98a8", "#8a6d5a", "#b5539c", "#5f7394")  # variants of a twin, and weights of its loss
 MARKERS = {"dense": "o", "moe": "s", "smoes": "D", "ablation": "^"}
 BREADTH, BREADTH_STEP = 5.0, 2.0  # of a marker, typographic points; and how much broader the next size of twins is
 SERIES_TITLES = {TRAINED: "variant", PUBLISHED: "family", SUPPLIED: "model"}
-FRONT = "front, by estimates"
-FONT_SIZE = 7.0
-WRAP_AT = 24  # characters of a legend's line
 LONGEST = 26  # characters of a point's label
 
 
@@ -74,34 +68,27 @@ def shortened(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[:half]}…{name[1 - half :]}"
 
 
-def draw_legend(figure: Figure, points: Sequence[Point], marks: Marks) -> None:
-    """Name colours, shapes, sizes and lines at the right, each under a title; the figure grows by what that takes.
+def legend(points: Sequence[Point], marks: Marks) -> list[Line2D]:
+    """Name colours, shapes, sizes and lines, each under a title.
 
     Args:
-        figure: That the layout is not yet made of.
         points: Of one tier.
         marks: How they look.
     """
     shapes = {point.series: MARKERS[point.kind] for point in reversed(points)}  # of several kinds the first point's
-    series = [
-        _mark(textwrap.fill(name, WRAP_AT), color=colour, marker=shapes[name]) for name, colour in marks.colours.items()
-    ]
     kinds = {point.kind for point in points}
-    handles = [
-        *_titled(SERIES_TITLES[points[0].tier], series),
-        *_titled("kind", [_mark(said, marker=MARKERS[kind]) for kind, said in KINDS.items() if kind in kinds]),
-        *_titled("size", [_mark(size, markersize=breadth) for size, breadth in marks.breadths.items()]),
-        *_titled("standing", [_mark("on the front"), _mark("not on the front", fillstyle="none")]),
-        Line2D([], [], color=INK, linestyle="--", linewidth=0.8, label=FRONT),
-    ]
-    legend = figure.legend(handles=handles, loc="outside right upper", fontsize=FONT_SIZE)
-    box = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())  # type: ignore[no-untyped-call]
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width + box.width / figure.dpi, max(height, 1.1 * box.height / figure.dpi))
-
-
-def _titled(title: str, handles: Sequence[Line2D]) -> Iterable[Line2D]:
-    return [Line2D([], [], linestyle="none", label=rf"$\bf{{{title}}}$"), *handles] if handles else []
+    parts = {
+        SERIES_TITLES[points[0].tier]: [_mark(n, color=c, marker=shapes[n]) for n, c in marks.colours.items()],
+        "kind": [_mark(said, marker=MARKERS[kind]) for kind, said in KINDS.items() if kind in kinds],
+        "size": [_mark(size, markersize=breadth) for size, breadth in marks.breadths.items()],
+        "standing": [
+            _mark("on the front"),
+            _mark("not on the front", fillstyle="none"),
+            _mark("front, by estimates", marker="", linestyle="--", linewidth=0.8),
+        ],
+    }
+    titled = [[_mark(rf"$\bf{{{title}}}$", marker=""), *handles] for title, handles in parts.items() if handles]
+    return [handle for part in titled for handle in part]
 
 
 def _mark(label: str, **looks: Any) -> Line2D:

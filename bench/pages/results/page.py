@@ -1,25 +1,27 @@
-"""What the answers' page says of records and documents: gains by scale and phase, comparisons, layers."""
+"""The page that answers the questions, from records and documents: gains by scale and phase, comparisons, layers."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.gate.stats import Interval
 from bench.harness.arms import DENSE, TWIN
 from bench.harness.environment import describe
 from bench.harness.record import Record
 from bench.pages.grouping import grouped
-from bench.pages.layers.routing import Multiple, most_specialized
-from bench.pages.layers.times import LayerTimes, holds_layers, read_layers
+from bench.pages.layers.routing import most_specialized
+from bench.pages.layers.times import LAYER, LayerTimes, holds_layers, read_layers
 from bench.pages.pareto.documents import Tier
+from bench.pages.pareto.page import facts_of
 from bench.pages.provenance import sources
-from bench.pages.results.fares import fares, leads
-from bench.pages.results.gains import PHASES, Found, Gain
+from bench.pages.results.fares import fares
+from bench.pages.results.figures import speedup_figures
+from bench.pages.results.gains import PHASES, Gain, gains_of
+from bench.pages.write import Content
 
 ASKED = ("7b", "34b")  # the scales that the project asks about
 STEPS = tuple(PHASES.values())
-
-Steered = tuple[Multiple, LayerTimes]  # a layer's time over uniform routing's
 
 
 class Row(NamedTuple):
@@ -33,16 +35,16 @@ class Row(NamedTuple):
     trend: Sequence[Gain]  # over the batch, against the twin
 
 
-def facts(records: Mapping[Path, Record], found: Found, tiers: Iterable[Tier]) -> dict[str, object]:
-    """Return what the template names, but for command, figures and links.
+def results_page(records: Mapping[Path, Record], tiers: Mapping[str, Tier]) -> Content:
+    """Return what the page holds.
 
     Args:
         records: by their files.
-        found: what they give.
-        tiers: documents of accuracy and throughput.
+        tiers: documents of accuracy and throughput, by tier.
     """
+    found = gains_of(records.values())
     asked = [gain for gain in found.gains if gain.scale in ASKED]
-    return {
+    facts = {
         "sources": sources(records),
         "has_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
         "scales": ASKED,
@@ -50,10 +52,12 @@ def facts(records: Mapping[Path, Record], found: Found, tiers: Iterable[Tier]) -
         "asked": by_rival(asked),
         "rows": rows(found.gains),
         "arms": DENSE,
-        "found": found,
-        "tiers": [(tier, fares(tier), leads(tier.points)) for tier in tiers],
+        "every": found.gains,
+        "dropped": found.dropped,
+        "tiers": [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())],
         "layers": layers(records.values()),
     }
+    return Content("results/template.md", facts, found._asdict(), speedup_figures(asked, found.gains))
 
 
 def by_rival(gains: Sequence[Gain]) -> dict[str, list[Gain]]:
@@ -89,11 +93,11 @@ def _trend(gains: Sequence[Gain]) -> Sequence[Gain]:
     return max(lengths, key=lambda one: (-one[0].batch_size, len(one), one[0].length.rjust(8)), default=[])
 
 
-def layers(records: Iterable[Record]) -> dict[tuple[str, str], list[Steered]]:
-    """Return the most specialized layers that ran beside uniform routing, by phase and machine, fastest first."""
-    found: dict[tuple[str, str], list[Steered]] = {}
-    for of_kind in grouped(filter(holds_layers, records), lambda record: (describe(record.kind),)):
-        for layer, over_uniform in most_specialized(read_layers(of_kind)):
-            if over_uniform:
-                found.setdefault((layer.phase, describe(of_kind[0].kind)), []).append((over_uniform, layer))
-    return {where: sorted(known, key=lambda steered: steered[0].ratio) for where, known in found.items()}
+def layers(records: Iterable[Record]) -> dict[tuple[str, str], list[tuple[Interval, LayerTimes]]]:
+    """Return the most specialized layers, each after its time over uniform routing's, by phase and machine."""
+    found: dict[tuple[str, str], list[tuple[Interval, LayerTimes]]] = {}
+    for of_kind in grouped(filter(holds_layers, records), lambda record: describe(record.kind)):
+        for layer in most_specialized(read_layers(of_kind)):
+            if ratio := layer.over_uniform(LAYER):
+                found.setdefault((layer.phase, describe(of_kind[0].kind)), []).append((ratio, layer))
+    return {where: sorted(known, key=lambda steered: steered[0]) for where, known in found.items()}

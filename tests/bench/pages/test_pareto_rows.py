@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.pages.pareto.documents import Tier
-from bench.pages.pareto.facts import facts_of, rows
+from bench.pages.pareto.page import facts_of, rows
 from bench.pages.pareto.points import Point
 from tests.bench.pages.sample_points import around, point
 
@@ -19,16 +19,20 @@ BEHIND = point("behind", around(0.6, 0.02), around(20.0, 1.0), kind="moe", size=
 
 
 def test_of_a_front_the_best_is_named_and_the_fastest_that_overlaps_with_it() -> None:
-    ((best, fast),) = facts_of(tier(BEST, NEAR, WORSE, BEHIND)).choices
-    assert (best.point, fast and fast.point) == (BEST, NEAR)  # `worse` is faster still, and worse for certain
+    (choice,) = facts_of(tier(BEST, NEAR, WORSE, BEHIND)).choices
+    assert (choice.best.point, choice.fastest.point, choice.times) == (
+        BEST,
+        NEAR,
+        3.0,
+    )  # `worse` is faster still, and worse for certain
 
 
 def test_a_twin_of_one_shape_is_no_faster_choice() -> None:
     shape = {"num_parameters": 2e6, "num_active_parameters": 1e6}
     slow, quick = (point(name, around(0.8 - rate / 1e4, 0.1), around(rate, 1.0), **shape)
                    for name, rate in (("slow", 90.0), ("quick", 100.0)))  # fmt: skip
-    ((best, fast),) = facts_of(tier(slow, quick)).choices
-    assert (best.point, fast) == (slow, None)
+    (choice,) = facts_of(tier(slow, quick)).choices
+    assert choice.fastest is choice.best
 
 
 def test_models_come_task_by_task_the_fastest_first_with_who_is_ahead() -> None:

@@ -1,58 +1,38 @@
 """Figures of the front: accuracy against throughput, a panel a task, intervals on both axes, the front a staircase."""
 
-import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from bench.harness.metrics import METRICS
+from bench.pages.drawing import INK, beside, panels
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.front import Placed, place, steps
+from bench.pages.pareto.labels import Label, place_labels
+from bench.pages.pareto.marks import Marks, label_of, legend, looks, marks_of
 from bench.pages.pareto.points import TITLES
-from bench.pages.plots.labels import Label, place_labels
-from bench.pages.plots.marks import Marks, draw_legend, label_of, looks, marks_of
-from bench.pages.plots.style import INK, STYLE, panels, save
 
-COLUMNS = 2
 WIDTH, HEIGHT = 1.5, 1.4  # of a panel, in usual ones
 WIDE = 5.0  # ratio of a panel's ends from which its ticks are few
 MARGIN = 0.06  # of a panel, free around the whiskers
 
 
-def draw_front(tier: Tier, axis: str, path: Path) -> None:
-    """Draw one tier over one throughput.
-
-    Args:
-        tier: The tier's points.
-        axis: The throughput.
-        path: Of the figure; its folder is made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        save(front_figure(tier, axis), path)
-
-
 def front_figure(tier: Tier, axis: str) -> Figure:
     """Return the figure of one tier over one throughput: a panel a task, laid out and labelled."""
-    marks, columns = marks_of(tier.points), min(COLUMNS, len(tier.tasks))
-    figure = panels(columns, math.ceil(len(tier.tasks) / columns), width=WIDTH, height=HEIGHT, same_y=False)
+    marks = marks_of(tier.points)
+    figure = panels(len(tier.tasks), width=WIDTH, height=HEIGHT)
     drawn = {task: place(tier.of(task), axis) for task in tier.tasks}
-    for axes, (task, placed) in zip(figure.axes, drawn.items(), strict=False):
+    for axes, (task, placed) in zip(figure.axes, drawn.items(), strict=True):
         _draw(axes, placed, axis, marks)
         axes.set(title=TITLES.get(task, task), xlabel=f"{METRICS[axis].label}, {METRICS[axis].unit}")
         axes.set_ylabel("accuracy, %")
-    for axes in figure.axes[len(drawn) :]:
-        axes.set_axis_off()
-    draw_legend(figure, tier.points, marks)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # labels are placed in what the layout left
-    for axes, placed in zip(figure.axes, drawn.values(), strict=False):
+    beside(figure, legend(tier.points, marks), fontsize=7)
+    figure.draw_without_rendering()  # labels are placed in what the layout leaves
+    for axes, placed in zip(figure.axes, drawn.values(), strict=True):
         place_labels(axes, _labels(placed, axis, marks))
     return figure
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.pages.results.facts import by_rival, layers, rows
+from bench.pages.results.page import by_rival, layers, rows
 from tests.bench.pages.sample_gains import gains, scenario
 from tests.bench.pages.sample_layers import layers_scenario
 from tests.bench.sample_records import record_of
@@ -66,7 +66,7 @@ def test_layers_are_of_the_most_specialized_routing_fastest_first() -> None:
     ]
     ((where, found),) = layers(records).items()
     assert where[0] == "decode"
-    assert [(ratio.ratio.estimate, layer.batch_size) for ratio, layer in found] == [(0.5, 16), (1.0, 1)]
+    assert [(ratio.estimate, layer.batch_size) for ratio, layer in found] == [(0.5, 16), (1.0, 1)]
 
 
 def test_layers_that_ran_under_uniform_routing_alone_say_nothing() -> None:

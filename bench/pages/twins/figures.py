@@ -1,14 +1,13 @@
 """Figures of trained twins' routing: specialization, scores and bins by layer."""
 
+import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.pages.plots.style import COLOURS, STYLE, panels, save
+from bench.pages.drawing import COLOURS, Drawing, beside, panels
 from bench.pages.twins.documents import Setting, Twin
 
 Variants = Mapping[str, Sequence[Twin]]
@@ -16,28 +15,22 @@ Variants = Mapping[str, Sequence[Twin]]
 
 def with_most_twins(settings: Sequence[Setting]) -> Setting:
     """Choose the setting whose figures are drawn: of those with an MoE, if any; of several alike the first."""
-    return max(settings, key=lambda setting: (bool(routed(setting.variants)), len(setting.twins)))
+    return max(settings, key=lambda setting: (bool(_routed(setting)), len(setting.twins)))
 
 
-def routed(variants: Variants) -> Variants:
+def _routed(setting: Setting) -> Variants:
     """Keep the variants that are MoEs."""
-    return {variant: twins for variant, twins in variants.items() if "routing" in twins[0]}
+    return {variant: twins for variant, twins in setting.variants.items() if "routing" in twins[0]}
 
 
-def draw_twins(variants: Variants, paths: Mapping[str, Path]) -> None:
-    """Draw figures of trained twins.
-
-    Args:
-        variants: the twins of each variant, MoEs.
-        paths: of the files, by title; those of FIGURES.
-    """
-    with mpl.rc_context(STYLE):
-        for title, path in paths.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(FIGURES[title][1](variants), path)
+def twin_figures(setting: Setting) -> dict[str, Drawing]:
+    """Return the figures of a setting's MoEs; none without any."""
+    moes = _routed(setting)
+    drawn = {"msi": draw_msi, "scores": draw_scores, "bins": draw_bins}
+    return {name: Drawing(functools.partial(draw, moes)) for name, draw in drawn.items() if moes}
 
 
-def draw_specialization(variants: Variants) -> Figure:
+def draw_msi(variants: Variants) -> Figure:
     """Draw the Modality Specialization Index by layer: mean over seeds, whiskers from the lowest to the highest."""
     figure = panels(1, width=1.7)
     (axes,) = figure.axes
@@ -51,14 +44,14 @@ def draw_specialization(variants: Variants) -> Figure:
             color=colour, marker="o", markersize=3, linewidth=1.2, elinewidth=0.8, label=variant,
         )  # fmt: skip
     axes.set(xlabel="MoE layer", ylabel="MSI", ylim=(0, 1.02), xticks=range(len(mean)))
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    beside(figure, axes.get_legend_handles_labels()[0])
     return figure
 
 
 def draw_scores(variants: Variants) -> Figure:
     """Draw soft scores by depth, of the first seed: median and band from the 10th to the 90th percentile."""
     soft = {variant: twins for variant, twins in variants.items() if variant.startswith("smoes")} or variants
-    figure = panels(len(soft))
+    figure = panels(len(soft), columns=len(soft), same_y=True)
     for axes, (variant, twins) in zip(figure.axes, soft.items(), strict=True):
         layers = twins[0]["routing"]["scores"]
         for modality, colour in zip(("text", "vision"), COLOURS, strict=False):
@@ -67,13 +60,13 @@ def draw_scores(variants: Variants) -> Figure:
             axes.plot(range(len(layers)), middle, color=colour, marker="o", markersize=3, label=f"{modality} tokens")
         axes.set(title=variant, xlabel="MoE layer", ylim=(-0.03, 1.03), xticks=range(len(layers)))
     figure.axes[0].set_ylabel("score: share of text")
-    figure.axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    beside(figure, figure.axes[-1].get_legend_handles_labels()[0])
     return figure
 
 
 def draw_bins(variants: Variants) -> Figure:
     """Draw each expert's share of text by layer, of the first seed; experts bin by bin, bins divided by lines."""
-    figure = panels(len(variants), width=0.8)
+    figure = panels(len(variants), columns=len(variants), width=0.8, same_y=True)
     for axes, (variant, twins) in zip(figure.axes, variants.items(), strict=True):
         routing = twins[0]["routing"]
         layers = [_bin_by_bin(*layer) for layer in zip(routing["text_share"], routing["bins"], strict=True)]
@@ -91,10 +84,3 @@ def _bin_by_bin(text_share: Sequence[float], bins: Sequence[int] | None) -> list
     """Order experts by bin, and by share within a bin; by share alone where there are no bins."""
     order = sorted(range(len(text_share)), key=lambda expert: (bins[expert] if bins else 0, text_share[expert]))
     return [text_share[expert] for expert in order]
-
-
-FIGURES: Mapping[str, tuple[str, Callable[[Variants], Figure]]] = {  # title -> the file's name, and what draws it
-    "MSI by layer, means over seeds, whiskers from least to greatest": ("specialization_by_layer", draw_specialization),
-    "Soft scores by layer, first seed: median and the middle 80 % of tokens": ("scores_by_layer", draw_scores),
-    "Share of text that an expert serves, first seed; lines divide bins": ("bins", draw_bins),
-}
