@@ -9,8 +9,6 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 NEVER_MEET_TRANSFORMERS = [
@@ -83,11 +81,8 @@ def tested(asked: list[Asked]) -> list[tuple[str, list[str]]]:
     return [(one.environment, one.words) for one in asked if one.tool == "pytest"]
 
 
-@pytest.mark.parametrize("arguments", [(), ("newest",)])
-def test_the_newest_are_tested_whole_then_the_oldest_with_the_same_torch(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
-    done, asked = ci_run(tmp_path, *arguments)
+def test_the_newest_are_tested_whole_then_the_oldest_with_the_same_torch(tmp_path: Path) -> None:
+    done, asked = ci_run(tmp_path)
     assert done.returncode == 0, done.stderr
     (first, second) = installed(asked).items()
     assert first == ("newest", [])

@@ -1,11 +1,10 @@
 """A copy of the project with an edit in it, and `pytest bench` there in a fresh process."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.bench.plugin.fresh_pytest import TIMEOUT_S, Ended, run_pytest
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("moevlm", "fixtures", "bench", "baselines")
@@ -21,8 +20,6 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
-def bench(root: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def bench(root: Path, arguments: Sequence[str], timeout_s: float = TIMEOUT_S) -> Ended:
     """Run scenarios of a copy, without a baseline."""
-    command = [sys.executable, "-m", "pytest", *arguments, "--compare=off", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    return run_pytest(root, *arguments, "--compare=off", "-p", "no:cacheprovider", timeout_s=timeout_s)

@@ -144,11 +144,6 @@ def test_the_script_reaches_the_commands_of_the_clone_that_it_is_run_in(tmp_path
     listed = run_script(folder, "--help")
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "print what the copy prints" in listed.stdout
-    missing = run_script(folder, "report", "absent.json")
-    assert (missing.returncode, missing.stderr) == (
-        13,
-        "error: absent.json must exist, got no such file; check the path\n",
-    )
 
 
 def test_the_script_ends_4_outside_a_clone(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_an_archive_without_a_record_is_corrupt(tmp_path: Path) -> None:
         unpack(path)
 
 
-@pytest.mark.parametrize("num_launches", [2, 3, 8])
+@pytest.mark.parametrize("num_launches", [2, 8])
 def test_no_effect_is_supported_in_five_of_a_hundred(num_launches: int) -> None:
     values = np.random.default_rng(0).normal(0.0, 0.05, (4000, num_launches))
     wrong = [interval.low > 0 or interval.high < 0 for interval in map(mean_interval, values.tolist())]

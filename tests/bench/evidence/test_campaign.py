@@ -100,45 +100,30 @@ def test_a_campaign_measures_every_step_once_and_then_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_an_interrupted_step_goes_on_with_what_is_left(tmp_path: Path) -> None:
-    folder = write_project(tmp_path / "project", ending="if size == 3: raise KeyboardInterrupt")
+def test_an_interrupted_step_goes_on_with_what_is_left_and_fits(tmp_path: Path) -> None:
+    interrupts, skips = "if size == 3: raise KeyboardInterrupt", "if size == 4: pytest.skip('does not fit')"
+    folder = write_project(tmp_path / "project", ending=f"{interrupts}\n    {skips}")
     troubles = run_steps_in(folder, ALL)
     assert "bench_x[3], bench_x[4] failed; see" in troubles["all"]
     assert state(folder).left == {"bench_x[3]", "bench_x[4]"}
     assert "- all: bench_x[4] was not reached" in report(folder / "out", [ALL], {})
     bench = folder / "bench" / "bench_x.py"
-    bench.write_text(bench.read_text().replace("if size == 3: raise KeyboardInterrupt", "pass"))
+    bench.write_text(bench.read_text().replace(interrupts, "pass"))
     assert run_steps_in(folder, ALL) == {}
-    assert state(folder).is_done
-    assert list(records_of(folder / "out", ALL)[-1].scenarios) == ["bench_x[3]", "bench_x[4]"]
-
-
-@pytest.mark.long
-def test_the_time_budget_ends_a_step_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.evidence.campaign.steps.SHORTEST_S", 0.0)
-    folder = write_project(tmp_path / "project", ending="time.sleep(600)")
-    assert run_steps_in(folder, ALL, seconds=3.0) == {}
-    assert not state(folder).measured
-
-
-@pytest.mark.long
-def test_what_does_not_fit_is_not_tried_again_and_says_why(tmp_path: Path) -> None:
-    ending = "if size == 4: pytest.skip('does not fit')"
-    folder = write_project(tmp_path / "project", ending=ending)
-    assert run_steps_in(folder, ALL) == {}
-    assert state(folder).is_done
+    assert list(records_of(folder / "out", ALL)[-1].scenarios) == ["bench_x[3]"]
+    assert state(folder).is_done  # what does not fit is not tried again
     said = report(folder / "out", [ALL], {})
     assert "| all    | the rest | 3          | 1" in said
     assert "- all: bench_x[4] skipped" in said
 
 
 @pytest.mark.long
-def test_a_step_of_several_launches_measures_all_in_each(tmp_path: Path) -> None:
-    folder = write_project(tmp_path / "project")
-    step = Step(name="gate", why="a baseline", files=("bench_x.py",), options=("-k", "1 or 2"), launches=2)
-    assert run_steps_in(folder, step) == {}
-    assert [len(record.scenarios) for record in records_of(folder / "out", step)] == [2, 2]
-    assert not record_path(folder / "out", step, 3).exists()
+def test_the_time_budget_ends_a_step_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.evidence.campaign.steps.SHORTEST_S", 0.0)
+    monkeypatch.setattr("bench.evidence.campaign.steps.GRACE_S", 2.0)  # a shell's background jobs ignore Ctrl-C
+    folder = write_project(tmp_path / "project", ending="time.sleep(600)")
+    assert run_steps_in(folder, ALL, seconds=3.0) == {}
+    assert not state(folder).measured
 
 
 @pytest.mark.long
@@ -165,6 +150,8 @@ def test_a_wrong_answer_fails_its_step_with_the_reason_and_can_be_mended(tmp_pat
     assert run_steps_in(folder, step) == {}
     assert state(folder, step).wrong == {}
     assert state(folder, step).is_done
+    assert [len(record.scenarios) for record in records_of(folder / "out", step)] == [3, 4, 4]
+    assert not record_path(folder / "out", step, 4).exists()
 
 
 def test_a_step_goes_on_with_its_own_options_alone(tmp_path: Path) -> None:

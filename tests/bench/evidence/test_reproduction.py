@@ -109,9 +109,6 @@ def test_a_shipped_bundle_holds_on_an_unchanged_tree_and_fails_on_a_slower_one(t
     assert holds.code == 0, holds.said
     assert "4 claims: 4 hold" in holds.said
     write_package(folder, {size: {"moe": 1.3} for size in (1, 2, 3, 4)})
-    slower = run_module(folder, "bench", *again)
-    assert slower.code == 10, slower.said
-    assert "4 claims: 4 do not hold" in slower.said
     bench = folder / "bench" / "bench_x.py"
     bench.write_text(
         bench.read_text().replace(

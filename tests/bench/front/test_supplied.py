@@ -35,7 +35,7 @@ from moevlm.model.processing import build_processor
 from moevlm.model.tokenizer import load_tokenizer
 from moevlm.presets import preset_config
 from moevlm.smoes.ablations import specialized
-from tests.bench.front.supplied_rows import ROWS, image_cell, write_rows
+from tests.fixtures.parquet_rows import ROWS, image_cell, write_rows
 
 TEMPLATE = (
     "{% for m in messages %}USER: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}"

@@ -35,7 +35,7 @@ from moevlm import MoEVLM
 from moevlm.model.processing import build_processor
 from moevlm.model.tokenizer import TOKENIZER_PATH, load_tokenizer
 from moevlm.presets import preset_config
-from tests.bench.front.supplied_rows import ROWS, write_rows
+from tests.fixtures.parquet_rows import ROWS, write_rows
 
 NUM_TOKENS = 3  # of an answer
 

@@ -19,7 +19,7 @@ from moevlm import MoEVLMConfig
 from moevlm.model.processing import build_processor
 from moevlm.model.tokenizer import load_tokenizer
 from moevlm.presets import preset_config
-from tests.bench.front.supplied_rows import ROWS, image_cell, mmmu_row, write_rows
+from tests.fixtures.parquet_rows import ROWS, image_cell, mmmu_row, write_rows
 
 CHARTQA, DOCVQA, MATHVISTA = (ROWS[name][0] for name in ("chartqa", "docvqa", "mathvista"))
 

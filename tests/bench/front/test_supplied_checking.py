@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.front.supplied.__main__ import main
-from tests.bench.front.supplied_rows import ROWS, mmmu_row, write_rows
+from tests.fixtures.parquet_rows import ROWS, mmmu_row, write_rows
 
 MATHVISTA = {**ROWS["mathvista"][0], "question_type": "free_form", "answer_type": "float"}
 

@@ -37,17 +37,22 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _quick_guesser(monkeypatch):
+def _quick(monkeypatch):
     monkeypatch.setattr("bench.front.trained.document.TRAIN_PICTURES", 100)
 
+    def few_blocks(*args, num_blocks):
+        return measure_throughput(*args, num_blocks=6)
 
-def few(folder, num_pictures):
-    return ["score", str(folder), "--pictures", str(num_pictures), "--shifted-pictures", "1"]
+    monkeypatch.setattr("bench.front.trained.document.measure_throughput", few_blocks)
+
+
+def few(folder, num_pictures, num_shifted=0):
+    return ["score", str(folder), "--pictures", str(num_pictures), "--shifted-pictures", str(num_shifted)]
 
 
 def test_the_document_holds_what_the_front_is_drawn_from(folder, tmp_path, capsys):
     path = tmp_path / "front.json"
-    main([*few(folder, 4), "--out", str(path)])
+    main([*few(folder, 4, num_shifted=1), "--out", str(path)])
     printed = capsys.readouterr().out
     assert "| documents | small  | plain" in printed
     document = json.loads(path.read_text())
@@ -70,15 +75,17 @@ def test_the_document_holds_what_the_front_is_drawn_from(folder, tmp_path, capsy
     assert not any("specialization_coef" in twin for twin in document["twins"])  # neither has the loss
 
 
-def test_answers_are_kept_until_the_exam_changes(folder, monkeypatch):
+def test_answers_are_kept_until_the_exam_changes(folder, tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("asked again")
 
-    main(few(folder, 3))
+    path = tmp_path / "front.json"
+    main([*few(folder, 2), "--out", str(path)])
+    assert [twin["styles"] for twin in json.loads(path.read_text())["twins"]] == [{}, {}]  # no shifted pictures
     monkeypatch.setattr("bench.front.trained.exam.answers", refuse)
-    main(few(folder, 3))
+    main(few(folder, 2))
     with pytest.raises(AssertionError, match="asked again"):
-        main(few(folder, 2))
+        main(few(folder, 1))
 
 
 def test_a_folder_without_twins_ends_with_the_remedy(tmp_path, capsys):
@@ -115,12 +122,6 @@ def test_twins_that_learned_nothing_and_other_sizes_do_not_ship(folder, monkeypa
     with pytest.raises(ValueError, match="must be one of charts medium, documents small, got documents large"):
         ship(folder, TwinKey(task="documents", size="large", variant="plain", seed=0), 2)
     assert not list(tmp_path.iterdir())
-
-
-def test_without_shifted_pictures_styles_are_left_out(folder, tmp_path):
-    path = tmp_path / "front.json"
-    main(["score", str(folder), "--pictures", "2", "--shifted-pictures", "0", "--out", str(path)])
-    assert [twin["styles"] for twin in json.loads(path.read_text())["twins"]] == [{}, {}]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from bench.harness.run import ScenarioTest
 from tests.bench.sample_records import opened_baseline, record_of, scenario
 
 NUM_SCENARIOS = 40
-NUM_SUITES = 25
+NUM_SUITES = 10
 NAMES = tuple(f"bench_x[{i}]" for i in range(NUM_SCENARIOS))
 TIMES = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
 Draw = Callable[[np.random.Generator], float]

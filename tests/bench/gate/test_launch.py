@@ -29,11 +29,7 @@ def test_a_fresh_process_gets_the_scenarios_and_options_and_leaves_a_record(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write(tmp_path / "prepared.json", document("fresh"))
-    script = """
-pathlib.Path("arguments").write_text("\\n".join(sys.argv[1:]))
-target = next(a for a in sys.argv if a.startswith("--record=")).removeprefix("--record=")
-pathlib.Path(target).write_bytes(pathlib.Path("prepared.json").read_bytes())"""
-    assert start(monkeypatch, tmp_path, script).launch["id"] == "fresh"
+    assert start(monkeypatch, tmp_path, COPY).launch["id"] == "fresh"
     arguments = (tmp_path / "arguments").read_text().splitlines()
     assert arguments[:4] == ["-m", "pytest", "f.py::a", "--scale=tiny"]
     assert "--compare=off" in arguments

@@ -1,4 +1,6 @@
-"""Tests of the harness's options that need no run; bad ones in a run are tested in test_plugin.py."""
+"""Tests of the harness's options: what they become, and what makes no sense is a usage error."""
+
+import re
 
 import pytest
 
@@ -26,3 +28,18 @@ def test_slowdowns_are_factors_by_arm(pytestconfig: pytest.Config) -> None:
 def test_too_few_blocks_are_refused_with_rule_and_remedy(pytestconfig: pytest.Config) -> None:
     with pytest.raises(pytest.UsageError, match="--min-blocks must be at least 1, got 0; 6 give a median its interval"):
         options(pytestconfig, "--min-blocks=0")
+
+
+@pytest.mark.parametrize(
+    ("argument", "rule"),
+    [
+        ("--inject=moe=0.5", "must be ARM=FACTOR,... with factors from 1 to 100, got 'moe=0.5'"),
+        ("--time-budget=0", "a time must be above 0, in s, m or h, like 90s or 20m, got '0'"),
+        ("--scenario-budget=nan", "a time must be above 0, in s, m or h, like 90s or 20m, got 'nan'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_beside_the_options_name(
+    pytestconfig: pytest.Config, argument: str, rule: str
+) -> None:
+    with pytest.raises(pytest.UsageError, match=re.escape(f"argument {argument.split('=')[0]}: {rule}")):
+        options(pytestconfig, argument)

@@ -52,6 +52,7 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
     "no launches": ((*OURS, "launches"), [], r"launches must be one or more with different ids, got \[\]"),
     "no samples": (SAMPLES, [], "samples must be one or more unless blocks were voided"),
     "infinite sample": (SAMPLES, [float("1e999"), 1, 1], "samples must be finite and above 0, got inf"),
+    "sample that is no number": (SAMPLES, [float("nan"), 1, 1], "numbers must be finite, got NaN"),
     "negative sample": (SAMPLES, [-1.0, 1, 1], "samples must be finite and above 0, got -1.0"),
     "zero sample": (SAMPLES, [0, 1, 1], "samples must be finite and above 0, got 0"),
     "text sample": (SAMPLES, ["fast", 1, 1], "samples must be finite and above 0, got 'fast'"),
@@ -155,7 +156,7 @@ def test_one_changed_sample_breaks_the_checksum(path: Path) -> None:
 def test_truncated_file_is_corrupt_wherever_it_ends(path: Path) -> None:
     record.write(path, document())
     whole = path.read_bytes()
-    for size in range(0, len(whole.rstrip()), 10):
+    for size in range(0, len(whole.rstrip()), 50):
         path.write_bytes(whole[:size])
         with pytest.raises(CorruptRecord):
             record.read(path)

@@ -47,14 +47,9 @@ def test_greedy_tokens_equal_generates(make_model, image_batch, num_experts, wit
     assert max(len(sample.unique()) for sample in tokens_BN) >= 16
 
 
-def test_greedy_tokens_equal_generates_under_a_routing_profile(make_model, image_batch):
-    model = make_model()
-    apply_profile(model, RoutingProfile.parse("specialized:3"))
-    assert torch.equal(answer(model, image_batch, max_new_tokens=NEW_TOKENS), generated(model, image_batch))
-
-
-def test_greedy_tokens_equal_generates_in_a_padded_batch(make_model, make_prompt):
+def test_greedy_tokens_equal_generates_in_a_padded_batch_under_a_routing_profile(make_model, make_prompt):
     model, prompts = make_model(), make_prompt(3, 20)
+    apply_profile(model, RoutingProfile.parse("specialized:3"))
     inputs = left_padded([prompts[0], prompts[1, :13], prompts[2, :5]])
     assert torch.equal(answer(model, inputs, max_new_tokens=NEW_TOKENS), generated(model, inputs))
 

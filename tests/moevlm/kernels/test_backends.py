@@ -106,17 +106,6 @@ def test_setting_a_backend_reaches_every_layer_of_the_model(make_model, make_pro
         torch.testing.assert_close(model(ids_BS).logits, oracle, rtol=1e-4, atol=1e-4)
 
 
-def test_kernels_logits_and_tokens_agree_with_the_references(make_model, make_prompt):
-    model, ids_BS = make_model(), make_prompt(2, 40)
-    found = {}
-    for backend in ("reference", "moevlm"):
-        set_expert_backend(model, backend)
-        with torch.inference_mode():
-            found[backend] = model(ids_BS).logits, model.generate(input_ids=ids_BS, max_new_tokens=12, do_sample=False)
-    torch.testing.assert_close(found["moevlm"][0], found["reference"][0], rtol=1e-4, atol=1e-4)
-    assert torch.equal(found["moevlm"][1], found["reference"][1])
-
-
 @pytest.mark.parametrize("dtype", RELATIVE_BOUNDS)
 def test_dense_twin_computes_the_same_with_and_without_gradients(dtype):
     dense = MoEVLMDenseMLP(MoEVLMTextConfig(hidden_size=H, intermediate_size=E * WIDTH, ffn_block_size=WIDTH)).to(dtype)

@@ -28,7 +28,7 @@ def processor_of(visual: str) -> MoEVLMProcessor:
     return build_processor(
         MoEVLMConfig(
             vision_config=CLIPVisionConfig(image_size=56, patch_size=14),
-            text_config=MoEVLMTextConfig(vocab_size=1024),
+            text_config=MoEVLMTextConfig(vocab_size=1024, max_position_embeddings=512),
             image_token_id=3,
             image_grid_pinpoints=GRIDS if visual == "anyres" else None,
         )
@@ -125,7 +125,8 @@ def test_saved_and_loaded_it_sees_the_same(visual: str, tmp_path: Path) -> None:
     expected = processor.image_processor(SEEN, return_tensors="pt")
     assert_alike(alone(stored_image(), return_tensors="pt"), expected)
     loaded = AutoProcessor.from_pretrained(tmp_path)
-    assert type(loaded.image_processor) is type(processor.image_processor)
+    assert (type(loaded), type(loaded.image_processor)) == (MoEVLMProcessor, type(processor.image_processor))
+    assert loaded.tokenizer.model_max_length == processor.tokenizer.model_max_length == 512
     request = {"text": "<image>", "return_tensors": "pt"}
     assert_alike(loaded(images=stored_image(), **request), processor(images=SEEN, **request))
 

@@ -1,13 +1,12 @@
 """The processor expands every image to as many tokens as the model makes features, and is transformers' citizen."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoProcessor, CLIPVisionConfig
+from transformers import CLIPVisionConfig
 from transformers.models.llava_next.modeling_llava_next import LlavaNextModel
 
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
@@ -100,19 +99,6 @@ def test_tiles_are_those_the_image_processor_cuts(visual: str) -> None:
 def test_the_scheme_and_its_limits_are_named() -> None:
     assert build_processor(config_of("fixed")).visual == "fixed"
     assert build_processor(config_of("anyres")).grids == GRIDS
-
-
-@pytest.mark.parametrize("visual", ["fixed", "anyres"])
-def test_a_saved_processor_loads_through_auto_processor_and_works_alike(visual: str, tmp_path: Path) -> None:
-    processor = build_processor(config_of(visual))
-    processor.save_pretrained(tmp_path)
-    loaded = AutoProcessor.from_pretrained(tmp_path)
-    request = {"images": [image_of((80, 120))], "text": ["<image>\nWhat is shown?"], "return_tensors": "pt"}
-    before, after = processor(**request), loaded(**request)
-    assert isinstance(loaded, MoEVLMProcessor)
-    assert set(before) == set(after)
-    assert all(torch.equal(before[name], after[name]) for name in before)
-    assert loaded.tokenizer.model_max_length == 512
 
 
 def test_prompts_are_padded_on_the_left() -> None:

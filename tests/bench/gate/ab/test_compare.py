@@ -26,6 +26,7 @@ from bench.gate.ab.worker_process import Pinned
 from bench.gate.comment import comment
 from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
 from bench.harness.measuring import scenario_of
+from tests.bench.plugin.fake_project import write_project
 
 NODE_IDS = ["bench/f.py::a", "bench/f.py::b", "bench/f.py::c"]
 WOBBLE = (-0.004, 0.003, 0.001, -0.002, 0.004, -0.001, 0.002)  # log ratios of launches on unchanged code
@@ -256,10 +257,16 @@ def test_the_command_leaves_launches_comment_and_junit_file(
     ],
 )
 def test_what_cannot_be_compared_is_refused_with_the_remedy(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
 ) -> None:
     if "nowhere" in arguments:
         monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
+    else:
+        monkeypatch.chdir(write_project(tmp_path / "project"))
     assert main(["ab", *arguments]) == 4
     assert message in capsys.readouterr().err
 

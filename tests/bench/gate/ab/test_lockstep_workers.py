@@ -132,10 +132,10 @@ def node_ids(*names: str) -> list[str]:
     return [f"bench/bench_x.py::{name}" for name in names]
 
 
-def project_terms(root: Path, base: str = "base") -> LaunchTerms:
+def project_terms(root: Path) -> LaunchTerms:
     return LaunchTerms(
         project=Project(root=root, package="pack"),
-        base=Side(name="base", folder=root / base),
+        base=Side(name="base", folder=root / "base"),
         head=Side(name="head", folder=root / "head"),
         number=0,
         seed=0,
@@ -207,16 +207,6 @@ def test_no_process_is_left_behind(broken: Broken) -> None:
     pids = started(broken[0])
     assert len(pids) == 2 * 2 + 1  # both started again after a death; what hung had started a process of its own
     assert not any(map(survives, pids))
-
-
-def test_a_base_without_the_package_makes_everything_new(tmp_path: Path) -> None:
-    root = make_project(tmp_path / "project")
-    troubles = list(run_launch(project_terms(root, base="bench"), node_ids("bench_timed", "bench_after")))
-    assert [trouble.scenario for trouble in troubles] == ["bench_timed", "bench_after"]
-    for trouble in troubles:
-        assert isinstance(trouble, Trouble)
-        assert trouble.verdict is Verdict.NEW
-        assert "this side has no package 'pack'" in trouble.why
 
 
 def test_this_repository_against_its_own_head() -> None:

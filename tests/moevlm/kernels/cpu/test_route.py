@@ -75,7 +75,7 @@ LOGITS = {  # of which many shares are equal, each kind for a reason of its own
 
 @pytest.mark.parametrize("kind", LOGITS)
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
-@pytest.mark.parametrize("num_experts", [8, 16, 64, 128, 256])
+@pytest.mark.parametrize("num_experts", [8, 16, 64, 256])
 def test_equal_shares_are_chosen_as_torch_chooses(dtype, num_experts, batch_size, kind):
     logits = LOGITS[kind](normal(NUM_ROWS, num_experts, seed=batch_size)).to(dtype)
     for top_k in (1, 2, 4, 8):

@@ -50,6 +50,7 @@ def compiled(kernel, constants, tile, monkeypatch, tmp_path):
     return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=launch)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", KERNELS)
 def test_predicted_tiles_fit_an_sm90(name, monkeypatch, tmp_path):
     kernel = compiled(*KERNELS[name], monkeypatch, tmp_path)
