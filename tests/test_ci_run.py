@@ -11,17 +11,14 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-AT_THE_OTHER_END = [  # in parallel, without what never meets transformers
-    *("-n", "auto"),
-    *(
-        f"--ignore=tests/{source.replace('.', '/')}"
-        for source in sorted(
-            source
-            for contract in CONTRACTS
-            if "transformers" in contract.get("forbidden_modules", ())
-            for source in contract["source_modules"]
-        )
-    ),
+NEVER_MEET_TRANSFORMERS = [
+    f"--ignore=tests/{source.replace('.', '/')}"
+    for source in sorted(
+        source
+        for contract in CONTRACTS
+        if "transformers" in contract.get("forbidden_modules", ())
+        for source in contract["source_modules"]
+    )
 ]
 TOOLS = ("pip", "python", "pytest", "ruff", "mypy", "lint-imports", "check-jsonschema")
 # `python3 -m venv FOLDER` makes an environment of stand-ins, which note what they are asked and with which constraints.
@@ -93,7 +90,7 @@ def test_the_newest_are_tested_whole_then_the_oldest_with_the_same_torch(tmp_pat
     assert {"torch==9.9.0+cpu", "triton==8.8.0", oldest("transformers")} <= set(second[1])
     assert [line for line in second[1] if line.startswith(("torch", "triton"))] == second[1][:2]
     assert ("newest", []) in tested(asked)
-    assert tested(asked)[-1] == ("oldest", AT_THE_OTHER_END)
+    assert tested(asked)[-1] == ("oldest", ["-n", "auto", *NEVER_MEET_TRANSFORMERS])
     assert {one.environment for one in asked if one.tool in ("ruff", "mypy", "lint-imports")} == {"newest"}
 
 
@@ -105,7 +102,7 @@ def test_the_oldest_are_tested_whole_then_the_newest_with_the_same_torch(tmp_pat
     assert {oldest("torch"), oldest("transformers")} <= set(first[1])
     assert second == ("newest", ["torch==9.9.0+cpu", "triton==8.8.0"])
     assert ("oldest", []) in tested(asked)
-    assert tested(asked)[-1] == ("newest", AT_THE_OTHER_END)
+    assert tested(asked)[-1] == ("newest", ["-n", "auto", *NEVER_MEET_TRANSFORMERS])
     assert not [one for one in asked if one.tool in ("ruff", "mypy", "lint-imports")]
 
 

@@ -93,7 +93,7 @@ def test_every_link_to_a_heading_finds_it(page: Path) -> None:
 def test_links_and_headings_are_found() -> None:
     found = targets(ROOT / "README.md")
     assert (ROOT / "docs" / "records" / "proxy-cpu.json", "") in found
-    assert (ROOT / "docs" / "images" / "speedups-dark.svg", "") in found
+    assert (ROOT / "docs" / "images" / "results-speedups-dark.svg", "") in found
     assert (ROOT / "docs" / "method.md", "#how-often-the-gate-errs") in found
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-MARKS = ("bench", "conftest.py")  # what the root of a clone holds
+MARK = Path("bench", "__main__.py")  # what the root of a clone holds, and no folder in it: tests/ has a bench too
 
 
 def clone_root() -> Path:
@@ -14,8 +14,8 @@ def clone_root() -> Path:
     """
     found = _root()
     if found is None:
-        named = " and ".join(MARKS)
-        raise ValueError(f"this command must be run in a clone, a folder with {named}, got {Path.cwd()}; cd into one")
+        held = MARK.as_posix()
+        raise ValueError(f"this command must be run in a clone, a folder with {held}, got {Path.cwd()}; cd into one")
     return found
 
 
@@ -27,4 +27,4 @@ def in_clone(path: Path) -> Path:
 
 def _root() -> Path | None:
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if all((folder / mark).exists() for mark in MARKS)), None)
+    return next((folder for folder in (here, *here.parents) if (folder / MARK).is_file()), None)

@@ -12,7 +12,7 @@ from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, fol
 from bench.gate.markdown import markdown_table
 from bench.gate.stats import percent
 from bench.harness.wording import counted
-from bench.pages.plots.history import draw_history
+from bench.pages.history import draw_history
 
 PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
 HEADERS = ("scenario", "promoted", "commit", "MoE", "dense", "MoE / dense [95 %]", "change", "accepted since release")

@@ -3,7 +3,7 @@
 import argparse
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
@@ -36,15 +36,6 @@ class Parser(argparse.ArgumentParser):
         """Print usage and message, and end."""
         self.print_usage(sys.stderr)
         self.exit(USAGE_ERROR, f"{self.prog}: error: {message}\n")
-
-
-def command_line(name: str, paths: Iterable[Path], out: Path) -> str:
-    """Return the line that writes a page again, as the page shows it.
-
-    >>> command_line("layers", [Path("a.json"), Path("b.json")], Path("docs/page.md"))
-    'python -m bench layers a.json b.json --out docs/page.md'
-    """
-    return " ".join(["python -m bench", name, *(path.as_posix() for path in paths), "--out", out.as_posix()])
 
 
 if TYPE_CHECKING:

@@ -43,8 +43,8 @@ SHOWN: Mapping[str, Callable[[DeviceRow], object]] = {  # what the terminal show
     "time [95 %]": lambda row: engine.time(row.seconds),
     "in_order / arm [95 %]": lambda row: engine.ratio(row.in_order_over_arm),
     "in exchanges": lambda row: engine.time(row.exchanging_s),
-    "sent": lambda row: engine.size(row.sent_bytes),
-    "shared": lambda row: engine.size(row.shared_bytes),
+    "sent": lambda row: engine.display(row.sent_bytes, "byte"),
+    "shared": lambda row: engine.display(row.shared_bytes, "byte"),
     "cross-device rate": lambda row: engine.percent(row.cross_device_rate),
     "load, max/mean": lambda row: f"{row.load_max_over_mean:.2f}",
 }

@@ -51,22 +51,13 @@ def time(seconds: Interval | float | None) -> str:
     return DISPLAYS["s"](seconds) if seconds is not None else ""
 
 
-def size(num_bytes: float) -> str:
-    """Write bytes in the unit that people use.
+def display(number: float, unit: str) -> str:
+    """Write a number in a unit of the harness, scaled as people use it.
 
-    >>> size(2048)
-    '2.00 KiB'
+    >>> display(2048, "byte"), display(0.5, "req/s"), display(82364.2, "tok/s")
+    ('2.00 KiB', '0.50 req/s', '82,364 tok/s')
     """
-    return DISPLAYS["byte"](num_bytes)
-
-
-def rate(per_second: float, unit: str = "req/s") -> str:
-    """Write a rate to three digits.
-
-    >>> rate(0.5), rate(82364.2, "tok/s")
-    ('0.50 req/s', '82,364 tok/s')
-    """
-    return DISPLAYS[unit](per_second)
+    return DISPLAYS[unit](number)
 
 
 def table(rows: Iterable[Iterable[object]], *headers: str) -> str:
@@ -85,7 +76,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters.update(
     {
         named.__name__: named
-        for named in (code, counted, escape, interval, listed, percent, rate, ratio, rounded, size, span, table, time)
+        for named in (code, counted, display, escape, interval, listed, percent, ratio, rounded, span, table, time)
     }
 )
 

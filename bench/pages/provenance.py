@@ -24,7 +24,7 @@ def sources(records: Mapping[Path, Record]) -> list[Source]:
     Args:
         records: by the file that each was read from.
     """
-    groups = grouped(records, lambda path: (machine(records[path]),))
+    groups = grouped(records, lambda path: machine(records[path]))
     return [
         Source(
             files=tuple(paths), machine=machine(records[paths[0]]), peaks=peaks_line([records[path] for path in paths])

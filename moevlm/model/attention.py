@@ -4,7 +4,7 @@ Scores ride in columns appended to the values: attention then returns probabilit
 values, and the probabilities are never materialised. Queries and keys get columns of zeros, because fused kernels want
 one width for all three. Without scores this is Qwen3's attention, untouched.
 
-Shapes: B samples, S positions, H hidden size, N heads, G key-value heads, W head_dim.
+Shapes: B samples, S positions, L positions with what is cached, H hidden size, N heads, G key-value heads, W head_dim.
 """
 
 # transformers' methods carry no annotations.
@@ -181,6 +181,10 @@ def mask_of_few(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
 
     That is where fewer keys than a vector's lanes come without a mask; with one, NaN stays, and so does all else.
 
+    Args:
+        query: (B, N, S, W).
+        key: (B, G, L, W).
+
     Returns:
         True where a key is seen, (1, 1, S, L); None: no mask is needed.
     """
@@ -196,6 +200,9 @@ def attend_one(
     """Attend from one token a sample, each cached key and value read once for all query heads that share it.
 
     Args:
+        query: (B, N, 1, W).
+        key: (B, G, L, W).
+        value: (B, G, L, W).
         mask: True where a cached token is seen, (B, 1, 1, L), or to be added; None = all are seen.
 
     Returns:

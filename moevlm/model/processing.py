@@ -59,7 +59,7 @@ class MoEVLMProcessor(LlavaNextProcessor):
         return self._get_number_of_features(height, width, self.tile_px, self.tile_px) - self._dropped_features
 
     def num_tiles(self, height: int, width: int) -> int:
-        """Count the tiles of one image that the vision tower sees: in anyres its grid and the whole image."""
+        """Count the tiles that the tower sees of an image, sides in pixels: in anyres its grid and the whole image."""
         if self.visual == "fixed":
             return 1
         return int(image_size_to_num_patches([height, width], self.image_processor.image_grid_pinpoints, self.tile_px))

@@ -106,7 +106,11 @@ class Group:
         return received_RW
 
     def exchange_counts(self, rows_N: torch.Tensor, *, layer: int) -> list[int]:
-        """Tell each device how many rows it will get and return how many come from each."""
+        """Tell each device how many rows it will get and return how many come from each.
+
+        Raises:
+            RuntimeError: As `exchange`.
+        """
         ones = [1] * self.num_devices
         received_N1 = self.exchange(rows_N[:, None], ones, ones, layer=layer, leg="count")
         return [int(count) for count in received_N1.flatten().tolist()]

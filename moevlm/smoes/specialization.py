@@ -107,7 +107,7 @@ def modality_specialization_index(load_LME: torch.Tensor) -> float:
 
     The mean over layers and experts of 2 |share - 1/2|, share = c_text / (c_text + c_vision), c the part of a
     modality's tokens that goes to the expert; an expert without tokens counts as 0 (SMoES, arXiv:2604.23996).
-    Arguments as in `layer_specialization`.
+    Arguments and errors as in `layer_specialization`.
 
     >>> modality_specialization_index(torch.tensor([[[3, 1, 0], [1, 3, 0]]]))
     0.3333333333333333

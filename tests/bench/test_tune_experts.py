@@ -10,7 +10,7 @@ from torch.nn.functional import silu
 from bench.harness.clock import Timed
 from bench.tune_experts.__main__ import read_arguments
 from bench.tune_experts.candidates import NUM_ROUNDS, SEARCHED, medians, search
-from bench.tune_experts.layers import ERROR_BOUNDS, NUM_LAYERS, make_layers, reference_error
+from bench.tune_experts.layers import ERROR_BOUNDS, NUM_LAYERS, make_layers, measure_tilings, reference_error
 from moevlm.kernels.products import loop_experts
 from moevlm.kernels.tilings import TILES, Shape, Tile, Tiling, default_tiling
 
@@ -87,6 +87,15 @@ def test_an_output_is_held_against_the_slow_path():
     output = loop_experts(*weights, layers.hidden_TH, routing.ids_TK, routing.weights_TK, silu)
     assert reference_error(layers, output) < ERROR_BOUNDS[torch.float32]
     assert reference_error(layers, 1.01 * output) > 0.009
+
+
+def test_a_wrong_output_is_not_timed(monkeypatch):
+    pytest.importorskip("triton")
+    layers = make_layers(SHAPE, torch.device("cpu"), torch.float32, 4, seed=0)
+    monkeypatch.setattr("bench.tune_experts.layers.run_layers", lambda *_, **__: [torch.ones_like(layers.hidden_TH)])
+    monkeypatch.setattr("torch.cuda.graph_pool_handle", lambda: None)
+    with pytest.raises(ValueError, match=r"few must agree with the reference within 0\.001, got "):
+        measure_tilings([FIRST], layers, SHAPE, clock=None)
 
 
 @pytest.mark.parametrize(

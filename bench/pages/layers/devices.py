@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from bench.gate.stats import Interval, median_interval
 from bench.harness.arms import ANCHOR, is_peer
 from bench.harness.record import Record, Scenario
-from bench.pages.layers.times import UNIFORM, quotient, samples_of
+from bench.pages.layers.times import UNIFORM
+from bench.pages.samples import quotient, samples_of
 
 BENCHMARK = "bench_parallel["
 SHARE = "share"  # the leg between the devices of one sample: not the experts' doing

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.gate.stats import Interval
-from bench.pages.layers.times import ENDS, LAYER, PARTS, LayerTimes, quotient
+from bench.pages.layers.times import ENDS, LAYER, PARTS, LayerTimes
+from bench.pages.samples import quotient
 
 APART = ("dispatch", "gemms", "combine")  # the experts' work, where nothing is fused
 COUNTED = (LAYER, "attention", "router", "experts", ENDS)  # parts whose work is counted

@@ -12,6 +12,7 @@ from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.environment import describe
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
+from bench.pages.samples import quotient, samples_of
 
 BENCHMARK = "bench_layers["
 PARTS = {True: ("attention", "norms", "router", "experts"), False: ("attention", "norms", "ffn")}  # by: is it an MoE's
@@ -73,16 +74,6 @@ class LayerTimes:
         share = self.facts["expected_distinct_experts"] / self.facts["distinct_experts"]
         floor = floor_s({"flops": cost["flops"], "bytes": share * cost["bytes"]}, self.peaks)
         return None if floor is None else floor / self.facts["depth"]
-
-
-def quotient(values: Sequence[float], base: Sequence[float]) -> Interval:
-    """Return how many times the base values are, block by block."""
-    return median_interval([a / b for a, b in zip(values, base, strict=True)])
-
-
-def samples_of(series: ArmSeries) -> list[float]:
-    """Return one value a block of any of the record's launches."""
-    return [one for launch in series.launches for one in launch.samples]
 
 
 def holds_layers(record: Record) -> bool:

@@ -98,5 +98,5 @@ def steps(placed: Sequence[Placed]) -> list[list[Placed]]:
         placed: Of one tier and task.
     """
     front = [one for one in placed if one.standing is Standing.FRONT]
-    parts = [{one.rate.estimate: one for one in part} for part in grouped(front, lambda one: (one.point.basis,))]
+    parts = [{one.rate.estimate: one for one in part} for part in grouped(front, lambda one: one.point.basis)]
     return [[part[rate] for rate in sorted(part)] for part in parts]

@@ -26,7 +26,7 @@ def require_same_questions(entries: Sequence[Json]) -> None:
     Raises:
         ValueError: Two of a task have other questions, more or fewer, or another order.
     """
-    for first, *others in grouped(entries, lambda entry: (entry["task"],)):
+    for first, *others in grouped(entries, lambda entry: entry["task"]):
         for other in others:
             _require_same(first, other)
 

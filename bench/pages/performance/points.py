@@ -1,6 +1,6 @@
 """Scenarios that were measured beside other projects' code, as points: our time, theirs, and the floor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from bench.gate.stats import Interval, median_interval
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY
 from bench.harness.peaks import floor_s
 from bench.harness.record import Record, Scenario
+from bench.pages.samples import quotient, samples_of
 
 EXPERTS, DECODE = "bench_experts", "bench_decode_peers"
 SIZES = {EXPERTS: "num_tokens", DECODE: "batch_size"}  # benchmark -> the axis that its tables run over
@@ -94,7 +95,7 @@ def read_points(records: Mapping[Path, Record]) -> list[Point]:
         )
     seen: set[tuple[object, ...]] = set()
     points = []
-    for point in (_point(path, record, one) for path, record, one in held if _samples(one, PRIMARY)):
+    for point in (_point(path, record, one) for path, record, one in held if samples_of(one.arms[PRIMARY])):
         key = (point.condition, point.device, point.threads, point.dtype, point.scenario)
         points.append(replace(point, again=key in seen))
         seen.add(key)
@@ -103,7 +104,7 @@ def read_points(records: Mapping[Path, Record]) -> list[Point]:
 
 def voided(record: Record) -> list[str]:
     """Name the scenarios of the two benchmarks that have no sample."""
-    return [one.id for one in record.scenarios.values() if _is_ours(one) and not _samples(one, PRIMARY)]
+    return [one.id for one in record.scenarios.values() if _is_ours(one) and not samples_of(one.arms[PRIMARY])]
 
 
 def _is_ours(scenario: Scenario) -> bool:
@@ -117,7 +118,7 @@ def _place(point: Point) -> tuple[object, ...]:
 
 def _point(path: Path, record: Record, scenario: Scenario) -> Point:
     ours = scenario.arms[PRIMARY]
-    samples = {arm: _samples(scenario, arm) for arm in scenario.arms if arm != ANCHOR}
+    samples = {arm: samples_of(series) for arm, series in scenario.arms.items() if arm != ANCHOR}
     seconds = {arm: median_interval(values).estimate for arm, values in samples.items()}
     best = min((arm for arm in samples if arm not in OURS), key=seconds.__getitem__, default=None)
     least = floor_s(ours.cost, record.peaks)
@@ -133,18 +134,8 @@ def _point(path: Path, record: Record, scenario: Scenario) -> Point:
         floor_s=least,
         floor_percent=100 * least / seconds[PRIMARY] if least else None,
         best=best,
-        theirs_over_ours=_over(samples[best], samples[PRIMARY]) if best else None,
-        dense_over_ours={arm: _over(samples[arm], samples[PRIMARY]) for arm in samples if arm in DENSE},
+        theirs_over_ours=quotient(samples[best], samples[PRIMARY]) if best else None,
+        dense_over_ours={arm: quotient(samples[arm], samples[PRIMARY]) for arm in samples if arm in DENSE},
         record=path.as_posix(),
         scenario=scenario.id,
     )
-
-
-def _over(theirs: Sequence[float], ours: Sequence[float]) -> Interval:
-    """Return theirs over ours in the same block: median over blocks with its interval."""
-    return median_interval([a / b for a, b in zip(theirs, ours, strict=True)])
-
-
-def _samples(scenario: Scenario, arm: str) -> list[float]:
-    """Return one value a block of any of the record's launches."""
-    return [sample for launch in scenario.arms[arm].launches for sample in launch.samples]

@@ -71,7 +71,7 @@ def gains_of(records: Iterable[Record]) -> Found:
         records: of one machine or several; depths of a scenario may lie in different records of one kind of machine,
             and of the same scenario in several records the last one counts.
     """
-    machines = grouped(records, lambda record: (str(sorted(record.kind.items())),))
+    machines = grouped(records, lambda record: str(sorted(record.kind.items())))
     families = [family for of_kind in machines for family in _families(of_kind).items()]
     found = [_gain(name, against, by_depth) for (name, against), by_depth in families]
     gains = [one for one in found if isinstance(one, Gain)]

@@ -57,8 +57,8 @@ def read_settings(path: Path, *, task: str | None = None, size: str | None = Non
         if value not in (None, *known):
             raise ValueError(f"--{field} must be one of {', '.join(known)}, got {value!r}; choose one of them")
         named = [(name, twin) for name, twin in named if value in (None, twin[field])]
-    by_task = grouped(named, lambda one: (one[1]["task"],))
-    return [_setting(group) for of_task in by_task for group in grouped(of_task, lambda one: (one[1]["size"],))]
+    by_task = grouped(named, lambda one: one[1]["task"])
+    return [_setting(group) for of_task in by_task for group in grouped(of_task, lambda one: one[1]["size"])]
 
 
 def _read(path: Path) -> list[Twin]:
@@ -81,7 +81,7 @@ def _setting(named: Sequence[tuple[str, Twin]]) -> Setting:
             f"each seed of a variant must be there once, got seed {seed} of {name} on {task}, {size} twice; "
             "score the twins again"
         )
-    groups = grouped(named, lambda one: (one[0],))
+    groups = grouped(named, lambda one: one[0])
     return Setting(task, size, {group[0][0]: [twin for _, twin in group] for group in groups})
 
 

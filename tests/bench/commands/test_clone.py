@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as commands
-from bench.commands.clone import MARKS, clone_root, in_clone
+from bench.commands.clone import MARK, clone_root, in_clone
 from bench.harness import record
 from tests.bench.sample_records import BASELINE_NAME, document
 
@@ -37,8 +37,8 @@ DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from th
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder that looks like a clone, of which a subfolder of a subfolder is the current one."""
     root = tmp_path / "clone"
-    (root / "bench").mkdir(parents=True)
-    (root / "conftest.py").touch()
+    (root / MARK).parent.mkdir(parents=True)
+    (root / MARK).touch()
     (root / "docs" / "images").mkdir(parents=True)
     monkeypatch.chdir(root / "docs" / "images")
     return root
@@ -66,13 +66,18 @@ def parsed(line: str) -> dict[str, object]:
 def test_the_root_is_the_nearest_folder_above_that_looks_like_a_clone(clone: Path) -> None:
     assert clone_root() == clone
     assert in_clone(Path("records")) == Path("../../records")
-    for mark in MARKS:
-        (clone / mark).rename(clone / f"no-{mark}")
-        with pytest.raises(
-            ValueError, match=f"must be run in a clone, a folder with bench and conftest.py, got {Path.cwd()}"
-        ):
-            clone_root()
-        (clone / f"no-{mark}").rename(clone / mark)
+    (clone / MARK).unlink()
+    with pytest.raises(ValueError, match=f"must be run in a clone, a folder with {MARK}, got {Path.cwd()}"):
+        clone_root()
+
+
+def test_no_folder_of_this_clone_is_taken_for_its_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {parent for name in tracked.splitlines() for parent in (ROOT / name).parents if parent.is_dir()}
+    assert ROOT / "tests" in folders  # it has a bench and a conftest.py of its own
+    for folder in sorted(folder for folder in folders if folder.is_relative_to(ROOT)):
+        monkeypatch.chdir(folder)
+        assert clone_root() == ROOT, folder
 
 
 def test_every_command_is_known_here() -> None:
@@ -117,7 +122,7 @@ def test_a_command_that_measures_ends_4_outside_a_clone(
     outside: Path, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert commands.main(line.split()) == 4
-    assert f"must be run in a clone, a folder with bench and conftest.py, got {outside}; cd into one" in (
+    assert f"must be run in a clone, a folder with bench/__main__.py, got {outside}; cd into one" in (
         capsys.readouterr().err
     )
 

@@ -56,6 +56,14 @@ def test_launches_of_one_run_share_its_moment_and_do_not_narrow_the_tolerance(ag
     assert change.tolerance == pytest.approx(4 * sd * math.sqrt(1 + 1 / 4))
 
 
+def test_the_unrest_of_a_kind_of_control_widens_that_kind_alone() -> None:
+    calm, restless = (judge(BASE, confirmed=False, unrest=unrest).changes for unrest in ({}, {"anchor": 2.0}))
+    is_wider = {
+        str(one.control): two.interval.high > one.interval.high for one, two in zip(calm, restless, strict=True)
+    }
+    assert is_wider == {"moe/dense": False, "moe/anchor": True, "dense/anchor": True}
+
+
 def test_a_restless_run_has_a_wider_tolerance_and_acquits_nothing_by_it() -> None:
     base, arguments = [0.0, 0.02] * 4, {"control": MOE_DENSE, "pooled": 4e-4, "sign": 1.0, "confirmed": True}
     calm, restless = (judge_control([0.13], base, unrest=unrest, **arguments) for unrest in (1.0, 2.0))

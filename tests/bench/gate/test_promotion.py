@@ -53,6 +53,10 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     ),
     "incomplete": (eight(complete=False), "a record must be complete"),
     "filtered": (eight(filtered=True), "a record must hold every scenario"),
+    "no memory": (
+        eight(not_fitting=[{"scenario": "bench_x[1]", "reason": "needs 9 GiB"}]),
+        r"what it was asked for, got no memory for bench_x\[1\] in .*0\.json",
+    ),
     "no scenarios": ([changed(one, "benchmarks", value=[]) for one in eight()], "must hold scenarios, got none"),
     "other machine": (
         [*eight(), document("x", fingerprint={**FINGERPRINT, "os": "other"})],
@@ -88,6 +92,15 @@ def test_accepted_slowdown_goes_into_the_ledger(tmp_path: Path) -> None:
         (scenario, "safer router", "v1", BASELINE_NAME) for scenario in SCENARIOS
     ]
     assert entries[0].new / entries[0].old == pytest.approx(1.1, rel=1e-5)
+
+
+def test_a_slowdown_that_cannot_be_entered_leaves_the_old_baseline(tmp_path: Path) -> None:
+    path = promote(tmp_path, eight(dense=tuple(1.1 * sample for sample in DENSE)))
+    before = path.read_bytes()
+    (tmp_path / ledger.NAME).write_text("{")
+    with pytest.raises(CorruptRecord):
+        promote(tmp_path, eight(), reason="safer router")
+    assert path.read_bytes() == before
 
 
 def test_a_corrupt_baseline_is_not_replaced_unseen(tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def test_suites_and_scenarios_are_counted_by_their_verdicts() -> None:
     assert rates.false_alarms(suites) == (1, 3)
     assert rates.green(suites) == (1, 3)  # INCONCLUSIVE ends 0, UNFIT does not
     assert rates.ended_as(suites, Verdict.OK) == (2, 6)
+    assert rates.ended_as(suites, Verdict.OK, Verdict.IMPROVED) == (3, 6)
     assert rates.attributed([suite({"a": "REGRESSED", "b": "REGRESSED"}, where={"a": "MoE"})], "MoE") == (1, 2)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from bench.gate.stats import Interval
 from bench.harness.record import Record
+from bench.pages.layers.figures import layer_figures
 from bench.pages.layers.rows import PassRow, pass_rows
 from bench.pages.layers.times import read_layers
-from bench.pages.plots.layers import LAYER_FIGURES, draw_layers
 from tests.bench.pages.sample_layers import FACTS, layers_scenario
 from tests.bench.sample_records import record_of
 
@@ -103,14 +103,16 @@ def test_records_of_other_benchmarks_are_refused() -> None:
 
 def test_every_figure_is_drawn_and_parts_of_scenarios_with_dense_arms(record: Record, tmp_path: Path) -> None:
     other = record_of(layers_scenario(batch_size=4, dense=False))
-    drawn = draw_layers(read_layers([record, other]), tmp_path / "new")
-    assert [path.stem for path in drawn] == list(LAYER_FIGURES)
-    assert all(f">batch {batch_size}<" in drawn[0].read_text() for batch_size in (4, 8))
-    assert re.findall(r">(\w+, batch \d)<", drawn[1].read_text()) == ["moe, batch 8", "dense, batch 8"]
+    drawn = {}
+    for name, drawing in layer_figures(read_layers([record, other])).items():
+        drawing.save(tmp_path / "new" / f"{name}.svg")
+        drawn[name] = (tmp_path / "new" / f"{name}.svg").read_text()
+    assert all(f">batch {batch_size}<" in drawn["msi"] for batch_size in (4, 8))
+    assert re.findall(r">(\w+, batch \d)<", drawn["parts"]) == ["moe, batch 8", "dense, batch 8"]
 
 
-def test_without_layers_nothing_is_drawn(tmp_path: Path) -> None:
-    assert draw_layers([], tmp_path) == []
+def test_without_layers_nothing_is_drawn() -> None:
+    assert layer_figures([]) == {}
 
 
 def test_the_same_scenario_in_two_records_is_refused(record: Record) -> None:

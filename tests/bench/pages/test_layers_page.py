@@ -5,22 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from bench import __main__ as commands
 from bench.harness.record import Record, Scenario
-from bench.pages.engine import render
-from bench.pages.layers.facts import facts
-from bench.pages.plots.layers import LAYER_FIGURES
+from bench.pages.layers.page import layers_page
+from bench.pages.write import page_text
 from tests.bench.pages.sample_layers import FACTS, devices_scenario, layers_scenario
 from tests.bench.sample_records import record_of
 
-ROOT = Path(__file__).parents[3]
-TABLES = {"passes": Path("tables/a.csv"), "devices": Path("tables/b.csv")}
 BESIDE = {"layers": 0.080, "experts": 0.025}  # seconds under uniform routing; steered ones take 0.040 and 0.020
 
 
 def page(*records: Record) -> str:
-    found = facts({Path(f"{number}.json"): record for number, record in enumerate(records)})
-    return render("layers/template.md", {**found, "tables": TABLES, "command": "the command"})
+    content = layers_page({Path(f"{number}.json"): record for number, record in enumerate(records)})
+    return page_text(Path("docs/page.md"), content, "the command")
 
 
 def steered(uniform: dict[str, float] = BESIDE, **fields: object) -> Record:
@@ -48,8 +44,12 @@ def whole() -> str:
 
 def test_conclusions_come_first_with_the_least_and_the_greatest_multiple(whole: str) -> None:
     said = " ".join(whole.partition("## In short")[2].partition("|")[0].split())
-    assert "In **decode** a layer takes 0.50x [0.50, 0.50] to 2.00x [2.00, 2.00] of its time under uniform" in said
-    assert "the most specialized (specialized:2): less for certain in 1 of 3 passes, more in 1." in said
+    assert (
+        "Under the most specialized routing (specialized:2) a layer takes, of its time under uniform routing," in said
+    )
+    assert (
+        "in **decode** 0.50x [0.50, 0.50] to 2.00x [2.00, 2.00], less for certain in 1 of 3 passes, more in 1." in said
+    )
     assert "spends 50 % of its time in its experts" in said
 
 
@@ -106,25 +106,10 @@ def test_what_is_missing_depends_on_the_machine(device: str, missing: str) -> No
 
 
 def test_the_records_and_the_command_are_named(whole: str) -> None:
-    assert "- 5 records: <sub>transformers 5.23.0" in whole
+    assert "- 5 records: transformers 5.23.0" in whole
     assert "Written by `the command`" in whole
-
-
-def test_the_page_in_docs_is_what_its_command_writes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(ROOT)
-    docs, out = ROOT / "docs", tmp_path / "specialization.md"
-    kept = (docs / "specialization.md").read_text()
-    command = re.search(r"`python -m bench (layers .*?)`", kept)
-    assert command, "the page names its command"
-    arguments = command[1].split()
-    arguments[arguments.index("--out") + 1] = str(out)
-    assert commands.main(arguments) == 0
-    assert out.read_text().replace(str(out), "docs/specialization.md") == kept
-    beside = [Path("images", f"{figure}.svg") for figure in LAYER_FIGURES]
-    beside += [Path("tables", f"specialization-{name}.csv") for name in ("passes", "devices")]
-    assert [path for path in beside if (tmp_path / path).read_bytes() != (docs / path).read_bytes()] == []
 
 
 def test_records_of_neither_are_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none; run pytest bench/bench_layer"):
-        facts({Path("a.json"): record_of()})
+        layers_page({Path("a.json"): record_of()})

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from bench.__main__ import main
-from bench.commands.pareto import PAGE
 from bench.pages.pareto.points import AXES
 from tests.bench.pages.sample_supplied import supplied
 
@@ -69,7 +67,7 @@ def write_both(folder: Path) -> list[Path]:
 @pytest.fixture
 def page_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Return what writes the page about models of a tier, without drawing."""
-    monkeypatch.setattr("bench.commands.pareto.draw_front", lambda *_: None)
+    monkeypatch.setattr("bench.pages.drawing.Drawing.save", lambda *_: None)
 
     def write(tier: str, models: list[dict[str, Any]]) -> str:
         assert (
@@ -123,7 +121,6 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_no_measurement(written
     assert "SMoES is told apart in accuracy from a twin of its size in 3 of 3 comparisons" in text
     assert "smoes-attention small loses against dense on charts, -20.0 [" in text
     assert "smoes-attention small wins against dense_active on charts, +10.0 [" in text
-    assert "SMoES makes 1.80 times what `dense` makes, 0.45 times what `dense_active` makes, 0.90 times" in text
     assert "| charts | 1 of 1; 1.80 | 1 of 1; 0.45 | 1 of 1; 0.90 |" in text
     assert "- smoes-attention small is dominated on charts.\n" in text
     assert "Each trained seed beats the best guess without sight" in text
@@ -162,7 +159,6 @@ def test_what_was_trained_once_is_named_and_not_judged(page_of: Callable[..., st
 
 def test_twins_without_smoes_have_no_table_of_it(page_of: Callable[..., str]) -> None:
     text = page_of("measured", [twin for twin in twins() if twin["variant"] == "dense"])
-    assert "SMoES makes" not in text
     assert "| SMoES" not in text
     assert "pairs.csv" not in text
 
@@ -198,25 +194,6 @@ def test_the_tables_hold_every_model_and_pair(written: dict[str, bytes], tmp_pat
     assert pairs["smoes-attention small", "plain small"]["times_req_per_s"] == "0.9"
 
 
-def test_what_is_in_docs_is_what_its_documents_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody edits a result by hand: the page names the command that wrote it."""
-    command = re.search(r"`python -m bench (pareto .+)`", (ROOT / PAGE).read_text(encoding="utf-8"))
-    assert command
-    for document in re.findall(r"docs/records/\S+", command[1]):
-        (tmp_path / document).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / document, tmp_path / document)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.commands.pareto.draw_front", lambda *_: None)
-    assert main(command[1].split()) == 0
-    for path in (PAGE, Path("docs/tables/pareto-models.csv"), Path("docs/tables/pareto-pairs.csv")):
-        assert path.read_text(encoding="utf-8") == (ROOT / path).read_text(encoding="utf-8")
-
-
-def test_a_missing_document_ends_as_missing_records_do(tmp_path: Path, capsys: Any) -> None:
-    assert main(["pareto", str(tmp_path / "none.json"), "--out", str(tmp_path / "p.md")]) == 13
-    assert "none.json" in capsys.readouterr().err
-
-
 def test_what_is_no_document_ends_as_a_usage_error(tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "bad.json"
     path.write_text('{"schema_version": 9, "tier": "measured"}')
@@ -228,7 +205,7 @@ def test_a_page_is_not_written_where_a_figure_cannot_be_drawn(tmp_path: Path, mo
     def refuse(*_: Any) -> None:
         raise ValueError("no figure")
 
-    monkeypatch.setattr("bench.commands.pareto.draw_front", refuse)
+    monkeypatch.setattr("bench.pages.drawing.Drawing.save", refuse)
     paths = write_both(tmp_path)
     assert main(["pareto", *map(str, paths), "--out", str(tmp_path / "p.md")]) == 4
     assert not (tmp_path / "p.md").exists()

@@ -7,7 +7,7 @@ import pytest
 from bench.gate.stats import Interval
 from bench.harness.environment import kind_key
 from bench.harness.record import Record, Scenario
-from bench.pages.performance.facts import Group, facts, groups
+from bench.pages.performance.page import Group, groups, performance_page
 from bench.pages.performance.points import Point, condition_of, read_points, voided
 from tests.bench.pages.sample_backends import decode, experts, void
 from tests.bench.sample_records import FINGERPRINT, record_of, scenario
@@ -119,7 +119,7 @@ def test_dtypes_are_pooled_where_several_were_compared() -> None:
 
     def pooled(half: Scenario) -> list[Group]:
         held = {Path("a.json"): started(8, compared), Path("b.json"): started(9, half, dtype="bfloat16")}
-        found: list[Group] = facts(held, read_points(held))["pooled"]  # type: ignore[assignment]
+        found: list[Group] = performance_page(held).facts["pooled"]
         return found
 
     assert [group.mean for group in pooled(slower)] == [pytest.approx(2.0)]

@@ -1,17 +1,15 @@
 """Tests of the page on performance: what the template makes of each part and of its absence, and the committed page."""
 
 import csv
-import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench import __main__ as commands
 from bench.harness.environment import kind_key
 from bench.harness.record import Record, Scenario
-from bench.pages.performance.page import write
+from bench.pages.performance.page import performance_page
+from bench.pages.write import write_page
 from tests.bench.pages.sample_backends import decode, experts, void
 from tests.bench.sample_records import FINGERPRINT, record_of
 
@@ -29,7 +27,8 @@ def of_kind(*scenarios: Scenario, **fields: object) -> Record:
 def rendered(tmp_path: Path) -> Render:
     def text(**records: Record) -> str:
         out = tmp_path / "page.md"
-        write(out, {Path(f"{name.replace('_', '-')}.json"): record for name, record in records.items()}, "the command")
+        known = {Path(f"{name.replace('_', '-')}.json"): record for name, record in records.items()}
+        write_page(out, performance_page(known), "the command")
         return out.read_text()
 
     return text
@@ -108,23 +107,8 @@ def test_what_was_measured_again_or_not_at_all_is_told(rendered: Render) -> None
     )
     assert "\nNot measured:\n\n- bench_experts[34b-t1]: needs 64 GiB\n- bench_experts[7b@2-" in said
     assert "uniform-t8]: every block was void, for the device was throttled\n" in said
-    assert "(2 records)\n" in said
+    assert "\n- 2 records: transformers" in said
     assert "Not measured" not in rendered(experts=record_of(experts({"moe": 0.001})))
-
-
-def test_the_page_in_docs_and_its_tables_are_what_its_command_writes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(ROOT)
-    kept = (ROOT / "docs" / "performance.md").read_text()
-    command = re.search(r"`python -m bench (performance .+) --out (\S+)`", kept)
-    assert command, "the page names its command"
-    out = tmp_path / "performance.md"
-    assert commands.main([*shlex.split(command[1]), "--out", str(out)]) == 0
-    assert out.read_text().replace(str(out), command[2]) == kept
-    written = sorted(tmp_path.glob("tables/*.csv"))
-    assert [path.name for path in written] == ["performance-decode.csv", "performance-experts.csv"]
-    assert all(path.read_bytes() == (ROOT / "docs" / "tables" / path.name).read_bytes() for path in written)
 
 
 def test_every_record_of_backends_in_docs_is_in_its_tables() -> None:
@@ -139,7 +123,3 @@ def test_tables_by_hand_are_whole(name: str) -> None:
     header, *rows = csv.reader((ROOT / "docs" / "tables" / f"performance-{name}.csv").open())
     assert rows
     assert all(len(row) == len(header) and all(row) for row in rows)
-
-
-def test_a_record_that_is_not_there_ends_13(tmp_path: Path) -> None:
-    assert commands.main(["performance", str(tmp_path / "none*.json"), f"--out={tmp_path / 'p.md'}"]) == 13

@@ -1,15 +1,14 @@
-"""Tests of how MoEs fare: what is compared with which kind of rival, and who leads a task; counted by hand."""
+"""Tests of how MoEs fare: what is compared with which kind of rival; counted by hand."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bench.gate.stats import Interval
 from bench.pages.pareto.documents import Tier, read_tiers
+from bench.pages.pareto.page import facts_of
 from bench.pages.pareto.pairs import Pair
-from bench.pages.results.fares import fares, leads, rival
+from bench.pages.results.fares import fares, rival
 from tests.bench.pages.sample_twins import document, entry
 
 EQUAL_TOTAL, EQUAL_ACTIVE = "dense, about equal total parameters", "dense, about equal active parameters"
@@ -22,7 +21,9 @@ def tier_of(tmp_path: Path, *entries: dict[str, Any], num_seeds: int = 2) -> Tie
 
 
 def counted(tier: Tier) -> list[tuple[str, str, Counter[str]]]:
-    return [(who, against, Counter(pair.outcome for pair in pairs)) for who, against, pairs in fares(tier)]
+    return [
+        (who, against, Counter(pair.outcome for pair in pairs)) for who, against, pairs in fares(facts_of(tier).pairs)
+    ]
 
 
 def test_outcomes_are_kept_over_sizes_and_by_rivals_apart(tmp_path: Path) -> None:
@@ -71,32 +72,4 @@ def test_a_dense_model_of_another_size_is_a_rival_of_its_own(tmp_path: Path) -> 
         entry("dense_active", 0, 0.50, num_parameters=590, num_active_parameters=590),
         entry("plain", 0, 0.60),
     )
-    assert [against for _, against, _ in fares(tier)] == [EQUAL_ACTIVE, "dense, other sizes"]
-
-
-def test_a_task_is_led_by_the_most_accurate_and_the_fastest_that_its_interval_reaches(tmp_path: Path) -> None:
-    """Intervals are +-0.02: 0.57 reaches 0.60, 0.50 does not."""
-    tier = tier_of(
-        tmp_path,
-        entry("dense", 0, 0.60, 50.0),
-        entry("plain", 0, 0.57, 100.0, num_parameters=1100),
-        entry("dense_active", 0, 0.50, 200.0, num_parameters=400, num_active_parameters=400),
-    )
-    (lead,) = leads(tier.points)
-    assert (lead.most_accurate.name, lead.fastest.name) == ("dense small", "plain small")
-    assert lead.times == pytest.approx(2.0)
-
-
-def test_twins_of_one_shape_are_not_told_apart_by_their_speed(tmp_path: Path) -> None:
-    tier = tier_of(tmp_path, entry("plain", 0, 0.61, 100.0), entry("smoes-attention", 0, 0.60, 104.0))
-    (lead,) = leads(tier.points)
-    assert lead.most_accurate is lead.fastest
-
-
-def test_what_was_trained_once_leads_only_where_nothing_else_was(tmp_path: Path) -> None:
-    once = {**entry("plain", 0, 0.90), "num_parameters": 1100}
-    tier = tier_of(tmp_path, entry("dense", 0, 0.50))
-    (lead,) = leads([*tier.points, *tier_of(tmp_path, once, num_seeds=1).points])
-    assert lead.most_accurate.name == "dense small"
-    (lead,) = leads(tier_of(tmp_path, once, num_seeds=1).points)
-    assert lead.most_accurate.name == "plain small"
+    assert [against for _, against, _ in fares(facts_of(tier).pairs)] == [EQUAL_ACTIVE, "dense, other sizes"]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bench.__main__ import main
-from bench.pages.engine import render
-from bench.pages.plots.twins import FIGURES, draw_twins, routed, with_most_twins
 from bench.pages.twins.documents import COEF, Setting, read_settings
-from bench.pages.twins.facts import facts
+from bench.pages.twins.figures import twin_figures, with_most_twins
+from bench.pages.twins.page import twins_page
+from bench.pages.write import page_text
 from tests.bench.pages.sample_twins import TRAINED, trained, write
 
 ROOT = Path(__file__).parents[3]
@@ -23,21 +23,20 @@ def setting(tmp_path: Path) -> Setting:
 
 
 def drawn(setting: Setting, folder: Path) -> dict[str, Path]:
-    paths = {title: folder / f"{name}.svg" for title, (name, _) in FIGURES.items()}
-    draw_twins(routed(setting.variants), paths)
-    return paths
+    drawings = twin_figures(setting)
+    for name, drawing in drawings.items():
+        drawing.save(folder / f"{name}.svg")
+    return {name: folder / f"{name}.svg" for name in drawings}
 
 
 def told(folder: Path, twins: list[dict[str, Any]]) -> str:
-    """Render the page without its figures."""
-    settings = read_settings(write(folder, twins))
-    beside = {"figured": "", "figures": {}, "links": {"values": Path("v.csv")}, "document": "", "command": ""}
-    return render("twins/template.md", {**facts(settings), **beside})
+    path = write(folder, twins)
+    return page_text(folder / "page.md", twins_page(path, read_settings(path)), "the command")
 
 
 def test_every_figure_is_drawn_of_moes_alone_and_the_same_each_time(setting: Setting, tmp_path: Path) -> None:
     first, second = (drawn(setting, tmp_path / name) for name in "ab")
-    assert list(first) == list(FIGURES)
+    assert list(first) == ["msi", "scores", "bins"]
     for one, other in zip(first.values(), second.values(), strict=True):
         text = one.read_text()
         assert text == other.read_text()
@@ -49,9 +48,7 @@ def test_every_figure_is_drawn_of_moes_alone_and_the_same_each_time(setting: Set
 def test_more_variants_than_colours_are_drawn(tmp_path: Path) -> None:
     twins = [{**trained("kl", 0, [0.2, 0.3]), COEF: float(number)} for number in range(15)]
     (many,) = read_settings(write(tmp_path, twins))
-    assert all(
-        "kl at 14" in path.read_text() for title, path in drawn(many, tmp_path).items() if not title.startswith("Soft")
-    )
+    assert all("kl at 14" in path.read_text() for title, path in drawn(many, tmp_path).items() if title != "scores")
 
 
 def test_figures_are_of_the_setting_with_the_most_twins(tmp_path: Path) -> None:
@@ -71,13 +68,12 @@ def test_the_summary_goes_over_settings_and_counts_what_is_certain(tmp_path: Pat
         for seed, added in enumerate(more[task])
     ]
     said = told(tmp_path, [*TRAINED, *plain, *other, trained("hard-routing", 0, [1.0, 1.0])])
-    assert "| plain | 3 | 0.25 to 0.35 |  |  |  | in 2 of 3 | 1.50 |" in said
-    assert (
-        "| smoes-attention | 3 | 0.35 to 0.55 | +0.00 to +0.20 | 2 of 3 | 0 of 3 | in 2 of 3 | 1.50 to 2.00 |" in said
-    )
-    assert "| hard-routing |" not in said
-    assert "\n- smoes-attention: charts, small +0.20 [+0.20, +0.20]; documents, small +0.00 [-0.25, +0.25]; " in said
-    assert "- hard-routing: charts, small +0.80.\n" in said
+    assert "| plain | 3 | 0.25 to 0.35 |  | in 2 of 3 | 1.50 |" in said
+    assert "| smoes-attention | 3 | 0.35 to 0.55 | +0.00 to +0.20 | in 2 of 3 | 1.50 to 2.00 |" in said
+    assert "than *plain*'s for certain (less): *smoes-attention* in 2 (0) of 3 settings.\n" in said
+    assert "carries 1.50 to 2.00 times the mean load, *plain*'s 1.50.\n" in said
+    assert "\n| hard-routing |" not in said
+    assert "| charts, small | +0.80 | +0.20 [+0.20, +0.20] |\n| documents, small |  | +0.00 [-0.25, +0.25] |\n" in said
 
 
 def test_what_carries_over_is_the_range_over_all_twins_beside_guessing(tmp_path: Path) -> None:
@@ -93,7 +89,7 @@ def test_another_weight_of_the_loss_is_told_by_itself(tmp_path: Path) -> None:
     usual = [{**trained("sm", seed, [0.5]), COEF: 1e-3} for seed in range(2)]
     said = told(tmp_path, [*usual, {**trained("sm", 0, [0.9], 4.0), COEF: 1e-2}])
     assert "\n- sm at 0.01, charts, small: MSI 0.90, load 4.00\n" in said
-    assert "MSI minus plain's, setting" not in said
+    assert "| MSI minus plain's | sm" not in said
     assert "- sm" not in told(tmp_path, usual)
 
 
@@ -112,45 +108,6 @@ def test_the_command_writes_the_page_beside_its_table_and_figures(tmp_path: Path
     said = out.read_text()
     assert f"twins {tmp_path}/results.json --out {out} --task charts`" in said
     shown = re.findall(r"\]\(((?:images|tables)/[^)]+)\)", said)
-    assert len(shown) == len(FIGURES) + 1
+    assert len(shown) == 3 + 1
     assert all((out.parent / path).exists() for path in shown)
-    assert capsys.readouterr().out.count("written: ") == len(FIGURES) + 2
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "must hold twins as bench.front.trained writes them"),
-        ("{}", "must hold twins as bench.front.trained writes them"),
-        ('{"twins": [{"variant": "dense"}]}', "got some without task, size, seed, shape, recipe,"),
-        ('{"twins": []}', "must hold twins with task, size, variant, seed, .* got none; score them again"),
-    ],
-)
-def test_what_is_no_document_of_twins_is_refused(tmp_path: Path, capsys: Any, text: str, message: str) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(text)
-    assert main(["twins", str(path), "--out", str(tmp_path / "page.md")]) == 4
-    assert re.search(message, capsys.readouterr().err)
-    assert not (tmp_path / "page.md").exists()
-
-
-def test_a_missing_document_ends_as_missing_records_do(tmp_path: Path) -> None:
-    assert main(["twins", str(tmp_path / "none.json")]) == 13
-
-
-def test_the_committed_page_and_its_files_are_what_its_command_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = ROOT / "docs"
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "records").symlink_to(kept / "records")
-    monkeypatch.chdir(tmp_path)
-    found = re.search(r"`python -m bench (twins .+?)`", (kept / "twins.md").read_text())
-    assert found
-    assert main(found[1].split()) == 0
-    written = [path for path in (tmp_path / "docs").rglob("*") if path.is_file()]
-    assert {path.suffix for path in written} == {".md", ".csv", ".svg"}
-    texts = {path: kept / path.relative_to(tmp_path / "docs") for path in written if path.suffix != ".svg"}
-    assert all(path.read_bytes() == there.read_bytes() for path, there in texts.items())
-    shown = {path.name for path in (kept / "images").glob("twins-*")}
-    assert shown == {path.name for path in written if path.suffix == ".svg"}
+    assert capsys.readouterr().out.count("written: ") == 3 + 2

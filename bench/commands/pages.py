@@ -1,0 +1,114 @@
+"""results, layers, performance, twins, pareto: write a page with its tables and figures, from records or documents."""
+
+import argparse
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.commands.clone import in_clone
+from bench.commands.parsing import Commands
+from bench.harness.record import KEY, CorruptRecord, Record, load
+from bench.pages.layers.page import layers_page
+from bench.pages.pareto.documents import read_tiers
+from bench.pages.pareto.page import pareto_page
+from bench.pages.performance.page import performance_page
+from bench.pages.results.page import results_page
+from bench.pages.twins.documents import read_settings
+from bench.pages.twins.page import twins_page
+from bench.pages.write import Content, write_page
+
+
+def _records(paths: Sequence[Path]) -> dict[Path, Record]:
+    return {path: load(path) for path in paths}
+
+
+def _results(paths: Sequence[Path]) -> Content:
+    """Part records from documents of accuracy and throughput by what they hold."""
+    records = [path for path in paths if KEY in _json(path)]
+    documents = [path for path in paths if path not in records]
+    return results_page(_records(records), read_tiers(documents))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Read a record or a document.
+
+    Raises:
+        CorruptRecord: a file holds neither.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CorruptRecord(f"{path} must be JSON, got {error}; measure it again") from error
+    if not isinstance(document, dict):
+        raise CorruptRecord(f"{path} must hold a record or a document, got {document!r:.40}; leave it out")
+    return document
+
+
+def _twins(paths: Sequence[Path], *, task: str | None, size: str | None) -> Content:
+    return twins_page(paths[0], read_settings(paths[0], task=task, size=size))
+
+
+class Command(NamedTuple):
+    """What writes one page."""
+
+    page: str  # where it lies, unless --out says
+    help: str
+    takes: str  # "RECORD", say
+    of: str  # what these are
+    read: Callable[..., Content]  # of the paths, and of what narrows them
+    is_one: bool = False  # else any number of them, and patterns of their names
+    narrowing: tuple[str, ...] = ()
+
+
+COMMANDS = {
+    "results": Command(
+        "docs/results.md", "write the page that answers the questions, from records and documents",
+        "RECORD_OR_DOCUMENT", "of pytest bench, or of bench.front: trained, published, supplied", _results,
+    ),
+    "layers": Command(
+        "docs/specialization.md", "write the page on where the time of decoder layers goes, from records",
+        "RECORD", "of bench/bench_layers.py and bench.distributed.parallel", lambda paths: layers_page(_records(paths)),
+    ),
+    "performance": Command(
+        "docs/performance.md", "write the page on expert backends and decode beside other projects' code, from records",
+        "RECORD", "of bench/bench_experts.py and bench/decode_peers.py; `quiet` or `contended` in a file's name "
+        "says what else ran", lambda paths: performance_page(_records(paths)),
+    ),
+    "twins": Command(
+        "docs/twins.md", "write the page about trained twins, with figures by layer",
+        "DOCUMENT", "of bench.front.trained score", _twins, is_one=True, narrowing=("task", "size"),
+    ),
+    "pareto": Command(
+        "docs/pareto.md", "write the page about accuracy against throughput, with its figures",
+        "DOCUMENT", "written by bench.front: trained, published, supplied",
+        lambda paths: pareto_page(read_tiers(paths)),
+    ),
+}  # fmt: skip
+
+
+def add(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    for name, command in COMMANDS.items():
+        parser = commands.add_parser(name, help=command.help)
+        number, more = (1, "") if command.is_one else ("+", "; or a pattern of such names in quotes")
+        parser.add_argument("paths", nargs=number, type=Path, metavar=command.takes, help=command.of + more)
+        for field in command.narrowing:
+            parser.add_argument(f"--{field}", metavar="NAME", help="leave the others out")
+        out = in_clone(Path(command.page))
+        parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="default: %(default)s")
+        parser.set_defaults(run=run, writes=name)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the page with its tables and figures; print what was written."""
+    command = COMMANDS[options.writes]
+    matching = [path for named in options.paths for path in sorted(named.parent.glob(named.name)) or [named]]
+    narrowed = {field: getattr(options, field) for field in command.narrowing}
+    given = [word for field, value in narrowed.items() if value for word in (f"--{field}", value)]
+    words = [options.writes, *map(Path.as_posix, options.paths), "--out", options.out.as_posix(), *given]
+    content = command.read(options.paths if command.is_one else matching, **narrowed)
+    for path in write_page(options.out, content, f"python -m bench {shlex.join(words)}"):
+        print(f"written: {path}")
+    return 0

@@ -1,0 +1,87 @@
+"""What all figures share: SVG that reads on light and dark pages and is the same bytes for the same record."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from bench.gate.stats import Interval
+
+INK = "#808080"  # mid-grey: contrast of about 4 on white and on near-black
+COLOURS = ("#3b7dd8", "#e07b28", "#2f9e60", "#c94f6d", "#8b6fc9", "#8a8a2a")  # of lines; each legible on both
+PANEL_INCHES = (3.2, 2.6)
+STYLE: dict[Any, Any] = {  # matplotlib's names, which its stubs list as literals
+    "svg.hashsalt": "moevlm",  # ids in the file would be random otherwise
+    "svg.fonttype": "none",  # text stays text
+    "savefig.bbox": "tight",  # grows by a legend beside the panels
+    "axes.facecolor": "none",
+    "font.size": 9,
+    **dict.fromkeys(("text.color", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "axes.titlecolor"), INK),
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+class Page(NamedTuple):
+    """What a figure lies on."""
+
+    ink: str  # of text and axes
+    paper: str  # "none": the page shows through
+
+
+ANY_PAGE = Page(INK, "none")
+LIGHT, DARK = Page("#1f2328", "#ffffff"), Page("#e6edf3", "#0d1117")  # GitHub's two themes, for a README's picture
+
+
+class Drawing(NamedTuple):
+    """A figure to be drawn, and what it lies on."""
+
+    draw: Callable[[], Figure]
+    page: Page = ANY_PAGE
+
+    def save(self, path: Path) -> None:
+        """Draw and write the figure, without the date and the version that drew it; its folder is made."""
+        inked = {name: self.page.ink for name, value in STYLE.items() if value == INK}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with mpl.rc_context({**STYLE, **inked, "figure.facecolor": self.page.paper}):
+            self.draw().savefig(path, metadata={"Creator": None, "Date": None})
+
+
+def panels(number: int, *, columns: int = 2, width: float = 1.0, height: float = 1.0, same_y: bool = False) -> Figure:
+    """Make a figure of so many panels, row by row.
+
+    Args:
+        number: of panels.
+        columns: at most so many beside one another.
+        width: of a panel, in usual ones.
+        height: of a panel, in usual ones.
+        same_y: whether the panels share their scale.
+    """
+    columns = min(columns, number)
+    rows = math.ceil(number / columns)
+    size = (PANEL_INCHES[0] * width * columns, PANEL_INCHES[1] * height * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False, sharey=same_y).flat[number:]:
+        axes.remove()
+    return figure
+
+
+def beside(figure: Figure, handles: Sequence[Any], **looks: Any) -> None:
+    """Put a legend at the figure's right, which takes no room from the panels."""
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), **looks)
+
+
+def whiskers(intervals: Sequence[Interval], factor: float = 1.0) -> list[list[float]]:
+    """Return how far intervals reach below and above their estimates, as `errorbar` takes it.
+
+    >>> whiskers([Interval(2.0, 1.5, 3.0)], factor=100)
+    [[50.0], [100.0]]
+    """
+    below = [max(0.0, factor * (one.estimate - one.low)) for one in intervals]  # a median may lie outside by rounding
+    return [below, [max(0.0, factor * (one.high - one.estimate)) for one in intervals]]

@@ -1,1 +1,0 @@
-"""Records as figures; nothing else imports matplotlib."""

@@ -1,0 +1,75 @@
+"""Figures of the speed-ups over the batch size: a panel a scale and phase, a colour a length, dashed the floors."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import ScalarFormatter
+
+from bench.harness.arms import TWIN
+from bench.pages.drawing import ANY_PAGE, COLOURS, DARK, LIGHT, Drawing, panels, whiskers
+from bench.pages.grouping import grouped
+from bench.pages.results.gains import Gain
+
+DRAWN, ROUTING = ("decode", "prefill"), "uniform"
+FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
+
+
+def speedup_figures(asked: Sequence[Gain], gains: Sequence[Gain]) -> dict[str, Drawing]:
+    """Return the figures of the MoE against its dense twin; none where there is nothing to draw.
+
+    Args:
+        asked: gains at the scales that the project asks about: for the page, and on paper for the README.
+        gains: all, for the page where there are none of these.
+    """
+    pages = {"speedups": ANY_PAGE, "speedups-light": LIGHT, "speedups-dark": DARK}
+    groups = _groups(asked)
+    if not groups:
+        groups, pages = _groups(gains), {"speedups": ANY_PAGE}
+    return {name: Drawing(lambda: _figure(groups), page) for name, page in pages.items() if groups}
+
+
+def _groups(gains: Iterable[Gain]) -> list[list[Gain]]:
+    """Return the gains of each panel."""
+    drawn = [gain for gain in gains if (gain.against, gain.routing) == (TWIN, ROUTING) and gain.phase in DRAWN]
+    ordered = sorted(drawn, key=lambda gain: (len(gain.scale), gain.scale, gain.phase))
+    return grouped(ordered, lambda gain: (gain.scale, gain.phase, gain.machine))
+
+
+def _figure(groups: Sequence[Sequence[Gain]]) -> Figure:
+    lengths = sorted({gain.length for group in groups for gain in group}, key=lambda length: (len(length), length))
+    colours = dict(zip(lengths, COLOURS * 2, strict=False))
+    figure = panels(len(groups), width=1.3)
+    for axes, group in zip(figure.axes, groups, strict=True):
+        _draw(axes, group, colours)
+        axes.set(title=_title(group, groups), xlabel="requests in a batch", ylabel="times as fast as dense")
+    marks = [Line2D([], [], color=colour, marker="o", label=f"{name} tokens") for name, colour in colours.items()]
+    marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK))
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
+    return figure
+
+
+def _title(group: Sequence[Gain], groups: Sequence[Sequence[Gain]]) -> str:
+    """Name scale and phase, whether any is extrapolated, and the machine where several measured them."""
+    one = group[0]
+    machines = sum((other[0].scale, other[0].phase) == (one.scale, one.phase) for other in groups)
+    mark = " (extrapolated)" if any(gain.depths for gain in group) else ""
+    return f"{one.scale}, {one.phase}{mark}" + (f"\n{one.machine}" if machines > 1 else "")
+
+
+def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str]) -> None:
+    axes.set_xscale("log", base=2)
+    axes.axhline(1.0, color=mpl.rcParams["text.color"], linewidth=0.8)
+    for length, colour in colours.items():
+        line = sorted((gain for gain in gains if gain.length == length), key=lambda gain: gain.batch_size)
+        batches, speedups = [gain.batch_size for gain in line], [gain.speedup for gain in line]
+        estimates = [one.estimate for one in speedups]
+        axes.errorbar(batches, estimates, whiskers(speedups), color=colour, marker="o", markersize=3, lw=1.2)
+        predicted = [(gain.batch_size, gain.predicted) for gain in line if gain.predicted]
+        axes.plot(*zip(*predicted, strict=True), color=colour, **FLOOR_MARK) if predicted else None
+    axes.set_ylim(0, None)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xticks(sorted({gain.batch_size for gain in gains}))

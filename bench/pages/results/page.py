@@ -1,0 +1,103 @@
+"""The page that answers the questions, from records and documents: gains by scale and phase, comparisons, layers."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.gate.stats import Interval
+from bench.harness.arms import DENSE, TWIN
+from bench.harness.environment import describe
+from bench.harness.record import Record
+from bench.pages.grouping import grouped
+from bench.pages.layers.routing import most_specialized
+from bench.pages.layers.times import LAYER, LayerTimes, holds_layers, read_layers
+from bench.pages.pareto.documents import Tier
+from bench.pages.pareto.page import facts_of
+from bench.pages.provenance import sources
+from bench.pages.results.fares import fares
+from bench.pages.results.figures import speedup_figures
+from bench.pages.results.gains import PHASES, Gain, gains_of
+from bench.pages.write import Content
+
+ASKED = ("7b", "34b")  # the scales that the project asks about
+STEPS = tuple(PHASES.values())
+
+
+class Row(NamedTuple):
+    """One phase of a scale on one machine, under one routing."""
+
+    scale: str
+    machine: str  # empty where one alone measured the scale
+    phase: str
+    routing: str
+    against: Mapping[str, Sequence[Gain]]  # by rival, the least speed-up first
+    trend: Sequence[Gain]  # over the batch, against the twin
+
+
+def results_page(records: Mapping[Path, Record], tiers: Mapping[str, Tier]) -> Content:
+    """Return what the page holds.
+
+    Args:
+        records: by their files.
+        tiers: documents of accuracy and throughput, by tier.
+    """
+    found = gains_of(records.values())
+    asked = [gain for gain in found.gains if gain.scale in ASKED]
+    facts = {
+        "sources": sources(records),
+        "has_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
+        "scales": ASKED,
+        "extrapolated": [name for name in ASKED if any(gain.depths for gain in asked if gain.scale == name)],
+        "asked": by_rival(asked),
+        "rows": rows(found.gains),
+        "arms": DENSE,
+        "every": found.gains,
+        "dropped": found.dropped,
+        "tiers": [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())],
+        "layers": layers(records.values()),
+    }
+    return Content("results/template.md", facts, found._asdict(), speedup_figures(asked, found.gains))
+
+
+def by_rival(gains: Sequence[Gain]) -> dict[str, list[Gain]]:
+    """Return the gains over each rival, those of DENSE first, of each the least speed-up first."""
+    names = dict.fromkeys([*DENSE, *(gain.against for gain in gains)])
+    found = {
+        name: sorted((gain for gain in gains if gain.against == name), key=lambda gain: gain.speedup) for name in names
+    }
+    return {name: of_one for name, of_one in found.items() if of_one}
+
+
+def rows(gains: Iterable[Gain]) -> list[Row]:
+    """Return the gains of each scale, machine, phase and routing together."""
+    ordered = sorted(gains, key=lambda gain: (len(gain.scale), gain.scale, STEPS.index(gain.phase), gain.batch_size))
+    groups = grouped(ordered, lambda gain: (gain.scale, gain.machine, gain.phase, gain.routing))
+    machines = Counter(scale for scale, _ in {(gain.scale, gain.machine) for gain in ordered})
+    return [
+        Row(
+            scale=group[0].scale,
+            machine=group[0].machine if machines[group[0].scale] > 1 else "",
+            phase=group[0].phase,
+            routing=group[0].routing,
+            against=by_rival(group),
+            trend=_trend([gain for gain in group if gain.against == TWIN]),
+        )
+        for group in groups
+    ]
+
+
+def _trend(gains: Sequence[Gain]) -> Sequence[Gain]:
+    """Choose the prompts that tell most of the batch: from a single request on, at many batches, long ones."""
+    lengths = grouped(gains, lambda gain: (gain.workload, gain.length))
+    return max(lengths, key=lambda one: (-one[0].batch_size, len(one), one[0].length.rjust(8)), default=[])
+
+
+def layers(records: Iterable[Record]) -> dict[tuple[str, str], list[tuple[Interval, LayerTimes]]]:
+    """Return the most specialized layers, each after its time over uniform routing's, by phase and machine."""
+    found: dict[tuple[str, str], list[tuple[Interval, LayerTimes]]] = {}
+    for of_kind in grouped(filter(holds_layers, records), lambda record: describe(record.kind)):
+        for layer in most_specialized(read_layers(of_kind)):
+            if ratio := layer.over_uniform(LAYER):
+                found.setdefault((layer.phase, describe(of_kind[0].kind)), []).append((ratio, layer))
+    return {where: sorted(known, key=lambda steered: steered[0]) for where, known in found.items()}

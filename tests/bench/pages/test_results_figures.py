@@ -1,0 +1,88 @@
+"""The figures of the speed-ups: what a panel holds, and a README's picture for a light and a dark page."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.gate.stats import Interval
+from bench.pages.drawing import DARK, LIGHT, Page
+from bench.pages.results.figures import speedup_figures
+from bench.pages.results.gains import Gain
+from tests.bench.pages.sample_gains import gains, scenario
+
+
+def gain(scale: str = "7b", **fields: Any) -> Gain:
+    (found,) = gains(scenario(1.0, 2.0, scale=scale))
+    return replace(found, **{"predicted": 3.0, "speedup": Interval(2.0, 1.9, 2.1), **fields})
+
+
+def drawn(folder: Path, *found: Gain, name: str = "speedups") -> str:
+    path = folder / "figure.svg"
+    speedup_figures(found, found)[name].save(path)
+    return path.read_text()
+
+
+def words(svg: str) -> list[str]:
+    """Return the text of an SVG whose text stayed text."""
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour, as WCAG 2 defines it."""
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("page", [LIGHT, DARK])
+def test_text_of_a_readme_picture_has_the_contrast_that_wcag_asks_of_small_print(page: Page) -> None:
+    assert page.paper
+    assert contrast(page.ink, page.paper) >= 7.0
+
+
+def test_a_picture_lies_on_its_own_paper_in_its_own_ink(tmp_path: Path) -> None:
+    svg = drawn(tmp_path, gain(), name="speedups-dark")
+    assert str(DARK.paper) in svg
+    assert f"fill: {DARK.ink}" in svg
+    assert f"fill: {LIGHT.ink}" not in svg
+
+
+def test_scales_and_phases_are_panels_the_shortest_name_first(tmp_path: Path) -> None:
+    said = words(
+        drawn(tmp_path, gain("34b"), gain("7b", phase="prefill"), gain("7b"), gain("7b", phase="whole answers"))
+    )
+    assert [word for word in said if "b, " in word] == ["7b, decode", "7b, prefill", "34b, decode"]
+
+
+def test_nothing_is_drawn_where_no_gain_is_of_these_phases_against_the_twin() -> None:
+    others = [gain(phase="whole answers"), gain(against="dense_active"), gain(routing="specialized:4")]
+    assert speedup_figures(others, others) == {}
+
+
+def test_the_readme_s_pictures_are_of_the_scales_that_are_asked_for_alone() -> None:
+    assert list(speedup_figures([], [gain("tiny")])) == ["speedups"]
+    assert list(speedup_figures([gain()], [gain(), gain("tiny")])) == ["speedups", "speedups-light", "speedups-dark"]
+
+
+def test_a_figure_names_no_version_for_the_next_one_would_change_it(tmp_path: Path) -> None:
+    svg = drawn(tmp_path, gain())
+    assert "Matplotlib" not in svg
+    assert not re.search(r"\b20\d\d-\d\d", svg)
+
+
+def test_what_is_extrapolated_says_so(tmp_path: Path) -> None:
+    assert "7b, decode (extrapolated)" in words(drawn(tmp_path, gain(depths=(1, 2, 4))))
+
+
+def test_one_scale_on_two_machines_is_two_panels(tmp_path: Path) -> None:
+    said = words(drawn(tmp_path, gain(machine="one"), gain(machine="other")))
+    assert [word for word in said if word in ("one", "other")] == ["one", "other"]
+    assert said.count("times as fast as dense") == 2
