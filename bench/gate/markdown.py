@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from tabulate import tabulate
 
@@ -10,16 +9,6 @@ from tabulate import tabulate
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay rows out as a GitHub table; what comes from names is escaped."""
     return github_table([escape(h) for h in headers], [[escape(cell) for cell in row] for row in rows])
-
-
-def table_or(absent: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out as `markdown_table` does, or say why there are none."""
-    return markdown_table(headers, rows) if rows else absent
-
-
-def bullets_or(absent: str, sentences: Iterable[str]) -> str:
-    """List sentences, escaped, or say why there are none."""
-    return "\n".join(f"- {escape(sentence)}" for sentence in sentences) or absent
 
 
 def github_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -50,21 +39,6 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     room = " " if len(fence) > 1 else ""
     return f"{fence}{room}{line}{room}{fence}".replace("|", "\\|")
-
-
-def picture(title: str, shown: Path, *others: Path) -> str:
-    """Show a figure, and link its other formats below it.
-
-    Args:
-        title: ours, no name.
-        shown: the figure, relative to the page.
-        others: the same in other formats.
-
-    >>> picture("Time", Path("a.svg"), Path("a.png"))
-    '![Time](a.svg)\\n\\n[PNG](a.png)'
-    """
-    links = ", ".join(f"[{path.suffix[1:].upper()}]({path.as_posix()})" for path in others)
-    return "\n\n".join(filter(None, [f"![{title}]({shown.as_posix()})", links]))
 
 
 def folded(title: str, body: str) -> str:
