@@ -15,6 +15,7 @@ SUITE = "ab"
 TAGS = {
     Verdict.WRONG: "failure",
     Verdict.REGRESSED: "failure",
+    Verdict.CHANGED: "failure",
     Verdict.INCONCLUSIVE: "skipped",
     Verdict.NEW: "skipped",
 }  # others that fail: error

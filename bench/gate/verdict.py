@@ -13,6 +13,7 @@ class Verdict(enum.Enum):
     """What a comparison says; EXIT_CODES has the exit code of a process that ends with it."""
 
     OK = "OK"
+    IDENTICAL = "IDENTICAL"
     IMPROVED = "IMPROVED"
     NEW = "NEW"
     INCONCLUSIVE = "INCONCLUSIVE"
@@ -20,6 +21,7 @@ class Verdict(enum.Enum):
     NOT_COMPARABLE = "NOT_COMPARABLE"
     MISSING = "MISSING"
     FAILED = "FAILED"
+    CHANGED = "CHANGED"
     REGRESSED = "REGRESSED"
     WRONG = "WRONG"
     CORRUPT = "CORRUPT"
@@ -27,6 +29,7 @@ class Verdict(enum.Enum):
 
 EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict-verdicts
     Verdict.OK: 0,
+    Verdict.IDENTICAL: 0,  # the measured package and its dependencies are the same on both sides
     Verdict.IMPROVED: 0,
     Verdict.NEW: 0,
     Verdict.INCONCLUSIVE: 11,
@@ -34,6 +37,7 @@ EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict-ve
     Verdict.NOT_COMPARABLE: 15,
     Verdict.MISSING: 13,
     Verdict.FAILED: 16,
+    Verdict.CHANGED: 18,  # base and head answer differently
     Verdict.REGRESSED: 10,
     Verdict.WRONG: 17,
     Verdict.CORRUPT: 14,

@@ -44,13 +44,13 @@ def test_each_verdict_has_its_colour(verdict: Verdict, tag: str | None) -> None:
 
 def test_strict_makes_what_is_undecided_a_failure() -> None:
     suite = suite_of(junit(ALL, seconds=1.0, strict=True))
-    assert {child.get("type") for child in suite.iter("failure")} == {"WRONG", "REGRESSED", "INCONCLUSIVE"}
+    assert {child.get("type") for child in suite.iter("failure")} == {"WRONG", "REGRESSED", "CHANGED", "INCONCLUSIVE"}
 
 
 def test_counts_are_those_of_the_cases() -> None:
     suite = suite_of(junit(ALL, seconds=1.0, strict=False))
     counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
-    assert counts == {"tests": 11, "failures": 2, "errors": 5, "skipped": 2}
+    assert counts == {"tests": 13, "failures": 3, "errors": 5, "skipped": 2}
     assert counts["failures"] == len(list(suite.iter("failure")))
 
 

@@ -6,6 +6,7 @@ from bench.gate.verdict import EXIT_CODES, Verdict, exit_code, worst
 
 EXPECTED_EXIT = {
     "OK": 0,
+    "IDENTICAL": 0,
     "IMPROVED": 0,
     "NEW": 0,
     "REGRESSED": 10,
@@ -16,9 +17,11 @@ EXPECTED_EXIT = {
     "CORRUPT": 14,
     "NOT_COMPARABLE": 15,
     "FAILED": 16,
+    "CHANGED": 18,
 }
 FROM_WORST = (
-    *("CORRUPT", "WRONG", "REGRESSED", "FAILED", "MISSING", "NOT_COMPARABLE", "UNFIT", "INCONCLUSIVE", "NEW", "OK"),
+    *("CORRUPT", "WRONG", "REGRESSED", "CHANGED", "FAILED", "MISSING", "NOT_COMPARABLE", "UNFIT", "INCONCLUSIVE"),
+    *("NEW", "IDENTICAL", "OK"),
 )
 
 
