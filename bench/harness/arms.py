@@ -18,3 +18,12 @@ def is_peer(arm: str) -> bool:
     (True, False)
     """
     return PEER in arm
+
+
+def is_moe(arm: str) -> bool:
+    """Tell whether an arm runs experts: all but the dense ones and the anchor do.
+
+    >>> is_moe("moe"), is_moe("smoes-attention"), is_moe("dense_active")
+    (True, True, False)
+    """
+    return arm not in DENSE and arm != ANCHOR

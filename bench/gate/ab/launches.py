@@ -13,6 +13,7 @@ class PairedLaunch:
     scenario: str
     arms: Mapping[str, tuple[Sequence[float], Sequence[float]]]  # arm -> (base, head), index = block; per unit
     is_placebo: bool  # base in both slots
+    number: int = 0  # of the launch
     sign: float  # 1.0 where lower is better, -1.0 where higher is
     counted: bool  # a number such as bytes, not timed: one block, no noise
     metric: str = ""  # name of what the values are, for reports
