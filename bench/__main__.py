@@ -23,13 +23,9 @@ ERROR_CODES: dict[type[Exception], int] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, by default the process's; return its exit code, the error's in ERROR_CODES, or INTERRUPTED."""
     ours, passed = split(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
-    options = parser.parse_args(ours)
-    if passed and not hasattr(options, "pytest"):
-        parser.error(f"this command runs no pytest and takes nothing after --, got {' '.join(passed)}")
-    options.pytest = passed
-    command: Callable[[argparse.Namespace], int] = options.run
     try:
+        options = _options(ours, passed)
+        command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
     except tuple(ERROR_CODES) as error:
         print(f"error: {_said(error)}", file=sys.stderr)
@@ -37,6 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: nothing more is judged; finished files are kept", file=sys.stderr)
         return INTERRUPTED
+
+
+def _options(ours: Sequence[str], passed: Sequence[str]) -> argparse.Namespace:
+    """Read our arguments; keep pytest's for the commands that take some."""
+    parser = _parser()
+    options = parser.parse_args(ours)
+    if passed and not hasattr(options, "pytest"):
+        parser.error(f"this command runs no pytest and takes nothing after --, got {' '.join(passed)}")
+    options.pytest = passed
+    return options
 
 
 def _said(error: Exception) -> str:

@@ -11,7 +11,6 @@ from bench.gate.verdict import Verdict
 from bench.harness.environment import differences, kind_slug
 from bench.harness.record import CorruptRecord, Record, load
 
-FOLDER = Path("baselines")
 LAUNCHES_TO_PROMOTE = 8  # fewer tell a spread between launches only to a factor of more than two
 
 

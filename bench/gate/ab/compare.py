@@ -8,12 +8,11 @@ from collections.abc import Callable
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.launches import Trouble
 from bench.gate.ab.result import Comparison
-from bench.gate.ab.stages import PACKAGE, Stages
+from bench.gate.ab.stages import Stages
 from bench.gate.ab.tolerances import FILE_NAME, limits_of, read_rules
 from bench.gate.ab.verdicts import decide
 from bench.gate.ab.worker_process import PINNED_GPU
 from bench.gate.ab.worktree import source_tree
-from bench.gate.baseline import FOLDER
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import software, versions
 from bench.harness.measuring import scenario_of
@@ -25,20 +24,20 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
     Raises:
         ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
     """
-    started = time.monotonic()
-    rules = read_rules(brief.root / FOLDER / FILE_NAME)
+    started, package = time.monotonic(), brief.project.package
+    rules = read_rules(brief.root / brief.project.baselines / FILE_NAME)
     node_ids = collect(brief)
     limits = limits_of(map(scenario_of, node_ids), rules)
     with (
-        source_tree(brief.root, brief.base, PACKAGE) as base,
-        source_tree(brief.root, brief.head, PACKAGE) as head,
+        source_tree(brief.root, brief.base, package) as base,
+        source_tree(brief.root, brief.head, package) as head,
     ):
         stages = Stages(brief, base, head, limits, deadline=started + brief.budget_s, note=note)
         if base.has_package:
             stage_1 = stages.screen(node_ids)
             stage_2 = stages.confirm(node_ids, stage_1)
         else:
-            why = f"base {base.commit[:10]} has no package {PACKAGE}"
+            why = f"base {base.commit[:10]} has no package {package}"
             stages.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
             stage_1 = stage_2 = []
         verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
@@ -68,7 +67,7 @@ def collect(brief: Brief) -> list[str]:
     Raises:
         ValueError: none is selected, or pytest refuses the options; with its words.
     """
-    command = [sys.executable, "-m", "pytest", "bench", "--collect-only", "-q", *brief.arguments]
+    command = [sys.executable, "-m", "pytest", brief.project.scenarios, "--collect-only", "-q", *brief.arguments]
     command += ["-k", brief.expression] if brief.expression else []
     done = subprocess.run(command, cwd=brief.root, capture_output=True, text=True, check=False)
     node_ids = [line for line in done.stdout.splitlines() if "::" in line and not line.startswith("ERROR")]

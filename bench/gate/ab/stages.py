@@ -25,7 +25,6 @@ from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.measuring import scenario_of
 from bench.harness.wording import counted
 
-PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
 STAGE_1_SHARE = 0.6  # of the budget, at most: what it leaves confirms suspects
 HOPELESS = (Verdict.FAILED, Verdict.WRONG)  # each launch would lose a worker, or answer wrongly
 SCENARIO_BUDGET_S = 0.8  # clock time of one scenario's blocks in one launch, both sides together
@@ -39,7 +38,7 @@ def pinned_project(brief: Brief) -> Project:
     pinned = pin_device(asked.device)
     return Project(
         root=brief.root,
-        package=PACKAGE,
+        package=brief.project.package,
         arguments=[*others, *pinned.arguments],
         environment=pinned.environment,
     )
