@@ -8,6 +8,7 @@ from bench.commands import ab, bundle, campaign, compare, history, pages, promot
 from bench.commands.interrupt import end_on_signals
 from bench.commands.parsing import Commands, Parser, split
 from bench.gate.verdict import EXIT_CODES, Verdict
+from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
 
@@ -53,7 +54,7 @@ def _said(error: Exception) -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m bench", description="Commands on records of `pytest bench` and on revisions.")
+    parser = Parser(prog=PROGRAM, description="Commands on records of `pytest bench` and on revisions.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", action=Commands)
     for command in COMMANDS:
         command.add(commands)
