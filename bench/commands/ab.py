@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--profile", action="store_true", help=profile)
     rehearse = "slow arms of head, to rehearse a regression"
     parser.add_argument("--inject", type=slowdowns, default={}, metavar="ARM=F,...", help=rehearse)
-    take_pytest_options(parser, "--scale tiny --batch-size 1")
+    take_pytest_options(parser, "--device cuda --dtype bfloat16")
     parser.set_defaults(run=run)
 
 

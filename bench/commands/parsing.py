@@ -52,9 +52,9 @@ class Commands(SubParsers):
 
 
 def take_pytest_options(parser: Parser, example: str) -> None:
-    """Have a command take options of `pytest bench` after --."""
+    """Have a command take options of the scenarios' pytest after --."""
     parser.set_defaults(pytest=[])
-    parser.epilog = f"After -- stand options of pytest bench, like {example}"
+    parser.epilog = f"After -- stand options of pytest, like {example}"
 
 
 def add_baselines(parser: Parser) -> None:

@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
     budget = "of one suite, like 90s or 20m; default: 20m"
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
-    take_pytest_options(parser, "--scale tiny")
+    take_pytest_options(parser, "--device cuda --dtype bfloat16")
     parser.set_defaults(run=run)
 
 

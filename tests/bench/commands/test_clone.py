@@ -11,6 +11,7 @@ import pytest
 
 from bench import __main__ as commands
 from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.command_line import parser_of
 from bench.harness import record
 from bench.harness.project import FILE
 from tests.bench.sample_records import BASELINE_NAME, document
@@ -62,7 +63,7 @@ def write_launches(folder: Path, name: str, number: int) -> list[str]:
 
 def parsed(line: str) -> dict[str, object]:
     """Return what a command line asks for, paths resolved against the current folder."""
-    options = vars(commands._parser().parse_args(line.split()))
+    options = vars(parser_of(commands.COMMANDS).parse_args(line.split()))
     return {name: value.resolve() if isinstance(value, Path) else value for name, value in options.items()}
 
 
@@ -79,14 +80,15 @@ def test_no_folder_of_this_clone_is_taken_for_its_root(monkeypatch: pytest.Monke
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     folders = {parent for name in tracked.splitlines() for parent in (ROOT / name).parents if parent.is_dir()}
     own = {folder for folder in folders if folder.is_relative_to(ROOT) and not folder.is_relative_to(EXAMPLE)}
-    assert ROOT / "tests" in own  # it has a bench and a conftest.py of its own
+    assert {ROOT / "tests", ROOT / "bench" / "standalone"} <= own  # these have a conftest.py, a pyproject.toml
     for folder in sorted(own):
         monkeypatch.chdir(folder)
         assert clone_root() == ROOT, folder
 
 
 def test_every_command_is_known_here() -> None:
-    (names,) = [action.choices for action in commands._parser()._actions if isinstance(action.choices, dict)]
+    parser = parser_of(commands.COMMANDS)
+    (names,) = [action.choices for action in parser._actions if isinstance(action.choices, dict)]
     assert {line.split()[0] for line in DEFAULTS} == set(names)
 
 
@@ -185,5 +187,5 @@ def test_the_script_reaches_the_commands_of_the_clone_that_it_is_run_in(tmp_path
 def test_the_script_ends_4_outside_a_clone(tmp_path: Path) -> None:
     done = run_script(tmp_path, "report", "absent.json")
     assert (done.returncode, done.stdout) == (4, "")
-    said = f"moevlm-bench must be run in a clone, for the suite is in no package, got {tmp_path}; cd into one\n"
-    assert done.stderr == said
+    rule = f"moevlm-bench must be run in a clone, or be installed as a distribution of its own, got {tmp_path}; "
+    assert done.stderr == f"{rule}cd into a clone, or pip install bench/standalone of one\n"
