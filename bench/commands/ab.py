@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from bench.commands.clone import clone_root, in_clone
-from bench.commands.parsing import Commands, add_strict, take_pytest_options
+from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.parsing import Commands, add_package, add_strict, take_pytest_options
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.lockstep import HEAD
@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("ab", help="measure base and head in lock-step on this machine, now")
     parser.add_argument("--base", required=True, metavar="REV", help="git revision to compare with")
     parser.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
+    add_package(parser)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
     out, takes = in_clone(Path("records")), "takes ab.json and ab.md; default: %(default)s"
@@ -33,7 +34,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--profile", action="store_true", help=profile)
     rehearse = "slow arms of head, to rehearse a regression"
     parser.add_argument("--inject", type=slowdowns, default={}, metavar="ARM=F,...", help=rehearse)
-    take_pytest_options(parser, "--scale tiny --batch-size 1")
+    take_pytest_options(parser, "--device cuda --dtype bfloat16")
     parser.set_defaults(run=run)
 
 
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Compare base and head; leave the launches and the comment, print the comment."""
     brief = Brief(
         root=clone_root(),
+        project=measured_project(options.package),
         base=options.base,
         head=options.head,
         expression=options.scenarios,

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.commands.clone import clone_root, in_clone
-from bench.commands.parsing import Commands, take_pytest_options
+from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.parsing import Commands, add_package, take_pytest_options
 from bench.gate.ab.brief import Brief
 from bench.gate.qualify.resume import Wanted, missing, open_qualification, run_suites
 from bench.gate.qualify.suites import read_qualification
@@ -29,11 +29,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("--inject", type=slowdowns, action="append", default=[], metavar="ARM=F", help=slowed)
     each = "of each --inject; default: %(default)s"
     parser.add_argument("--injected-suites", type=int, default=5, metavar="N", help=each)
+    add_package(parser)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
     budget = "of one suite, like 90s or 20m; default: 20m"
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
-    take_pytest_options(parser, "--scale tiny")
+    take_pytest_options(parser, "--device cuda --dtype bfloat16")
     parser.set_defaults(run=run)
 
 
@@ -53,6 +54,7 @@ def _measure(options: argparse.Namespace) -> None:
 
     brief = Brief(
         root=clone_root(),
+        project=measured_project(options.package),
         base=REVISION,
         head=REVISION,
         expression=options.scenarios,

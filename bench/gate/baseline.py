@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from bench.gate.tolerance import pooled_variances
 from bench.gate.verdict import Verdict
 from bench.harness.environment import differences, kind_slug
+from bench.harness.naming import COMMANDS
 from bench.harness.record import CorruptRecord, Record, load
 
-FOLDER = Path("baselines")
 LAUNCHES_TO_PROMOTE = 8  # fewer tell a spread between launches only to a factor of more than two
 
 
@@ -44,7 +44,7 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     """
     path = explicit or baseline_path(directory, run.kind)
     if not explicit and not path.is_file():
-        how = f"python -m bench promote RECORD... --reason TEXT ({LAUNCHES_TO_PROMOTE} launches)"
+        how = f"{COMMANDS} promote RECORD... --reason TEXT ({LAUNCHES_TO_PROMOTE} launches)"
         why = f"no baseline in {directory}/ for this kind of machine; promote one: {how}"
         return NoBaseline(Verdict.MISSING, why)
     try:

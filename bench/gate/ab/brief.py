@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.harness.project import ProjectTable
+
 
 @dataclass(frozen=True, kw_only=True)
 class Brief:
     """What is compared, and how long it may take."""
 
-    root: Path
+    root: Path  # of the project
+    project: ProjectTable  # what base and head differ in, and where scenarios and tolerances lie
     base: str  # a git revision
     head: str | None  # a git revision; None is the working tree as it is
     expression: str = ""  # pytest's -k; empty for all scenarios

@@ -8,8 +8,6 @@ from bench.gate.ab.lockstep import BASE, HEAD
 from bench.gate.ab.worker_process import Project, Side, pin_device
 from bench.gate.ab.worktree import SourceTree
 
-PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
@@ -40,7 +38,7 @@ def pinned_project(brief: Brief) -> Project:
     pinned = pin_device(asked.device)
     return Project(
         root=brief.root,
-        package=PACKAGE,
+        package=brief.project.package,
         arguments=[*others, *pinned.arguments],
         environment=pinned.environment,
     )

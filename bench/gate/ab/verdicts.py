@@ -67,7 +67,9 @@ def decide(
     effects_S = np.array([limit_of(name, limits).smallest_effect for name in panel.scenarios])
     evidence = weigh(panel, effects_S, prior) if panel.scenarios else None
     groups = _groups(evidence) if evidence else []
-    found = {**(_timed(launches, panel, evidence, limits, groups) if evidence else {}), **_counted(launches, limits)}
+    timed = _timed(launches, panel, evidence, limits, groups) if evidence else {}
+    groups = [_with_members(group, panel, timed) for group in groups]
+    found = {**timed, **_counted(launches, limits)}
     order = dict.fromkeys(launch.scenario for launch in launches if launch.scenario in found)
     merged = _with_troubles({name: found[name] for name in order}, troubles)
     return Judgement(scenarios=list(merged.values()), groups=groups, evidence=evidence)
@@ -93,6 +95,19 @@ def _groups(evidence: Evidence) -> list[ScenarioVerdict]:
     ]
 
 
+def _with_members(
+    group: ScenarioVerdict, panel: Panel, found: Mapping[str, ScenarioVerdict]
+) -> ScenarioVerdict:
+    """Let an undecided group be OK where each of its scenarios is: a mean lies among what it is the mean of."""
+    members = [
+        found[name]
+        for name, own in zip(panel.scenarios, panel.group_of_S, strict=True)
+        if name in found and group.scenario in (own, SUITE)
+    ]
+    is_excluded = all(verdict.verdict in (Verdict.OK, Verdict.IMPROVED) for verdict in members)
+    return replace(group, verdict=Verdict.OK) if is_excluded and group.verdict in UNDECIDED else group
+
+
 def _timed(
     launches: Sequence[PairedLaunch],
     panel: Panel,
@@ -100,7 +115,7 @@ def _timed(
     limits: Mapping[str, Limits],
     groups: Sequence[ScenarioVerdict],
 ) -> dict[str, ScenarioVerdict]:
-    slower = {(group.scenario, c.control.arm) for group in groups for c in group.changes if c.verdict is REGRESSED}
+    slower = {(group.scenario, c.control.arm) for group in groups for c in group.changes if c.verdict is Verdict.REGRESSED}
     anchors = _anchors(launches)
     found = {}
     for s, name in enumerate(panel.scenarios):
@@ -122,9 +137,6 @@ def _timed(
             changes.append(_anchor_change(anchor, evidence))
         found[name] = _scenario_verdict(name, changes, evidence.num_launches_S[s])
     return found
-
-
-REGRESSED = Verdict.REGRESSED
 
 
 def _counted(launches: Iterable[PairedLaunch], limits: Mapping[str, Limits]) -> dict[str, ScenarioVerdict]:

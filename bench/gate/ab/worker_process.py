@@ -17,7 +17,7 @@ from bench.gate.launch import WITHOUT
 from bench.harness.measuring import XDIST
 
 HARNESS_ROOT = Path(__file__).parents[3]  # holds bench/: a worker runs the parent's own harness
-CHILD = "bench.gate.ab.child"
+CHILD = f"{__package__}.child"
 EXIT_S = 20.0  # for a worker that has nothing left to do, and for one that closed its channel, to end by itself
 OUTPUT_SHOWN = 800  # last characters of a lost worker's output
 OWN_OPTIONS = ("--compare=off", "--continue-on-collection-errors", *WITHOUT, "-q")

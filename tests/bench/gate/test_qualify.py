@@ -23,6 +23,7 @@ from bench.gate.qualify.rules import INTERLEAVED, flagged
 from bench.gate.qualify.suites import condense, read_qualification, write_qualification
 from bench.gate.qualify.tables import report
 from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.harness.project import ProjectTable
 from bench.harness.record import CorruptRecord
 from tests.bench.gate.qualify_suites import MACHINE, NAMES, launch, noisy_qualification, qualification, suite
 
@@ -31,7 +32,8 @@ SLOW = {"moe": 1.05}
 
 
 def brief(root: Path) -> Brief:
-    return Brief(root=root, base="HEAD", head="HEAD", arguments=["--scale", "tiny"], budget_s=1.0)
+    project = ProjectTable(package="moevlm")
+    return Brief(root=root, project=project, base="HEAD", head="HEAD", arguments=["--scale", "tiny"], budget_s=1.0)
 
 
 def comparison(*verdicts: ScenarioVerdict) -> Comparison:

@@ -184,7 +184,7 @@ FAULTS = [
         says=("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure",),
     ),
     refused("all scenarios deselected", (*AGAINST, "-k", "nothing"),
-            "-k and -m must leave a scenario to measure, got none; pytest bench --collect-only -q lists them"),
+            "-k and -m must leave a scenario to measure, got none; --collect-only -q lists them"),
     Fault(
         name="disk full",
         conftest=FULL_DISK,

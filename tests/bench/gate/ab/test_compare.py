@@ -26,6 +26,7 @@ from bench.gate.ab.worker_process import Pinned
 from bench.gate.comment import comment
 from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
 from bench.harness.measuring import scenario_of
+from bench.harness.project import ProjectTable
 from tests.bench.plugin.fake_project import write_project
 
 NODE_IDS = ["bench/f.py::a", "bench/f.py::b", "bench/f.py::c"]
@@ -93,7 +94,14 @@ def run(
 
 
 def brief_in(repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arguments: Sequence[str] = ()) -> Brief:
-    return Brief(root=repository, base=base, head=None, arguments=arguments, budget_s=budget_s)
+    return Brief(
+        root=repository,
+        project=ProjectTable(package="moevlm"),
+        base=base,
+        head=None,
+        arguments=arguments,
+        budget_s=budget_s,
+    )
 
 
 def ends(comparison: Comparison, *, strict: bool) -> int:

@@ -1,0 +1,13 @@
+"""Commands on a project's records and revisions: moevlm-bench --help lists them."""
+
+import sys
+
+from bench.commands import ab, compare, history, promote, qualify, report
+from bench.commands.command_line import run_command
+from bench.commands.interrupt import end_on_signals
+
+COMMANDS = (ab, qualify, promote, compare, history, report)
+
+if __name__ == "__main__":
+    end_on_signals()
+    sys.exit(run_command(COMMANDS))
