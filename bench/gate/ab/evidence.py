@@ -69,7 +69,7 @@ def weigh(panel: Panel, smallest_effect_S: Floats, prior: Prior = MEASURED) -> E
 
 def counts(values_LSA: Floats) -> Floats:
     """Count the launches in which each scenario and arm was measured."""
-    return np.sum(~np.isnan(values_LSA), axis=0).astype(float)
+    return np.asarray(np.sum(~np.isnan(values_LSA), axis=0), dtype=float)
 
 
 def mean_of(values_LSA: Floats) -> Floats:

@@ -74,8 +74,7 @@ def robust_spread(values: Floats) -> float:
 def _centre_values(panel: Panel) -> Floats:
     """Return what states are read from: the dense arms, which a change of the MoE leaves alone; else all."""
     dense = [place for place, arm in enumerate(panel.arms) if not is_moe(arm)]
-    values_LSA = panel.values_LSA[:, :, dense] if dense else panel.values_LSA
-    return values_LSA
+    return panel.values_LSA[:, :, dense] if dense else panel.values_LSA
 
 
 def _states(panel: Panel) -> tuple[Floats, Floats]:
@@ -153,7 +152,7 @@ def _widening(real: Floats, spread: float) -> float:
 
 
 def _counts(values_LSA: Floats) -> Floats:
-    return np.sum(~np.isnan(values_LSA), axis=0).astype(float)
+    return np.asarray(np.sum(~np.isnan(values_LSA), axis=0), dtype=float)
 
 
 def _residuals(values_LSA: Floats) -> Floats:

@@ -28,16 +28,6 @@ class Panel:
     is_placebo_L: Flags  # base stood in both slots
     group_of_S: Sequence[str]
 
-    @property
-    def real_LSA(self) -> Floats:
-        """Return the launches of base and head."""
-        return self.values_LSA[~self.is_placebo_L]
-
-    @property
-    def placebo_LSA(self) -> Floats:
-        """Return the launches of base and base."""
-        return self.values_LSA[self.is_placebo_L]
-
 
 def panel_of(launches: Iterable[PairedLaunch]) -> Panel:
     """Arrange the timed ones of some launches by the number of their launch, scenario and judged arm."""

@@ -1,4 +1,4 @@
-"""Launches one after another within a budget, until every scenario is decided: what to measure next, and what is left."""
+"""Launches one after another within a budget, until every scenario is decided: what is next, and what is left."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +58,7 @@ class Rounds:
             if not measured or not self._fits(measured):
                 break
             self._launch(measured)
-        return self._concluded(order, chosen)
+        return self._concluded(order)
 
     def _choose(self, candidates: Sequence[str]) -> list[str]:
         """Take as many undecided scenarios as the time left can decide, in their order; one at least."""
@@ -81,7 +81,7 @@ class Rounds:
         minutes = self._still_needed(chosen) * self.pace.launch_s(chosen) / 60
         self.note(f"{counted(len(chosen), 'scenario')}, about {minutes:.0f} min to a decision")
         if left := len(self._open(list(self.by_scenario))) - len(chosen):
-            self.note(f"the budget cannot hold {counted(left, 'scenario')} more: each benchmark's smallest and largest first")
+            self.note(f"the budget does not hold {counted(left, 'scenario')} more: smallest and largest sizes go first")
 
     def _open(self, names: Sequence[str]) -> list[str]:
         """Leave out what is decided, and what would fail again in each launch."""
@@ -124,10 +124,11 @@ class Rounds:
             is_placebo=placebo,
         )
 
-    def _concluded(self, order: Sequence[str], chosen: Sequence[str]) -> Judgement:
+    def _concluded(self, order: Sequence[str]) -> Judgement:
         """Add what was never measured, and say of everything undecided how much time it lacked."""
         undecided = self._open(order)
-        lacking = f"about {self._lacking_s(undecided) / 60:.0f} min more would decide; raise --budget or name fewer --scenarios"
+        minutes = self._lacking_s(undecided) / 60
+        lacking = f"about {minutes:.0f} min more would decide; raise --budget or name fewer --scenarios"
         said = {verdict.scenario: verdict for verdict in self.judgement.scenarios}
         for name in undecided:
             found = said.get(name) or ScenarioVerdict(scenario=name, verdict=Verdict.INCONCLUSIVE, num_launches=0)

@@ -95,9 +95,7 @@ def _groups(evidence: Evidence) -> list[ScenarioVerdict]:
     ]
 
 
-def _with_members(
-    group: ScenarioVerdict, panel: Panel, found: Mapping[str, ScenarioVerdict]
-) -> ScenarioVerdict:
+def _with_members(group: ScenarioVerdict, panel: Panel, found: Mapping[str, ScenarioVerdict]) -> ScenarioVerdict:
     """Let an undecided group be OK where each of its scenarios is: a mean lies among what it is the mean of."""
     members = [
         found[name]
@@ -115,7 +113,7 @@ def _timed(
     limits: Mapping[str, Limits],
     groups: Sequence[ScenarioVerdict],
 ) -> dict[str, ScenarioVerdict]:
-    slower = {(group.scenario, c.control.arm) for group in groups for c in group.changes if c.verdict is Verdict.REGRESSED}
+    slower = {(g.scenario, c.control.arm) for g in groups for c in g.changes if c.verdict is Verdict.REGRESSED}
     anchors = _anchors(launches)
     found = {}
     for s, name in enumerate(panel.scenarios):
