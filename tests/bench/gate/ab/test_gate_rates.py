@@ -53,6 +53,6 @@ def test_an_unchanged_scenario_is_ok_after_few_launches(sd: float, most: int) ->
 def test_a_change_is_found_after_few_launches(name: str, place: int) -> None:
     sd, most = (0.02, 0.034)[place], MOST_LAUNCHES[name][place]
     found = suites(
-        FAMILIES["normal"], 30, num_scenarios=48, sd=sd, change=CHANGES[name], launches=math.ceil(1.5 * most) + 6
+        FAMILIES["normal"], 9, num_scenarios=48, sd=sd, change=CHANGES[name], launches=math.ceil(1.5 * most) + 6
     )
     assert launches_until(found, name) <= most
