@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, measured_project
-from bench.commands.parsing import Commands, add_package, add_strict, take_pytest_options
+from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.lockstep import HEAD
@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
     out, takes = in_clone(Path("records")), "takes ab.json and ab.md; default: %(default)s"
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
-    add_strict(parser)
+    add_allow_inconclusive(parser)
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
     profile = "run what regressed once more, and show which operations changed"
     parser.add_argument("--profile", action="store_true", help=profile)
@@ -54,10 +54,11 @@ def run(options: argparse.Namespace) -> int:
     result = compare(brief, note=lambda text: print(text, file=sys.stderr))
     said = comment(result)
     print(said)  # before any file is written: a full disk must not cost what was measured
-    for line in publish(said, result.verdicts, os.environ):
+    allow = options.allow_inconclusive
+    for line in publish(said, result.verdicts, os.environ, allow_inconclusive=allow):
         print(line)
     result.write(options.out / "ab.json")
     replace_text(options.out / "ab.md", said)
     if options.junitxml:
-        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, strict=options.strict_verdicts))
-    return exit_code((verdict.verdict for verdict in result.verdicts), strict=options.strict_verdicts)
+        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, allow_inconclusive=allow))
+    return exit_code(result.verdicts, allow_inconclusive=allow)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.gate.tolerance import pooled_variances
-from bench.gate.verdict import Verdict
+from bench.gate.verdict import Control, Verdict
+from bench.harness.arms import ANCHOR
 from bench.harness.environment import differences, kind_slug
 from bench.harness.naming import COMMANDS
 from bench.harness.record import CorruptRecord, Record, load
@@ -23,6 +24,10 @@ class OpenBaseline:
     same_fingerprint: bool = False  # as the run's: ratios to the anchor may be judged
     pooled: Mapping[str, float]  # variances; see `pooled_variances`
     unrest: Mapping[str, float] = field(default_factory=dict)  # of the run that is compared; see unrest.py
+
+    def decides_by(self, control: Control) -> bool:
+        """Tell whether a control decides a verdict: between machines of one kind, ratios to the anchor only inform."""
+        return self.same_fingerprint or control.against != ANCHOR
 
 
 class NoBaseline(NamedTuple):
@@ -44,8 +49,8 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     """
     path = explicit or baseline_path(directory, run.kind)
     if not explicit and not path.is_file():
-        how = f"{COMMANDS} promote RECORD... --reason TEXT ({LAUNCHES_TO_PROMOTE} launches)"
-        why = f"no baseline in {directory}/ for this kind of machine; promote one: {how}"
+        how = f"{COMMANDS} baseline --reason TEXT [-- options] ({LAUNCHES_TO_PROMOTE} runs like this)"
+        why = f"no baseline in {directory}/ for this kind of machine; measure and promote one: {how}"
         return NoBaseline(Verdict.MISSING, why)
     try:
         record = load(path)

@@ -38,11 +38,13 @@ LEGEND = (
 )
 STYLES = {
     Verdict.OK: "green",
+    Verdict.IDENTICAL: "green",
     Verdict.IMPROVED: "bold green",
     Verdict.REGRESSED: "bold red",
     Verdict.WRONG: "bold red",
     Verdict.CORRUPT: "bold red",
     Verdict.FAILED: "bold red",
+    Verdict.CHANGED: "bold red",
     Verdict.MISSING: "red",
     Verdict.NOT_COMPARABLE: "red",
     Verdict.UNFIT: "yellow",

@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 from bench.gate.ab.verdicts import decide
 from bench.gate.qualify.suites import Qualification, Suite
 from bench.gate.stats import Interval
-from bench.gate.verdict import Verdict, exit_code
+from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
 from bench.harness.arms import PRIMARY
 
 
@@ -39,7 +39,11 @@ def false_alarms(suites: Sequence[Suite]) -> Share:
 
 def green(suites: Sequence[Suite]) -> Share:
     """Count the suites that end 0."""
-    return suites_where(suites, lambda suite: exit_code(map(Verdict, suite.verdicts.values()), strict=False) == 0)
+    return suites_where(suites, lambda suite: exit_code(_verdicts(suite)) == 0)
+
+
+def _verdicts(suite: Suite) -> list[ScenarioVerdict]:
+    return [ScenarioVerdict(scenario=name, verdict=Verdict(said)) for name, said in suite.verdicts.items()]
 
 
 def suites_where(suites: Sequence[Suite], holds: Callable[[Suite], bool]) -> Share:
