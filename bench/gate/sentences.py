@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bench.gate.stats import Interval, percent
+from bench.gate.telling import bound, moved
 from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, Verdict, tally
 from bench.harness.wording import counted
 
@@ -21,18 +21,17 @@ def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
 
 def explain(verdict: ScenarioVerdict) -> str:
     """Say what was seen: the controls behind the verdict with interval and tolerance, where the cause lies, and why."""
-    moved = [_moved(c) for c in verdict.changes if c.verdict is verdict.verdict and c.verdict in SEEN]
+    seen = [_moved(c) for c in verdict.changes if c.verdict is verdict.verdict and c.verdict in SEEN]
     launches, where = "", ""
     if verdict.verdict is Verdict.REGRESSED:
-        launches = f" over {counted(verdict.num_launches, 'fresh launch')}"
+        launches = "" if verdict.is_counted else f" over {counted(verdict.num_launches, 'fresh launch')}"
         where = f", in {verdict.where}" if verdict.where else ""
-    said = "; ".join(filter(None, (*moved, verdict.why)))
+    said = "; ".join(filter(None, (*seen, verdict.why)))
     return f"{verdict.scenario}: {verdict.verdict.value}{where}: {said}{launches}"
 
 
 def _moved(change: Change) -> str:
-    moved = Interval(*map(percent, change.interval)).text("+.1f", " %")
-    return f"{change.control} {moved} {SEEN[change.verdict]} {percent(change.tolerance):.1f} %"
+    return f"{change.control} {moved(change)} {SEEN[change.verdict]} {bound(change)}"
 
 
 def summary(verdicts: Iterable[ScenarioVerdict], *, num_measured: int, seconds: float, check_s: float) -> str:

@@ -71,6 +71,7 @@ class Change:
     tolerance: float
     verdict: Verdict
     suspect: bool
+    share: float | None = None  # that the arm had in the baseline, where its values are shares: then told in points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,11 @@ class ScenarioVerdict:
     why: str = ""  # for verdicts that are not about speed
     changes: tuple[Change, ...] = ()
     num_launches: int = 1
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether values were compared that are counted, not timed: another launch would count the same."""
+        return any(change.control.against is None for change in self.changes)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -11,7 +11,9 @@ from rich.text import Text
 from bench.gate.conclude import Outcome
 from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations, summary
-from bench.gate.stats import Interval, block_log_ratios, median_interval, percent
+from bench.gate.shares import LEAD, LEVEL, interval_of, is_share
+from bench.gate.stats import Interval, block_log_ratios, median_interval
+from bench.gate.telling import bound, moved
 from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.environment import software
@@ -28,13 +30,14 @@ HEADERS = (
     *("change [tolerance]", "verdict"),
 )
 LEGEND = (
-    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better; of an accuracy, "
-    "below 1), median over blocks with its 95 % interval within this launch; "
+    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better), median over blocks with its 95 % "
+    "interval within this launch, without one of what is counted; of an accuracy, which is that of its questions, the "
+    "other arm's less MoE's in points (below 0 the MoE is better), paired by question, intervals over pictures; "
     "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run; "
     "floor: MoE / other arm, the least time that these peaks allow, as a share of the time measured: the sum over the "
     "model's parts (work recorded without parts counts as one) of the larger of computing and moving time "
     "(MBU and floor above 100 %: the data lay in a cache, or reading alone is faster than copying); "
-    "change: of the control that moved most, against the baseline, above 0 is worse."
+    "change: of the control that moved most, against the baseline, above 0 is worse (of an accuracy, in points: below)."
 )
 STYLES = {
     Verdict.OK: "green",
@@ -107,15 +110,31 @@ def _row(
 
 
 def _value(series: ArmSeries) -> str:
-    """Show the sample, and the first throughput that it gives."""
+    """Show the sample, the interval of a share, and the first throughput that it gives."""
     value = median_sample(series)
+    if is_share(series.metric) and (level := interval_of(series.facts, LEVEL, series.arm)):
+        return _in_percent(level).text(".1f", " %")
     rates = [metric(name).display(quantity / value) for name, quantity in series.rates.items()]
     return " · ".join([metric(series.metric).display(value), *rates[:1]])
 
 
 def _speedup(moe: ArmSeries, other: ArmSeries) -> str:
-    ratios = block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)
-    return Interval(*map(math.exp, median_interval(ratios))).text(".2f", "x")
+    """Show the ratio with the interval of its blocks, of what is counted alone; of shares the difference in points."""
+    if is_share(moe.metric):
+        lead = interval_of(other.facts, LEAD, other.arm)
+        return _in_percent(lead).text("+.1f", " points") if lead else _lead(moe, other)
+    ratio = Interval(
+        *map(math.exp, median_interval(block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)))
+    )
+    return ratio.text(".2f", "x") if moe.anchor else f"{ratio.estimate:.2f}x"
+
+
+def _lead(moe: ArmSeries, other: ArmSeries) -> str:
+    return f"{100 * (median_sample(other) - median_sample(moe)):+.1f} points"
+
+
+def _in_percent(share: Interval) -> Interval:
+    return Interval(*(100 * value for value in share))
 
 
 def _shares(arms: Iterable[ArmSeries], least_s: Callable[[Cost], float | None]) -> str:
@@ -137,8 +156,7 @@ def _change(changes: Sequence[Change]) -> str:
     if not changes:
         return ""
     worst = max(changes, key=lambda c: (SEVERITY[c.verdict], c.interval.estimate / c.tolerance))
-    moved = percent(worst.interval.estimate)
-    return f"{worst.control} {moved:+.1f} % [{percent(worst.tolerance):.0f} %]"
+    return f"{worst.control} {moved(worst, with_interval=False)} [{bound(worst, '.0f')}]"
 
 
 def write_reports(
