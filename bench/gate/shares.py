@@ -51,4 +51,4 @@ def points(base: float, log_ratio: float) -> float:
     >>> round(points(0.8, math.log(0.8 / 0.6)), 6)
     -20.0
     """
-    return 100 * base * math.expm1(-log_ratio) + 0.0  # never -0.0
+    return 100 * base * math.expm1(-log_ratio)

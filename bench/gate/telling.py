@@ -12,7 +12,7 @@ def moved(change: Change, *, with_interval: bool = True) -> str:
     """
     estimate, low, high = change.interval
     if change.share is not None:
-        return f"{points(change.share, estimate):+.1f} points"
+        return f"{points(change.share, estimate):+z.1f} points"
     if low == high or not with_interval:
         return f"{percent(estimate):+.1f} %"
     return Interval(*map(percent, change.interval)).text("+.1f", " %")

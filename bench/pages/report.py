@@ -22,6 +22,7 @@ from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
 from bench.harness.run import Finished
 from bench.harness.wording import counted, span
+from bench.pages.engine import percent, ratio
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.slices import median_sample
 
@@ -113,7 +114,7 @@ def _value(series: ArmSeries) -> str:
     """Show the sample, the interval of a share, and the first throughput that it gives."""
     value = median_sample(series)
     if is_share(series.metric) and (level := interval_of(series.facts, LEVEL, series.arm)):
-        return _in_percent(level).text(".1f", " %")
+        return percent(level)
     rates = [metric(name).display(quantity / value) for name, quantity in series.rates.items()]
     return " · ".join([metric(series.metric).display(value), *rates[:1]])
 
@@ -121,20 +122,11 @@ def _value(series: ArmSeries) -> str:
 def _speedup(moe: ArmSeries, other: ArmSeries) -> str:
     """Show the ratio with the interval of its blocks, of what is counted alone; of shares the difference in points."""
     if is_share(moe.metric):
-        lead = interval_of(other.facts, LEAD, other.arm)
-        return _in_percent(lead).text("+.1f", " points") if lead else _lead(moe, other)
-    ratio = Interval(
-        *map(math.exp, median_interval(block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)))
-    )
-    return ratio.text(".2f", "x") if moe.anchor else f"{ratio.estimate:.2f}x"
-
-
-def _lead(moe: ArmSeries, other: ArmSeries) -> str:
-    return f"{100 * (median_sample(other) - median_sample(moe)):+.1f} points"
-
-
-def _in_percent(share: Interval) -> Interval:
-    return Interval(*(100 * value for value in share))
+        lead = interval_of(other.facts, LEAD, other.arm) or median_sample(other) - median_sample(moe)
+        return percent(lead, "+z.1f", " points")
+    ratios = block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)
+    found = Interval(*map(math.exp, median_interval(ratios)))
+    return ratio(found) if moe.anchor else ratio(found.estimate)
 
 
 def _shares(arms: Iterable[ArmSeries], least_s: Callable[[Cost], float | None]) -> str:

@@ -27,3 +27,5 @@ def test_a_share_moved_by_points_of_what_it_was_and_falls_below_0() -> None:
     fallen = replace(SLOWER, interval=Interval(*[estimate] * 3), tolerance=math.log(0.8 / 0.76), share=0.8)
     assert moved(fallen) == "-20.0 points"
     assert (bound(fallen), bound(fallen, ".0f")) == ("4.0 points", "4 points")
+    rounded = replace(fallen, interval=Interval(*[1e-6] * 3))
+    assert moved(rounded) == "+0.0 points"
