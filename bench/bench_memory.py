@@ -11,7 +11,7 @@ import torch
 
 from bench.floors import depth_facts
 from bench.harness.apart import Apart
-from bench.harness.memory import Alive, count_alive
+from bench.harness.memory import BUILT, CALLED, Alive, count_alive
 from bench.harness.metrics import KEPT_BYTES, PEAK_BYTES
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
@@ -88,8 +88,8 @@ def bench_kept_memory(
     seq_len: int | str,
 ) -> None:
     """Count what stays alive: after the build or after the first answer, whichever is more; both stand beside."""
-    built = {f"built_bytes_{arm}": float(bytes_.built) for arm, bytes_ in alive.items()}
-    called = {f"called_bytes_{arm}": float(bytes_.called) for arm, bytes_ in alive.items()}
+    built = {BUILT.format(arm=arm): float(counted.built) for arm, counted in alive.items()}
+    called = {CALLED.format(arm=arm): float(counted.called) for arm, counted in alive.items()}
     values = paired.observe(
         lambda arm: float(alive[arm].kept),
         arms=alive,

@@ -15,6 +15,8 @@ from torch.profiler import ProfilerActivity, profile
 
 M = TypeVar("M")
 
+BUILT = "built_bytes:{arm}"  # names a record's fact of an arm: what is alive after the build
+CALLED = "called_bytes:{arm}"  # and after its first call
 MEMORY_EVENT = "[memory]"  # the name under which kineto lists every allocation (positive bytes) and release (negative)
 
 

@@ -17,6 +17,7 @@ from bench.gate.telling import bound, moved
 from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.environment import software
+from bench.harness.memory import BUILT
 from bench.harness.metrics import metric
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
@@ -40,6 +41,7 @@ LEGEND = (
     "(MBU and floor above 100 %: the data lay in a cache, or reading alone is faster than copying); "
     "change: of the control that moved most, against the baseline, above 0 is worse (of an accuracy, in points: below)."
 )
+SAME_BYTES = 1e-3  # share by which counts may differ that look alike
 STYLES = {
     Verdict.OK: "green",
     Verdict.IMPROVED: "bold green",
@@ -111,12 +113,14 @@ def _row(
 
 
 def _value(series: ArmSeries) -> str:
-    """Show the sample, the interval of a share, and the first throughput that it gives."""
-    value = median_sample(series)
+    """Show the sample, the interval of a share, the bytes of a build that are others, the first throughput it gives."""
+    value, show = median_sample(series), metric(series.metric).display
     if is_share(series.metric) and (level := interval_of(series.facts, LEVEL, series.arm)):
         return percent(level)
     rates = [metric(name).display(quantity / value) for name, quantity in series.rates.items()]
-    return " · ".join([metric(series.metric).display(value), *rates[:1]])
+    built = series.facts.get(BUILT.format(arm=series.arm), value)
+    before = [] if math.isclose(built, value, rel_tol=SAME_BYTES) else [f"{show(built)} built"]
+    return " · ".join([show(value), *before, *rates[:1]])
 
 
 def _speedup(moe: ArmSeries, other: ArmSeries) -> str:

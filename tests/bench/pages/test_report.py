@@ -10,6 +10,7 @@ from bench.gate.shares import facts_of
 from bench.gate.stats import Interval
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import kind_key
+from bench.harness.memory import BUILT
 from bench.pages.report import (
     HEADERS,
     STYLES,
@@ -57,6 +58,12 @@ def test_the_speed_up_is_the_median_over_blocks_with_its_interval() -> None:
 def test_what_is_counted_has_a_ratio_without_an_interval() -> None:
     (row,) = rows(samples={"moe": 2.0**20, "dense": 1.5 * 2**20}, metric="peak_bytes")
     assert row[:5] == (NAME, "1.00 MiB", "dense", "1.50 MiB", "1.50x")
+
+
+def test_memory_kept_by_the_first_call_stands_beside_what_was_built() -> None:
+    facts = {BUILT.format(arm="moe"): 2.0**20, BUILT.format(arm="dense"): 2.0**20}
+    (row,) = rows(samples={"moe": 1.5 * 2**20, "dense": 2.0**20}, metric="kept_bytes", facts=facts)
+    assert row[1:5] == ("1.50 MiB · 1.00 MiB built", "dense", "1.00 MiB", "0.67x")
 
 
 def test_an_accuracy_has_the_interval_of_its_questions_and_a_difference_in_points() -> None:
