@@ -113,8 +113,11 @@ def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
 
 
 def is_suspect(verdict: ScenarioVerdict, opened: OpenBaseline) -> bool:
-    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge."""
-    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE):
+    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge.
+
+    What is counted never is: it would be the same.
+    """
+    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE) or verdict.is_counted:
         return False
     return verdict.verdict is Verdict.UNFIT or any(c.suspect for c in verdict.changes if opened.decides_by(c.control))
 

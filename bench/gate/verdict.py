@@ -77,6 +77,7 @@ class Change:
     verdict: Verdict
     suspect: bool
     decides: bool = True  # else it only tells where a change comes from
+    share: float | None = None  # that the arm had in the baseline, where its values are shares: then told in points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,11 @@ class ScenarioVerdict:
     def looks_slower(self) -> bool:
         """Tell whether a control that decides lies beyond its tolerance, or beyond what any tolerance may be."""
         return any(c.decides and not c.interval.estimate <= min(c.tolerance, TOLERANCE_CAP) for c in self.changes)
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether values were compared that are counted, not timed: another launch would count the same."""
+        return any(change.control.against is None for change in self.changes)
 
 
 NOTHING_COMPARED = ScenarioVerdict(

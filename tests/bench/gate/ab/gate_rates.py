@@ -98,7 +98,8 @@ def report(num_suites: int) -> Iterator[str]:
                 found = suites(draw, num_suites, num_scenarios=size, sd=sd)
                 ok = float(np.median([suite.ok_SA for suite in found]))
                 covered = 100 * float(np.mean([suite.covered for suite in found]))
-                yield f"| {name} | {100 * sd:.1f} % | {size} | {100 * alarms(found):.1f} % | {ok:.0f} | {covered:.1f} % |"
+                said = f"{100 * alarms(found):.1f} % | {ok:.0f} | {covered:.1f} %"
+                yield f"| {name} | {100 * sd:.1f} % | {size} | {said} |"
     yield ""
     yield "| change | noise | sd | launches until it is REGRESSED (median) |"
     yield "|---|---|---|---|"

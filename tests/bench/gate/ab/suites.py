@@ -1,4 +1,4 @@
-"""Suites of launches of plain numbers for tests: noise by family, changes by scenario and arm, as panels and launches."""
+"""Suites of launches of plain numbers: noise by family, changes by scenario and arm, as panels and as launches."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
