@@ -38,6 +38,7 @@ class _Passes:
         self.done = 0  # passes that have seen the sample
         self.row: int | None = None  # of the sample in the call that runs now
         self.num_positions = 0
+        self.logits: list[torch.Tensor] = []  # (V,), of each pass
 
     @property
     def now(self) -> Said:
@@ -116,6 +117,7 @@ class _Passes:
         check_rows(found_V[None], expected.logits_V[None], bound=bound, what=what, place=lambda _: place)
         check_choice(int(found_V.argmax()), expected.logits_V, bound=bound, place=f"{place} of {self.what}")
         self.done += 1
+        self.logits.append(found_V)
         if int(found_V.argmax()) == expected.token:
             return None
         settled = logits.clone()
@@ -124,12 +126,15 @@ class _Passes:
 
 
 @contextmanager
-def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int = 0) -> Iterator[None]:
+def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int = 0) -> Iterator[list[torch.Tensor]]:
     """Compare every pass that a model makes inside the block.
 
     Args:
         said: What the oracle says of it, a pass each, in order; all must be made.
         first: Number of the first of these passes, 0 being the prompt's.
+
+    Yields:
+        The logits that end each pass, (V,); filled as they are made.
 
     Raises:
         WrongAnswer: A pass does not agree, is missing, or is one too many.
@@ -143,7 +148,7 @@ def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int
     handles.append(text_model.register_forward_hook(passes.check_hidden))
     handles.append(model.lm_head.register_forward_hook(passes.check_logits))
     try:
-        yield
+        yield passes.logits
     finally:
         for handle in handles:
             handle.remove()

@@ -59,6 +59,7 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         seconds=time.monotonic() - started,
         software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
         profiles=profiles,
+        accept_answers=brief.accept_answers,
     )
 
 

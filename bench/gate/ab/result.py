@@ -26,6 +26,12 @@ class Comparison:
     seconds: float
     software: str  # that both sides ran with, for they share one environment
     profiles: Sequence[ScenarioProfile] = ()
+    accept_answers: str = ""  # why head may answer otherwise than base
+
+    def changed_answers(self) -> dict[str, str]:
+        """Return by scenario in what head answers otherwise than base, where that was accepted."""
+        launches = [*self.stage_1, *self.stage_2]
+        return {launch.scenario: launch.changed for launch in launches if launch.changed}
 
     def document(self) -> dict[str, Any]:
         """Return all launches and verdicts as JSON knows them."""
@@ -39,7 +45,8 @@ class Comparison:
         ]
         profiles = [asdict(one) for one in self.profiles]
         rest = {"verdicts": said, "profiles": profiles, "seconds": self.seconds, "software": self.software}
-        return {**sides, **stages, **rest}
+        accepted = {"accepted_answers": {"reason": self.accept_answers, "changed": self.changed_answers()}}
+        return {**sides, **stages, **rest, **accepted}
 
     def write(self, path: Path) -> None:
         """Write the document whole or not at all.

@@ -27,7 +27,8 @@ from bench.harness.wording import counted
 
 PACKAGE = "moevlm"  # what base and head differ in; scenarios and harness are head's on both sides
 STAGE_1_SHARE = 0.6  # of the budget, at most: what it leaves confirms suspects
-HOPELESS = (Verdict.FAILED, Verdict.WRONG)  # each launch would lose a worker, or answer wrongly
+# each launch would lose a worker, answer wrongly or otherwise, or find the same difference
+HOPELESS = (Verdict.FAILED, Verdict.WRONG, Verdict.CHANGED, Verdict.NOT_COMPARABLE)
 SCENARIO_BUDGET_S = 0.8  # clock time of one scenario's blocks in one launch, both sides together
 
 
@@ -159,6 +160,7 @@ class Stages:
             seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
             is_placebo=placebo,
+            accepts_answers=bool(self.brief.accept_answers),
         )
         started, found, marks = time.monotonic(), [], []
         for result in run_launch(terms, node_ids):

@@ -27,10 +27,8 @@ def test_the_baseline_of_this_kind_of_machine_is_found(baselines: Path) -> None:
     assert set(found.pooled) == {"timed:arm", "timed:anchor"}
 
 
-@pytest.mark.parametrize(("name", "other"), [("os", "Linux 99"), ("transformers", "5.24.0"), ("python", "3.13.0")])
-def test_another_kernel_or_software_is_the_same_kind_but_not_the_same_fingerprint(
-    baselines: Path, name: str, other: str
-) -> None:
+@pytest.mark.parametrize(("name", "other"), [("os", "Linux 99"), ("python", "3.13.0")])
+def test_another_system_is_the_same_kind_but_not_the_same_fingerprint(baselines: Path, name: str, other: str) -> None:
     found = open_baseline(baselines, None, record_of(fingerprint={**FINGERPRINT, name: other}))
     assert isinstance(found, OpenBaseline)
     assert not found.same_fingerprint
