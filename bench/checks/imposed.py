@@ -121,7 +121,7 @@ class _Passes:
         if int(found_V.argmax()) == expected.token:
             return None
         settled = logits.clone()
-        (settled[:, -1] if logits.dim() == 3 else settled)[self.checked.number, expected.token] = found_V.max() + 1
+        (settled[:, -1] if logits.dim() == 3 else settled)[self.checked.number, expected.token] = _just_above(found_V.max())
         return settled
 
 
@@ -154,6 +154,12 @@ def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int
             handle.remove()
     if passes.done < len(said):
         raise WrongAnswer(f"{passes.what} must pass the decoder {len(said)} times, got {passes.done}")
+
+
+def _just_above(value: torch.Tensor) -> torch.Tensor:
+    """Return a number that is larger by no more than its dtype's rounding."""
+    precision = torch.finfo(value.dtype)
+    return value + 2 * precision.eps * value.abs() + precision.tiny
 
 
 def _settled(router: Any, routing: Routing, expected: Choice, tokens: slice, differs_T: torch.Tensor) -> Routing:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 
@@ -16,6 +17,24 @@ from moevlm import DecodeState, MoEVLM, prefill
 from moevlm.model.cache import LayerMemory
 
 Run = Callable[[str], object]
+
+
+class Returned(NamedTuple):
+    """What a run returned of one sample, as far as it did."""
+
+    logits_V: torch.Tensor | None = None
+    tokens: tuple[int, ...] = ()
+
+
+def returned_of(result: object, number: int) -> Returned:
+    """Return a sample's share of a state, of tokens (B, N) or of logits (B, V)."""
+    if isinstance(result, DecodeState):
+        chosen_BN = result.tokens_BN if result.tokens_BN.numel() else result.next_token_B1
+        return Returned(result.logits_BV[number], tuple(chosen_BN[number].tolist()))
+    if isinstance(result, torch.Tensor):
+        row = result[number]
+        return Returned(row) if row.is_floating_point() else Returned(tokens=tuple(row.tolist()))
+    return Returned()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +66,17 @@ class PassChecks:
         return self.oracle.says(self.models[arm], self.sample, number=self.number, num_tokens=num_tokens)
 
     def passes(self, arm: str, run: Callable[[], object], said: Sequence[Said], first: int = 0) -> Answer:
-        """Run something under the oracle's choices; return the logits of each pass, and the tokens it went on with."""
+        """Run something under the oracle's choices; return the logits of each pass, and the tokens it went on with.
+
+        What the run returns of them stands in their place: it is what a caller gets.
+        """
         checked = Checked(arm, self.number, len(self.images_per_row))
         with imposed(self.models[arm], checked, said, first=first) as logits:
-            run()
+            returned = returned_of(run(), self.number)
+        if returned.logits_V is not None:
+            logits[-1] = returned.logits_V
         what = f"logits, sample {checked.number} of {checked.batch_size}"
-        tokens = tuple(one.token for one in said)
+        tokens = returned.tokens or tuple(one.token for one in said)
         return Answer(what=what, rows_TD=torch.stack(logits), bound=self.bound(arm), tokens=tokens)
 
     def prompt(self, run: Run) -> Check:
@@ -129,11 +153,13 @@ class PassChecks:
         """
 
         def check(arm: str) -> Answer:
-            said, states = self.says(arm, num_steps + 1), []
+            said = self.says(arm, num_steps + 1)
+            states: list[DecodeState] = []
 
-            def read(_arm: str) -> None:
+            def read(_arm: str) -> DecodeState:
                 memory = (memories or {}).get(arm)
                 states.append(prefill(self.models[arm], self.tensors, max_new_tokens=num_steps, memory=memory))
+                return states[0]
 
             prompt = self.passes(arm, lambda: read(arm), said[:1])
             self.oracle.agrees(self.models[arm], self.hash, prompt)
