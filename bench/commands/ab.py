@@ -14,7 +14,7 @@ from bench.gate.annotations import publish
 from bench.gate.comment import comment
 from bench.gate.junit import junit
 from bench.gate.verdict import exit_code
-from bench.harness.reading import inject_option, seconds, slowdowns
+from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.record import replace_text
 
 
@@ -34,6 +34,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--profile", action="store_true", help=profile)
     rehearse = "slow arms of head, to rehearse a regression"
     parser.add_argument("--inject", type=slowdowns, default={}, metavar="ARM=F,...", help=rehearse)
+    accept = "accept that head answers otherwise than base, and record why; default: CHANGED, exit 18"
+    parser.add_argument("--accept-answers", type=reason, metavar="REASON", help=accept)
     take_pytest_options(parser, "--device cuda --dtype bfloat16")
     parser.set_defaults(run=run)
 
@@ -49,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         arguments=options.pytest,
         budget_s=options.budget,
         side_arguments={HEAD: inject_option(options.inject)},
+        accept_answers=options.accept_answers or "",
         profile=options.profile,
     )
     result = compare(brief, note=lambda text: print(text, file=sys.stderr))

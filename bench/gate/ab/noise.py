@@ -137,7 +137,7 @@ def _own(real: Floats, spread: float) -> Floats:
     """Return the spread of each scenario, drawn to the pooled one and never below it."""
     squares_SA = np.nansum(_residuals(real) ** 2, axis=0)
     degrees_SA = np.maximum(_counts(real) - 1, 0)
-    return np.maximum(spread, np.sqrt((OWN_WORTH * spread**2 + squares_SA) / (OWN_WORTH + degrees_SA)))
+    return np.asarray(np.maximum(spread, np.sqrt((OWN_WORTH * spread**2 + squares_SA) / (OWN_WORTH + degrees_SA))))
 
 
 def _widening(real: Floats, spread: float) -> float:

@@ -122,6 +122,7 @@ class Rounds:
             seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
             is_placebo=placebo,
+            accepts_answers=bool(self.brief.accept_answers),
         )
 
     def _concluded(self, order: Sequence[str]) -> Judgement:

@@ -84,13 +84,15 @@ def run(
     base: str = "HEAD",
     budget_s: float = 1e9,
     profile: bool = False,
+    accept_answers: str = "",
 ) -> Comparison:
     monkeypatch.setattr(stages, "run_launch", machine.run)
     monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
     monkeypatch.setattr(stages, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
     monkeypatch.setattr("bench.gate.ab.compare.time.monotonic", lambda: machine.now)
     brief = brief_in(repository, base=base, budget_s=budget_s)
-    return compare(dataclasses.replace(brief, profile=profile), note=lambda _text: None)
+    brief = dataclasses.replace(brief, profile=profile, accept_answers=accept_answers)
+    return compare(brief, note=lambda _text: None)
 
 
 def brief_in(repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arguments: Sequence[str] = ()) -> Brief:
@@ -211,6 +213,29 @@ def test_where_every_answer_is_wrong_one_launch_is_enough(monkeypatch: pytest.Mo
     machine = Machine({name: {"wrong": 1.0} for name in "abc"})
     assert set(found(run(monkeypatch, repository, machine)).values()) == {Verdict.WRONG}
     assert machine.asked == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("reason", ["", "a new epsilon"])
+def test_answers_may_change_where_a_reason_says_why(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, reason: str
+) -> None:
+    machine, asked = Machine({}), []
+
+    def compared(brief: Brief, note: object) -> Comparison:
+        asked.append(brief)
+        return run(monkeypatch, repository, machine, accept_answers=brief.accept_answers)
+
+    monkeypatch.setattr(commands_ab, "compare", compared)
+    accepting = ["--accept-answers", reason] if reason else []
+    assert main(["ab", "--base", "HEAD", "--out", str(repository / "out"), *accepting]) == 0
+    assert {terms.accepts_answers for terms in machine.launched} == {bool(reason)}
+    assert json.loads((repository / "out" / "ab.json").read_text())["accepted_answers"]["reason"] == reason
+
+
+def test_accepting_without_a_reason_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="4"):
+        main(["ab", "--base", "HEAD", "--accept-answers", " "])
+    assert "a reason must say why" in capsys.readouterr().err
 
 
 def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:
