@@ -114,6 +114,8 @@ def _means(values_LS: Floats, spread: float, is_placebo_L: Flags) -> Means | Non
 
 def _state_sd(means: Sequence[Means], spread: float, usual: float) -> float:
     """Return what launches do to a group beyond what its scenarios' own noise explains, pooled over groups and arms."""
+    if not means:
+        return usual
     excess = degrees = 0.0
     for mean_L, count_L, is_placebo_L in means:
         for chosen in (is_placebo_L, ~is_placebo_L):
