@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.launches import Trouble
+from bench.gate.ab.live import LiveLaunches
 from bench.gate.ab.profile import ScenarioProfile, profile_regressed
 from bench.gate.ab.result import Comparison
 from bench.gate.ab.rounds import Rounds
@@ -36,11 +37,12 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         source_tree(brief.root, brief.head, package) as head,
     ):
         sides = sides_of(brief, base, head)
-        rounds = Rounds(brief, sides, limits, deadline=started + brief.budget_s, note=note)
+        source, deadline = LiveLaunches(brief, sides, node_ids), started + brief.budget_s
+        rounds = Rounds(source, limits, budget_s=brief.budget_s, deadline=deadline, note=note)
         if not base.has_package:
             why = f"base {base.commit[:10]} has no package {package}"
             rounds.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
-        judgement = rounds.run(node_ids)
+        judgement = rounds.run([scenario_of(node_id) for node_id in node_ids])
         profiles = _profiles(judgement, node_ids, sides, note) if brief.profile else []
     return Comparison(
         base=base,
