@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.gate.ab.boundary import boundary, guard, num_exceptions
-from bench.gate.ab.group_evidence import GroupEvidence, group_evidence
+from bench.gate.ab.group_evidence import LAUNCHES, GroupEvidence, group_evidence
 from bench.gate.ab.noise import CLIP, MEASURED, Noise, Prior, noise_of
 from bench.gate.ab.panel import Flags, Floats, Panel
 
@@ -46,21 +46,23 @@ def weigh(panel: Panel, smallest_effect_S: Floats, prior: Prior = MEASURED) -> E
     """
     noise = noise_of(panel, prior)
     alone_LSA = panel.values_LSA - noise.state_LS[:, :, None]
-    real_LSA = alone_LSA[~panel.is_placebo_L]
-    count_SA = counts(real_LSA)
-    shift_S, information_S = _states(panel, noise)
+    count_SA = counts(alone_LSA[~panel.is_placebo_L])
+    placebo, information_S = _placebo(panel, noise)
+    estimate_SA = np.where(count_SA > 0, mean_of(panel.values_LSA[~panel.is_placebo_L]) - placebo, np.nan)
 
     def half_width(error: float) -> Floats:
         own_SA = boundary(count_SA, error, PRIOR) * noise.spread_SA * noise.widening
         shared_S = boundary(information_S, error, CONTRAST_PRIOR) * noise.state_sd
         return np.asarray(np.hypot(own_SA, shared_S[:, None]))
 
-    estimate_SA = np.where(count_SA > 0, mean_of(real_LSA) + shift_S[:, None], np.nan)
+    error = SCENARIO_ERROR / max(1, int(np.sum(count_SA > 0)))
+    alone = _slower(alone_LSA[~panel.is_placebo_L], noise, error)
+    whole = _slower_as_a_whole(panel, noise, placebo, estimate_SA - half_width(error), error)
     return Evidence(
         estimate_SA=estimate_SA,
         half_width_SA=half_width(0.025),
         upper_SA=estimate_SA + half_width(0.05),
-        is_slower_SA=_slower(real_LSA, noise, smallest_effect_S),
+        is_slower_SA=(alone | whole) & (estimate_SA > smallest_effect_S[:, None]),
         num_launches_S=[int(count) for count in count_SA.max(axis=1)],
         groups=group_evidence(panel, alone_LSA, noise, prior),
         noise=noise,
@@ -77,26 +79,37 @@ def mean_of(values_LSA: Floats) -> Floats:
     return np.asarray(np.nansum(values_LSA, axis=0) / np.maximum(counts(values_LSA), 1))
 
 
-def _states(panel: Panel, noise: Noise) -> tuple[Floats, Floats]:
-    """Return by how much the states of a scenario's real launches exceed all placebos', and worth how many launches."""
-    measured_LS = ~np.all(np.isnan(panel.values_LSA), axis=2)
-    real = np.where(measured_LS, noise.state_LS, np.nan)[~panel.is_placebo_L][:, :, None]
-    placebo_LS = noise.state_LS[panel.is_placebo_L]
-    n, m = counts(real)[:, 0], float(len(placebo_LS))
-    placebo = float(np.median(placebo_LS, axis=1).mean()) if m else 0.0  # a state is the launch's, whoever tells it
-    return mean_of(real)[:, 0] - placebo, n * m / np.maximum(n + m, 1)
+def _placebo(panel: Panel, noise: Noise) -> tuple[float, Floats]:
+    """Return the state that placebos showed, and of how many launches a scenario's distance from it is worth."""
+    n = counts(panel.values_LSA[~panel.is_placebo_L]).max(axis=1, initial=0.0)
+    m = float(panel.is_placebo_L.sum())
+    # a state is the launch's, whichever scenarios tell it
+    state = float(np.median(noise.state_LS[panel.is_placebo_L], axis=1).mean()) if m else 0.0
+    return state, n * m / np.maximum(n + m, 1)
 
 
-def _slower(real_LSA: Floats, noise: Noise, smallest_effect_S: Floats) -> Flags:
-    """Tell which arms of which scenarios became slower by what their own launches say."""
+def _slower(real_LSA: Floats, noise: Noise, error: float) -> Flags:
+    """Tell which arms became slower beside all others in the same launches: without their states, after two launches."""
     count_SA, mean_SA = counts(real_LSA), mean_of(real_LSA)
-    error = SCENARIO_ERROR / max(1, int(np.sum(count_SA > 0)))
     spread_SA = noise.spread_SA * noise.widening
     clipped_SA = mean_of(np.clip(real_LSA, mean_SA - CLIP * spread_SA, mean_SA + CLIP * spread_SA))
     lowest_SA = clipped_SA - boundary(count_SA, error, PRIOR) * spread_SA
-    is_slower_SA = (count_SA > 1) & (lowest_SA > MARGIN) & (mean_SA > smallest_effect_S[:, None])
-    for s, a in np.argwhere(is_slower_SA):
-        values = np.sort(real_LSA[:, s, a][~np.isnan(real_LSA[:, s, a])])
-        needed = guard(len(values), error) * noise.spread * noise.widening
-        is_slower_SA[s, a] = values[num_exceptions(len(values))] - MARGIN > needed
-    return np.asarray(is_slower_SA)
+    beyond_SA = _nearly_all_beyond(real_LSA, noise.spread * noise.widening, error)
+    return np.asarray((count_SA > 1) & (lowest_SA > MARGIN) & beyond_SA)
+
+
+def _slower_as_a_whole(panel: Panel, noise: Noise, placebo: float, lowest_SA: Floats, error: float) -> Flags:
+    """Tell which arms became slower with their launches' states: where most of a suite changed, states hide it."""
+    real_LSA = panel.values_LSA[~panel.is_placebo_L] - placebo
+    beyond_SA = _nearly_all_beyond(real_LSA, math.hypot(noise.spread, noise.state_sd) * noise.widening, error)
+    return np.asarray((counts(real_LSA) >= LAUNCHES) & (lowest_SA > MARGIN) & beyond_SA)
+
+
+def _nearly_all_beyond(real_LSA: Floats, spread: float, error: float) -> Flags:
+    """Tell of which arms all launches, but for few exceptions, lie beyond the guard."""
+    count_SA = counts(real_LSA)
+    ranked_LSA = np.sort(real_LSA, axis=0)  # NaN last
+    found = np.zeros(count_SA.shape, dtype=bool)
+    for n in {int(count) for count in np.unique(count_SA) if count > 1}:
+        found |= (count_SA == n) & (ranked_LSA[num_exceptions(n)] - MARGIN > guard(n, error) * spread)
+    return found

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
+from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.comment import HEADERS, MARKER, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
 from bench.gate.stats import Interval
@@ -26,9 +27,10 @@ def tree(*, is_dirty: bool = False) -> SourceTree:
 
 
 def comparison_of(*verdicts: ScenarioVerdict, launches: Sequence[PairedLaunch] = (), **fields: Any) -> Comparison:
-    given = {"base": tree(), "head": tree(is_dirty=True), "stage_1": launches, "stage_2": [], "seconds": 1.0, **fields}
+    given = {"base": tree(), "head": tree(is_dirty=True), "launches": launches, "seconds": 1.0, **fields}
     given.setdefault("software", "transformers 5.24.0")
-    return Comparison(verdicts=verdicts, **given)
+    given.setdefault("judgement", Judgement(scenarios=verdicts, groups=(), evidence=None))
+    return Comparison(**given)
 
 
 def launch(
