@@ -10,6 +10,7 @@ from bench.commands.parsing import Commands, add_baselines, take_pytest_options
 from bench.commands.promote import promote_and_tell
 from bench.evidence.launches import Wanted, measure_launches
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE, NoBaseline, open_baseline
+from bench.gate.cap import UNJUDGEABLE, capped
 from bench.gate.comparison import judge_all
 from bench.gate.git import git_says
 from bench.gate.launch import LaunchFailed
@@ -17,6 +18,7 @@ from bench.gate.sentences import sensitivity
 from bench.gate.verdict import EXIT_CODES
 from bench.harness.environment import this_machine
 from bench.harness.record import load
+from bench.harness.wording import counted
 
 RECORDS = Path("records")
 
@@ -71,5 +73,7 @@ def _tell_sensitivity(promoted: Path, launch: Path) -> None:
     record = load(launch)
     opened = open_baseline(promoted.parent, promoted, record)
     if not isinstance(opened, NoBaseline):
-        verdicts, _ = judge_all(record.scenarios, opened)
-        print(f"slowdowns above {sensitivity(verdicts.values())} of a scenario will be seen")
+        verdicts = judge_all(record.scenarios, opened)[0].values()
+        print(f"slowdowns above {sensitivity(verdicts)} of a scenario will be seen")
+        if noisy := sum(capped(verdict).why == UNJUDGEABLE for verdict in verdicts):
+            print(f"{counted(noisy, 'scenario')}: {UNJUDGEABLE}")

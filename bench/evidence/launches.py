@@ -59,15 +59,18 @@ def measure_launches(wanted: Wanted, note: Callable[[str], None]) -> list[Path]:
     """
     if selecting := [word for word in wanted.options if word.startswith(SELECTING) or "::" in word]:
         raise ValueError(f"a baseline must hold every scenario, got {' '.join(selecting)}; name whole files of bench/")
-    check_begun(wanted.folder / BEGUN, {"command": " ".join(wanted.options), **wanted.begun_with})
     whole = [path for path in wanted.paths if _is_whole(path, _first(wanted))]
+    if not whole:  # an earlier call has left nothing to go on with
+        (wanted.folder / BEGUN).unlink(missing_ok=True)
+    check_begun(wanted.folder / BEGUN, {"command": " ".join(wanted.options), **wanted.begun_with})
     note(f"{wanted.folder}: {len(whole)} of {wanted.count} launches are there")
     missing = [path for path in wanted.paths if path not in whole]
     earlier = [_seconds(path) for path in whole]
     took: list[float] = []  # in this call, start included: better known than of earlier ones
     for index, path in enumerate(missing):
-        seconds = [(len(missing) - index) * statistics.median(known) for known in (took or earlier,) if known]
-        note(", ".join([f"launch {wanted.paths.index(path) + 1} of {wanted.count}", *map(time_left, seconds)]))
+        known = took or earlier
+        left = f", {time_left((len(missing) - index) * statistics.median(known))}" if known else ""
+        note(f"launch {wanted.paths.index(path) + 1} of {wanted.count}{left}")
         started = time.monotonic()
         _measure(wanted, path)
         took.append(time.monotonic() - started)

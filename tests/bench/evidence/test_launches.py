@@ -184,6 +184,8 @@ def test_options_that_pytest_refuses_are_a_usage_error_with_its_words(measure: C
         ValueError, match="pytest must accept the options after --, got --scal; it says: the end of the log"
     ):
         measure(machine, "--scal")
+    machine.code = 0
+    assert len(measure(machine, "--scale=tiny")) == 3  # what left nothing is not gone on with
 
 
 @pytest.mark.parametrize(
