@@ -13,7 +13,7 @@ from tinymoe import Dense, TinyMoE
 BOUND = {torch.float32: 1e-4, torch.bfloat16: 5e-2}  # of the largest output
 
 
-@pytest.mark.parametrize("num_tokens", [1, 64])
+@pytest.mark.parametrize("num_tokens", [1, 256])
 def bench_forward(paired: Paired, measured_setup: MeasuredSetup, num_tokens: int) -> None:
     """Time both layers on the same tokens."""
     torch.manual_seed(0)

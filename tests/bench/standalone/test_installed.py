@@ -66,7 +66,7 @@ def test_the_scenarios_of_a_project_are_measured_where_nothing_of_ours_can_be_im
     assert done.returncode == 0, done.stdout
     assert "promote one: python -m moevlm_bench promote" in done.stdout
     told = run(python.parent / SCRIPT, project / "benchmarks", "report", "../r.json")
-    assert "| bench_forward[64] |" in told.stdout
+    assert "| bench_forward[256] |" in told.stdout
 
 
 def test_a_package_that_is_not_there_is_named_with_the_remedy(python: Path, project: Path) -> None:
