@@ -3,19 +3,23 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.launches import Trouble
+from bench.gate.ab.live import LiveLaunches
+from bench.gate.ab.profile import ScenarioProfile, profile_regressed
 from bench.gate.ab.result import Comparison
-from bench.gate.ab.stages import Stages
+from bench.gate.ab.rounds import Rounds
+from bench.gate.ab.sides import Sides, sides_of
 from bench.gate.ab.tolerances import FILE_NAME, limits_of, read_rules
-from bench.gate.ab.verdicts import decide
+from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worker_process import PINNED_GPU
 from bench.gate.ab.worktree import source_tree
-from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.gate.verdict import Verdict
 from bench.harness.environment import software, versions
 from bench.harness.measuring import scenario_of
+from bench.harness.wording import counted
 
 
 def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
@@ -32,33 +36,36 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         source_tree(brief.root, brief.base, package, brief.project.source) as base,
         source_tree(brief.root, brief.head, package, brief.project.source) as head,
     ):
-        stages = Stages(brief, base, head, limits, deadline=started + brief.budget_s, note=note)
-        if base.has_package:
-            stage_1 = stages.screen(node_ids)
-            stage_2 = stages.confirm(node_ids, stage_1)
-        else:
+        sides = sides_of(brief, base, head)
+        source, deadline = LiveLaunches(brief, sides, node_ids), started + brief.budget_s
+        rounds = Rounds(source, limits, budget_s=brief.budget_s, deadline=deadline, note=note)
+        if not base.has_package:
             why = f"base {base.commit[:10]} has no package {package}"
-            stages.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
-            stage_1 = stage_2 = []
-        verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
-        profiles = stages.profile(node_ids, verdicts) if brief.profile else []
-    judged = {verdict.scenario for verdict in verdicts}
-    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
-    verdicts += [
-        ScenarioVerdict(scenario=name, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
-        for name in map(scenario_of, node_ids)
-        if name not in judged
-    ]
+            rounds.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
+        judgement = rounds.run([scenario_of(node_id) for node_id in node_ids])
+        profiles = _profiles(judgement, node_ids, sides, note) if brief.profile else []
     return Comparison(
         base=base,
         head=head,
-        stage_1=stage_1,
-        stage_2=stage_2,
-        verdicts=verdicts,
+        launches=rounds.launches,
+        judgement=judgement,
         seconds=time.monotonic() - started,
-        software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
+        software=software(versions(), "cuda" if PINNED_GPU in sides.project.arguments else "cpu"),
         profiles=profiles,
+        accept_answers=brief.accept_answers,
     )
+
+
+def _profiles(
+    judgement: Judgement, node_ids: Sequence[str], sides: Sides, note: Callable[[str], None]
+) -> list[ScenarioProfile]:
+    """Look into what regressed; the verdicts stand, so the budget does not bind."""
+    profiles = []
+    for one in profile_regressed(judgement.scenarios, node_ids, (sides.base, sides.head), sides.project):
+        said = one.why or f"{counted(len(one.changes), 'operation')} changed"
+        note(f"profiled {one.scenario}, {one.arm}: {said}")
+        profiles.append(one)
+    return profiles
 
 
 def collect(brief: Brief) -> list[str]:

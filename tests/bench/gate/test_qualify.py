@@ -137,7 +137,7 @@ def test_suites_and_scenarios_are_counted_by_their_verdicts() -> None:
     unfit = suite({"a": "UNFIT", "b": "IMPROVED"})
     suites = [clean, alarm, unfit]
     assert rates.false_alarms(suites) == (1, 3)
-    assert rates.green(suites) == (1, 3)  # INCONCLUSIVE ends 0, UNFIT does not
+    assert rates.green([*suites, suite({"a": "OK", "b": "NEW"}), suite({"a": "NEW"})]) == (1, 5)  # as `ab` ends
     assert rates.ended_as(suites, Verdict.OK) == (2, 6)
     assert rates.ended_as(suites, Verdict.OK, Verdict.IMPROVED) == (3, 6)
     assert rates.attributed([suite({"a": "REGRESSED", "b": "REGRESSED"}, where={"a": "MoE"})], "MoE") == (1, 2)
