@@ -5,6 +5,7 @@ import hashlib
 import pytest
 import torch
 from moevlm_bench.harness.agreement import WrongAnswer
+from moevlm_bench.harness.answers import Answer
 from moevlm_bench.harness.hooks import MeasuredSetup
 from moevlm_bench.harness.metrics import LATENCY
 from moevlm_bench.harness.paired import Paired
@@ -27,11 +28,13 @@ def bench_forward(paired: Paired, measured_setup: MeasuredSetup, num_tokens: int
     def forward(arm: str) -> torch.Tensor:
         return layers[arm](x_TH)
 
-    def check(arm: str) -> None:
+    def check(arm: str) -> Answer:
+        answer = Answer("outputs", forward(arm), BOUND[x_TH.dtype])
         expected_TH = expected(moe, x_TH, top_k=moe.top_k if arm == "moe" else None)
-        error = float((forward(arm).double() - expected_TH).abs().max() / expected_TH.abs().max())
-        if not error <= BOUND[x_TH.dtype]:
-            raise WrongAnswer(f"{arm}: outputs must be within {BOUND[x_TH.dtype]} of float64's, got {error:.1e}")
+        error = float((answer.rows_TD.double() - expected_TH).abs().max() / expected_TH.abs().max())
+        if not error <= answer.bound:
+            raise WrongAnswer(f"{arm}: outputs must be within {answer.bound} of float64's, got {error:.1e}")
+        return answer
 
     hashes = {"workload": hashlib.sha256(drawn_TH.numpy().tobytes()).hexdigest()[:16]}
     paired.measure(forward, arms=layers, check=check, metric=LATENCY, anchor="matmul", hashes=hashes)

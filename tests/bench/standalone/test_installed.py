@@ -1,5 +1,6 @@
 """The second distribution in an environment of its own, on the small project of docs/: measured, gated, and told."""
 
+import json
 import shutil
 import subprocess
 import zipfile
@@ -64,9 +65,17 @@ def test_the_scenarios_of_a_project_are_measured_where_nothing_of_ours_can_be_im
     assert known.stdout == "[]\n"
     done = run(python, project, "-m", "pytest", "benchmarks", "--record=r.json", "--scenario-budget=0.05", *OPTIONS)
     assert done.returncode == 0, done.stdout
-    assert "promote one: python -m moevlm_bench promote" in done.stdout
+    assert "python -m moevlm_bench baseline" in done.stdout
     told = run(python.parent / SCRIPT, project / "benchmarks", "report", "../r.json")
     assert "| bench_forward[256] |" in told.stdout
+
+
+def test_the_gate_finds_what_slowed_another_package(python: Path, project: Path) -> None:
+    line = ["ab", "--base", "HEAD~1", "--head", "HEAD", "--scenarios", "256", "--budget", "3m", "--", *OPTIONS]
+    done = run(python.parent / SCRIPT, project / "benchmarks", *line)
+    assert done.returncode == 10, done.stdout + done.stderr
+    verdicts = json.loads((project / "records" / "ab.json").read_text())["verdicts"]
+    assert [(verdict["scenario"], verdict["verdict"]) for verdict in verdicts] == [("bench_forward[256]", "REGRESSED")]
 
 
 def test_a_package_that_is_not_there_is_named_with_the_remedy(python: Path, project: Path) -> None:
