@@ -32,7 +32,7 @@ from bench.pages.report import write_reports
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
 CONCLUDES = "moevlm-concludes"
-NOTHING_MEASURED = "--compare=require must measure, got no scenario; name some of bench/, or drop it"
+NOTHING_MEASURED = "--compare=require must measure, got no scenario; name some, or drop it"
 RUNS_APART = "moevlm-runs-apart"
 OWN_EXIT_CODES = (0, pytest.ExitCode.TESTS_FAILED)  # pytest's codes that a verdict may replace
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import _parser, main
+from bench.__main__ import COMMANDS, main
+from bench.commands.command_line import parser_of
 from bench.commands.parsing import split
 from bench.gate.qualify import tables
 from bench.gate.qualify.resample import NUM_SUITES
 from bench.gate.qualify.suites import read_qualification
 from bench.gate.qualify.tables import SIZES, report
+from bench.standalone import main as standalone
 from fixtures.options import read_options
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +62,7 @@ def commands(page: Path) -> Iterator[str]:
 
 
 EVERY = [(page, command) for page in PAGES for command in commands(page)]
+STANDALONE = sorted({command for _, command in EVERY if command.startswith("moevlm-bench ")})
 HARNESS = sorted({command for _, command in EVERY if command.startswith("python -m bench ")})
 RECIPES = ROOT / "docs" / "adding.md"  # measures what its reader has just added
 PYTEST = sorted({command for page, command in EVERY if command.startswith("pytest bench") and page != RECIPES})
@@ -112,7 +115,13 @@ def test_every_page_of_docs_is_in_the_reading_order() -> None:
 @pytest.mark.parametrize("command", HARNESS)
 def test_every_documented_command_of_the_harness_parses(command: str) -> None:
     ours, _ = split(shlex.split(command)[3:])
-    assert _parser().parse_args(ours).run
+    assert parser_of(COMMANDS).parse_args(ours).run
+
+
+@pytest.mark.parametrize("command", STANDALONE)
+def test_every_documented_command_of_the_second_distribution_parses(command: str) -> None:
+    ours, _ = split(shlex.split(command)[1:])
+    assert parser_of(standalone.COMMANDS).parse_args(ours).run
 
 
 @pytest.mark.parametrize("command", PYTEST)

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
     out = f"takes the launches; call again to go on; default: {in_clone(RECORDS)}/baseline-COMMIT"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     add_baselines(parser)
-    take_pytest_options(parser, "--scale 7b --device cuda, and files of bench/")
+    take_pytest_options(parser, "--device cuda, and files of scenarios")
     parser.set_defaults(run=run)
 
 

@@ -58,7 +58,7 @@ def measure_launches(wanted: Wanted, note: Callable[[str], None]) -> list[Path]:
         LaunchFailed: a launch answered wrongly or failed.
     """
     if selecting := [word for word in wanted.options if word.startswith(SELECTING) or "::" in word]:
-        raise ValueError(f"a baseline must hold every scenario, got {' '.join(selecting)}; name whole files of bench/")
+        raise ValueError(f"a baseline must hold every scenario, got {' '.join(selecting)}; name whole files")
     whole = [path for path in wanted.paths if _is_whole(path, _first(wanted))]
     if not whole:  # an earlier call has left nothing to go on with
         (wanted.folder / BEGUN).unlink(missing_ok=True)

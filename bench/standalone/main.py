@@ -2,11 +2,11 @@
 
 import sys
 
-from bench.commands import ab, compare, history, promote, qualify, report
+from bench.commands import ab, baseline, compare, history, promote, qualify, report
 from bench.commands.command_line import run_command
 from bench.commands.interrupt import end_on_signals
 
-COMMANDS = (ab, qualify, promote, compare, history, report)
+COMMANDS = (ab, qualify, baseline, promote, compare, history, report)
 
 if __name__ == "__main__":
     end_on_signals()

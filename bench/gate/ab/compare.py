@@ -33,8 +33,8 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
     node_ids = collect(brief)
     limits = limits_of(map(scenario_of, node_ids), rules)
     with (
-        source_tree(brief.root, brief.base, package) as base,
-        source_tree(brief.root, brief.head, package) as head,
+        source_tree(brief.root, brief.base, package, brief.project.source) as base,
+        source_tree(brief.root, brief.head, package, brief.project.source) as head,
     ):
         sides = sides_of(brief, base, head)
         source, deadline = LiveLaunches(brief, sides, node_ids), started + brief.budget_s

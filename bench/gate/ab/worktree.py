@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.gate.git import run_git
+from bench.harness.project import NAME
 
 SCRATCH = "moevlm-ab-"  # prefix of the temporary folders
 
@@ -23,26 +24,33 @@ class SourceTree:
 
 
 @contextmanager
-def source_tree(repository: Path, revision: str | None, package: str) -> Iterator[SourceTree]:
+def source_tree(project: Path, revision: str | None, package: str, source: str = ".") -> Iterator[SourceTree]:
     """Lay out the package of a revision in a temporary folder; remove folder and worktree however the body ends.
 
     Without a revision it is the working tree's, copied: an edit made while launches follow one another must not reach
     half of them.
 
+    Args:
+        project: a folder of a repository, at its root or below.
+        revision: of the repository; None is the working tree.
+        package: what is laid out.
+        source: the project's folder that holds the package.
+
     Raises:
         ValueError: if the folder is in no repository, the revision is unknown, or the working tree lacks the package.
     """
-    root = repository_root(repository)
+    root = repository_root(project)
+    place = project.resolve().relative_to(root) / source
     commit = resolve(root, revision or "HEAD")
     with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
         folder = Path(scratch).resolve() / "source"
         if revision is None:
-            _copy(root, package, folder)
-            yield SourceTree(folder=folder, commit=commit, is_dirty=is_dirty(root), has_package=True)
+            _copy(root / place, package, folder / place)
+            yield SourceTree(folder=folder / place, commit=commit, is_dirty=is_dirty(root), has_package=True)
             return
         try:
-            has_package = _check_out(root, commit, package, folder)
-            yield SourceTree(folder=folder, commit=commit, is_dirty=False, has_package=has_package)
+            has_package = _check_out(root, commit, place / package, folder)
+            yield SourceTree(folder=folder / place, commit=commit, is_dirty=False, has_package=has_package)
         finally:
             run_git(root, "worktree", "remove", "--force", str(folder))
             run_git(root, "worktree", "prune")  # also what a killed run has left behind
@@ -80,14 +88,14 @@ def is_dirty(root: Path) -> bool:
     return bool(run_git(root, "status", "--porcelain").stdout.strip())
 
 
-def _check_out(root: Path, commit: str, package: str, folder: Path) -> bool:
+def _check_out(root: Path, commit: str, package: Path, folder: Path) -> bool:
     """Add a worktree with the package's files alone; return whether the commit has the package."""
     added = run_git(root, "worktree", "add", "--detach", "--no-checkout", str(folder), commit)
     if added.returncode:
         raise ValueError(f"git must be able to add a worktree of {root}: {added.stderr.strip()}")
-    if run_git(root, "cat-file", "-e", f"{commit}:{package}").returncode:
+    if run_git(root, "cat-file", "-e", f"{commit}:{package.as_posix()}").returncode:
         return False
-    taken = run_git(folder, "checkout", "--quiet", commit, "--", package)
+    taken = run_git(folder, "checkout", "--quiet", commit, "--", str(package))
     if taken.returncode:
         raise ValueError(f"git must be able to check out {package} of {commit}: {taken.stderr.strip()}")
     return True
@@ -95,5 +103,8 @@ def _check_out(root: Path, commit: str, package: str, folder: Path) -> bool:
 
 def _copy(root: Path, package: str, folder: Path) -> None:
     if not (root / package).is_dir():
-        raise ValueError(f"the working tree must hold the package {package!r}, got {root} without it")
+        raise ValueError(
+            f"the working tree must hold the package {package!r}, got {root} without it; name another by --package or "
+            f"in [tool.{NAME}], with source = FOLDER where it lies in a folder"
+        )
     shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

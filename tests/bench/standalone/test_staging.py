@@ -50,7 +50,7 @@ def test_harness_and_gate_are_there_whole_and_what_measures_this_model_is_not(st
         )
         assert found == expected
     names = {name.split(".")[1] for name, _ in modules(staged) if "." in name}
-    assert names == {"__main__", "commands", "defaults", "devices", "gate", "harness", "pages", "plugin"}
+    assert names == {"__main__", "commands", "defaults", "devices", "evidence", "gate", "harness", "pages", "plugin"}
 
 
 def test_no_text_that_a_user_may_read_names_the_clones_modules(staged: Path) -> None:

@@ -37,9 +37,7 @@ WOBBLE = (-0.004, 0.003, 0.001, -0.002, 0.004, -0.001, 0.002)  # log ratios of l
 class Machine:
     """In the workers' place: head's arms are slower by given factors, and a launch takes given seconds."""
 
-    def __init__(
-        self, slower: dict[str, dict[str, float]], launch_s: float = 0.0, scenario_s: float = 0.0
-    ) -> None:
+    def __init__(self, slower: dict[str, dict[str, float]], launch_s: float = 0.0, scenario_s: float = 0.0) -> None:
         self.slower, self.launch_s, self.scenario_s, self.now = slower, launch_s, scenario_s, 0.0
         self.launched: list[LaunchTerms] = []
         self.asked: list[list[str]] = []
