@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from bench.commands import ab, bundle, campaign, compare, history, pages, promote, qualify, report
+from bench.commands import ab, baseline, bundle, campaign, compare, history, pages, promote, qualify, report
 from bench.commands.command_line import run_command
 from bench.commands.interrupt import end_on_signals
 
-COMMANDS = (ab, qualify, campaign, promote, compare, history, report, bundle, pages)
+COMMANDS = (ab, qualify, campaign, baseline, promote, compare, history, report, bundle, pages)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,15 @@ from bench.gate.conclude import Outcome, conclude, unanswered
 from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import hooks
-from bench.harness.measuring import NOTHING_SELECTED, OF_WRONG_ANSWER, Measuring, holds_scenarios, names_scenarios
+from bench.harness.apart import Apart
+from bench.harness.measuring import (
+    NOTHING_SELECTED,
+    OF_WRONG_ANSWER,
+    Measuring,
+    holds_scenarios,
+    names_scenarios,
+    scenarios_folder,
+)
 from bench.harness.options import Options, add_options, read_options
 from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
@@ -24,7 +32,8 @@ from bench.pages.report import write_reports
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
 CONCLUDES = "moevlm-concludes"
-CONDEMNING = (Verdict.WRONG, Verdict.REGRESSED)  # verdicts that turn a scenario red whose own test had passed
+NOTHING_MEASURED = "--compare=require must measure, got no scenario; name some of bench/, or drop it"
+RUNS_APART = "moevlm-runs-apart"
 OWN_EXIT_CODES = (0, pytest.ExitCode.TESTS_FAILED)  # pytest's codes that a verdict may replace
 
 
@@ -47,6 +56,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Start this process's part: a worker of `ab`, a worker of xdist, its controller, or all in one."""
+    _register_part(config)
+    if holds_scenarios(config) and not is_controller(config) and not config.option.collectonly:
+        config.pluginmanager.register(ApartSession(), RUNS_APART)
+
+
+def _register_part(config: pytest.Config) -> None:
     if config.getoption("ab_worker") is not None:
         config.pluginmanager.register(WorkerSession(config), MEASURES)
         return
@@ -99,6 +114,8 @@ class HarnessSession:
             # not after Ctrl-C or -x: whoever stopped it wants no fresh processes
             if ended.exception is None and not is_disabled(self.config):
                 self._conclude(self.finished, session)
+        elif self.options.compare == "require" and ended.exception is None and not self.config.option.collectonly:
+            self.outcome = Outcome(run_verdict=Verdict.MISSING, why=NOTHING_MEASURED)
 
     def _names_folders(self) -> bool:
         """Tell whether whole folders were named: a function that only the baseline has was then renamed or removed."""
@@ -122,14 +139,17 @@ class HarnessSession:
                 "correct the name"
             )
         self.outcome = conclude(finished, selection, self.progress.note if self.progress else print)
-        for verdict in self.outcome.verdicts:
-            test = finished.tests.get(verdict.scenario)
-            if test and verdict.verdict in CONDEMNING:
-                self._fail(verdict, test.node_id, session)
+        told = {verdict.scenario for verdict in unanswered(finished)}  # by reports of pytest's own
+        allow = self.options.allow_inconclusive
+        for verdict in self.outcome.failing(self.options.compare, allow_inconclusive=allow):
+            if verdict.scenario not in told:
+                test = finished.tests.get(verdict.scenario)
+                self._fail(
+                    verdict, test.node_id.partition("::")[0] if test else scenarios_folder(self.config).name, session
+                )
 
-    def _fail(self, verdict: ScenarioVerdict, node_id: str, session: pytest.Session) -> None:
-        """Turn the terminal and JUnit red with a report of its own: the scenario itself had passed."""
-        path = node_id.partition("::")[0]
+    def _fail(self, verdict: ScenarioVerdict, path: str, session: pytest.Session) -> None:
+        """Turn the terminal and JUnit red with a report of its own: the scenario itself had passed, or was not run."""
         name = f"verdict of {verdict.scenario}"
         report = pytest.TestReport(
             nodeid=f"{path}::{name}",
@@ -166,22 +186,50 @@ class HarnessSession:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Set the exit code: pytest's own failures first, then the most severe verdict."""
-        if self.finished and session.exitstatus in OWN_EXIT_CODES:
-            of_verdicts = self.verdict_reports + self.wrong_reports + len(self.finished.lost)
-            if session.testsfailed == of_verdicts:
-                session.exitstatus = self.outcome.exit_code(self.options.compare, strict=self.options.strict)
+        if (self.finished or self.outcome.run_verdict) and session.exitstatus in OWN_EXIT_CODES:
+            lost = self.finished.lost if self.finished else ()
+            if session.testsfailed == self.verdict_reports + self.wrong_reports + len(lost):
+                allow = self.options.allow_inconclusive
+                session.exitstatus = self.outcome.exit_code(self.options.compare, allow_inconclusive=allow)
 
     def pytest_terminal_summary(self) -> None:
         """Print the table, the reasons and the one line that sums the run up; write the same as markdown."""
         if self.source.selected and is_disabled(self.config):
             self.console.print("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure")
         finished, outcome = self.finished, self.outcome
+        if not finished and outcome.run_verdict:
+            self.console.print(f"{outcome.run_verdict.value}: {outcome.why}")
         if finished and any(
             (finished.record.scenarios, finished.record.not_fitting, outcome.run_verdict, outcome.verdicts)
         ):
             seconds = time.monotonic() - self.started
             by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
             write_reports(self.console, finished, outcome, by_scenario, seconds)
+
+
+class ApartSession:
+    """Keep the process that others are forked from, as long as a scenario may ask for it."""
+
+    def __init__(self) -> None:
+        self.apart = Apart()
+        self.apart.begin()  # now: whoever asks next which GPUs there are starts CUDA, which no fork can use
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """End it where nobody will ask."""
+        if not any("apart" in getattr(item, "fixturenames", ()) for item in session.items):
+            self.apart.end()
+
+    def pytest_unconfigure(self) -> None:
+        """End it."""
+        self.apart.end()
+
+
+@pytest.fixture(scope="session")
+def apart(pytestconfig: pytest.Config) -> Apart:
+    """Run functions each in a process of its own, which nothing measured so far has touched; see `Apart.run`."""
+    session: ApartSession | None = pytestconfig.pluginmanager.getplugin(RUNS_APART)
+    assert session, "scenarios lie in the folder that pytest was given"
+    return session.apart
 
 
 @pytest.fixture

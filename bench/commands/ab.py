@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, measured_project
-from bench.commands.parsing import Commands, add_package, add_strict, take_pytest_options
+from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.lockstep import HEAD
@@ -14,7 +14,7 @@ from bench.gate.annotations import publish
 from bench.gate.comment import comment
 from bench.gate.junit import junit
 from bench.gate.verdict import exit_code
-from bench.harness.reading import inject_option, seconds, slowdowns
+from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.record import replace_text
 
 
@@ -28,12 +28,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
     out, takes = in_clone(Path("records")), "takes ab.json and ab.md; default: %(default)s"
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
-    add_strict(parser)
+    add_allow_inconclusive(parser)
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
     profile = "run what regressed once more, and show which operations changed"
     parser.add_argument("--profile", action="store_true", help=profile)
     rehearse = "slow arms of head, to rehearse a regression"
     parser.add_argument("--inject", type=slowdowns, default={}, metavar="ARM=F,...", help=rehearse)
+    accept = "accept that head answers otherwise than base, and record why; default: CHANGED, exit 18"
+    parser.add_argument("--accept-answers", type=reason, metavar="REASON", help=accept)
     take_pytest_options(parser, "--device cuda --dtype bfloat16")
     parser.set_defaults(run=run)
 
@@ -49,15 +51,17 @@ def run(options: argparse.Namespace) -> int:
         arguments=options.pytest,
         budget_s=options.budget,
         side_arguments={HEAD: inject_option(options.inject)},
+        accept_answers=options.accept_answers or "",
         profile=options.profile,
     )
     result = compare(brief, note=lambda text: print(text, file=sys.stderr))
     said = comment(result)
     print(said)  # before any file is written: a full disk must not cost what was measured
-    for line in publish(said, result.verdicts, os.environ):
+    allow = options.allow_inconclusive
+    for line in publish(said, result.verdicts, os.environ, allow_inconclusive=allow):
         print(line)
     result.write(options.out / "ab.json")
     replace_text(options.out / "ab.md", said)
     if options.junitxml:
-        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, strict=options.strict_verdicts))
-    return exit_code((verdict.verdict for verdict in result.verdicts), strict=options.strict_verdicts)
+        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, allow_inconclusive=allow))
+    return exit_code(result.verdicts, allow_inconclusive=allow)

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from bench.commands.clone import clone_root
-from bench.commands.parsing import Commands, add_strict, take_pytest_options
+from bench.commands.parsing import Commands, add_allow_inconclusive, take_pytest_options
 from bench.evidence.bundle.archive import pack, unpack
 from bench.evidence.bundle.claims import claims_of
-from bench.evidence.bundle.reproduction import judge, measure
+from bench.evidence.bundle.reproduction import Reproduced, judge, measure
 from bench.evidence.bundle.tables import claims_table, reproduced_table
 from bench.gate.launch import Launcher
 from bench.gate.verdict import exit_code
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     launches = "fresh processes, each of which measures everything; default: %(default)s"
     again.add_argument("--launches", type=int, default=LAUNCHES, metavar="N", help=launches)
     again.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
-    add_strict(again)
+    add_allow_inconclusive(again)
     take_pytest_options(again, "--inject moe=1.3, over the bundle's own")
     again.set_defaults(run=_reproduce)
 
@@ -61,4 +61,4 @@ def _reproduce(options: argparse.Namespace) -> int:
     )
     reproduced = judge(bundle, here)
     print(reproduced_table(reproduced))
-    return exit_code((one.verdict for one in reproduced), strict=options.strict_verdicts)
+    return exit_code(map(Reproduced.said, reproduced), allow_inconclusive=options.allow_inconclusive)

@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.parsing import Commands, add_baselines, add_strict
+from bench.commands.parsing import Commands, add_allow_inconclusive, add_baselines
 from bench.gate.baseline import NoBaseline, open_baseline
+from bench.gate.cap import capped
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.markdown import markdown_table
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.sentences import explanations
-from bench.gate.verdict import EXIT_CODES, exit_code, worst
+from bench.gate.verdict import EXIT_CODES, closed, exit_code, worst
 from bench.harness.record import Record, merge, read
 from bench.pages.report import HEADERS, rows_of
 
@@ -20,7 +21,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
     add_baselines(parser)
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")
-    add_strict(parser)
+    add_allow_inconclusive(parser)
     parser.set_defaults(run=run)
 
 
@@ -36,12 +37,14 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_CODES[worst([opened.verdict, *(verdict.verdict for verdict in wrong)])]
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in record.scenarios.values())
     verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
+    verdicts = {name: capped(verdict) for name, verdict in verdicts.items()}
     print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
     verdicts.update({verdict.scenario: verdict for verdict in wrong})
     whole = Selection(
         collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
     )
     verdicts.update({verdict.scenario: verdict for verdict in missing_scenarios(opened, whole)})
-    for text in explanations(verdicts.values()):
+    said = closed(verdicts.values(), allow_inconclusive=options.allow_inconclusive)
+    for text in explanations(said):
         print(f"- {text}")
-    return exit_code((verdict.verdict for verdict in verdicts.values()), strict=options.strict_verdicts)
+    return exit_code(said, allow_inconclusive=options.allow_inconclusive)

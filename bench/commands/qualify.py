@@ -4,7 +4,6 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, measured_project
@@ -14,7 +13,7 @@ from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
 from bench.gate.qualify.store import read_qualification
 from bench.gate.qualify.suites import UNCHANGED, Kind
 from bench.gate.qualify.tables import report
-from bench.harness.environment import fingerprint
+from bench.harness.environment import this_machine
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.record import replace_text
 
@@ -65,7 +64,7 @@ def _measure(options: argparse.Namespace) -> None:
         arguments=options.pytest,
         budget_s=options.budget,
     )
-    open_record(options.record, brief, _machine(), options.launches)
+    open_record(options.record, brief, this_machine(), options.launches)
     slowed = [*(Kind(injected=one) for one in options.inject), *(Kind(change=one) for one in options.change)]
     wanted = [Wanted(UNCHANGED, options.suites), *(Wanted(kind, options.slowed_suites) for kind in slowed)]
     deadline = time.monotonic() + options.budget
@@ -74,9 +73,3 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _machine() -> Mapping[str, object]:
-    """Describe this machine; device, dtype and threads of the scenarios are among pytest's options."""
-    found = fingerprint("cpu", "", 0)
-    return {name: value for name, value in found.items() if name not in ("dtype", "num_threads")}

@@ -4,27 +4,34 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.gate.sentences import explain
-from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, Verdict
+from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, closed, fails
 
 IN_ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"  # variables that a job has
-LEVELS = {Verdict.INCONCLUSIVE: "warning", Verdict.UNFIT: "warning"}  # of other verdicts that fail: error
 
 
-def annotations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
-    """Return a workflow command for each verdict that is not green, as GitHub reads them from the log."""
+def annotations(verdicts: Iterable[ScenarioVerdict], *, allow_inconclusive: bool = False) -> list[str]:
+    """Return workflow commands as GitHub reads them from the log: an error for what fails, a warning if allowed."""
     return [
-        f"::{LEVELS.get(verdict.verdict, 'error')} title={_property(verdict)}::{_message(explain(verdict))}"
-        for verdict in verdicts
+        f"::{'error' if fails(verdict, allow_inconclusive=allow_inconclusive) else 'warning'} "
+        f"title={_property(verdict)}::{_message(explain(verdict))}"
+        for verdict in closed(verdicts, allow_inconclusive=allow_inconclusive)
         if EXIT_CODES[verdict.verdict]
     ]
 
 
-def publish(comment: str, verdicts: Iterable[ScenarioVerdict], environment: Mapping[str, str]) -> list[str]:
+def publish(
+    comment: str,
+    verdicts: Iterable[ScenarioVerdict],
+    environment: Mapping[str, str],
+    *,
+    allow_inconclusive: bool = False,
+) -> list[str]:
     """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions."""
     if environment.get(SUMMARY):
         with Path(environment[SUMMARY]).open("a") as summary:
             summary.write(f"{comment}\n")
-    return annotations(verdicts) if environment.get(IN_ACTIONS) == "true" else []
+    is_there = environment.get(IN_ACTIONS) == "true"
+    return annotations(verdicts, allow_inconclusive=allow_inconclusive) if is_there else []
 
 
 def _message(text: str) -> str:

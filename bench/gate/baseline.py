@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.gate.backends import mismatch
 from bench.gate.tolerance import pooled_variances
-from bench.gate.verdict import Verdict
+from bench.gate.verdict import Control, Verdict
+from bench.harness.arms import ANCHOR
 from bench.harness.environment import differences, kind_slug
 from bench.harness.naming import COMMANDS
 from bench.harness.record import CorruptRecord, Record, load
 
+REMEDIES = {  # of what a run ran on
+    Verdict.FAILED: "mend that, for what stands in is what was measured",
+    Verdict.NOT_COMPARABLE: "measure on what the baseline ran on, or promote a baseline on what is here now",
+}
 LAUNCHES_TO_PROMOTE = 8  # fewer tell a spread between launches only to a factor of more than two
 
 
@@ -24,9 +30,13 @@ class OpenBaseline:
     pooled: Mapping[str, float]  # variances; see `pooled_variances`
     unrest: Mapping[str, float] = field(default_factory=dict)  # of the run that is compared; see unrest.py
 
+    def decides_by(self, control: Control) -> bool:
+        """Tell whether a control decides a verdict: between machines of one kind, ratios to the anchor only inform."""
+        return self.same_fingerprint or control.against != ANCHOR
+
 
 class NoBaseline(NamedTuple):
-    """Why no scenario can be compared: MISSING, CORRUPT or NOT_COMPARABLE, with the reason and the remedy."""
+    """Why no scenario can be compared: MISSING, CORRUPT, NOT_COMPARABLE or FAILED, with the reason and the remedy."""
 
     verdict: Verdict
     why: str
@@ -44,8 +54,8 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     """
     path = explicit or baseline_path(directory, run.kind)
     if not explicit and not path.is_file():
-        how = f"{COMMANDS} promote RECORD... --reason TEXT ({LAUNCHES_TO_PROMOTE} launches)"
-        why = f"no baseline in {directory}/ for this kind of machine; promote one: {how}"
+        how = f"{COMMANDS} baseline --reason TEXT [-- options] ({LAUNCHES_TO_PROMOTE} runs like this)"
+        why = f"no baseline in {directory}/ for this kind of machine; measure and promote one: {how}"
         return NoBaseline(Verdict.MISSING, why)
     try:
         record = load(path)
@@ -56,6 +66,8 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     if differing := differences(record.kind, run.kind):
         what = f"{path} comes from another kind of machine: {'; '.join(differing)}"
         return NoBaseline(Verdict.NOT_COMPARABLE, f"{what}; leave --baseline out, or promote a baseline of this one")
+    if other := mismatch(record.ran_on, run.ran_on, ("the baseline", "this run")):
+        return NoBaseline(other.verdict, f"{path}: {other.why}; {REMEDIES[other.verdict]}")
     pooled = pooled_variances(record.scenarios.values())
     if any(map(math.isnan, pooled.values())):
         why = f"{path} must hold two launches or more, whose spread gives the tolerance, got one; promote a baseline"

@@ -41,6 +41,7 @@ def comment(comparison: Comparison) -> str:
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
     parts = [
         f"{MARKER}\n### {verdict_line(comparison)}",
+        *_accepted(comparison),
         _groups(comparison.judgement.groups),
         _judged(shown, times),
         *map(_profile, comparison.profiles),
@@ -58,6 +59,16 @@ def verdict_line(comparison: Comparison) -> str:
     dirty = " with uncommitted changes" if comparison.head.is_dirty else ""
     sides = f"{comparison.head.commit[:10]}{dirty} against {comparison.base.commit[:10]}"
     return f"{final}: {', '.join(f'{count} {verdict.value}' for verdict, count in counts.items())} · {sides}"
+
+
+def _accepted(comparison: Comparison) -> list[str]:
+    """Say why changed answers were accepted, and which."""
+    changed = comparison.changed_answers()
+    if not changed:
+        return []
+    scenarios = counted(len(changed), "scenario")
+    rows = "\n".join(f"- {code(scenario)}: {code(why[:WHY_LETTERS])}" for scenario, why in changed.items())
+    return [f"Answers of {scenarios} changed, accepted: {code(comparison.accept_answers)}", folded("in what", rows)]
 
 
 def _times(launches: Iterable[PairedLaunch]) -> dict[str, tuple[str, str]]:

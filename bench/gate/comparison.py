@@ -34,10 +34,11 @@ def judge_one(new: Scenario, opened: OpenBaseline, *, confirmed: bool = False) -
     base = opened.record.scenarios.get(new.id)
     if base is None:
         return ScenarioVerdict(scenario=new.id, verdict=Verdict.NEW, why="the baseline does not have it")
-    return judge_scenario(
+    said = judge_scenario(
         new, base, opened.pooled,
         confirmed=confirmed, same_fingerprint=opened.same_fingerprint, unrest=opened.unrest,
     )  # fmt: skip
+    return replace(said, changes=tuple(replace(c, decides=opened.decides_by(c.control)) for c in said.changes))
 
 
 def judge_all(

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from bench.gate.baseline import NoBaseline, OpenBaseline, open_baseline
+from bench.gate.cap import capped
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.launch import Launcher
 from bench.gate.retest import retest
 from bench.gate.unrest import widest
-from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
-from bench.harness.arms import ANCHOR
+from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, Verdict, closed, fails, worst
 from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
 from bench.harness.run import Finished
@@ -22,7 +22,7 @@ from bench.harness.wording import counted
 RETEST_SHARE = 0.5  # of a scenario's budget in a fresh launch: launches differ by more than blocks do
 RETEST_MIN_BLOCKS = 5  # two disturbed blocks leave the centre of five alone
 # what fails a run that may do without a baseline
-AUTO_FAILS = (Verdict.WRONG, Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED)
+AUTO_FAILS = (Verdict.WRONG, Verdict.REGRESSED, Verdict.CORRUPT, Verdict.FAILED, Verdict.CHANGED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +33,33 @@ class Outcome:
     run_verdict: Verdict | None = None  # when the comparison as a whole could not be made
     why: str = ""
 
-    def exit_code(self, compare: str, *, strict: bool) -> int:
-        """Return the exit code: under auto and off only what is in AUTO_FAILS is not 0."""
-        said = [verdict.verdict for verdict in self.verdicts]
-        said += [self.run_verdict] if self.run_verdict else []
+    def failing(self, compare: str, *, allow_inconclusive: bool) -> list[ScenarioVerdict]:
+        """Return the verdicts that the process does not end 0 with, that of the whole run last.
+
+        Under auto and off those of AUTO_FAILS; under require all that are not green, and NOTHING_COMPARED.
+        """
+        whole = (
+            [ScenarioVerdict(scenario="the run", verdict=self.run_verdict, why=self.why)] if self.run_verdict else []
+        )
+        said = [*self.verdicts, *whole]
         if compare != "require":
-            said = [v for v in said if v in AUTO_FAILS or (strict and v is Verdict.INCONCLUSIVE)]
-        return exit_code(said, strict=strict)
+            return [verdict for verdict in said if verdict.verdict in AUTO_FAILS]
+        said = closed(said, allow_inconclusive=allow_inconclusive)
+        return [verdict for verdict in said if fails(verdict, allow_inconclusive=allow_inconclusive)]
+
+    def exit_code(self, compare: str, *, allow_inconclusive: bool) -> int:
+        """Return the exit code: that of the most severe verdict of those that fail."""
+        failing = self.failing(compare, allow_inconclusive=allow_inconclusive)
+        return EXIT_CODES[worst(verdict.verdict for verdict in failing)]
 
 
 def conclude(run: Finished, selection: Selection, note: Callable[[str], None]) -> Outcome:
     """Compare a finished run with its baseline; `note` tells the user what happens meanwhile."""
     outcome = Outcome() if run.options.compare == "off" else _compare(run, selection, note)
-    outcome = replace(outcome, verdicts=[*outcome.verdicts, *unanswered(run)])
+    verdicts = [*outcome.verdicts, *unanswered(run)]
+    if run.options.compare != "off" and not outcome.run_verdict:
+        verdicts = closed(verdicts, allow_inconclusive=run.options.allow_inconclusive)
+    outcome = replace(outcome, verdicts=verdicts)
     if run.write_error:
         return replace(outcome, run_verdict=Verdict.FAILED, why=str(run.write_error))
     return outcome
@@ -71,17 +85,14 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
         confirmed, fresh = _confirm(run, suspects, opened, note)
         verdicts.update(
             {
-                # a throttled one stays UNFIT unless a fresh launch has measured it, or found its answer wrong
-                name: said
+                # a throttled one stays UNFIT unless a fresh launch has measured it, or found its answer wrong; where no
+                # fresh launch could say anything, what made it a suspect is all that is known of it
+                name: replace(said, changes=said.changes or verdicts[name].changes)
                 for name, said in confirmed.items()
                 if verdicts[name].verdict is not Verdict.UNFIT or name in fresh or said.verdict is Verdict.WRONG
             }
         )
-    everything = [*verdicts.values(), *_left_out(run, opened), *missing_scenarios(opened, selection)]
-    if not everything and not unanswered(run):
-        return Outcome(
-            run_verdict=Verdict.MISSING, why="no scenario was measured; select some or drop --compare=require"
-        )
+    everything = [*map(capped, verdicts.values()), *_left_out(run, opened), *missing_scenarios(opened, selection)]
     return Outcome(verdicts=everything)
 
 
@@ -102,11 +113,13 @@ def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
 
 
 def is_suspect(verdict: ScenarioVerdict, opened: OpenBaseline) -> bool:
-    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge."""
-    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE):
+    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge.
+
+    What is counted never is: it would be the same.
+    """
+    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE) or verdict.is_counted:
         return False
-    judged = [c for c in verdict.changes if opened.same_fingerprint or c.control.against != ANCHOR]
-    return verdict.verdict is Verdict.UNFIT or any(change.suspect for change in judged)
+    return verdict.verdict is Verdict.UNFIT or any(c.suspect for c in verdict.changes if opened.decides_by(c.control))
 
 
 def suspicion(verdict: ScenarioVerdict) -> float:

@@ -1,15 +1,17 @@
 """From the launches of a run and of a baseline to a verdict: pure functions, no clock, no files."""
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from bench.gate.controls import block_values, controls_of, launch_values
+from bench.gate.controls import block_values, controls_of, is_counted, launch_values
+from bench.gate.shares import is_share
 from bench.gate.stats import Interval, centre_variance, hodges_lehmann_shift
 from bench.gate.tolerance import SMALLEST_EFFECT, excess_noise, pool_key, tolerance_of, usual_error
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
-from bench.harness.arms import ANCHOR, PRIMARY, TWIN
+from bench.harness.arms import ANCHOR, PRIMARY, is_moe
 from bench.harness.metrics import METRICS
 from bench.harness.record import Scenario, differing_inputs
 
@@ -30,6 +32,7 @@ def judge_control(
     confirmed: bool,
     noise: float = 0.0,
     unrest: float = 1.0,
+    share: float | None = None,
 ) -> Change:
     """Judge one control.
 
@@ -42,6 +45,7 @@ def judge_control(
         confirmed: whether `new` may end as REGRESSED; a first launch only becomes a suspect.
         noise: variance of a new launch's value beyond what launches of the baseline had; see `excess_noise`.
         unrest: factor by which this run's launches spread more than the baseline's; see unrest.py.
+        share: of the baseline, where the values are shares.
 
     Returns:
         The change. REGRESSED: above the tolerance, which grows with the noise and unrest of now. OK: slower than the
@@ -65,13 +69,21 @@ def judge_control(
         tolerance=tolerance,
         verdict=verdict,
         suspect=shift > max(SMALLEST_EFFECT, SUSPECT_ERRORS * usual),
+        share=share,
     )
+
+
+def _share(base: Scenario, control: Control) -> float | None:
+    """Return the share that an arm had in the baseline, the median over its launches; nothing of other metrics."""
+    if not is_share(base.arms[control.arm].metric):
+        return None
+    return math.exp(statistics.median(launch_values(base, control)))
 
 
 def is_unfit(scenario: Scenario) -> str:
     """Say why a measured scenario cannot be judged: throttled away or too noisy; empty if it can."""
-    if ANCHOR not in scenario.arms:
-        return ""  # counted values carry no noise
+    if is_counted(scenario):
+        return ""
     last = scenario.arms[PRIMARY].launches[-1]
     if last.voided >= len(last.samples):
         return f"the device was throttled in {last.voided} blocks, half or more; let it cool, or lift its power cap"
@@ -97,7 +109,7 @@ def judge_scenario(
         new: launches of this run (fresh ones if `confirmed`).
         base: launches of the baseline.
         pooled: from `pooled_variances` of the baseline.
-        confirmed: see `judge_control`.
+        confirmed: see `judge_control`; what is counted needs no second launch.
         same_fingerprint: whether the machines are one and the same model; if not, ratios to the anchor are advisory.
         unrest: by kind of control, how much more this run spreads than the baseline's launches.
     """
@@ -114,9 +126,10 @@ def judge_scenario(
             control=control,
             pooled=pooled[pool_key(base, control)],
             sign=METRICS[moe.metric].sign,
-            confirmed=confirmed,
+            confirmed=confirmed or is_counted(new),
             noise=excess_noise(new, base, control),
             unrest=unrest.get(control.kind, 1.0),
+            share=_share(base, control),
         )
         for control in controls_of(new)
         if control in controls_of(base)
@@ -137,15 +150,14 @@ def hash_mismatch(new: Scenario, base: Scenario) -> str:
 
 
 def attribute(changes: Iterable[Change]) -> str:
-    """Name the code that became slower: MoE alone, dense alone, or what both share; empty if nothing did."""
+    """Name the code that became slower: MoE alone, dense alone, or what both share; empty if nothing did.
+
+    An arm is slower by itself (against the anchor, or counted); the MoE is also where it is so against another arm.
+    """
     changes = list(changes)
     far = SHARED_SHARE * max((c.interval.estimate for c in changes), default=0.0)
-    slower = {
-        str(c.control) for c in changes if c.verdict is Verdict.REGRESSED or (c.suspect and c.interval.estimate > far)
-    }
-    moe, dense = (any(c in slower for c in (f"{arm}/{ANCHOR}", arm)) for arm in (PRIMARY, TWIN))
-    if moe and dense:
+    slower = [c.control for c in changes if c.verdict is Verdict.REGRESSED or (c.suspect and c.interval.estimate > far)]
+    alone = {is_moe(control.arm) for control in slower if control.against in (ANCHOR, None)}
+    if len(alone) == 2:
         return "shared code"
-    if any(c.startswith(f"{PRIMARY}/") for c in slower):
-        return "MoE"
-    return "dense" if dense else ""
+    return "MoE" if any(is_moe(control.arm) for control in slower) else "dense" if slower else ""

@@ -9,29 +9,24 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from bench.gate.sentences import explain
-from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, Verdict
+from bench.gate.verdict import ScenarioVerdict, Verdict, closed, fails
 
 SUITE = "ab"
-TAGS = {
-    Verdict.WRONG: "failure",
-    Verdict.REGRESSED: "failure",
-    Verdict.CHANGED: "failure",
-    Verdict.INCONCLUSIVE: "skipped",
-    Verdict.NEW: "skipped",
-}  # others that fail: error
+FAILURES = (Verdict.WRONG, Verdict.REGRESSED, Verdict.CHANGED, Verdict.INCONCLUSIVE)  # others that fail: error
+SKIPPED = (Verdict.NEW, Verdict.INCONCLUSIVE)  # where they do not fail
 COUNTS = {"testcase": "tests", "failure": "failures", "error": "errors", "skipped": "skipped"}
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # no XML 1.0 file may hold them
 
 
-def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, strict: bool) -> str:
-    """Return the file's text; under `strict` INCONCLUSIVE is a failure too, as it then is for the exit code."""
+def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, allow_inconclusive: bool = False) -> str:
+    """Return the file's text; a case fails where its verdict fails, one of its own where nothing was compared."""
     suite = ET.Element("testsuite", name=SUITE, time=f"{seconds:.1f}")
     counts = dict.fromkeys(COUNTS, 0)
-    for verdict in verdicts:
+    for verdict in closed(verdicts, allow_inconclusive=allow_inconclusive):
         function = verdict.scenario.partition("[")[0]
         case = ET.SubElement(suite, "testcase", classname=_allowed(function), name=_allowed(verdict.scenario))
         counts["testcase"] += 1
-        if tag := _tag(verdict.verdict, strict=strict):
+        if tag := _tag(verdict, allow_inconclusive=allow_inconclusive):
             counts[tag] += 1
             said = _allowed(explain(verdict))
             ET.SubElement(case, tag, message=said, type=verdict.verdict.value).text = said
@@ -43,11 +38,11 @@ def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, strict: bool) 
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _tag(verdict: Verdict, *, strict: bool) -> str:
+def _tag(verdict: ScenarioVerdict, *, allow_inconclusive: bool) -> str:
     """Return what a test case holds for a verdict; nothing where it passes."""
-    if strict and verdict is Verdict.INCONCLUSIVE:
-        return "failure"
-    return TAGS.get(verdict, "error" if EXIT_CODES[verdict] else "")
+    if fails(verdict, allow_inconclusive=allow_inconclusive):
+        return "failure" if verdict.verdict in FAILURES else "error"
+    return "skipped" if verdict.verdict in SKIPPED else ""
 
 
 def _allowed(text: str) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from bench.gate.controls import block_values, controls_of, launch_values
+from bench.gate.controls import block_values, controls_of, is_counted, launch_values
 from bench.gate.stats import centre_variance, pooled_variance, shift_error, shrunken_sd
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR
@@ -38,7 +38,7 @@ def pooled_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
 
 def pool_key(scenario: Scenario, control: Control) -> str:
     """Name a control's pool: counted values do not spread as timed ones, nor ratios to an anchor as those to twins."""
-    kind = "counted" if ANCHOR not in scenario.arms else "timed"
+    kind = "counted" if is_counted(scenario) else "timed"
     return f"{kind}:{'anchor' if control.against in (ANCHOR, None) else 'arm'}"
 
 

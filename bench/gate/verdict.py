@@ -1,6 +1,7 @@
 """What a comparison can say: the verdicts, how severe each is and how it ends the process, and on which evidence."""
 
 import enum
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Verdict(enum.Enum):
     CORRUPT = "CORRUPT"
 
 
-EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict-verdicts
+EXIT_CODES = {  # least severe first
     Verdict.OK: 0,
     Verdict.IDENTICAL: 0,  # the measured package and its dependencies are the same on both sides
     Verdict.IMPROVED: 0,
@@ -43,6 +44,10 @@ EXIT_CODES = {  # least severe first; INCONCLUSIVE counts only under --strict-ve
     Verdict.CORRUPT: 14,
 }
 SEVERITY = {verdict: rank for rank, verdict in enumerate(EXIT_CODES)}
+COMPARING = frozenset(  # said of what has a counterpart and was set against it
+    {Verdict.OK, Verdict.IDENTICAL, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.CHANGED, Verdict.REGRESSED}
+)
+TOLERANCE_CAP = math.log(1.15)  # where a larger slowdown could go unseen, OK would say nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,8 @@ class Change:
     tolerance: float
     verdict: Verdict
     suspect: bool
+    decides: bool = True  # else it only tells where a change comes from
+    share: float | None = None  # that the arm had in the baseline, where its values are shares: then told in points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,29 @@ class ScenarioVerdict:
     why: str = ""  # for verdicts that are not about speed
     changes: tuple[Change, ...] = ()
     num_launches: int = 1
+
+    @property
+    def is_compared(self) -> bool:
+        """Tell whether it was set against its counterpart; what was never measured is INCONCLUSIVE without."""
+        return self.verdict in COMPARING and bool(self.num_launches or self.changes)
+
+    @property
+    def looks_slower(self) -> bool:
+        """Tell whether a control that decides lies beyond its tolerance, or beyond what any tolerance may be."""
+        return any(c.decides and not c.interval.estimate <= min(c.tolerance, TOLERANCE_CAP) for c in self.changes)
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether values were compared that are counted, not timed: another launch would count the same."""
+        return any(change.control.against is None for change in self.changes)
+
+
+NOTHING_COMPARED = ScenarioVerdict(
+    scenario="comparison",
+    verdict=Verdict.MISSING,
+    why="nothing was compared: no scenario was measured that the other side has; name some that both have",
+    num_launches=0,
+)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -104,7 +134,26 @@ def tally(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
     return {verdict: counts[verdict] for verdict in sorted(counts, key=SEVERITY.__getitem__, reverse=True)}
 
 
-def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
-    """Return the process's exit code: that of the most severe verdict; INCONCLUSIVE counts only if `strict`."""
-    final = worst(verdicts)
-    return 0 if final is Verdict.INCONCLUSIVE and not strict else EXIT_CODES[final]
+def fails(verdict: ScenarioVerdict, *, allow_inconclusive: bool = False) -> bool:
+    """Tell whether a verdict alone ends the process with another code than 0.
+
+    Args:
+        verdict: of one scenario.
+        allow_inconclusive: lets through what could not be judged, unless it looks slower.
+    """
+    is_allowed = allow_inconclusive and verdict.verdict is Verdict.INCONCLUSIVE and not verdict.looks_slower
+    return EXIT_CODES[verdict.verdict] != 0 and not is_allowed
+
+
+def closed(verdicts: Iterable[ScenarioVerdict], *, allow_inconclusive: bool = False) -> list[ScenarioVerdict]:
+    """Return the verdicts, with NOTHING_COMPARED where they would end 0 though no scenario was compared."""
+    found = list(verdicts)
+    if any(verdict.is_compared or fails(verdict, allow_inconclusive=allow_inconclusive) for verdict in found):
+        return found
+    return [*found, NOTHING_COMPARED]
+
+
+def exit_code(verdicts: Iterable[ScenarioVerdict], *, allow_inconclusive: bool = False) -> int:
+    """Return the process's exit code: that of the most severe verdict that fails; see `fails` and `closed`."""
+    found = closed(verdicts, allow_inconclusive=allow_inconclusive)
+    return EXIT_CODES[worst(v.verdict for v in found if fails(v, allow_inconclusive=allow_inconclusive))]

@@ -21,9 +21,9 @@ def is_peer(arm: str) -> bool:
 
 
 def is_moe(arm: str) -> bool:
-    """Tell whether an arm runs experts: all but the dense ones and the anchor do.
+    """Tell whether an arm is a mixture of experts of ours, under whatever routing, backend or score.
 
-    >>> is_moe("moe"), is_moe("smoes-attention"), is_moe("dense_active")
-    (True, True, False)
+    >>> [arm for arm in ("moe", "smoes-attention", "dense", "dense_active", "anchor", "liger/moe") if is_moe(arm)]
+    ['moe', 'smoes-attention']
     """
-    return arm not in DENSE and arm != ANCHOR
+    return arm not in DENSE and arm != ANCHOR and not is_peer(arm)

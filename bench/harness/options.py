@@ -35,7 +35,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "RECORD",
         "help": "leave out what this record holds, to go on with what an interrupted run has left; repeatable",
     },
-    "--strict-verdicts": {"action": "store_true", "help": "an INCONCLUSIVE verdict fails the run (exit 11)"},
+    "--allow-inconclusive": {
+        "action": "store_true",
+        "help": "what --compare=require cannot judge does not fail it (exit 11), unless it looks slower",
+    },
     "--time-budget": {
         "type": seconds,
         "default": DEFAULT_TIME_BUDGET_S,
@@ -77,7 +80,7 @@ class Options:
     baseline: Path | None
     record: Path | None
     measured: tuple[Path, ...]
-    strict: bool
+    allow_inconclusive: bool
     time_budget_s: float
     scenario_budget_s: float
     min_blocks: int
@@ -113,7 +116,7 @@ def read_options(config: pytest.Config) -> Options:
         baseline=Path(chosen.baseline) if chosen.baseline else None,
         record=Path(chosen.record) if chosen.record else None,
         measured=tuple(map(Path, chosen.measured)),
-        strict=chosen.strict_verdicts,
+        allow_inconclusive=chosen.allow_inconclusive,
         time_budget_s=chosen.time_budget,
         scenario_budget_s=chosen.scenario_budget,
         min_blocks=chosen.min_blocks,

@@ -12,7 +12,7 @@ from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.retest import LAUNCHES_TO_CONFIRM, extend
 from bench.gate.stats import Interval
 from bench.gate.tolerance import pooled_variances
-from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.gate.verdict import Change, ScenarioVerdict, Verdict
 from bench.harness.environment import differences
 from bench.harness.record import Record
 from bench.harness.wording import counted
@@ -26,7 +26,12 @@ class Reproduced:
     verdict: Verdict  # OK: it holds; REGRESSED: it does not
     here: Interval | None = None  # the speed-up measured here
     why: str = ""
-    tolerance: float | None = None  # in log ratios; None where the direction alone is compared
+    change: Change | None = None  # None where the direction alone is compared
+
+    def said(self) -> ScenarioVerdict:
+        """Return what is said of the claim's scenario, as exit codes know it."""
+        changes = (self.change,) if self.change else ()
+        return ScenarioVerdict(scenario=self.claim.scenario, verdict=self.verdict, changes=changes)
 
 
 def measure(
@@ -82,7 +87,7 @@ def _judged(claim: Claim, here: Record | None, known: Mapping[str, ScenarioVerdi
     if change is None:
         return Reproduced(claim=claim, verdict=judged.verdict, here=now, why=judged.why)
     verdict = Verdict.OK if change.verdict is Verdict.IMPROVED else change.verdict  # faster than claimed holds
-    return Reproduced(claim=claim, verdict=verdict, here=now, tolerance=change.tolerance)
+    return Reproduced(claim=claim, verdict=verdict, here=now, change=change)
 
 
 def _known(base: Record, here: Record) -> dict[str, ScenarioVerdict]:

@@ -37,5 +37,5 @@ def _row(one: Reproduced) -> tuple[str, ...]:
     claim, said = one.claim, SAID.get(one.verdict, one.verdict.value)
     here = one.here.text(*TIMES) if one.here else ""
     # a time that may grow by t percent is a speed-up that may fall to 1 / (1 + t)
-    lower = f"{-percent(-one.tolerance):.0f} %" if one.tolerance is not None else ""
+    lower = f"{-percent(-one.change.tolerance):.0f} %" if one.change else ""
     return (claim.scenario, claim.against, claim.speedup.text(*TIMES), here, lower, said, one.why)

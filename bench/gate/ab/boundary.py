@@ -33,8 +33,8 @@ def boundary(information: Floats | float, error: float, prior: float) -> Floats:
     Source: Robbins 1970, the normal mixture; Howard et al. 2021, Time-uniform, nonparametric, nonasymptotic confidence
     sequences, equation 14, one-sided by the union of both sides.
 
-    >>> boundary(4.0, 0.05, 3.0).round(3)
-    array(1.73)
+    >>> float(boundary(4.0, 0.05, 3.0).round(3))
+    1.73
     """
     n = np.asarray(information, dtype=np.float64)
     with np.errstate(divide="ignore"):

@@ -20,4 +20,5 @@ class Brief:
     budget_s: float
     seed: int = 0
     side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
+    accept_answers: str = ""  # why head may answer otherwise than base; empty: it may not
     profile: bool = False  # regressed scenarios once more, under the profiler

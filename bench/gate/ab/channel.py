@@ -29,6 +29,8 @@ class Chosen:
 class Go:
     """Parent: set the next scenario up."""
 
+    seed: int = 0  # of what is drawn at random of it, alike on both sides
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
@@ -39,6 +41,9 @@ class Ready:
     hashes: Mapping[str, str]
     counts: Mapping[str, float] | None = None  # by arm
     params: Mapping[str, str] = field(default_factory=dict)  # axis -> value, as text
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: fields of a Sample
+    libraries: Mapping[str, str] = field(default_factory=dict)  # package -> version
+    backends: Mapping[str, Any] = field(default_factory=dict)  # what operations run on, once they have run
 
 
 @dataclass(frozen=True, kw_only=True)

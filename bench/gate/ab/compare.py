@@ -52,6 +52,7 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         seconds=time.monotonic() - started,
         software=software(versions(), "cuda" if PINNED_GPU in sides.project.arguments else "cpu"),
         profiles=profiles,
+        accept_answers=brief.accept_answers,
     )
 
 

@@ -78,12 +78,13 @@ def mean_of(values_LSA: Floats) -> Floats:
 
 
 def _states(panel: Panel, noise: Noise) -> tuple[Floats, Floats]:
-    """Return by how much more the states of a scenario's real launches are than the placebos', and worth how many."""
+    """Return by how much the states of a scenario's real launches exceed all placebos', and worth how many launches."""
     measured_LS = ~np.all(np.isnan(panel.values_LSA), axis=2)
-    state_LS = np.where(measured_LS, noise.state_LS, np.nan)[:, :, None]
-    real, placebo = state_LS[~panel.is_placebo_L], state_LS[panel.is_placebo_L]
-    n, m = counts(real)[:, 0], counts(placebo)[:, 0]
-    return (mean_of(real) - mean_of(placebo))[:, 0], n * m / np.maximum(n + m, 1)
+    real = np.where(measured_LS, noise.state_LS, np.nan)[~panel.is_placebo_L][:, :, None]
+    placebo_LS = noise.state_LS[panel.is_placebo_L]
+    n, m = counts(real)[:, 0], float(len(placebo_LS))
+    placebo = float(np.median(placebo_LS, axis=1).mean()) if m else 0.0  # a state is the launch's, whoever tells it
+    return mean_of(real)[:, 0] - placebo, n * m / np.maximum(n + m, 1)
 
 
 def _slower(real_LSA: Floats, noise: Noise, smallest_effect_S: Floats) -> Flags:

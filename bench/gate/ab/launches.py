@@ -18,6 +18,7 @@ class PairedLaunch:
     counted: bool  # a number such as bytes, not timed: one block, no noise
     metric: str = ""  # name of what the values are, for reports
     params: Mapping[str, str] = field(default_factory=dict)  # axis of the matrix -> value, for reports
+    changed: str = ""  # in what head answers otherwise than base, where that is accepted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Trouble:
     """A scenario that could not be compared in this launch."""
 
     scenario: str
-    # NEW: base cannot run it or is wrong; WRONG: head is; FAILED; UNFIT: no memory, throttled; NOT_COMPARABLE: inputs
+    # NEW: base cannot run it or is wrong; WRONG: head is; FAILED; UNFIT: no memory, throttled; NOT_COMPARABLE: inputs,
+    # libraries, kernels; CHANGED: head answers otherwise
     verdict: Verdict
     why: str

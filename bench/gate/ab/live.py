@@ -48,5 +48,6 @@ class LiveLaunches:
             seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
             is_placebo=placebo,
+            accepts_answers=bool(self.brief.accept_answers),
         )
         yield from run_launch(terms, [self.by_scenario[name] for name in scenarios])

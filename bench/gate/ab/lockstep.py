@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bench.gate.ab.alike import compare_ready
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
@@ -17,7 +18,6 @@ from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import MIN_BLOCKS, balanced_orders, count_blocks
 from bench.harness.measuring import scenario_of
 from bench.harness.metrics import METRICS
-from bench.harness.record import differing_inputs
 
 BASE, HEAD = "base", "head"
 WRONG = WrongAnswer.__name__  # an answer that did not agree with the oracle's
@@ -38,6 +38,7 @@ class LaunchTerms:
     budget_s: float  # clock time of one scenario's blocks, both sides together
     min_blocks: int = MIN_BLOCKS
     is_placebo: bool = False
+    accepts_answers: bool = False  # that base and head answer differently; what differs is kept
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
@@ -87,11 +88,12 @@ def _measure(workers: Workers, terms: LaunchTerms, scenario: str, rng: random.Ra
         WorkerLost: if a worker dies or hangs.
     """
     try:
-        ready = workers.in_turn(Go(), Ready)
-        if differing := differing_inputs(ready[BASE].hashes, ready[HEAD].hashes):
+        ready = workers.in_turn(Go(seed=_seed(terms, scenario)), Ready)
+        is_accepted = terms.accepts_answers
+        unlike = compare_ready(scenario, ready[BASE], ready[HEAD], is_placebo=terms.is_placebo, is_accepted=is_accepted)
+        if unlike and not (is_accepted and unlike.verdict is Verdict.CHANGED):
             workers.abandon()
-            why = f"base and head do not get the same inputs: another {' and '.join(differing)} hash"
-            return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=why)
+            return unlike
         arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
         blocks = _counted(ready) or _timed(workers, terms, arms, rng)
     except EndedEarly as early:
@@ -99,7 +101,13 @@ def _measure(workers: Workers, terms: LaunchTerms, scenario: str, rng: random.Ra
     ended = workers.in_turn(Finish(), Ended)
     if broken := {name: end for name, end in ended.items() if end.outcome != "passed"}:
         return _worst(scenario, broken, terms)
-    return _result(terms, scenario, ready[HEAD], arms, blocks)
+    result = _result(terms, scenario, ready[HEAD], arms, blocks)
+    return replace(result, changed=unlike.why) if unlike and isinstance(result, PairedLaunch) else result
+
+
+def _seed(terms: LaunchTerms, scenario: str) -> int:
+    """Return what a scenario's samples are drawn by: other ones in each launch, the same on both sides."""
+    return random.Random(f"{terms.seed}:{terms.number}:{scenario}").getrandbits(32)
 
 
 def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:

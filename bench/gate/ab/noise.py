@@ -65,7 +65,7 @@ def robust_spread(values: Floats) -> float:
 
     The larger of what the median and what the 95 % quantile of the absolute values say of a normal one.
 
-    >>> robust_spread(np.array([-1.0, 0.5, 1.0, 2.0])).round(3)
+    >>> round(robust_spread(np.array([-1.0, 0.5, 1.0, 2.0])), 3)
     1.483
     """
     return float(max(1.4826 * np.median(np.abs(values)), np.quantile(np.abs(values), 0.95) / 1.96))
@@ -85,10 +85,23 @@ def _states(panel: Panel) -> tuple[Floats, Floats]:
 
 def _states_by_others(panel: Panel) -> Floats:
     """Return for each launch and scenario the median over the other scenarios; 0 where there is none."""
-    values_LS = _mean_over_arms(_centre_values(panel))
-    num_scenarios = values_LS.shape[1]
-    others_LSS = np.where(np.eye(num_scenarios, dtype=bool), np.nan, values_LS[:, None, :])
-    return _nanmedian(others_LSS)
+    return np.array([median_of_others(values_S) for values_S in _mean_over_arms(_centre_values(panel))])
+
+
+def median_of_others(values: Floats) -> Floats:
+    """Return for each place the median of what stands elsewhere, NaN left out; 0 where nothing does.
+
+    >>> median_of_others(np.array([1.0, 5.0, 2.0])).tolist()
+    [3.5, 1.5, 3.0]
+    """
+    ranked = np.sort(values[~np.isnan(values)])
+    found = np.full(len(values), np.median(ranked) if len(ranked) else 0.0)
+    rank = np.searchsorted(ranked, values)
+    for place in np.flatnonzero(~np.isnan(values)):
+        others = len(ranked) - 1
+        middle = [m + (m >= rank[place]) for m in {(others - 1) // 2, others // 2}]  # as they stand in all
+        found[place] = np.mean(ranked[middle]) if others else 0.0
+    return found
 
 
 def _mean_over_arms(values_LSA: Floats) -> Floats:
@@ -124,7 +137,7 @@ def _own(real: Floats, spread: float) -> Floats:
     """Return the spread of each scenario, drawn to the pooled one and never below it."""
     squares_SA = np.nansum(_residuals(real) ** 2, axis=0)
     degrees_SA = np.maximum(_counts(real) - 1, 0)
-    return np.maximum(spread, np.sqrt((OWN_WORTH * spread**2 + squares_SA) / (OWN_WORTH + degrees_SA)))
+    return np.asarray(np.maximum(spread, np.sqrt((OWN_WORTH * spread**2 + squares_SA) / (OWN_WORTH + degrees_SA))))
 
 
 def _widening(real: Floats, spread: float) -> float:

@@ -26,6 +26,11 @@ class Comparison:
     seconds: float
     software: str  # that both sides ran with, for they share one environment
     profiles: Sequence[ScenarioProfile] = ()
+    accept_answers: str = ""  # why head may answer otherwise than base
+
+    def changed_answers(self) -> dict[str, str]:
+        """Return by scenario in what head answers otherwise than base, where that was accepted."""
+        return {launch.scenario: launch.changed for launch in self.launches if launch.changed}
 
     @property
     def verdicts(self) -> list[ScenarioVerdict]:
@@ -45,7 +50,8 @@ class Comparison:
         }
         launches, profiles = ([asdict(one) for one in many] for many in (self.launches, self.profiles))
         rest = {"launches": launches, "profiles": profiles, "seconds": self.seconds, "software": self.software}
-        return {**sides, **said, **rest}
+        accepted = {"accepted_answers": {"reason": self.accept_answers, "changed": self.changed_answers()}}
+        return {**sides, **said, **rest, **accepted}
 
     def write(self, path: Path) -> None:
         """Write the document whole or not at all.

@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "docs" / "example"  # a project of its own
 SCRIPT = ROOT / "bench" / "moevlm-bench"
 DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from the clone, or leaves there
     "ab --base main": {"out": "records"},
-    "qualify": {"record": "records/qualify.json"},
+    "qualify": {"record": "records/qualify.jsonl"},
     "campaign --scale tiny --out o": {"plan": "bench/campaign.toml"},
     "promote r --reason x": {"baselines": "baselines"},
     "compare r": {"baselines": "baselines"},

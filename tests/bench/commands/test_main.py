@@ -14,7 +14,7 @@ from tests.bench.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCENAR
 
 @pytest.fixture(autouse=True)
 def repository_without_tags(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.commands.promote._git", lambda *arguments: "" if "--tags" in arguments else "c0ffee")
+    monkeypatch.setattr("bench.commands.promote.git_says", lambda *words: "" if "--tags" in words else "c0ffee")
 
 
 def promote(folder: Path, num_launches: int, **fields: Any) -> int:
@@ -27,7 +27,8 @@ def promote(folder: Path, num_launches: int, **fields: Any) -> int:
 def test_promote_says_where_the_baseline_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert promote(tmp_path, 8) == 0
     said = capsys.readouterr().out
-    assert f"promoted {tmp_path / BASELINE_NAME}" in said
+    commit = f"git add {tmp_path} && git commit -m 'Baseline: because'"
+    assert f"promoted {tmp_path / BASELINE_NAME}; commit it on its own: {commit}" in said
     assert "no slowdown was accepted so far" in said
     promotion = record.load(tmp_path / BASELINE_NAME).promotion
     assert promotion is not None
@@ -100,16 +101,36 @@ FASTER_DENSE = tuple(sample / 1.3 for sample in DENSE)  # against it, MoE is 30 
     [
         (2, DENSE, (), 0),
         (2, FASTER_DENSE, (), 10),
-        (1, FASTER_DENSE, (), 0),  # one launch only raises suspicion
-        (1, FASTER_DENSE, ("--strict-verdicts",), 11),
+        (1, FASTER_DENSE, (), 11),  # one launch only raises suspicion
+        (1, FASTER_DENSE, ("--allow-inconclusive",), 11),  # it looks slower
     ],
-    ids=["same", "slower", "suspicion", "suspicion, strict"],
+    ids=["same", "slower", "suspicion", "suspicion, allowed"],
 )
 def test_compare_ends_with_the_verdicts_code(
     tmp_path: Path, num_launches: int, dense: tuple[float, ...], options: tuple[str, ...], code: int
 ) -> None:
     promote(tmp_path, 8)
     assert compare(tmp_path, num_launches, *options, dense=dense) == code
+
+
+def test_compare_with_a_baseline_that_spreads_too_far_says_so_and_ends_11(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spread = [document(f"l{i}", dense=tuple((1 + 0.1 * (i % 2)) * sample for sample in DENSE)) for i in range(8)]
+    record.write(tmp_path / BASELINE_NAME, record.merge(spread))
+    assert compare(tmp_path, 2) == 11
+    assert "- 2 scenarios: INCONCLUSIVE: cannot be judged on this machine now" in capsys.readouterr().out
+    assert compare(tmp_path, 2, "--allow-inconclusive") == 0
+
+
+def test_compare_of_scenarios_that_the_baseline_lacks_ends_13(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote(tmp_path, 8)
+    text = json.dumps(document("new", filtered=True)).replace("tiny-b1", "tiny-b2")
+    record.write(tmp_path / "new.json", record.seal(json.loads(text)))
+    assert commands.main(["compare", str(tmp_path / "new.json"), "--baselines", str(tmp_path)]) == 13
+    assert "- comparison: MISSING: nothing was compared" in capsys.readouterr().out
 
 
 def test_compare_prints_a_row_for_each_scenario_and_says_what_moved(

@@ -92,7 +92,9 @@ def test_a_launch_that_fails_ends_the_measurement_with_what_there_is(tmp_path: P
 
 def test_the_table_says_by_how_much_a_speed_up_may_fall(tmp_path: Path) -> None:
     found = judge(unpack(packed(tmp_path)), here())[0]
-    doubled = Reproduced(claim=found.claim, verdict=Verdict.OK, here=found.here, tolerance=math.log(2))
+    assert found.change is not None
+    change = replace(found.change, tolerance=math.log(2))
+    doubled = Reproduced(claim=found.claim, verdict=Verdict.OK, here=found.here, change=change)
     assert "| 50 % " in reproduced_table([doubled])
 
 

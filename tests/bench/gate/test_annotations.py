@@ -10,9 +10,18 @@ FINE = ScenarioVerdict(scenario="bench_y", verdict=Verdict.OK)
 OPEN = ScenarioVerdict(scenario="bench_z", verdict=Verdict.INCONCLUSIVE, why="no time")
 
 
-def test_what_fails_is_an_error_and_what_is_open_a_warning() -> None:
-    found = annotations([SLOW, FINE, OPEN])
-    assert [line.split(" ")[0] for line in found] == ["::error", "::warning"]
+def levels(*verdicts: ScenarioVerdict, **options: bool) -> list[str]:
+    return [line.split(" ")[0] for line in annotations(verdicts, **options)]
+
+
+def test_what_fails_is_an_error_and_what_is_let_through_a_warning() -> None:
+    assert levels(SLOW, FINE, OPEN) == ["::error", "::error"]
+    assert levels(SLOW, FINE, OPEN, allow_inconclusive=True) == ["::error", "::warning"]
+
+
+def test_a_run_that_compared_nothing_is_an_error() -> None:
+    (line,) = annotations([ScenarioVerdict(scenario="bench_x", verdict=Verdict.NEW)])
+    assert line.startswith("::error title=MISSING%3A comparison::")
 
 
 def test_nothing_in_a_name_or_reason_ends_the_command() -> None:

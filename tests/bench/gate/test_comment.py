@@ -1,5 +1,6 @@
 """The pull request's comment, read as GitHub would: through a markdown parser that is not ours."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,18 @@ def launch(
         metric="tpot_s",
         params={"scale": "tiny", **params},
     )
+
+
+def test_accepted_answers_are_told_with_the_reason_and_what_changed() -> None:
+    plain = launch("b", (1.0, 1.0), (1.0, 1.0))
+    changed = dataclasses.replace(plain, scenario="a", changed="moe: logits differ by 0.02")
+    comparison = comparison_of(launches=[changed, plain], accept_answers="a new epsilon")
+    said = comment(comparison)
+    assert "Answers of 1 scenario changed, accepted: `a new epsilon`" in said
+    assert "- `a`: `moe: logits differ by 0.02`" in said
+    accepted = {"reason": "a new epsilon", "changed": {"a": "moe: logits differ by 0.02"}}
+    assert comparison.document()["accepted_answers"] == accepted
+    assert "accepted" not in comment(comparison_of(launches=[plain], accept_answers="a new epsilon"))
 
 
 def change(arm: str, percent: float, half_width: float, tolerance: float) -> Change:

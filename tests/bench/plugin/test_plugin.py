@@ -53,7 +53,7 @@ def test_without_a_baseline_the_figures_are_shown_and_kept_with_a_hint(first: Fi
     assert first.ended.code == 13, first.ended.said
     said = first.ended.said
     assert "MISSING: no baseline" in said
-    assert "python -m bench promote RECORD... --reason TEXT" in said
+    assert "measure and promote one: python -m bench baseline --reason TEXT" in said
     assert all(f"{name} " in said for name in SCENARIOS)
     assert "4 scenarios measured in" in said
     markdown = first.path.with_suffix(".md").read_text()

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from bench.gate.ab.stages import pinned_project
 
 from bench.__main__ import main
 from bench.commands import ab as commands_ab
@@ -20,7 +21,6 @@ from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms
 from bench.gate.ab.profile import ScenarioProfile
 from bench.gate.ab.result import Comparison
-from bench.gate.ab.stages import pinned_project
 from bench.gate.ab.verdicts import PLACEBO_EVERY, STAGE_1_LAUNCHES, STAGE_2_LAUNCHES
 from bench.gate.ab.worker_process import Pinned
 from bench.gate.comment import comment
@@ -84,13 +84,15 @@ def run(
     base: str = "HEAD",
     budget_s: float = 1e9,
     profile: bool = False,
+    accept_answers: str = "",
 ) -> Comparison:
     monkeypatch.setattr(stages, "run_launch", machine.run)
     monkeypatch.setattr("bench.gate.ab.compare.collect", lambda _request: NODE_IDS)
     monkeypatch.setattr(stages, "pin_device", lambda name: Pinned((f"--device={name}",), {}))
     monkeypatch.setattr("bench.gate.ab.compare.time.monotonic", lambda: machine.now)
     brief = brief_in(repository, base=base, budget_s=budget_s)
-    return compare(dataclasses.replace(brief, profile=profile), note=lambda _text: None)
+    brief = dataclasses.replace(brief, profile=profile, accept_answers=accept_answers)
+    return compare(brief, note=lambda _text: None)
 
 
 def brief_in(repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arguments: Sequence[str] = ()) -> Brief:
@@ -104,8 +106,8 @@ def brief_in(repository: Path, *, base: str = "HEAD", budget_s: float = 1e9, arg
     )
 
 
-def ends(comparison: Comparison, *, strict: bool) -> int:
-    return exit_code((verdict.verdict for verdict in comparison.verdicts), strict=strict)
+def ends(comparison: Comparison) -> int:
+    return exit_code(comparison.verdicts)
 
 
 def found(comparison: Comparison) -> dict[str, Verdict]:
@@ -118,7 +120,7 @@ def test_unchanged_code_is_cleared_by_stage_1_alone(monkeypatch: pytest.MonkeyPa
     assert set(found(comparison).values()) == {Verdict.OK}
     assert sum(not terms.is_placebo for terms in machine.launched) == STAGE_1_LAUNCHES
     assert [terms.is_placebo for terms in machine.launched[:PLACEBO_EVERY]] == [False] * (PLACEBO_EVERY - 1) + [True]
-    assert ends(comparison, strict=True) == 0
+    assert ends(comparison) == 0
 
 
 def test_a_slow_arm_is_confirmed_in_fresh_launches_of_it_alone(
@@ -132,7 +134,7 @@ def test_a_slow_arm_is_confirmed_in_fresh_launches_of_it_alone(
     assert all(sorted(asked) == ["a", "b"] for asked in second)
     assert len({launch.scenario for launch in comparison.stage_2}) == 2
     assert sum(launch.scenario == "a" and not launch.is_placebo for launch in comparison.stage_2) == STAGE_2_LAUNCHES
-    assert ends(comparison, strict=False) == 10
+    assert ends(comparison) == 10
 
 
 def test_what_the_budget_leaves_undecided_is_inconclusive(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
@@ -142,7 +144,7 @@ def test_what_the_budget_leaves_undecided_is_inconclusive(monkeypatch: pytest.Mo
     assert machine.now <= 900.0
     why = next(verdict.why for verdict in comparison.verdicts if verdict.scenario == "a")
     assert "the time budget ended after" in why
-    assert (ends(comparison, strict=False), ends(comparison, strict=True)) == (0, 11)
+    assert ends(comparison) == 11
 
 
 def test_a_scenario_with_a_wider_tolerance_is_cleared_of_what_others_are_not(
@@ -173,7 +175,7 @@ def test_a_base_without_the_package_makes_every_scenario_new(monkeypatch: pytest
     comparison = run(monkeypatch, repository, machine, base="HEAD~1")
     assert set(found(comparison).values()) == {Verdict.NEW}
     assert machine.launched == []
-    assert ends(comparison, strict=True) == 0
+    assert ends(comparison) == 13
 
 
 def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
@@ -184,7 +186,7 @@ def test_a_scenario_that_a_worker_died_of_is_named_and_the_others_judged(
     assert found(comparison) == {"a": Verdict.OK, "b": Verdict.FAILED, "c": Verdict.OK}
     assert machine.asked[0] == ["a", "b", "c"]
     assert all(asked == ["a", "c"] for asked in machine.asked[1:])  # it would lose its worker in each
-    assert ends(comparison, strict=False) == 16
+    assert ends(comparison) == 16
     assert "- `b`: FAILED, `base: it was killed by SIGKILL`" in comment(comparison)
 
 
@@ -211,6 +213,29 @@ def test_where_every_answer_is_wrong_one_launch_is_enough(monkeypatch: pytest.Mo
     machine = Machine({name: {"wrong": 1.0} for name in "abc"})
     assert set(found(run(monkeypatch, repository, machine)).values()) == {Verdict.WRONG}
     assert machine.asked == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("reason", ["", "a new epsilon"])
+def test_answers_may_change_where_a_reason_says_why(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, reason: str
+) -> None:
+    machine, asked = Machine({}), []
+
+    def compared(brief: Brief, note: object) -> Comparison:
+        asked.append(brief)
+        return run(monkeypatch, repository, machine, accept_answers=brief.accept_answers)
+
+    monkeypatch.setattr(commands_ab, "compare", compared)
+    accepting = ["--accept-answers", reason] if reason else []
+    assert main(["ab", "--base", "HEAD", "--out", str(repository / "out"), *accepting]) == 0
+    assert {terms.accepts_answers for terms in machine.launched} == {bool(reason)}
+    assert json.loads((repository / "out" / "ab.json").read_text())["accepted_answers"]["reason"] == reason
+
+
+def test_accepting_without_a_reason_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="4"):
+        main(["ab", "--base", "HEAD", "--accept-answers", " "])
+    assert "a reason must say why" in capsys.readouterr().err
 
 
 def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:

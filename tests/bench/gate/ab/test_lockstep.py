@@ -1,5 +1,6 @@
 """Tests of one launch of both sides: the dance, with scripted workers in place of processes."""
 
+import dataclasses
 import itertools
 import random
 from collections import Counter
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bench.gate.ab import lockstep
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
@@ -16,6 +18,7 @@ from bench.gate.ab.lockstep import LaunchTerms, run_launch
 from bench.gate.ab.pair import EndedEarly
 from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.verdict import Verdict
+from bench.harness.answers import Answer, sample_of
 from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS
 
 READY = Ready(arms=["moe", "dense", "anchor"], metric="tpot_s", hashes={"workload": "w"})
@@ -119,6 +122,55 @@ def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.Mo
         counted=False,
         metric="tpot_s",
     )
+
+
+def seeds(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> list[int]:
+    workers = ScriptedWorkers()
+    launch(monkeypatch, workers, ["f.py::a", "f.py::b"], **fields)
+    return [message.seed for message, _, _ in workers.asked if isinstance(message, Go)]
+
+
+def test_samples_are_drawn_anew_in_each_launch_and_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = seeds(monkeypatch)
+    assert first == seeds(monkeypatch)
+    assert len({*first, *seeds(monkeypatch, number=1), *seeds(monkeypatch, seed=1)}) == 6
+
+
+def answering(value: float) -> Ready:
+    answer = vars(sample_of(Answer("logits", torch.full((1, 4), value), bound=1e-4), seed=0))
+    return dataclasses.replace(READY, answers={"moe": answer})
+
+
+CHANGED_ANSWERS = {"base": answering(1.0), "head": answering(1.02)}
+
+
+def test_what_answers_otherwise_is_changed_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = ScriptedWorkers(Go=CHANGED_ANSWERS)
+    (result,) = launch(monkeypatch, workers)
+    assert isinstance(result, Trouble)
+    assert result.verdict is Verdict.CHANGED
+    assert "moe: logits differ by 0.02 of their length, 0.0001 is the bound" in result.why
+    assert (workers.abandoned, workers.blocks()) == (1, [])
+
+
+def test_accepted_answers_are_timed_and_what_differs_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    (result,) = launch(monkeypatch, ScriptedWorkers(Go=CHANGED_ANSWERS), accepts_answers=True)
+    assert isinstance(result, PairedLaunch)
+    assert result.changed.startswith("head answers otherwise than base: moe: logits differ by 0.02")
+    assert "--accept-answers" not in result.changed
+
+
+@pytest.mark.parametrize("accepts_answers", [True, False])
+def test_another_library_is_not_comparable_whatever_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, accepts_answers: bool
+) -> None:
+    sides = {
+        name: dataclasses.replace(READY, libraries={"torch": torch_version})
+        for name, torch_version in (("base", "2.12.0"), ("head", "2.13.0"))
+    }
+    (result,) = launch(monkeypatch, ScriptedWorkers(Go=sides), accepts_answers=accepts_answers)
+    assert isinstance(result, Trouble)
+    assert result.verdict is Verdict.NOT_COMPARABLE
 
 
 def test_orders_differ_from_launch_to_launch_and_repeat_with_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ def test_an_answer_to_another_question_loses_the_worker(script: Start, tmp_path:
     script("channel.receive(); channel.send(Go())")  # head is never asked, and ends when its channel does
     with workers(tmp_path) as both:
         both.collected()
-        with pytest.raises(WorkerLost, match=r"base: it must answer Warm, got Go\(\)"):
+        with pytest.raises(WorkerLost, match=r"base: it must answer Warm, got Go\(seed=0\)"):
             both.in_turn(Go(), Warm)
 
 
