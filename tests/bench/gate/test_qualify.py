@@ -490,3 +490,13 @@ def test_the_command_asks_for_the_kinds_that_it_is_given(tmp_path: Path, monkeyp
         ("slower", 1),
         ("slowest", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    "patch", sorted((ROOT / "tests" / "bench" / "gate" / "slower").iterdir()), ids=lambda p: p.stem
+)
+def test_the_slowed_revisions_can_be_made_of_the_code_as_it_is(patch: Path) -> None:
+    """What the method measures as slower code: a patch each, of the package alone."""
+    git(ROOT, "apply", "--check", str(patch))
+    changed = [line.removeprefix("+++ b/") for line in patch.read_text().splitlines() if line.startswith("+++ ")]
+    assert [Path(name).parts[0] for name in changed] == ["moevlm"]
