@@ -46,7 +46,10 @@ class Rounds:
     def run(self, scenarios: Sequence[str]) -> Judgement:
         """Measure until everything is decided or the budget is spent; what it could not hold is INCONCLUSIVE."""
         self.order = order = covering_order(scenarios)
-        self._launch(order, stop_at=self.source.now() + self.budget_s / launches_to_decide(noise=self.prior))
+        self.judgement = self._judge()  # of troubles that are known before the first launch
+        if not (measured := self._open(order)):
+            return self.judgement
+        self._launch(measured, stop_at=self.source.now() + self.budget_s / launches_to_decide(noise=self.prior))
         chosen = self._choose(order)
         self._announce(chosen)
         while self.number < self.most_launches:
@@ -108,7 +111,10 @@ class Rounds:
                 break
         self.number += 1
         self.pace = self.pace.after(marks, self.source.now() - started)
-        self.judgement = decide(self.launches, troubles=self.troubles, limits=self.limits, prior=self.prior)
+        self.judgement = self._judge()
+
+    def _judge(self) -> Judgement:
+        return decide(self.launches, troubles=self.troubles, limits=self.limits, prior=self.prior)
 
     def _concluded(self, order: Sequence[str]) -> Judgement:
         """Add what was never measured, and say of everything undecided how much time it lacked."""

@@ -1,0 +1,75 @@
+"""Tests of the sentence that says what happened to each arm."""
+
+import math
+
+from bench.gate.headline import Told, headline, tell
+from bench.gate.stats import Interval
+from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
+
+
+def told(group: str, factor: float = 1.0, arm: str = "MoE", verdict: Verdict | None = None, half: float = 0.01) -> Told:
+    shift = math.log(factor)
+    implied = Verdict.REGRESSED if factor > 1.02 else Verdict.IMPROVED if factor < 0.98 else Verdict.OK
+    return Told(group, arm, Interval(shift, shift - half, shift + half), verdict or implied)
+
+
+def test_a_slower_benchmark_is_named_before_what_is_unchanged_and_before_the_other_arm() -> None:
+    said = headline([told("prefill at tiny"), told("decode at tiny", 1.06), told("suite", arm="dense")])
+    assert said == "MoE decode 6 % slower, prefill unchanged, dense unchanged"
+
+
+def test_where_all_is_unchanged_nothing_is_listed() -> None:
+    said = headline([told("decode at tiny"), told("prefill at tiny"), told("suite"), told("suite", arm="dense")])
+    assert said == "MoE unchanged, dense unchanged"
+
+
+def test_a_general_slowdown_is_said_once_by_the_mean_over_the_suite() -> None:
+    assert headline([told("decode at tiny", 1.06), told("prefill at tiny", 1.04), told("suite", 1.05)]) == (
+        "MoE 5 % slower"
+    )
+
+
+def test_scales_of_a_benchmark_are_joined_where_they_agree_and_named_where_they_do_not() -> None:
+    agreed = [told("decode at tiny", 1.06), told("decode at proxy", 1.09), told("vision at tiny")]
+    assert headline(agreed) == "MoE decode 6 to 9 % slower, vision unchanged"
+    apart = [told("decode at tiny", 1.06), told("decode at proxy"), told("vision at tiny")]
+    assert headline(apart) == "MoE decode at tiny 6 % slower, decode at proxy and vision unchanged"
+
+
+def test_the_suites_own_move_stands_before_the_groups_that_differ() -> None:
+    said = headline([told("decode at tiny", 1.08), told("prefill at tiny"), told("suite", 1.04)])
+    assert said == "MoE 4 % slower overall, decode 8 % slower, prefill unchanged"
+
+
+def test_faster_and_undecided_are_said_too_and_unchanged_comes_last() -> None:
+    parts = [
+        told("vision at tiny"),
+        told("decode at tiny", verdict=Verdict.INCONCLUSIVE),
+        told("generate at tiny", 0.9),
+    ]
+    assert headline(parts) == "MoE generate 10 % faster, decode undecided, vision unchanged"
+
+
+def test_what_could_hide_more_than_the_cap_is_not_called_unchanged() -> None:
+    assert headline([told("suite", half=0.1)]) == "MoE unchanged"
+    assert headline([told("suite", half=0.2)]) == "MoE undecided"
+
+
+def test_nothing_judged_says_nothing() -> None:
+    assert headline([]) == ""
+
+
+def test_an_arm_is_told_by_its_most_severe_ratio() -> None:
+    shifts = {("moe", "dense"): 0.0, ("moe", "anchor"): 0.2, ("dense", "anchor"): 0.2}
+    changes = tuple(
+        Change(
+            control=Control(arm=arm, against=against),
+            interval=Interval(shift, shift - 0.01, shift + 0.01),
+            tolerance=0.05,
+            verdict=Verdict.REGRESSED if shift else Verdict.OK,
+            suspect=False,
+        )
+        for (arm, against), shift in shifts.items()
+    )
+    both = tell([ScenarioVerdict(scenario="suite", verdict=Verdict.REGRESSED, changes=changes)])
+    assert headline(both) == "MoE 22 % slower, dense 22 % slower"
