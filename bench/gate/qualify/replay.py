@@ -14,8 +14,10 @@ from bench.gate.ab.rounds import Rounds
 from bench.gate.ab.schedule import Pace
 from bench.gate.ab.tolerances import NO_LIMITS
 from bench.gate.ab.verdicts import Judgement
-from bench.gate.qualify.suites import Launch, Suite
+from bench.gate.qualify.suites import Kind, Launch, Qualification, Suite
 from bench.gate.verdict import ScenarioVerdict, Verdict, worst
+
+BUDGETS = {"6m": 360.0, "12m": 720.0, "20m": 1200.0, "no limit": math.inf}  # as `ab --budget` takes them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,11 @@ class Outcome:
     def scenarios(self) -> Mapping[str, ScenarioVerdict]:
         """Return the verdicts by scenario."""
         return {verdict.scenario: verdict for verdict in self.judgement.scenarios}
+
+    @property
+    def num_launches_of(self) -> Mapping[str, int]:
+        """Return how many real launches of each scenario were judged."""
+        return {verdict.scenario: verdict.num_launches for verdict in self.judgement.scenarios}
 
 
 class RecordedLaunches:
@@ -83,6 +90,28 @@ def replay(suite: Suite, budget_s: float = math.inf, prior: Prior = MEASURED) ->
     )
     judgement = rounds.run(list(suite.launches[0].scenarios))
     return Outcome(suite=suite, judgement=judgement, num_launches=rounds.number, seconds=source.now())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replays:
+    """All whole suites under each budget."""
+
+    qualification: Qualification
+    outcomes: Mapping[tuple[str, str], Sequence[Outcome]]  # kind, budget
+
+    def of(self, kind: Kind, budget: str) -> Sequence[Outcome]:
+        """Return one kind under one budget."""
+        return self.outcomes.get((str(kind), budget), ())
+
+
+def replays_of(qualification: Qualification, budgets: Mapping[str, float] = BUDGETS) -> Replays:
+    """Replay all whole suites."""
+    outcomes = {
+        (str(kind), name): [replay(suite, budget_s) for suite in qualification.of_kind(kind)]
+        for kind in qualification.kinds
+        for name, budget_s in budgets.items()
+    }
+    return Replays(qualification=qualification, outcomes=outcomes)
 
 
 def _nobody(_text: str) -> None:

@@ -43,11 +43,14 @@ def append_launch(path: Path, suite: Suite, launch: Launch) -> None:
     Raises:
         RecordWriteError: if the file system refuses.
     """
-    scenarios = {
-        name: {field: value for field, value in vars(measured).items() if value}
-        for name, measured in launch.scenarios.items()
-    }
+    scenarios = {name: _shortened(measured) for name, measured in launch.scenarios.items()}
     _append(path, {"launch": {"suite": suite.number, **vars(launch), "scenarios": scenarios}})
+
+
+def _shortened(measured: Measured) -> dict[str, Any]:
+    """Leave out what is empty."""
+    arms = {arm: sample if sample.base_mean else sample[:1] for arm, sample in measured.arms.items()}
+    return {name: value for name, value in {**vars(measured), "arms": arms}.items() if value}
 
 
 def read_qualification(path: Path) -> Qualification:

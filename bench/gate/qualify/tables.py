@@ -1,8 +1,6 @@
 """Suites as tables: how often the gate errs, what other rules say of the same launches, how far launches spread."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -10,7 +8,7 @@ from bench.gate.markdown import markdown_table
 from bench.gate.qualify import rates
 from bench.gate.qualify.effects import effects
 from bench.gate.qualify.rates import Clustered, Share
-from bench.gate.qualify.replay import Outcome, replay
+from bench.gate.qualify.replay import BUDGETS, Outcome, Replays, replays_of
 from bench.gate.qualify.rules import INTERLEAVED, RULES, flagged
 from bench.gate.qualify.spread import prior_of, scenario_spreads
 from bench.gate.qualify.suites import UNCHANGED, Kind, Qualification
@@ -19,7 +17,6 @@ from bench.gate.tolerance import SMALLEST_EFFECT, SMALLEST_TOLERANCE
 from bench.gate.verdict import Verdict
 from bench.harness.wording import counted
 
-BUDGETS = {"6m": 360.0, "12m": 720.0, "20m": 1200.0, "no limit": math.inf}  # as `ab --budget` takes them
 USUAL = "20m"  # the default of `ab`, at which other rules are compared with it
 GATE = "this gate"
 GREEN = (Verdict.OK, Verdict.IMPROVED, Verdict.IDENTICAL, Verdict.NEW)
@@ -33,30 +30,8 @@ SCENARIO_HEADERS = (
     *("head", "budget", "slower in fact by", "slower ones REGRESSED", "others REGRESSED", "others OK or IMPROVED"),
     *("OK though 5 % slower", "intervals that hold the truth"),
 )
-RULE_HEADERS = ("rule", "unchanged suites with an alarm", "unchanged scenarios called slower")
+RULE_HEADERS = ("rule", "unchanged suites with an alarm")
 SPREAD_HEADERS = ("scenario", "arm", "launch sd", "less the launch's state", "launches")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replays:
-    """All whole suites under each budget."""
-
-    qualification: Qualification
-    outcomes: Mapping[tuple[str, str], Sequence[Outcome]]  # kind, budget
-
-    def of(self, kind: Kind, budget: str) -> Sequence[Outcome]:
-        """Return one kind under one budget."""
-        return self.outcomes.get((str(kind), budget), ())
-
-
-def replays_of(qualification: Qualification, budgets: Mapping[str, float] = BUDGETS) -> Replays:
-    """Replay all whole suites."""
-    outcomes = {
-        (str(kind), name): [replay(suite, budget_s) for suite in qualification.of_kind(kind)]
-        for kind in qualification.kinds
-        for name, budget_s in budgets.items()
-    }
-    return Replays(qualification=qualification, outcomes=outcomes)
 
 
 def report(qualification: Qualification, budgets: Mapping[str, float] = BUDGETS) -> str:
@@ -65,7 +40,7 @@ def report(qualification: Qualification, budgets: Mapping[str, float] = BUDGETS)
         of = counted(qualification.num_launches, "launch")
         return f"No suite of {of} is whole yet; call `qualify` again to go on."
     replays, kinds = replays_of(qualification, budgets), qualification.kinds
-    power = [f"{kind}: slower scenarios called slower" for kind in kinds if not kind.is_unchanged]
+    called = [f"{kind}: {'' if kind.is_unchanged else 'slower '}scenarios called slower" for kind in kinds]
     ends = [_end_row(replays, kind, budget) for kind in kinds for budget in budgets]
     scenarios = [_scenario_row(replays, kind, budget) for kind in kinds for budget in budgets]
     return "\n\n".join(
@@ -75,7 +50,7 @@ def report(qualification: Qualification, budgets: Mapping[str, float] = BUDGETS)
             "Scenario by scenario; slower is what all launches together say is slower by 2 % or more:",
             markdown_table(SCENARIO_HEADERS, scenarios),
             f"The same launches, as many as the gate had within {USUAL}, judged by other rules:",
-            markdown_table((*RULE_HEADERS, *power), _rule_rows(replays)),
+            markdown_table((*RULE_HEADERS, *called), _rule_rows(replays)),
             "What the log ratio of unchanged head and base spreads by, from launch to launch of a suite:",
             markdown_table(SPREAD_HEADERS, _spread_rows(qualification)),
             _prior(qualification),
@@ -156,22 +131,9 @@ def _share(share: Share | Clustered) -> str:
 
 def _rule_rows(replays: Replays) -> Iterable[tuple[str, ...]]:
     unchanged = replays.of(UNCHANGED, USUAL)
-    slowed = {
-        kind: _slower(_true_effects(replays.qualification, kind), SMALLEST_EFFECT)
-        for kind in replays.qualification.kinds
-        if not kind.is_unchanged
-    }
-    regressed = rates.said(Verdict.REGRESSED)
-    yield (
-        GATE,
-        _share(rates.ended(unchanged, Verdict.REGRESSED)),
-        _share(rates.scenarios_where(unchanged, regressed)),
-        *(_share(rates.scenarios_where(replays.of(kind, USUAL), regressed, among)) for kind, among in slowed.items()),
-    )
+    yield _rule_row(replays, GATE, rates.ended(unchanged, Verdict.REGRESSED), rates.said(Verdict.REGRESSED))
     called = {
-        (outcome.suite.number): flagged(
-            outcome.suite, {name: verdict.num_launches for name, verdict in outcome.scenarios.items()}
-        )
+        outcome.suite.number: flagged(outcome.suite, outcome.num_launches_of)
         for kind in replays.qualification.kinds
         for outcome in replays.of(kind, USUAL)
     }
@@ -180,16 +142,18 @@ def _rule_rows(replays: Replays) -> Iterable[tuple[str, ...]]:
         def is_called(outcome: Outcome, name: str, rule: str = rule) -> bool:
             return name in called[outcome.suite.number][rule]
 
-        alarms = Share(sum(bool(called[outcome.suite.number][rule]) for outcome in unchanged), len(unchanged))
-        yield (
-            rule,
-            _share(alarms),
-            _share(rates.scenarios_where(unchanged, is_called)),
-            *(
-                _share(rates.scenarios_where(replays.of(kind, USUAL), is_called, among))
-                for kind, among in slowed.items()
-            ),
-        )
+        alarms = sum(bool(called[outcome.suite.number][rule]) for outcome in unchanged)
+        yield _rule_row(replays, rule, Share(alarms, len(unchanged)), is_called)
+
+
+def _rule_row(replays: Replays, rule: str, alarms: Share, is_called: Callable[[Outcome, str], bool]) -> tuple[str, ...]:
+    """Return how often a rule calls scenarios slower: of unchanged suites all, of others those that are."""
+    shares = []
+    for kind in replays.qualification.kinds:
+        slower = _slower(_true_effects(replays.qualification, kind), SMALLEST_EFFECT)
+        among = None if kind.is_unchanged else slower
+        shares.append(_share(rates.scenarios_where(replays.of(kind, USUAL), is_called, among)))
+    return (rule, _share(alarms), *shares)
 
 
 def _spread_rows(qualification: Qualification) -> list[tuple[str, ...]]:
