@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from bench.commands import ab, bundle, campaign, compare, history, pages, promote, qualify, report
 from bench.commands.interrupt import end_on_signals
 from bench.commands.parsing import Commands, Parser, split
+from bench.commands.terminal import print_in_any_encoding
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
@@ -56,4 +57,5 @@ def _parser() -> Parser:
 
 if __name__ == "__main__":
     end_on_signals()
+    print_in_any_encoding()
     sys.exit(main())

@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.commands.clone import clone_root, in_clone
 from bench.commands.parsing import Commands, take_pytest_options
 from bench.gate.ab.brief import Brief
+from bench.gate.ab.passed import read_passed
 from bench.gate.qualify.resume import Wanted, missing, open_qualification, run_suites
 from bench.gate.qualify.suites import read_qualification
 from bench.gate.qualify.tables import report
@@ -51,13 +52,17 @@ def _measure(options: argparse.Namespace) -> None:
     def note(text: str) -> None:
         print(text, file=sys.stderr)
 
+    root = clone_root()
+    passed = read_passed(options.pytest, root=root, here=Path.cwd(), expression=options.scenarios)
     brief = Brief(
-        root=clone_root(),
+        root=root,
         base=REVISION,
         head=REVISION,
         expression=options.scenarios,
-        arguments=options.pytest,
+        arguments=passed.options,
+        paths=passed.paths,
         budget_s=options.budget,
+        force=True,
     )
     qualification = open_qualification(options.record, brief, _machine())
     injected = [Wanted(one, options.injected_suites) for one in options.inject]

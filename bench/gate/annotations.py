@@ -22,7 +22,7 @@ def annotations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
 def publish(comment: str, verdicts: Iterable[ScenarioVerdict], environment: Mapping[str, str]) -> list[str]:
     """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions."""
     if environment.get(SUMMARY):
-        with Path(environment[SUMMARY]).open("a") as summary:
+        with Path(environment[SUMMARY]).open("a", encoding="utf-8") as summary:
             summary.write(f"{comment}\n")
     return annotations(verdicts) if environment.get(IN_ACTIONS) == "true" else []
 

@@ -43,6 +43,7 @@ def comment(comparison: Comparison) -> str:
     parts = [
         f"{MARKER}\n### {verdict_line(comparison)}",
         _judged(shown, times),
+        "\n".join(f"- {code(note[:WHY_LETTERS])}" for note in comparison.notes),
         *map(_profile, comparison.profiles),
         _summary([*comparison.stage_1, *comparison.stage_2]),
         folded(counted(len(rest), "more scenario"), _judged(rest, times)) if rest else "",

@@ -1,11 +1,12 @@
 """Base against head: both sides' sources, the launches, and the verdict on every scenario."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 from bench.gate.ab.brief import Brief
+from bench.gate.ab.collect import collect_both
+from bench.gate.ab.identical import identical, other_dependencies
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import Trouble
 from bench.gate.ab.result import Comparison
 from bench.gate.ab.stages import PACKAGE, Stages
@@ -27,13 +28,25 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
     """
     started = time.monotonic()
     rules = read_rules(brief.root / FOLDER / FILE_NAME)
-    node_ids = collect(brief)
-    limits = limits_of(map(scenario_of, node_ids), rules)
     with (
         source_tree(brief.root, brief.base, PACKAGE) as base,
         source_tree(brief.root, brief.head, PACKAGE) as head,
     ):
-        stages = Stages(brief, base, head, limits, deadline=started + brief.budget_s, note=note)
+        if verdicts := identical(brief, base, head, PACKAGE):
+            return Comparison(
+                base=base,
+                head=head,
+                stage_1=[],
+                stage_2=[],
+                verdicts=verdicts,
+                seconds=time.monotonic() - started,
+                software=software(versions(), "cpu"),
+            )
+        selected = collect_both(brief, base, PACKAGE)
+        node_ids = selected.node_ids
+        limits = limits_of(map(scenario_of, node_ids), rules)
+        known = Known(selected.own)
+        stages = Stages(brief, base, head, limits, known=known, deadline=started + brief.budget_s, note=note)
         if base.has_package:
             stage_1 = stages.screen(node_ids)
             stage_2 = stages.confirm(node_ids, stage_1)
@@ -43,6 +56,7 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
             stage_1 = stage_2 = []
         verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
         profiles = stages.profile(node_ids, verdicts) if brief.profile else []
+        notes = [*selected.notes, *known.notes(), *other_dependencies(base, head)]
     judged = {verdict.scenario for verdict in verdicts}
     why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
     verdicts += [
@@ -59,20 +73,5 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         seconds=time.monotonic() - started,
         software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
         profiles=profiles,
+        notes=notes,
     )
-
-
-def collect(brief: Brief) -> list[str]:
-    """List the node ids of the selected scenarios.
-
-    Raises:
-        ValueError: none is selected, or pytest refuses the options; with its words.
-    """
-    command = [sys.executable, "-m", "pytest", "bench", "--collect-only", "-q", *brief.arguments]
-    command += ["-k", brief.expression] if brief.expression else []
-    done = subprocess.run(command, cwd=brief.root, capture_output=True, text=True, check=False)
-    node_ids = [line for line in done.stdout.splitlines() if "::" in line and not line.startswith("ERROR")]
-    if done.returncode or not node_ids:
-        said = (done.stdout + done.stderr).strip()[-400:]
-        raise ValueError(f"--scenarios must select a scenario, got {brief.expression!r}; pytest says: {said}")
-    return node_ids

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.gate.ab.endings import BASE, HEAD
 from bench.gate.ab.launches import PairedLaunch
-from bench.gate.ab.lockstep import BASE, HEAD
 from bench.gate.ab.profile import ScenarioProfile
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict
@@ -26,6 +26,7 @@ class Comparison:
     seconds: float
     software: str  # that both sides ran with, for they share one environment
     profiles: Sequence[ScenarioProfile] = ()
+    notes: Sequence[str] = ()  # what a reader of the verdicts must know besides, a sentence each
 
     def document(self) -> dict[str, Any]:
         """Return all launches and verdicts as JSON knows them."""
@@ -38,7 +39,8 @@ class Comparison:
             {"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in self.verdicts
         ]
         profiles = [asdict(one) for one in self.profiles]
-        rest = {"verdicts": said, "profiles": profiles, "seconds": self.seconds, "software": self.software}
+        said_of_all = {"verdicts": said, "notes": list(self.notes)}
+        rest = {**said_of_all, "profiles": profiles, "seconds": self.seconds, "software": self.software}
         return {**sides, **stages, **rest}
 
     def write(self, path: Path) -> None:

@@ -3,11 +3,13 @@
 import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.gate.ab.brief import Brief
+from bench.gate.ab.endings import BASE, HEAD
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
-from bench.gate.ab.lockstep import BASE, HEAD, LaunchTerms, run_launch
+from bench.gate.ab.lockstep import LaunchTerms, run_launch
 from bench.gate.ab.profile import ScenarioProfile, profile_regressed
 from bench.gate.ab.tolerances import Limits
 from bench.gate.ab.verdicts import (
@@ -80,14 +82,15 @@ class Stages:
         head: SourceTree,
         limits: Mapping[str, Limits],
         *,
+        known: Known,
         deadline: float,
         note: Callable[[str], None],
     ) -> None:
-        self.limits = limits
+        self.limits, self.known = limits, known
         self.brief, self.deadline, self.note = brief, deadline, note
         self.base = Side(name=BASE, folder=base.folder, arguments=brief.side_arguments.get(BASE, ()))
         self.head = Side(name=HEAD, folder=head.folder, arguments=brief.side_arguments.get(HEAD, ()))
-        self.placebo = Side(name=HEAD, folder=base.folder, arguments=brief.side_arguments.get(BASE, ()))
+        self.placebo = replace(self.base, name=HEAD)
         self.project = pinned_project(brief)
         self.number = 0
         self.pace = Pace()
@@ -126,11 +129,14 @@ class Stages:
     def profile(self, node_ids: Sequence[str], verdicts: Sequence[ScenarioVerdict]) -> list[ScenarioProfile]:
         """Look into what regressed; the verdicts stand, so the budget does not bind."""
         profiles = []
-        for one in profile_regressed(verdicts, node_ids, (self.base, self.head), self.project):
+        for one in profile_regressed(verdicts, node_ids, self._sides_for, self.project):
             said = one.why or f"{counted(len(one.changes), 'operation')} changed"
             self.note(f"profiled {one.scenario}, {one.arm}: {said}")
             profiles.append(one)
         return profiles
+
+    def _sides_for(self, scenario: str) -> tuple[Side, Side]:
+        return self.known.sides_for(scenario, self.base, self.head)
 
     def _num_confirmable(self, wanted: int) -> int:
         """Count the suspects, of those wanted, for which all launches of stage 2 fit; at least one is tried."""
@@ -143,7 +149,7 @@ class Stages:
 
     def _left(self, node_ids: Sequence[str]) -> list[str]:
         """Leave out what would fail again in each launch."""
-        gone = {trouble.scenario for trouble in self.troubles if trouble.verdict in HOPELESS}
+        gone = {trouble.scenario for trouble in self.troubles if trouble.verdict in HOPELESS} | {*self.known.settled}
         return [node_id for node_id in node_ids if scenario_of(node_id) not in gone]
 
     def _launch(self, node_ids: Sequence[str], *, stage: int) -> list[PairedLaunch]:
@@ -156,6 +162,7 @@ class Stages:
             base=self.base,
             head=self.placebo if placebo else self.head,
             number=self.number,
+            known=self.known,
             seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
             is_placebo=placebo,

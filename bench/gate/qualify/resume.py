@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.compare import collect, compare
-from bench.gate.ab.lockstep import HEAD
+from bench.gate.ab.collect import collect
+from bench.gate.ab.compare import compare
+from bench.gate.ab.endings import HEAD
 from bench.gate.qualify.rules import flagged
 from bench.gate.qualify.suites import REMEDY, Qualification, Suite, condense, read_qualification, write_qualification
 from bench.harness.environment import load_average

@@ -11,7 +11,7 @@ import pytest
 from bench.__main__ import main
 from bench.commands import qualify as command
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.lockstep import HEAD
+from bench.gate.ab.endings import HEAD
 from bench.gate.ab.result import Comparison
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.qualify import rates
