@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.commands.clone import clone_root, in_clone, measured_project
 from bench.commands.parsing import Commands, add_package, take_pytest_options
 from bench.gate.ab.brief import Brief
+from bench.gate.ab.passed import read_passed
 from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
 from bench.gate.qualify.store import read_qualification
 from bench.gate.qualify.suites import UNCHANGED, Kind
@@ -55,14 +56,25 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
+    root = clone_root()
+    project = measured_project(options.package)
+    passed = read_passed(
+        options.pytest,
+        root=root,
+        here=Path.cwd(),
+        scenarios=project.scenarios,
+        expression=options.scenarios,
+    )
     brief = Brief(
-        root=clone_root(),
-        project=measured_project(options.package),
+        root=root,
+        project=project,
         base=options.base,
         head=options.base,
         expression=options.scenarios,
-        arguments=options.pytest,
+        arguments=passed.options,
+        paths=passed.paths,
         budget_s=options.budget,
+        force=True,
     )
     open_record(options.record, brief, this_machine(), options.launches)
     slowed = [*(Kind(injected=one) for one in options.inject), *(Kind(change=one) for one in options.change)]

@@ -44,6 +44,7 @@ def comment(comparison: Comparison) -> str:
         *_accepted(comparison),
         _groups(comparison.judgement.groups),
         _judged(shown, times),
+        "\n".join(f"- {code(note[:WHY_LETTERS])}" for note in comparison.notes),
         *map(_profile, comparison.profiles),
         _summary(comparison.launches),
         folded(counted(len(rest), "more scenario"), _judged(rest, times)) if rest else "",

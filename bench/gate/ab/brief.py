@@ -17,8 +17,10 @@ class Brief:
     head: str | None  # a git revision; None is the working tree as it is
     expression: str = ""  # pytest's -k; empty for all scenarios
     arguments: Sequence[str]  # pytest options of both sides: scales, sizes, device
+    paths: Sequence[str] = ()  # to which the scenarios are narrowed, relative to the root; none are all
     budget_s: float
     seed: int = 0
     side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
     accept_answers: str = ""  # why head may answer otherwise than base; empty: it may not
+    force: bool = False  # measure even if both sides are the same
     profile: bool = False  # regressed scenarios once more, under the profiler

@@ -89,7 +89,7 @@ def _placebo(panel: Panel, noise: Noise) -> tuple[float, Floats]:
 
 
 def _slower(real_LSA: Floats, noise: Noise, error: float) -> Flags:
-    """Tell which arms became slower beside all others in the same launches: without their states, after two launches."""
+    """Tell which arms became slower beside all others in the same launches: without their states; after two."""
     count_SA, mean_SA = counts(real_LSA), mean_of(real_LSA)
     spread_SA = noise.spread_SA * noise.widening
     clipped_SA = mean_of(np.clip(real_LSA, mean_SA - CLIP * spread_SA, mean_SA + CLIP * spread_SA))

@@ -5,6 +5,7 @@ from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from bench.gate.ab.brief import Brief
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms, run_launch
 from bench.gate.ab.sides import Sides
@@ -29,8 +30,8 @@ class LaunchSource(Protocol):
 class LiveLaunches:
     """Launches of both sides' workers, on this machine, now."""
 
-    def __init__(self, brief: Brief, sides: Sides, node_ids: Sequence[str]) -> None:
-        self.brief, self.sides = brief, sides
+    def __init__(self, brief: Brief, sides: Sides, node_ids: Sequence[str], known: Known) -> None:
+        self.brief, self.sides, self.known = brief, sides, known
         self.by_scenario = {scenario_of(node_id): node_id for node_id in node_ids}
 
     def now(self) -> float:
@@ -45,6 +46,7 @@ class LiveLaunches:
             base=self.sides.base,
             head=self.sides.placebo if placebo else self.sides.head,
             number=number,
+            known=self.known,
             seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
             is_placebo=placebo,

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.gate.ab.endings import BASE, HEAD
 from bench.gate.ab.launches import PairedLaunch
-from bench.gate.ab.lockstep import BASE, HEAD
 from bench.gate.ab.profile import ScenarioProfile
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
@@ -27,6 +27,7 @@ class Comparison:
     software: str  # that both sides ran with, for they share one environment
     profiles: Sequence[ScenarioProfile] = ()
     accept_answers: str = ""  # why head may answer otherwise than base
+    notes: Sequence[str] = ()  # what a reader of the verdicts must know besides, a sentence each
 
     def changed_answers(self) -> dict[str, str]:
         """Return by scenario in what head answers otherwise than base, where that was accepted."""
@@ -51,7 +52,7 @@ class Comparison:
         launches, profiles = ([asdict(one) for one in many] for many in (self.launches, self.profiles))
         rest = {"launches": launches, "profiles": profiles, "seconds": self.seconds, "software": self.software}
         accepted = {"accepted_answers": {"reason": self.accept_answers, "changed": self.changed_answers()}}
-        return {**sides, **said, **rest, **accepted}
+        return {**sides, **said, "notes": list(self.notes), **rest, **accepted}
 
     def write(self, path: Path) -> None:
         """Write the document whole or not at all.

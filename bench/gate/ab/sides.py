@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.lockstep import BASE, HEAD
+from bench.gate.ab.endings import BASE, HEAD
 from bench.gate.ab.worker_process import Project, Side, pin_device
 from bench.gate.ab.worktree import SourceTree
 

@@ -14,6 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.gate.ab.channel import (
+    PROTOCOL,
     Abandon,
     Block,
     Channel,
@@ -27,6 +28,7 @@ from bench.gate.ab.channel import (
     RunBlock,
     Warm,
     WarmUp,
+    other_protocol,
 )
 from bench.gate.ab.operations import operation_seconds
 from bench.harness.answers import DRAWS, sample_of
@@ -137,9 +139,11 @@ class WorkerSession:
         """Tell what was found; keep what the parent chooses, in its order."""
         found = {item.nodeid: item for item in items}
         package_file = str(getattr(sys.modules[self.package], "__file__", ""))
-        self.channel.send(Collected(package_file=package_file, node_ids=list(found)))
+        self.channel.send(Collected(package_file=package_file, node_ids=list(found), protocol=PROTOCOL))
         chosen = self.channel.receive()
         assert isinstance(chosen, Chosen), "the parent answers with its choice"
+        if why := other_protocol(chosen.protocol):
+            raise pytest.UsageError(why)
         items[:] = [found[node_id] for node_id in chosen.node_ids]
 
     @pytest.hookimpl(hookwrapper=True)

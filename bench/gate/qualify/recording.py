@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.compare import collect
+from bench.gate.ab.collect import collect, collect_own
+from bench.gate.ab.endings import HEAD
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import Trouble
 from bench.gate.ab.live import LaunchSource, LiveLaunches
-from bench.gate.ab.lockstep import HEAD
 from bench.gate.ab.schedule import covering_order
 from bench.gate.ab.sides import sides_of
 from bench.gate.ab.verdicts import is_placebo
@@ -106,12 +107,13 @@ def _sources(recorder: Recorder, suite: Suite) -> Iterator[LiveLaunches]:
     """Lay out both sides of a suite, whatever has become of its revisions' names since it began."""
     arguments = {HEAD: inject_option(suite.kind.injected)}
     brief = replace(recorder.brief, base=suite.base, head=suite.head, seed=suite.number, side_arguments=arguments)
-    node_ids, package = collect(brief), brief.project.package
+    node_ids, package, source = collect(brief), brief.project.package, brief.project.source
     with (
-        source_tree(brief.root, suite.base, package) as base,
-        source_tree(brief.root, suite.head, package) as head,
+        source_tree(brief.root, suite.base, package, source) as base,
+        source_tree(brief.root, suite.head, package, source) as head,
     ):
-        yield LiveLaunches(brief, sides_of(brief, base, head), node_ids)
+        known = Known(lambda: collect_own(brief, base.tree))
+        yield LiveLaunches(brief, sides_of(brief, base, head), node_ids, known)
 
 
 def _go_on(recorder: Recorder, suite: Suite, num_launches: int) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 Document = dict[str, Any]
 AGAINST = ("--compare=require", "--baseline=baseline.json", "--record=run.json")
-AB = ("ab", "--base=HEAD", "--out=out")
+AB = ("ab", "--base=HEAD", "--out=out", "--force")
 
 # `ab` with workers that are soon given up
 QUICK = """
