@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.gate.groups import SUITE, group_of_id
 from bench.gate.verdict import Verdict, worst
 from tests.bench.gate.ab.real_changes.table import NOTICED, RealChange
 
 GREEN = {Verdict.OK.value, Verdict.IMPROVED.value}
-ALARMS = {verdict.value for verdict in (Verdict.REGRESSED, Verdict.CHANGED, Verdict.WRONG, Verdict.CORRUPT)}
 UNDECIDED_CODES = (11, 12)  # INCONCLUSIVE and UNFIT: a machine on which nothing can be said is red, and no alarm
 MINUTES = re.compile(r"\d+(\.\d+)? ?min")  # that the budget lacked
 
@@ -31,6 +31,16 @@ class GateRun:
     def verdict(self) -> str:
         """Return the most severe verdict."""
         return worst(map(Verdict, self.scenarios)).value
+
+
+def rows(said: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Gather the rows of ab.json: what is said of which scenarios, to what slowdowns are put down, what is lacking."""
+    scenarios: dict[str, list[str]] = {}
+    for row in said:
+        scenarios.setdefault(row["verdict"], []).append(row["scenario"])
+    where = {row["scenario"]: row["where"] for row in said if row["verdict"] == Verdict.REGRESSED.value}
+    undecided = {row["why"] for row in said if row["verdict"] == Verdict.INCONCLUSIVE.value}
+    return {"scenarios": scenarios, "where": where, "undecided": sorted(undecided - {""})}
 
 
 def faults(change: RealChange, run: GateRun) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench.gate.ab.real_changes.expected import GateRun, faults, faults_when_busy
+from tests.bench.gate.ab.real_changes.expected import GateRun, faults, faults_when_busy, rows
 from tests.bench.gate.ab.real_changes.table import RealChange
 
 SLOWER = RealChange(
@@ -89,3 +89,17 @@ def test_beside_busy_processes_nothing_slower_is_green_and_nothing_unchanged_an_
     change: RealChange, run: GateRun, why: str
 ) -> None:
     assert why in faults_when_busy(change, run)
+
+
+def test_the_rows_of_a_report_are_gathered_by_verdict() -> None:
+    said = [
+        {"scenario": "a", "verdict": "REGRESSED", "where": "MoE", "why": ""},
+        {"scenario": "b", "verdict": "INCONCLUSIVE", "where": "dense", "why": "9 min more"},
+        {"scenario": "c", "verdict": "INCONCLUSIVE", "where": "", "why": "9 min more"},
+        {"scenario": "d", "verdict": "OK", "where": "", "why": ""},
+    ]
+    assert rows(said) == {
+        "scenarios": {"REGRESSED": ["a"], "INCONCLUSIVE": ["b", "c"], "OK": ["d"]},
+        "where": {"a": "MoE"},
+        "undecided": ["9 min more"],
+    }

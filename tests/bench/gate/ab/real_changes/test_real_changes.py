@@ -10,17 +10,16 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.harness.environment import load_average
 from tests.bench.gate.ab.real_changes.copies import base_and_head
-from tests.bench.gate.ab.real_changes.expected import GateRun, faults, faults_when_busy
+from tests.bench.gate.ab.real_changes.expected import GateRun, faults, faults_when_busy, rows
 from tests.bench.gate.ab.real_changes.table import REAL_CHANGES, RealChange
 from tests.bench.kept_runs import ROOT, keep, kept_runs
 from tests.bench.plugin.fresh_pytest import outside_xdist
@@ -50,7 +49,7 @@ def busy_processes(count: int) -> Iterator[None]:
 def measured(change: RealChange, mode: str, folder: Path) -> GateRun:
     """Run `ab` on a clone in which base and head are the code without and with the change."""
     clone = base_and_head(change, folder / "clone")
-    before, started = load_average(), time.monotonic()
+    before, started = load_average()[0], time.monotonic()
     with busy_processes(NUM_BUSY if mode == "busy" else 0):
         command = [sys.executable, "-m", "bench", "ab", *OPTIONS]
         ended = subprocess.run(
@@ -65,19 +64,9 @@ def measured(change: RealChange, mode: str, folder: Path) -> GateRun:
         mode=mode,
         code=ended.returncode,
         seconds=seconds,
-        load=[before, load_average()],
+        load=[before, load_average()[0]],
         **rows(said),
     )
-
-
-def rows(said: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Gather what is said of scenarios by verdict."""
-    scenarios: dict[str, list[str]] = {}
-    for row in said:
-        scenarios.setdefault(row["verdict"], []).append(row["scenario"])
-    where = {row["scenario"]: row["where"] for row in said if row["verdict"] == "REGRESSED"}
-    undecided = sorted({row["why"] for row in said if row["verdict"] == "INCONCLUSIVE" and row["why"]})
-    return {"scenarios": scenarios, "where": where, "undecided": undecided}
 
 
 @pytest.mark.parametrize("mode", JUDGES)

@@ -22,7 +22,8 @@ class Traced:
 
     def __init__(self, files: list[str], out: Path, *, from_the_start: bool) -> None:
         self.files = {str(Path(name).resolve()): name for name in files}
-        self.out, self.lines = out, {}  # type: tuple[Path, dict[str, set[tuple[str, int]]]]
+        self.out = out
+        self.lines: dict[str, set[tuple[str, int]]] = {}
         self.scenario = "all"
         if from_the_start:
             sys.settrace(self._enter)
