@@ -25,7 +25,7 @@ def code_hash() -> str:
 
 def kept_runs(record: Path) -> list[dict[str, Any]]:
     """Return the runs of this code so far."""
-    kept = json.loads(record.read_text()) if record.exists() else {"code": "", "runs": []}
+    kept: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"code": "", "runs": []}
     return list(kept["runs"]) if kept["code"] == code_hash() else []
 
 

@@ -72,7 +72,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     def measure(self: Any, call: Callable[[str], Any], **rest: Any) -> Any:
         return plain(self, partial(_traced_call, self.benchmark.name, call), **rest)
 
-    Paired.measure = measure  # type: ignore[method-assign, assignment]
+    Paired.measure = measure  # type: ignore[method-assign]
 
 
 def _traced_call(scenario: str, call: Callable[[str], Any], arm: str) -> Any:
