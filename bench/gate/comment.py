@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
+from bench.gate.headline import headline, tell
 from bench.gate.markdown import code, folded, github_table
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
 from bench.gate.speedups import speedup_rows
-from bench.gate.stats import Interval, percent
-from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, tally, worst
+from bench.gate.stats import percent
+from bench.gate.telling import moved
+from bench.gate.verdict import SEVERITY, ScenarioVerdict, tally, worst
 from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.metrics import DISPLAYS, metric
 from bench.harness.wording import counted
@@ -36,13 +38,16 @@ LEFT_OUT = "_{} tables are left out, for GitHub takes no longer comment; ab.json
 
 def comment(comparison: Comparison) -> str:
     """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup."""
-    ranked = sorted(comparison.judgement.scenarios, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
+    groups = comparison.judgement.groups
+    scenarios = [one for one in comparison.verdicts if one not in groups]
+    ranked = sorted(scenarios, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
     times = _times(comparison.launches)
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
     parts = [
         f"{MARKER}\n### {verdict_line(comparison)}",
+        headline(tell(groups)),
         *_accepted(comparison),
-        _groups(comparison.judgement.groups),
+        _groups(groups),
         _judged(shown, times),
         "\n".join(f"- {code(note[:WHY_LETTERS])}" for note in comparison.notes),
         *map(_profile, comparison.profiles),
@@ -101,7 +106,7 @@ def _groups(groups: Sequence[ScenarioVerdict]) -> str:
 
 def _arms(verdict: ScenarioVerdict) -> list[str]:
     by_arm = {c.control.arm: c for c in verdict.changes if c.control.against in ("base", None)}
-    return [_change(by_arm[arm]) if arm in by_arm else "" for arm in ARMS]
+    return [moved(by_arm[arm]) if arm in by_arm else "" for arm in ARMS]
 
 
 def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
@@ -109,12 +114,6 @@ def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tupl
     detectable = f"{percent(seen):.1f} %" if seen and math.isfinite(seen) else ""
     values = times.get(verdict.scenario, ("", ""))
     return (code(verdict.scenario), *values, *_arms(verdict), detectable, verdict.verdict.value, verdict.where)
-
-
-def _change(change: Change) -> str:
-    if not all(map(math.isfinite, change.interval)):
-        return f"{percent(change.interval.estimate):+.1f} %"
-    return Interval(*map(percent, change.interval)).text("+.1f", " %")
 
 
 def _reason(verdict: ScenarioVerdict) -> str:

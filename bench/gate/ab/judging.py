@@ -6,7 +6,7 @@ from bench.gate.ab.changes import BASE, MACHINE, is_judged
 from bench.gate.ab.tolerances import Limits
 from bench.gate.judging import SHARED_SHARE
 from bench.gate.stats import Interval, pseudo_median
-from bench.gate.verdict import Change, Control, Verdict
+from bench.gate.verdict import TOLERANCE_CAP, Change, Control, Verdict
 from bench.harness.arms import is_moe
 
 SUSPECT_SHARE = 0.75  # of the smallest effect: what looks slower than that is worth a word
@@ -31,13 +31,16 @@ def timed_change(arm: str, interval: Interval, upper: float, limit: Limits, *, i
     elif interval.high < -limit.smallest_effect:
         verdict = Verdict.IMPROVED
     else:
-        verdict = Verdict.OK if upper < limit.tolerance else Verdict.INCONCLUSIVE
+        verdict = Verdict.OK if upper < min(limit.tolerance, TOLERANCE_CAP) else Verdict.INCONCLUSIVE
+    control = Control(arm=arm, against=BASE)
     return Change(
-        control=Control(arm=arm, against=BASE),
+        control=control,
         interval=interval,
         tolerance=max(limit.smallest_effect, interval.estimate - interval.low),
         verdict=verdict,
         suspect=interval.estimate > SUSPECT_SHARE * limit.smallest_effect,
+        decides=is_judged(control),
+        limit=limit.tolerance,
     )
 
 
@@ -50,7 +53,14 @@ def counted_change(control: Control, values: Sequence[float], limit: Limits) -> 
         verdict = Verdict.IMPROVED
     else:
         verdict = Verdict.OK if interval.high < limit.tolerance else Verdict.INCONCLUSIVE
-    return Change(control=control, interval=interval, tolerance=limit.smallest_effect, verdict=verdict, suspect=False)
+    return Change(
+        control=control,
+        interval=interval,
+        tolerance=limit.smallest_effect,
+        verdict=verdict,
+        suspect=False,
+        decides=is_judged(control),
+    )
 
 
 def judged(changes: Iterable[Change]) -> list[Change]:

@@ -26,7 +26,7 @@ class Prior:
 MEASURED = Prior()
 OWN_WORTH = 8.0  # launches of the suite's spread in that of a scenario, which can only be larger
 EFFICIENCY = 0.5  # of a robust spread beside a standard deviation
-STICKY_LAUNCHES = 4  # real ones of a scenario, on average; fewer cannot tell whether one resembles the last
+STICKY_LAUNCHES, STICKY_PAIRS = 4, 40  # real ones of a scenario, and pairs of all; fewer do not tell a resemblance
 LARGEST_RESEMBLANCE = 0.9
 CLIP = 2.5  # spreads beyond which a value counts as that far
 
@@ -77,15 +77,29 @@ def _centre_values(panel: Panel) -> Floats:
     return panel.values_LSA[:, :, dense] if dense else panel.values_LSA
 
 
+def _apart(panel: Panel) -> tuple[Floats, Floats]:
+    """Part what states are read from: each scenario's mean over its real launches, and what is left of each launch.
+
+    A launch that holds other scenarios than the last is no other state for what changed in them.
+    """
+    values_LS = _mean_over_arms(_centre_values(panel))
+    own_S = np.append(values_LS[~panel.is_placebo_L], np.full((1, values_LS.shape[1]), np.nan), axis=0)
+    own_S = np.where(np.all(np.isnan(own_S), axis=0), np.nan, np.nansum(own_S, axis=0) / np.maximum(_counts(own_S), 1))
+    return own_S, values_LS - np.where(panel.is_placebo_L[:, None], 0.0, own_S)
+
+
 def _states(panel: Panel) -> tuple[Floats, Floats]:
     """Return each launch's median over scenarios, and over how many."""
-    values_LS = _mean_over_arms(_centre_values(panel))
-    return _nanmedian(values_LS), np.sum(~np.isnan(values_LS), axis=1).astype(float)
+    own_S, left_LS = _apart(panel)
+    typical_L = np.where(panel.is_placebo_L, 0.0, _nanmedian(own_S))
+    return _nanmedian(left_LS) + typical_L, np.sum(~np.isnan(left_LS), axis=1).astype(float)
 
 
 def _states_by_others(panel: Panel) -> Floats:
     """Return for each launch and scenario the median over the other scenarios; 0 where there is none."""
-    return np.array([median_of_others(values_S) for values_S in _mean_over_arms(_centre_values(panel))])
+    own_S, left_LS = _apart(panel)
+    typical_LS = np.where(panel.is_placebo_L[:, None], 0.0, median_of_others(own_S))
+    return np.array([median_of_others(left_S) for left_S in left_LS]) + typical_LS
 
 
 def median_of_others(values: Floats) -> Floats:
@@ -146,15 +160,14 @@ def _widening(real: Floats, spread: float) -> float:
     Source: the variance of a mean of an AR(1) series is (1 + rho) / (1 - rho) times that of independent values; an
     estimate around the series' own mean of n values lies about (1 + 3 rho) / n too low (Kendall 1954).
     """
-    several = _counts(real) > 1
-    n = float(_counts(real)[several].mean()) if several.any() else 0.0
-    if n < STICKY_LAUNCHES:
-        return 1.0
-    residuals = _residuals(np.clip(_residuals(real), -CLIP * spread, CLIP * spread))
+    long = real[:, _counts(real) >= STICKY_LAUNCHES]
+    residuals = _residuals(np.clip(_residuals(long), -CLIP * spread, CLIP * spread))
     pairs = residuals[1:] * residuals[:-1]
-    count, total = int(np.sum(~np.isnan(pairs))), float(np.nansum(residuals**2)) * (n - 1) / n
-    if not count or not total:
+    count, squares = int(np.sum(~np.isnan(pairs))), float(np.nansum(residuals**2))
+    if count < STICKY_PAIRS or not squares:
         return 1.0
+    n = float(_counts(long).mean())
+    total = squares * (n - 1) / n
     shrinkage = 1 - 3 / max(n, 5.5)
     rho = (float(np.nansum(pairs)) / total + 1 / n) / shrinkage
     error = 1 / math.sqrt(0.75 * count) / shrinkage

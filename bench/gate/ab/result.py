@@ -11,7 +11,7 @@ from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import ScenarioProfile
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
-from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.gate.verdict import ScenarioVerdict, Verdict, closed
 from bench.harness.record import replace_text
 
 
@@ -37,7 +37,7 @@ class Comparison:
     def verdicts(self) -> list[ScenarioVerdict]:
         """Return what decides how the process ends: of every scenario, and of the groups that became slower."""
         slower = [group for group in self.judgement.groups if group.verdict is Verdict.REGRESSED]
-        return [*self.judgement.scenarios, *slower]
+        return closed([*self.judgement.scenarios, *slower])
 
     def document(self) -> dict[str, Any]:
         """Return all launches and verdicts as JSON knows them."""

@@ -14,6 +14,7 @@ from bench.commands import ab
 from bench.commands.terminal import print_in_any_encoding
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.result import Comparison
+from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import RecordWriteError
@@ -25,9 +26,12 @@ TREE = SourceTree(folder=Path(), tree=Path(), commit="c0ffee" * 7, is_dirty=Fals
 FOUND = Comparison(
     base=TREE,
     head=TREE,
-    stage_1=[],
-    stage_2=[],
-    verdicts=[ScenarioVerdict(scenario="bench_x[é]", verdict=Verdict.REGRESSED, why="slower by ± 3")],
+    launches=[],
+    judgement=Judgement(
+        scenarios=[ScenarioVerdict(scenario="bench_x[é]", verdict=Verdict.REGRESSED, why="slower by ± 3")],
+        groups=[],
+        evidence=None,
+    ),
     seconds=1.0,
     software="torch",
     notes=["removed or renamed, for base has them and head does not: bench_y"],
@@ -179,5 +183,4 @@ def test_a_job_s_pytest_options_do_not_reach_the_workers(clone: Path) -> None:
     first = f"import os\nos.environ.update(PYTEST_ADDOPTS='-n auto -v', PYTEST_PLUGINS='no_such_plugin')\n{QUICK}"
     write_package(clone, {1: {"moe": 1.0001}})
     ended = run_module(clone, "bench", "ab", "--base=HEAD", "--budget=1s", "--out=out", "--scenarios=1", first=first)
-    assert "1 launch a scenario" in ended.said, ended.said
-    assert len(json.loads((clone / "out" / "ab.json").read_text())["stage_1"]) == 1
+    assert len(json.loads((clone / "out" / "ab.json").read_text())["launches"]) == 1, ended.said

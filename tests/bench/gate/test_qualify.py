@@ -176,7 +176,7 @@ def test_each_launch_is_on_disk_before_the_next_and_head_is_the_revision_that_wa
 ) -> None:
     path, seen = tmp_path / "q.jsonl", []
 
-    def live(brief: Brief, sides: object, node_ids: Sequence[str]) -> MadeUp:
+    def live(brief: Brief, sides: object, node_ids: Sequence[str], _known: object) -> MadeUp:
         text = (sides.head.folder / "pack" / "__init__.py").read_text()  # type: ignore[attr-defined]
         seen.append((brief.seed, text, sides.head.arguments))  # type: ignore[attr-defined]
         source = MadeUp()
@@ -212,7 +212,7 @@ def test_an_interrupted_suite_goes_on_with_the_commits_that_it_began_with(
                 raise KeyboardInterrupt
             return super().launch(number, scenarios)
 
-    def live(_brief: Brief, sides: object, _node_ids: Sequence[str]) -> MadeUp:
+    def live(_brief: Brief, sides: object, _node_ids: Sequence[str], _known: object) -> MadeUp:
         texts.append((sides.head.folder / "pack" / "__init__.py").read_text())  # type: ignore[attr-defined]
         return Interrupted()
 

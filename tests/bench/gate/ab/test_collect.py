@@ -9,6 +9,7 @@ from bench.gate.ab.brief import Brief
 from bench.gate.ab.collect import collect, collect_both, collect_own, may_differ, removed
 from bench.gate.ab.own_tree import OwnTree
 from bench.gate.ab.worktree import source_tree
+from bench.harness.project import ProjectTable
 
 CONFTEST = "def pytest_addoption(parser):\n    parser.addoption('--scale')\n    parser.addoption('--odd')\n"
 BENCH = """
@@ -35,7 +36,14 @@ def write_project(folder: Path, *, sizes: str = "[1, 2]", name: str = "bench_b",
 
 def brief(root: Path, *arguments: str, expression: str = "", paths: tuple[str, ...] = ()) -> Brief:
     return Brief(
-        root=root, base="HEAD", head=None, expression=expression, arguments=arguments, paths=paths, budget_s=1.0
+        root=root,
+        project=ProjectTable(package="pack"),
+        base="HEAD",
+        head=None,
+        expression=expression,
+        arguments=arguments,
+        paths=paths,
+        budget_s=1.0,
     )
 
 

@@ -9,6 +9,7 @@ from bench.gate.ab.brief import Brief
 from bench.gate.ab.identical import content_hash, identical, other_dependencies
 from bench.gate.ab.worktree import source_tree
 from bench.gate.verdict import Verdict
+from bench.harness.project import ProjectTable
 from tests.bench.gate.ab.test_worktree import commit, git
 
 PROJECT = (
@@ -29,7 +30,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def brief_in(root: Path) -> Brief:
-    return Brief(root=root, base="main", head=None, arguments=[], budget_s=1.0)
+    return Brief(root=root, project=ProjectTable(package="pack"), base="main", head=None, arguments=[], budget_s=1.0)
 
 
 def said(repository: Path, brief: Brief | None = None) -> list[tuple[str, Verdict, str]]:
