@@ -85,11 +85,11 @@ def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
 def test_a_worker_of_base_s_own_tree_runs_that_and_nothing_of_the_project(
     script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(HARNESS_ROOT))  # of the script's own imports, after the tree's
     script('pathlib.Path("seen").write_text(json.dumps([arguments, os.environ["PYTHONPATH"]])); channel.send(Go())')
     tree = tmp_path / "base-tree"
     (tree / "bench").mkdir(parents=True)
-    (tree / "bench" / "__init__.py").touch()
+    # the script in Python's place imports ours from it
+    (tree / "bench" / "__init__.py").write_text(f"__path__.append({str(HARNESS_ROOT / 'bench')!r})\n")
     own = OwnTree(root=tree, node_ids={"a": "moved.py::a", "other": "other.py::other"})
     worker = Worker(replace(sides(tmp_path)[0], folder=tree, own=own), project(tmp_path), ["f.py::a", "f.py::new"])
     assert isinstance(worker.receive(START_S), Collected)
