@@ -10,7 +10,6 @@ from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict
 
 EVERYTHING = "all scenarios"  # in a scenario's place: nothing need be collected to know it
-CACHE = "__pycache__"
 DEPENDENCIES = ("requires-python", "dependencies", "optional-dependencies", "dynamic")  # of the table `project`
 SHOWN = 12  # first digits of the package's hash
 
@@ -35,10 +34,10 @@ def identical(brief: Brief, base: SourceTree, head: SourceTree, package: str) ->
 
 
 def content_hash(folder: Path) -> str:
-    """Return the SHA-256 of all files' names and bytes, Python's caches left out."""
+    """Return the SHA-256 of all files' names and bytes."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and CACHE not in path.relative_to(folder).parts:
+        if path.is_file():
             content = path.read_bytes()
             digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
             digest.update(content)

@@ -1,7 +1,7 @@
 """Tests of what `ab` asks before it measures, and of how it leaves its results."""
 
 import io
-import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -178,9 +178,24 @@ def test_a_terminal_of_any_encoding_gets_everything(monkeypatch: pytest.MonkeyPa
     assert raw.getvalue() == b"bench_x[\\xe9] \\xb1 3\n"
 
 
+MEASURE_ONE = ("ab", "--base=HEAD", "--budget=1s", "--out=out", "--scenarios=1")
+
+
 @pytest.mark.long
 def test_a_job_s_pytest_options_do_not_reach_the_workers(clone: Path) -> None:
     first = f"import os\nos.environ.update(PYTEST_ADDOPTS='-n auto -v', PYTEST_PLUGINS='no_such_plugin')\n{QUICK}"
-    write_package(clone, {1: {"moe": 1.0001}})
-    ended = run_module(clone, "bench", "ab", "--base=HEAD", "--budget=1s", "--out=out", "--scenarios=1", first=first)
-    assert len(json.loads((clone / "out" / "ab.json").read_text())["launches"]) == 1, ended.said
+    write_package(clone, {1: {"moe": 2.0}})
+    ended = run_module(clone, "bench", *MEASURE_ONE, first=first)
+    assert re.search(r"bench_x\[1\]` +\| 2\.00 ms +\| 4\.00 ms", ended.said), ended.said
+
+
+@pytest.mark.long
+def test_a_slowdown_behind_a_renamed_function_is_measured_against_base_s_own_tree(clone: Path) -> None:
+    write_package(clone, {1: {"moe": 2.0}})
+    for path in (clone / "moevlm" / "__init__.py", clone / "bench" / "bench_x.py"):
+        path.write_text(path.read_text().replace("SECONDS", "TIMES"))
+    ended = run_module(clone, "bench", *MEASURE_ONE, first=QUICK)
+    assert re.search(r"bench_x\[1\]` +\| 2\.00 ms +\| 4\.00 ms", ended.said), ended.said
+    why = "for head's fail there: module 'moevlm' has no attribute 'TIMES'"
+    assert f"base ran its own bench/ and fixtures/ for bench_x[1], {why}" in ended.said
+    assert "NEW" not in ended.said

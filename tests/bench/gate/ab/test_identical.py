@@ -85,11 +85,17 @@ def test_a_base_without_the_package_is_never_identical(repository: Path) -> None
 
 
 def test_names_and_bounds_of_files_count(tmp_path: Path) -> None:
-    for name, files in {"a": {"x": "12", "y": "3"}, "b": {"x": "1", "y": "23"}, "c": {"x": "12", "z": "3"}}.items():
+    folders = {
+        "a": {"x": "12", "y": "3"},
+        "b": {"x": "1", "y": "23"},
+        "c": {"x": "12", "z": "3"},
+        "d": {"x": "12y\0\x003"},  # as a, were files only joined
+    }
+    for name, files in folders.items():
         (tmp_path / name).mkdir()
         for file, text in files.items():
             (tmp_path / name / file).write_text(text)
-    assert len({content_hash(tmp_path / name) for name in "abc"}) == 3
+    assert len({content_hash(tmp_path / name) for name in folders}) == 4
     assert content_hash(tmp_path / "a") == content_hash(tmp_path / "a")
 
 

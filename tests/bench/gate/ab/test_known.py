@@ -10,7 +10,7 @@ from bench.gate.ab.channel import Ended, Ready
 from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import run_launch
-from bench.gate.ab.worker_process import WorkerLost
+from bench.gate.ab.worker_process import Side, WorkerLost
 from bench.gate.verdict import Verdict
 from tests.bench.gate.ab.scripted_workers import (
     FAILED,
@@ -69,6 +69,9 @@ def test_where_heads_scenario_fails_on_base_its_own_is_compared(
     sides = [sorted((side.name, str(side.folder), side.own is not None) for side in pair) for pair in workers.started]
     heads, owns = ("head", "head", False), ("base", str(REPOSITORY), True)
     assert sides == [[("base", "base", False), heads], [owns, heads], [owns, heads]]  # what failed is not tried again
+    base, head = (Side(name=name, folder=Path(name)) for name in ("base", "head"))
+    assert own.sides_for("a", base, head) == (own.on_own_tree(base), head)  # a profile is of the sides that measured
+    assert own.sides_for("b", base, head) == (base, head)
     assert len(own.notes()) == 1
     assert own.notes()[0].startswith("base ran its own bench/ and fixtures/ for a, for head's fail there: ")
 

@@ -217,7 +217,7 @@ def test_a_side_that_does_not_start_is_told_of_once_the_other_has_answered(
 ) -> None:
     script(
         "def start(**more): channel.send(Collected(package_file=arguments[3] + '/pack', node_ids=[], **more))\n"
-        f"{base} if is_base else {head}\ntime.sleep(600)",
+        f"{base} if is_base else {head}\nchannel.receive()",
         greets=False,
     )
     with workers(tmp_path) as both:
