@@ -121,9 +121,8 @@ class _Passes:
         if int(found_V.argmax()) == expected.token:
             return None
         settled = logits.clone()
-        (settled[:, -1] if logits.dim() == 3 else settled)[self.checked.number, expected.token] = _just_above(
-            found_V.max()
-        )
+        last_BV = settled[:, -1] if logits.dim() == 3 else settled
+        last_BV[self.checked.number, expected.token] = _just_above(found_V.max())
         return settled
 
 

@@ -36,8 +36,9 @@ def pytest_measured_setup(config):
 """
 BENCH = """
 import os, signal, subprocess, time
-import pack, pytest
+import pack, pytest, torch
 from bench.harness.agreement import WrongAnswer
+from bench.harness.answers import DRAWS, Answer
 from bench.harness.metrics import PEAK_BYTES, TTFT
 
 def measure(paired, call=lambda arm: arm, check=lambda arm: None, **hashes):
@@ -91,6 +92,13 @@ def bench_answer_of_both(paired):
 def bench_answer_in_the_end(paired):
     measure(paired)
     wrong_on("head")("dense")
+
+def bench_drawn(paired):
+    number = DRAWS.randrange(10**9)
+    measure(paired, check=lambda arm: Answer(f"sample {number}", torch.ones(1, 3), 1e-4))
+
+def bench_other_answer(paired):
+    measure(paired, check=lambda arm: Answer("logits", torch.full((1, 3), float(pack.BYTES)), 1e-4))
 
 def bench_killed(paired):
     measure(paired, Nth("head", 6, lambda: os.kill(os.getpid(), signal.SIGKILL)))
@@ -189,6 +197,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken:
     root = make_project(tmp_path_factory.mktemp("broken") / "project")
     names = ["bench_counted[1]", "bench_counted[2]", "bench_timed", "bench_new", "bench_late", "bench_wrong"]
     names += [f"bench_answer_{where}" for where in ("of_head", "of_base", "of_both", "in_the_end")]
+    names += ["bench_drawn", "bench_other_answer"]
     names += ["bench_in_the_end", "bench_killed", "bench_after", "bench_hung"]
     results = list(run_launch(project_terms(root), [*node_ids(*names), "bench/bench_y.py::bench_y"]))
     assert sorted(result.scenario for result in results) == sorted([*names, "bench_y"])
@@ -202,7 +211,8 @@ def test_each_side_runs_its_own_package(broken: Broken) -> None:
 
 
 def test_timed_scenarios_come_with_every_arm_block_by_block(broken: Broken) -> None:
-    for scenario in ("bench_timed", "bench_after", "bench_new"):
+    # a sample drawn at random is the same on both
+    for scenario in ("bench_timed", "bench_drawn", "bench_after", "bench_new"):
         timed = broken[1][scenario]
         assert isinstance(timed, PairedLaunch), timed
         assert list(timed.arms) == ["moe", "dense", "anchor"]
@@ -229,6 +239,7 @@ def test_timed_scenarios_come_with_every_arm_block_by_block(broken: Broken) -> N
             "head: dense: got 0.3 on head; base answers wrongly too: dense: got 0.3 on base",
         ),
         ("bench_answer_in_the_end", Verdict.WRONG, "head: dense: got 0.3 on head"),
+        ("bench_other_answer", Verdict.CHANGED, "dense: logits differ by 0.1 of their length, 0.0001 is the bound"),
         ("bench_killed", Verdict.FAILED, "head: its worker died of SIGKILL; the kernel kills so when memory runs out"),
         ("bench_hung", Verdict.FAILED, "base: its worker hung: no answer within 3 s"),
         ("bench_y", Verdict.NEW, "base's own tree does not have it; head's scenario fails on it: it does not collect"),
