@@ -1,6 +1,8 @@
 """Tests of processes apart: each call finds what was there when the first was forked, and tells how it ended."""
 
+import fcntl
 import os
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -115,7 +117,22 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_it_ends_with_the_process_that_asks_and_keeps_none_of_its_files_open() -> None:
+def test_it_keeps_no_file_of_the_process_that_asks_open() -> None:
+    reading, writing = os.pipe()
+    far = fcntl.fcntl(writing, fcntl.F_DUPFD, 500)  # beyond the channel's own number
+    process = Apart()
+    process.begin()
+    try:
+        os.close(writing)
+        os.close(far)
+        assert select.select([reading], [], [], 10)[0]
+        assert os.read(reading, 1) == b""  # nobody has the other end open
+    finally:
+        process.end()
+        os.close(reading)
+
+
+def test_it_ends_with_the_process_that_asks() -> None:
     reading, writing = os.pipe()
     asking = os.fork()
     if not asking:
