@@ -184,6 +184,18 @@ def test_a_launch_that_failed_ends_the_call_with_its_verdict(
     assert len(machine.commands) == 1
 
 
+def test_what_an_earlier_call_found_wrong_is_not_said_of_a_launch_that_left_nothing(
+    measure: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(**WRONG)
+    with pytest.raises(LaunchFailed):
+        measure(machine)
+    monkeypatch.setattr(machine, "run", lambda _command, **_places: Ended(1, "no space"))
+    with pytest.raises(LaunchFailed, match="no space") as failed:
+        measure(machine)
+    assert failed.value.verdict is Verdict.FAILED
+
+
 def test_options_that_pytest_refuses_are_a_usage_error_with_its_words(measure: Callable[..., list[str]]) -> None:
     machine = Machine()
     machine.code = 4

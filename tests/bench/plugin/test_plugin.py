@@ -138,3 +138,12 @@ def test_a_slowdown_of_an_arm_that_there_is_not_ends_4_before_anything_is_measur
     assert ended.code == 4, ended.said
     assert "Exit: --inject must name arms of the scenario, moe, dense, anchor, got mo; correct the name" in ended.said
     assert not measured(folder).scenarios
+
+
+def test_a_run_that_must_compare_and_holds_no_scenario_ends_13(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    (folder / "bench_nothing.py").write_text("def bench_nothing():\n    pass\n")
+    ended = run_pytest(folder, "bench_nothing.py", "--compare=require")
+    assert ended.code == 13, ended.said
+    assert "MISSING: --compare=require must measure, got no scenario; name some of bench/, or drop it" in ended.said
+    assert run_pytest(folder, "bench_nothing.py").code == 0
