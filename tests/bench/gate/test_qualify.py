@@ -176,7 +176,7 @@ def test_each_launch_is_on_disk_before_the_next_and_head_is_the_revision_that_wa
 ) -> None:
     path, seen = tmp_path / "q.jsonl", []
 
-    def live(brief: Brief, sides: object, node_ids: Sequence[str], _known: object) -> MadeUp:
+    def live(brief: Brief, sides: object, _node_ids: Sequence[str], _known: object) -> MadeUp:
         text = (sides.head.folder / "pack" / "__init__.py").read_text()  # type: ignore[attr-defined]
         seen.append((brief.seed, text, sides.head.arguments))  # type: ignore[attr-defined]
         source = MadeUp()
@@ -421,6 +421,8 @@ def test_drawn_suites_raise_few_alarms_and_find_a_large_slowdown() -> None:
     assert len(launches) == 60
     calm = [decide(draw_suite(launches, 20, {}, rng)).scenarios for _ in range(10)]
     assert not any(one.verdict is Verdict.REGRESSED for judged in calm for one in judged)
+    drawn = draw_suite(launches, 20, {"moe": 100.0}, rng)
+    assert all((one.arms["moe"][1][0] > 50.0) is not one.is_placebo for one in drawn)
     slow = decide(draw_suite(launches, 20, {"moe": 1.1}, rng)).scenarios
     assert all(one.verdict is Verdict.REGRESSED for one in slow)
     with pytest.raises(ValueError, match="a drawn suite takes 20 launches, got a pool of 3"):
