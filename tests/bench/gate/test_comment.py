@@ -21,7 +21,7 @@ HOSTILE = "bench_x[a|b`c`<img src=x>](http://e.x) @team #1 **b**\n| new | row |"
 
 
 def tree(*, is_dirty: bool = False) -> SourceTree:
-    return SourceTree(folder=Path("x"), commit="0123456789abcdef", is_dirty=is_dirty, has_package=True)
+    return SourceTree(folder=Path("x"), tree=Path("x"), commit="0123456789abcdef", is_dirty=is_dirty, has_package=True)
 
 
 def comparison_of(*verdicts: ScenarioVerdict, launches: Sequence[PairedLaunch] = (), **fields: Any) -> Comparison:

@@ -35,7 +35,7 @@ def brief(root: Path) -> Brief:
 
 
 def comparison(*verdicts: ScenarioVerdict) -> Comparison:
-    tree = SourceTree(folder=Path("/"), commit="c0ffee", is_dirty=False, has_package=True)
+    tree = SourceTree(folder=Path("/"), tree=Path("/"), commit="c0ffee", is_dirty=False, has_package=True)
     timed, counted = launch("a", moe=1.1, dense=1.0, anchor=1.0), launch("bytes", counted=True, moe=1.0)
     return Comparison(
         base=tree, head=tree, stage_1=[timed, counted], stage_2=[], verdicts=verdicts, seconds=12.3, software=""
