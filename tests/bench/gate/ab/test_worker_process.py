@@ -19,6 +19,7 @@ from tests.processes import is_running, survives
 
 HEADER = f"""#!{sys.executable}
 import json, os, pathlib, signal, socket, subprocess, sys, time
+sys.path.insert(0, {str(HARNESS_ROOT)!r})  # whatever stands on the path that it was started with
 from bench.gate.ab.channel import *
 
 arguments = sys.argv[1:]
@@ -82,9 +83,7 @@ def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
     assert not set(of_the_job) & set(environment)
 
 
-def test_a_worker_of_base_s_own_tree_runs_that_and_nothing_of_the_project(
-    script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_of_base_s_own_tree_runs_that_and_nothing_of_the_project(script: Start, tmp_path: Path) -> None:
     script('pathlib.Path("seen").write_text(json.dumps([arguments, os.environ["PYTHONPATH"]])); channel.send(Go())')
     tree = tmp_path / "base-tree"
     (tree / "bench").mkdir(parents=True)
