@@ -22,7 +22,6 @@ from bench.gate.qualify.effects import effects
 from bench.gate.qualify.rates import Clustered, Share
 from bench.gate.qualify.recording import Recorder, Wanted, measure, missing, open_record, record
 from bench.gate.qualify.replay import RecordedLaunches, replay
-from bench.gate.qualify.resample import draw_suite, pool, pool_of_first_schema
 from bench.gate.qualify.rules import INTERLEAVED, flagged
 from bench.gate.qualify.spread import prior_of, scenario_spreads
 from bench.gate.qualify.store import append_launch, append_suite, begin, read_qualification
@@ -31,6 +30,7 @@ from bench.gate.qualify.tables import report
 from bench.gate.verdict import Verdict
 from bench.harness.project import ProjectTable
 from bench.harness.record import CorruptRecord
+from tests.bench.gate.drawn_suites import draw_suite, pool, pool_of_first_schema
 from tests.bench.gate.qualify_suites import (
     MACHINE,
     NAMES,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.bench.gate.ab.gate_rates import CHANGES, alarms, launches_until, suites
+from tests.bench.gate.ab.gate_rates import CHANGES, alarms, launches_until, measured, suites
 from tests.bench.gate.ab.suites import FAMILIES
 
 NUM_SUITES, SMALL = 12, 24
@@ -24,6 +24,10 @@ MOST_LAUNCHES = {
 def test_unchanged_suites_raise_no_alarm_at_any_look() -> None:
     for family in ("normal", "Student 2.5", "sticky states of 6 % either way"):
         assert alarms(suites(FAMILIES[family], 5, num_scenarios=SMALL, sd=0.02, launches=16)) == 0
+
+
+def test_suites_of_measured_launches_raise_no_alarm() -> None:
+    assert alarms(suites(measured, 4, num_scenarios=SMALL, sd=1.0, launches=16)) == 0
 
 
 @pytest.mark.long
