@@ -118,9 +118,9 @@ def report(num_suites: int) -> Iterator[str]:
 
 
 def measured(rng: np.random.Generator, shape: tuple[int, int, int]) -> Floats:
-    """Draw launches from measured ones, whole: what a launch did to all its scenarios at once stays together.
+    """Draw launches from measured ones, whole: what a launch did to all its scenarios stays together.
 
-    Their spread is 2 % at a load of 1 to 13; a suite of more scenarios than were measured has several launches a launch.
+    Their spread is 2 % at a load of 1 to 13. Suites of more scenarios than were measured put several launches together.
     """
     pool_LSA = np.array(
         [[[arms[arm] for arm in ARMS] for arms in one.values()] for one in pool_of_first_schema(RECORD)]
