@@ -15,7 +15,10 @@ from bench.gate.ab.passed import read_passed
 from bench.gate.annotations import publish
 from bench.gate.comment import comment
 from bench.gate.junit import junit
+from bench.gate.qualify.spread import prior_here
+from bench.gate.qualify.suites import RECORD
 from bench.gate.verdict import exit_code
+from bench.harness.environment import this_machine
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.record import replace_text
 
@@ -40,6 +43,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--profile", action="store_true", help=profile)
     rehearse = "slow arms of head, to rehearse a regression"
     parser.add_argument("--inject", type=slowdowns, default={}, metavar="ARM=F,...", help=rehearse)
+    history = "this machine's `qualify` record: its spread is expected; default: %(default)s, where it is there"
+    parser.add_argument("--history", type=Path, default=in_clone(RECORD), metavar="FILE", help=history)
     accept = "accept that head answers otherwise than base, and record why; default: CHANGED, exit 18"
     parser.add_argument("--accept-answers", type=reason, metavar="REASON", help=accept)
     take_pytest_options(parser, "--device cuda bench/bench_decode.py")
@@ -67,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
         budget_s=options.budget,
         side_arguments={HEAD: inject_option(options.inject)},
         accept_answers=options.accept_answers or "",
+        prior=prior_here(options.history, this_machine()),
         force=options.force,
         profile=options.profile,
     )

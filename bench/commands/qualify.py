@@ -12,13 +12,11 @@ from bench.gate.ab.brief import Brief
 from bench.gate.ab.passed import read_passed
 from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
 from bench.gate.qualify.store import read_qualification
-from bench.gate.qualify.suites import UNCHANGED, Kind
+from bench.gate.qualify.suites import RECORD, UNCHANGED, Kind
 from bench.gate.qualify.tables import report
 from bench.harness.environment import this_machine
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.record import replace_text
-
-RECORD = Path("records/qualify.jsonl")
 
 
 def add(commands: Commands) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.gate.ab.noise import MEASURED, Prior
 from bench.harness.project import ProjectTable
 
 
@@ -22,5 +23,6 @@ class Brief:
     seed: int = 0
     side_arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of one side, to rehearse a regression
     accept_answers: str = ""  # why head may answer otherwise than base; empty: it may not
+    prior: Prior = MEASURED  # what is known of this machine's noise before any launch
     force: bool = False  # measure even if both sides are the same
     profile: bool = False  # regressed scenarios once more, under the profiler

@@ -49,7 +49,7 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         limits = limits_of(map(scenario_of, node_ids), rules)
         sides, known = sides_of(brief, base, head), Known(selected.own)
         source, deadline = LiveLaunches(brief, sides, node_ids, known), started + brief.budget_s
-        rounds = Rounds(source, limits, budget_s=brief.budget_s, deadline=deadline, note=note)
+        rounds = Rounds(source, limits, budget_s=brief.budget_s, deadline=deadline, note=note, prior=brief.prior)
         if not base.has_package:
             why = f"base {base.commit[:10]} has no package {package}"
             rounds.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]

@@ -22,12 +22,10 @@ from bench.gate.ab.sides import sides_of
 from bench.gate.ab.verdicts import is_placebo
 from bench.gate.ab.worktree import repository_root, resolve, source_tree
 from bench.gate.qualify.store import REMEDY, append_launch, append_suite, begin, read_qualification
-from bench.gate.qualify.suites import Kind, Launch, Measured, Qualification, Suite, condense
+from bench.gate.qualify.suites import SAME_MACHINE, Kind, Launch, Measured, Qualification, Suite, condense
 from bench.harness.environment import load_average
 from bench.harness.measuring import scenario_of
 from bench.harness.reading import inject_option
-
-SAME_MACHINE = ("device", "device_model", "device_count", "cpu_model", "cpu_count", "torch", "transformers")
 
 
 class Wanted(NamedTuple):

@@ -4,9 +4,10 @@ L: launches, S: scenarios, A: arms. Head is base in all of them, so that placebo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.noise import MEASURED, Prior, noise_of
 from bench.gate.ab.panel import Floats, Panel, panel_of
 from bench.gate.groups import grouped
-from bench.gate.qualify.suites import UNCHANGED, Qualification, Suite
+from bench.gate.qualify.store import read_qualification
+from bench.gate.qualify.suites import SAME_MACHINE, UNCHANGED, Qualification, Suite
 
 ALONE = replace(MEASURED, spread_worth=1e-9, state_worth=1e-9)  # the suite's own launches say everything
 
@@ -64,6 +66,19 @@ def prior_of(qualification: Qualification) -> Prior:
         state=_root_mean_square([noise.state_sd for noise in noises]),
         own_state=_root_mean_square([_own_state(panel) for panel in panels]),
     )
+
+
+def prior_here(path: Path, machine: Mapping[str, Any]) -> Prior:
+    """Return the prior of a record that was measured on this machine with this software, else what is usual.
+
+    Raises:
+        CorruptRecord: if the file is no such record.
+    """
+    if not path.is_file():
+        return MEASURED
+    found = read_qualification(path)
+    is_this = all(found.machine.get(field) == machine.get(field) for field in SAME_MACHINE)
+    return prior_of(found) if is_this else MEASURED
 
 
 def _panels(qualification: Qualification) -> list[Panel]:

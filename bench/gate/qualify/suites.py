@@ -7,11 +7,14 @@ BLOCKS_KEPT of its blocks, as thousandths above or below base's mean.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.gate.ab.changes import is_judged, launch_changes
 from bench.gate.ab.launches import PairedLaunch
 
+RECORD = Path("records/qualify.jsonl")  # of a project, where no other is named
+SAME_MACHINE = ("device", "device_model", "device_count", "cpu_model", "cpu_count", "torch", "transformers")
 DIGITS = 6  # of a log ratio, after the point: a millionth is far below any spread between launches
 BLOCKS_KEPT = 24  # of a side in a launch, evenly chosen; ten launches then have 240
 PER_MILLE = 1000

@@ -14,6 +14,7 @@ from bench.commands import qualify as command
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.launches import Trouble
 from bench.gate.ab.live import Results
+from bench.gate.ab.noise import MEASURED
 from bench.gate.ab.rounds import Rounds
 from bench.gate.ab.tolerances import NO_LIMITS
 from bench.gate.ab.verdicts import decide
@@ -23,7 +24,7 @@ from bench.gate.qualify.rates import Clustered, Share
 from bench.gate.qualify.recording import Recorder, Wanted, measure, missing, open_record, record
 from bench.gate.qualify.replay import RecordedLaunches, replay
 from bench.gate.qualify.rules import INTERLEAVED, flagged
-from bench.gate.qualify.spread import prior_of, scenario_spreads
+from bench.gate.qualify.spread import prior_here, prior_of, scenario_spreads
 from bench.gate.qualify.store import append_launch, append_suite, begin, read_qualification
 from bench.gate.qualify.suites import BLOCKS_KEPT, UNCHANGED, Kind, Measured, Qualification, condense
 from bench.gate.qualify.tables import report
@@ -502,3 +503,12 @@ def test_the_slowed_revisions_can_be_made_of_the_code_as_it_is(patch: Path) -> N
     git(ROOT, "apply", "--check", str(patch))
     changed = [line.removeprefix("+++ b/") for line in patch.read_text().splitlines() if line.startswith("+++ ")]
     assert [Path(name).parts[0] for name in changed] == ["moevlm"]
+
+
+def test_this_machines_history_is_the_prior_and_anothers_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = qualification(noisy_suite(rng, num_launches=20))
+    path = written(tmp_path / "q.jsonl", whole)
+    assert prior_here(path, whole.machine) == prior_of(whole) != MEASURED
+    assert prior_here(path, {**whole.machine, "torch": "1.0"}) == MEASURED
+    assert prior_here(tmp_path / "none.jsonl", whole.machine) == MEASURED
