@@ -109,17 +109,17 @@ def _means(values_LS: Floats, spread: float, is_placebo_L: Flags) -> Means | Non
     values_LS, placebo_L = values_LS[kept], is_placebo_L[kept]
     real_LS = values_LS[~placebo_L]
     own_S = np.nansum(real_LS, axis=0) / np.maximum(np.sum(~np.isnan(real_LS), axis=0), 1)
-    level = _clipped(own_S[~np.all(np.isnan(real_LS), axis=0)], spread).mean()
+    level = _clipped(own_S[None, ~np.all(np.isnan(real_LS), axis=0)], spread).mean()
     # each scenario's own change apart: launches do not hold the same ones
     left_LS = values_LS - np.where(placebo_L[:, None], 0.0, own_S)
-    mean_L = np.array([_clipped(left_S[~np.isnan(left_S)], spread).mean() for left_S in left_LS])
+    mean_L = np.nanmean(_clipped(left_LS, spread), axis=1)
     return Means(mean_L + np.where(placebo_L, 0.0, level), count_L[kept].astype(float), placebo_L)
 
 
-def _clipped(values: Floats, spread: float) -> Floats:
-    """Return the values, none farther from their median than CLIP spreads."""
-    centre = float(np.median(values))
-    return np.asarray(np.clip(values, centre - CLIP * spread, centre + CLIP * spread))
+def _clipped(values_LS: Floats, spread: float) -> Floats:
+    """Return the values, none farther from their launch's median than CLIP spreads; what is NaN stays."""
+    centre_L = np.nanmedian(values_LS, axis=1, keepdims=True)
+    return np.asarray(np.clip(values_LS, centre_L - CLIP * spread, centre_L + CLIP * spread))
 
 
 def _state_sd(means: Sequence[Means], spread: float, usual: float) -> float:

@@ -108,13 +108,14 @@ def median_of_others(values: Floats) -> Floats:
     >>> median_of_others(np.array([1.0, 5.0, 2.0])).tolist()
     [3.5, 1.5, 3.0]
     """
-    ranked = np.sort(values[~np.isnan(values)])
-    found = np.full(len(values), np.median(ranked) if len(ranked) else 0.0)
-    rank = np.searchsorted(ranked, values)
-    for place in np.flatnonzero(~np.isnan(values)):
-        others = len(ranked) - 1
-        middle = [m + (m >= rank[place]) for m in {(others - 1) // 2, others // 2}]  # as they stand in all
-        found[place] = np.mean(ranked[middle]) if others else 0.0
+    is_known = ~np.isnan(values)
+    ranked = np.sort(values[is_known])
+    if len(ranked) < 2:
+        return np.where(is_known, 0.0, ranked[0] if len(ranked) else 0.0)
+    rank, others = np.searchsorted(ranked, values[is_known]), len(ranked) - 1
+    found = np.full(len(values), np.median(ranked))
+    low, high = (m + (m >= rank) for m in ((others - 1) // 2, others // 2))  # as the others' middle stands in all
+    found[is_known] = (ranked[low] + ranked[high]) / 2
     return found
 
 
