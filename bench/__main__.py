@@ -4,14 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from bench.commands import ab, bundle, campaign, compare, history, pages, promote, qualify, report
+from bench.commands import ab, baseline, bundle, campaign, compare, history, pages, promote, qualify, report
 from bench.commands.interrupt import end_on_signals
 from bench.commands.parsing import Commands, Parser, split
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
 
-COMMANDS = (ab, qualify, campaign, promote, compare, history, report, bundle, pages)
+COMMANDS = (ab, qualify, campaign, baseline, promote, compare, history, report, bundle, pages)
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
     CorruptRecord: EXIT_CODES[Verdict.CORRUPT],

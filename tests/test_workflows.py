@@ -95,3 +95,9 @@ def test_no_checkout_leaves_its_token_behind() -> None:
 def test_the_comment_is_found_again_by_the_marker_that_it_begins_with() -> None:
     ((_, job),) = jobs(of="comment.yml")
     assert job["env"]["MARKER"] == MARKER
+
+
+def test_every_gate_fails_closed_by_its_defaults() -> None:
+    runs = [(name, step["run"]) for name, job in jobs() for step in job["steps"] if "run" in step]
+    assert not any("--allow-inconclusive" in run for _, run in runs)
+    assert any(name == "perf.compare" and "--compare=require" in run for name, run in runs)

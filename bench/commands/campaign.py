@@ -8,9 +8,10 @@ from pathlib import Path
 from bench.commands.clone import clone_root, in_clone
 from bench.commands.parsing import Commands, take_pytest_options
 from bench.evidence.campaign.plan import PLAN, read_plan
+from bench.evidence.campaign.state import state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
 from bench.evidence.campaign.tables import report
-from bench.gate.verdict import EXIT_CODES, Verdict
+from bench.gate.verdict import EXIT_CODES, Verdict, worst
 from bench.harness.reading import seconds
 from bench.harness.record import replace_text
 
@@ -28,7 +29,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure what is left, then say what is there; ends 16 if a step could not be measured."""
+    """Measure what is left, then say what is there; ends 17 if an answer is wrong, 16 if a step was not measured."""
     root, steps = clone_root(), read_plan(options.plan)
     invocation = Invocation(
         root=root,
@@ -40,4 +41,6 @@ def run(options: argparse.Namespace) -> int:
     said = report(options.out, steps, troubles)
     print(said)
     replace_text(options.out / "campaign.md", f"{said}\n")
-    return EXIT_CODES[Verdict.FAILED] if troubles else 0
+    is_wrong = any(state_of(options.out, step).wrong for step in steps)
+    ends = [*([Verdict.WRONG] if is_wrong else []), *([Verdict.FAILED] if troubles else [])]
+    return EXIT_CODES[worst(ends)]

@@ -2,12 +2,14 @@
 
 import argparse
 import datetime
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.commands.parsing import Commands, add_baselines
 from bench.gate import ledger
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE
-from bench.gate.git import run_git
+from bench.gate.git import git_says
 from bench.gate.promotion import promote
 from bench.gate.stats import percent
 
@@ -22,27 +24,33 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Promote, then say where the baseline is and what slowdowns were accepted since the last release."""
-    release = _git("describe", "--tags", "--abbrev=0")
-    commit = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unversioned"
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    path = promote(options.records, options.baselines, ledger.Stamp(options.reason, commit, now, release))
-    print(f"promoted {path}; commit it on its own, with the reason")
-    accepted = ledger.accepted_since(ledger.read(options.baselines), baseline=path.name, release=release)
-    since = f"since {release}" if release else "so far (no release tag yet)"
-    if not accepted:
-        print(f"no slowdown was accepted {since}")
-        return 0
-    print(f"slowdowns of {ledger.CONTROL} accepted {since}:")
-    for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
-        print(f"  {percent(log_ratio):+6.1f} %  {scenario}")
+    """Promote the records that are named."""
+    promote_and_tell(options.records, options.baselines, options.reason)
     return 0
 
 
-def _git(*arguments: str) -> str:
-    """Return git's answer; empty where it cannot answer (no git, no repository, no tag)."""
-    try:
-        answer = run_git(Path.cwd(), *arguments)
-    except OSError:
-        return ""
-    return "" if answer.returncode else answer.stdout.strip()
+def promote_and_tell(records: Sequence[Path], baselines: Path, reason: str) -> Path:
+    """Promote, then say what to commit and what slowdowns were accepted since the last release.
+
+    Returns:
+        Where the baseline lies.
+
+    Raises:
+        PromotionRefused: see `promote`, which raises it as others.
+    """
+    here = Path.cwd()
+    release = git_says(here, "describe", "--tags", "--abbrev=0")
+    commit = git_says(here, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unversioned"
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    path = promote(records, baselines, ledger.Stamp(reason, commit, now, release))
+    message = shlex.quote(f"Baseline: {reason}")
+    print(f"promoted {path}; commit it on its own: git add {baselines} && git commit -m {message}")
+    accepted = ledger.accepted_since(ledger.read(baselines), baseline=path.name, release=release)
+    since = f"since {release}" if release else "so far (no release tag yet)"
+    if not accepted:
+        print(f"no slowdown was accepted {since}")
+    else:
+        print(f"slowdowns of {ledger.CONTROL} accepted {since}:")
+    for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
+        print(f"  {percent(log_ratio):+6.1f} %  {scenario}")
+    return path

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone
@@ -11,7 +10,7 @@ from bench.gate.ab.brief import Brief
 from bench.gate.qualify.resume import Wanted, missing, open_qualification, run_suites
 from bench.gate.qualify.suites import read_qualification
 from bench.gate.qualify.tables import report
-from bench.harness.environment import fingerprint
+from bench.harness.environment import this_machine
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.record import replace_text
 
@@ -59,14 +58,8 @@ def _measure(options: argparse.Namespace) -> None:
         arguments=options.pytest,
         budget_s=options.budget,
     )
-    qualification = open_qualification(options.record, brief, _machine())
+    qualification = open_qualification(options.record, brief, this_machine())
     injected = [Wanted(one, options.injected_suites) for one in options.inject]
     kinds = missing([Wanted({}, options.suites), *injected], qualification)
     note(f"suites: {len(qualification.suites)} there, {len(kinds)} to run")
     run_suites(options.record, brief, qualification, kinds, note)
-
-
-def _machine() -> Mapping[str, object]:
-    """Describe this machine; device, dtype and threads of the scenarios are among pytest's options."""
-    found = fingerprint("cpu", "", 0)
-    return {name: value for name, value in found.items() if name not in ("dtype", "num_threads")}

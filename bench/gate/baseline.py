@@ -49,8 +49,8 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     """
     path = explicit or baseline_path(directory, run.kind)
     if not explicit and not path.is_file():
-        how = f"python -m bench promote RECORD... --reason TEXT ({LAUNCHES_TO_PROMOTE} launches)"
-        why = f"no baseline in {directory}/ for this kind of machine; promote one: {how}"
+        how = f"python -m bench baseline --reason TEXT [-- options] ({LAUNCHES_TO_PROMOTE} runs like this)"
+        why = f"no baseline in {directory}/ for this kind of machine; measure and promote one: {how}"
         return NoBaseline(Verdict.MISSING, why)
     try:
         record = load(path)

@@ -7,7 +7,7 @@ from bench.gate.verdict import SEVERITY, TOLERANCE_CAP, Change, ScenarioVerdict,
 
 UNJUDGEABLE = (
     f"cannot be judged on this machine now, where OK must exclude a slowdown of {percent(TOLERANCE_CAP):.0f} %; "
-    "run it on a quieter machine"
+    "measure again, its baseline too if need be, on a quieter one"
 )
 
 

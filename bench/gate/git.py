@@ -17,3 +17,12 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if name not in POINTERS}
     command = [*GIT, "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=own)
+
+
+def git_says(folder: Path, *arguments: str) -> str:
+    """Return git's answer; empty where it cannot answer (no git, no repository, no such name)."""
+    try:
+        answer = run_git(folder, *arguments)
+    except OSError:
+        return ""
+    return "" if answer.returncode else answer.stdout.strip()

@@ -48,20 +48,24 @@ def _problems(records: Sequence[Record], reason: str) -> Iterator[str]:
     """Say which rules are broken, in the order in which a user would mend them."""
     if not reason.strip():
         yield f"a reason must say why the baseline changes, got {reason!r}; give --reason TEXT"
-    checks = (_wrong, _incomplete, _rehearsed, lambda record: _of_another_machine(records[0], record), _throttled)
-    for check, record in itertools.product(checks, records):
-        yield from check(record)
+    for check, record in itertools.product(CHECKS, records):
+        yield from check(record, records[0])
     if (found := _num_launches(records)) < LAUNCHES_TO_PROMOTE:
         yield f"launches must be {LAUNCHES_TO_PROMOTE} or more, got {found}; run the suite again and name all records"
 
 
-def _wrong(record: Record) -> Iterator[str]:
+def problem_of(record: Record, first: Record | None = None) -> str:
+    """Say which rule a record breaks, by itself or beside the first of those to be promoted; empty if none."""
+    return next((said for check in CHECKS for said in check(record, first or record)), "")
+
+
+def _wrong(record: Record, _first: Record) -> Iterator[str]:
     if record.wrong:
         said = "; ".join(f"{name}: {why}" for name, why in record.wrong.items())
         yield f"a baseline must be of right answers, got in {record.path} {said}; mend the code, and run it again"
 
 
-def _incomplete(record: Record) -> Iterator[str]:
+def _incomplete(record: Record, _first: Record) -> Iterator[str]:
     if not record.complete:
         yield f"a record must be complete, got {record.path} with failed or unfinished scenarios; run it again"
     if record.filtered:
@@ -73,24 +77,27 @@ def _incomplete(record: Record) -> Iterator[str]:
         yield f"a record must hold scenarios, got none in {record.path}; run it again"
 
 
-def _rehearsed(record: Record) -> Iterator[str]:
+def _rehearsed(record: Record, _first: Record) -> Iterator[str]:
     if record.injected:
         arms = ", ".join(f"{arm} x {factor}" for arm, factor in record.injected.items())
         yield f"a baseline must be of real code, got rehearsed slowdowns ({arms}) in {record.path}; run without them"
 
 
-def _of_another_machine(first: Record, record: Record) -> Iterator[str]:
+def _of_another_machine(record: Record, first: Record) -> Iterator[str]:
     if other := "; ".join(differences(first.fingerprint, record.fingerprint)):
         yield f"records must share one machine and installation, got {other} in {record.path}; leave it out"
 
 
-def _throttled(record: Record) -> Iterator[str]:
+def _throttled(record: Record, _first: Record) -> Iterator[str]:
     for scenario in record.scenarios.values():
         if voided := max(launch.voided for arm in scenario.arms.values() for launch in arm.launches):
             yield (
                 f"a baseline must come from a fit machine, got {voided} throttled blocks in {scenario.id} of"
                 f" {record.path}; cool the device or lift its power limit, and run it again"
             )
+
+
+CHECKS = (_wrong, _incomplete, _rehearsed, _of_another_machine, _throttled)
 
 
 def _num_launches(records: Sequence[Record]) -> int:

@@ -33,7 +33,7 @@ def _too_noisy(verdicts: Sequence[ScenarioVerdict]) -> str:
 
 def explain(verdict: ScenarioVerdict) -> str:
     """Say what was seen: the controls behind the verdict with interval and tolerance, where the cause lies, and why."""
-    moved = [_moved(c) for c in verdict.changes if c.verdict is verdict.verdict and c.verdict in SEEN]
+    moved = [_moved(c) for c in verdict.changes if c.decides and c.verdict is verdict.verdict and c.verdict in SEEN]
     launches, where = "", ""
     if verdict.verdict is Verdict.REGRESSED:
         launches = f" over {counted(verdict.num_launches, 'fresh launch')}"

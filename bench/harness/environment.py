@@ -62,6 +62,12 @@ def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
     }
 
 
+def this_machine() -> dict[str, Any]:
+    """Describe this machine and its software, whatever is measured: device, dtype and threads are options of a run."""
+    found = fingerprint("cpu", "", 0)
+    return {name: value for name, value in found.items() if name not in ("dtype", "num_threads")}
+
+
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the installed packages that can change a time."""
     found = {"python": platform.python_version()}

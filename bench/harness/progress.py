@@ -49,5 +49,13 @@ class RunProgress:
         """Estimate the time left from what the scenarios so far took."""
         if not self.done:
             return ""
-        left_s = (time.monotonic() - self.started) / self.done * (self.total - self.done)
-        return f"about {left_s:.0f} s left" if left_s < 90 else f"about {left_s / 60:.0f} min left"
+        return time_left((time.monotonic() - self.started) / self.done * (self.total - self.done))
+
+
+def time_left(seconds: float) -> str:
+    """Write an estimate.
+
+    >>> time_left(89.0), time_left(90.0)
+    ('about 89 s left', 'about 2 min left')
+    """
+    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"

@@ -43,7 +43,7 @@ def pack(document: Mapping[str, Any], path: Path, claims_table: str) -> Bundle:
     """Write an archive, a gzipped tar, with a table of its claims for readers; the same record makes the same bytes.
 
     Raises:
-        ValueError: the record claims nothing, is a rehearsal, or does not say how it was measured.
+        ValueError: the record answers wrongly, claims nothing, is a rehearsal, or does not say how it was measured.
         RecordWriteError: the archive could not be written.
     """
     bundle = _bundle(document)
@@ -94,6 +94,11 @@ def unpack(path: Path) -> Bundle:
 
 def _bundle(document: Mapping[str, Any]) -> Bundle:
     record = Record.from_document(document)
+    if record.wrong:
+        said = "; ".join(f"{name}: {why}" for name, why in record.wrong.items())
+        raise ValueError(
+            f"a record to bundle must be of right answers, got {said}; mend the code, and measure it again"
+        )
     claims = claims_of(record)
     if not claims:
         raise ValueError("a record to bundle must have a timed scenario with a dense arm, got none; name another")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.evidence.begun import check_begun
 from bench.evidence.campaign.plan import Step
 from bench.gate.qualify.suites import read_qualification
 from bench.harness.record import Record, load
@@ -55,15 +56,9 @@ def check_same_options(folder: Path, step: Step, options: Sequence[str]) -> None
     Raises:
         ValueError: An earlier call had others.
     """
-    path, ours = folder / f"{step.name}.options", "\n".join([*step.files, *step.options, *options])
-    if not path.exists():
-        path.write_text(ours)
-    elif path.read_text() != ours:
-        was = " ".join(path.read_text().splitlines())
-        raise ValueError(
-            f"{step.name} must go on with what it was begun with, {was}; got {' '.join(ours.splitlines())}; "
-            "choose another --out"
-        )
+    check_begun(
+        folder / f"{step.name}.begun", {f"command of {step.name}": " ".join([*step.files, *step.options, *options])}
+    )
 
 
 def state_of(folder: Path, step: Step) -> State:

@@ -1,26 +1,22 @@
 """Run what is left of the steps, each in fresh processes, until all is there or the time is up."""
 
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from bench.evidence.campaign.plan import Step
 from bench.evidence.campaign.state import State, check_same_options, record_path, state_of
+from bench.evidence.processes import Ended, run_logged
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.reading import USAGE_ERROR
 
 SUITE_S = 1200.0  # of one suite of `qualify`, the default of `ab`
-GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
 SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice would fail again
 SHORTEST_S = 20.0  # less does not get past imports and peaks
 ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
 WRONG = EXIT_CODES[Verdict.WRONG]
-LOG_SHOWN = 600  # last characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +27,6 @@ class Invocation:
     folder: Path  # takes the records
     options: Sequence[str]  # as of pytest bench, after each step's own
     deadline: float  # on the monotonic clock
-
-
-class Ended(NamedTuple):
-    """How a process ended: its exit code, none where the time was up, and the end of what it said."""
-
-    code: int | None
-    said: str
-
-    @property
-    def trouble(self) -> str:
-        """Say what went wrong; empty where it measured, as far as it got."""
-        return "" if self.code is None or self.code in ENDINGS else f"its process ended {self.code}: {self.said}"
 
 
 def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str], None]) -> dict[str, str]:
@@ -77,8 +61,10 @@ def _trouble(step: Step, ended: Ended, before: State, state: State, invocation: 
     """Say why a step cannot go on; empty where another process may bring what is left."""
     if ended.code == WRONG and state.wrong:
         return "; ".join(state.wrong_answers)
-    if ended.trouble or state.is_done or _left_s(invocation) <= 0 or _may_go_on(step, before, state):
-        return ended.trouble
+    if ended.code is not None and ended.code not in ENDINGS:
+        return f"its process ended {ended.code}: {ended.said}"
+    if state.is_done or _left_s(invocation) <= 0 or _may_go_on(step, before, state):
+        return ""
     return f"{', '.join(sorted(state.left))} failed; see {_log(invocation, step)}"
 
 
@@ -96,23 +82,8 @@ def _left_s(invocation: Invocation) -> float:
 def _run(step: Step, state: State, invocation: Invocation) -> Ended:
     """Run one process; return how it ended."""
     command = _suites(step, invocation) if step.suites else _launch(step, state, invocation)
-    path = _log(invocation, step)
-    with path.open("a") as log:
-        begun = log.tell()
-        process = subprocess.Popen(
-            command, cwd=invocation.root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )  # a session of its own: the terminal's Ctrl-C comes through us, once
-        try:
-            code = process.wait(timeout=max(0.0, _left_s(invocation)))
-        except subprocess.TimeoutExpired:
-            _interrupt(process)
-            return Ended(None, "")
-        except BaseException:
-            _interrupt(process)
-            raise
-    with path.open() as log:
-        log.seek(begun)
-        return Ended(code, log.read()[-LOG_SHOWN:].strip())
+    log = _log(invocation, step)
+    return run_logged(command, root=invocation.root, log=log, timeout_s=max(0.0, _left_s(invocation)))
 
 
 def _launch(step: Step, state: State, invocation: Invocation) -> list[str]:
@@ -134,16 +105,6 @@ def _suites(step: Step, invocation: Invocation) -> list[str]:
     command = [sys.executable, "-m", "bench", "qualify", f"--record={path}", f"--suites={step.suites}"]
     command.append(f"--budget={max(SHORTEST_S, min(SUITE_S, _left_s(invocation) / 2)):.0f}s")
     return [*command, "--", *step.options, *invocation.options]
-
-
-def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    """End a process as Ctrl-C does, by force if it does not heed."""
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(timeout=GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _log(invocation: Invocation, step: Step) -> Path:

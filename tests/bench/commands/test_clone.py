@@ -19,6 +19,7 @@ DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from th
     "ab --base main": {"out": "records"},
     "qualify": {"record": "records/qualify.json"},
     "campaign --scale tiny --out o": {"plan": "bench/campaign.toml"},
+    "baseline --reason x": {"baselines": "baselines"},
     "promote r --reason x": {"baselines": "baselines"},
     "compare r": {"baselines": "baselines"},
     "history": {"baselines": "baselines", "out": "records"},

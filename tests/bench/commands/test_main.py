@@ -14,7 +14,7 @@ from tests.bench.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCENAR
 
 @pytest.fixture(autouse=True)
 def repository_without_tags(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.commands.promote._git", lambda *arguments: "" if "--tags" in arguments else "c0ffee")
+    monkeypatch.setattr("bench.commands.promote.git_says", lambda *words: "" if "--tags" in words else "c0ffee")
 
 
 def promote(folder: Path, num_launches: int, **fields: Any) -> int:
@@ -27,7 +27,8 @@ def promote(folder: Path, num_launches: int, **fields: Any) -> int:
 def test_promote_says_where_the_baseline_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert promote(tmp_path, 8) == 0
     said = capsys.readouterr().out
-    assert f"promoted {tmp_path / BASELINE_NAME}" in said
+    commit = f"git add {tmp_path} && git commit -m 'Baseline: because'"
+    assert f"promoted {tmp_path / BASELINE_NAME}; commit it on its own: {commit}" in said
     assert "no slowdown was accepted so far" in said
     promotion = record.load(tmp_path / BASELINE_NAME).promotion
     assert promotion is not None

@@ -84,6 +84,10 @@ def test_an_archive_names_commit_environment_and_hashes(tmp_path: Path) -> None:
     [
         ({"options": {}}, "must say with which options"),
         ({"injected": {"moe": 1.3}}, "must not be a rehearsal"),
+        (
+            {"complete": False, "wrong": [{"scenario": "bench_x[1]", "why": "dense: got 0.3"}]},
+            r"must be of right answers, got bench_x\[1\]: dense: got 0\.3; mend the code",
+        ),
     ],
 )
 def test_a_record_that_supports_nothing_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,10 @@ from bench.evidence.campaign.plan import PLAN, Step, read_plan
 from bench.evidence.campaign.state import State, check_same_options, record_path, records_of, state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
 from bench.evidence.campaign.tables import report
+from bench.harness import record
 from tests.bench.plugin.fake_project import write_project
 from tests.bench.plugin.fresh_pytest import run_module
+from tests.bench.sample_records import document
 
 PLAN_TEXT = """
 [[step]]
@@ -120,7 +123,7 @@ def test_an_interrupted_step_goes_on_with_what_is_left_and_fits(tmp_path: Path) 
 @pytest.mark.long
 def test_the_time_budget_ends_a_step_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.evidence.campaign.steps.SHORTEST_S", 0.0)
-    monkeypatch.setattr("bench.evidence.campaign.steps.GRACE_S", 2.0)  # a shell's background jobs ignore Ctrl-C
+    monkeypatch.setattr("bench.evidence.processes.GRACE_S", 2.0)  # a shell's background jobs ignore Ctrl-C
     folder = write_project(tmp_path / "project", ending="time.sleep(600)")
     assert run_steps_in(folder, ALL, seconds=3.0) == {}
     assert not state(folder).measured
@@ -157,7 +160,10 @@ def test_a_wrong_answer_fails_its_step_with_the_reason_and_can_be_mended(tmp_pat
 def test_a_step_goes_on_with_its_own_options_alone(tmp_path: Path) -> None:
     check_same_options(tmp_path, ALL, ["--scale=tiny"])
     check_same_options(tmp_path, ALL, ["--scale=tiny"])
-    with pytest.raises(ValueError, match=r"all must go on with what it was begun with, bench_x\.py --scale=tiny; got"):
+    with pytest.raises(
+        ValueError,
+        match=r"got another command of all: bench_x\.py --scale=tiny / bench_x\.py --scale=tiny,proxy; choose",
+    ):
         check_same_options(tmp_path, ALL, ["--scale=tiny,proxy"])
 
 
@@ -197,3 +203,24 @@ def test_a_plan_that_cannot_be_read_ends_4_with_the_remedy(
     said = capsys.readouterr().err
     assert f"error: {tmp_path / name} must be a file to read, got " in said
     assert "see bench/evidence/campaign/plan.py for the form" in said
+
+
+@pytest.mark.parametrize(
+    ("header", "troubles", "code"),
+    [
+        ({}, {}, 0),
+        ({}, {"small": "its process ended 9"}, 16),
+        (
+            {"complete": False, "wrong": [{"scenario": "bench_x[1]", "why": "got 0.3"}]},
+            {"small": "it answers wrongly"},
+            17,
+        ),
+    ],
+    ids=["measured", "failed", "wrong"],
+)
+def test_a_campaign_ends_with_the_code_of_its_worst_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: dict[str, Any], troubles: dict[str, str], code: int
+) -> None:
+    monkeypatch.setattr("bench.commands.campaign.run_steps", lambda *_arguments, **_options: troubles)
+    record.write(record_path(tmp_path, SMALL, 1), document(**header))
+    assert commands.main(["campaign", "--scale=tiny", f"--out={tmp_path}", f"--plan={plan_file(tmp_path)}"]) == code

@@ -39,7 +39,7 @@ def test_another_kernel_or_software_is_the_same_kind_but_not_the_same_fingerprin
 def test_another_kind_of_machine_is_missing_when_searched(baselines: Path) -> None:
     found = open_baseline(baselines, None, OTHER_RUN)
     assert found.verdict is Verdict.MISSING
-    assert "python -m bench promote" in found.why
+    assert "python -m bench baseline" in found.why
 
 
 def test_another_kind_of_machine_is_not_comparable_when_named(baselines: Path) -> None:

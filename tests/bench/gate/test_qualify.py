@@ -200,7 +200,7 @@ def test_the_command_runs_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(running, "compare", compare)
     monkeypatch.setattr(running, "collect", lambda _request: [f"f.py::{name}" for name in NAMES])
-    monkeypatch.setattr(command, "_machine", lambda: MACHINE)
+    monkeypatch.setattr(command, "this_machine", lambda: MACHINE)
     arguments = ["qualify", "--record", str(path), "--suites", "2", "--inject", "moe=1.05", "--injected-suites", "1"]
     assert main(arguments) == 0
     assert len(ran) == 3

@@ -30,6 +30,11 @@ def test_what_is_unclear_names_the_smallest_change_that_could_have_been_seen() -
     )
 
 
+def test_what_decides_nothing_explains_nothing() -> None:
+    advisory = replace(change(Verdict.INCONCLUSIVE, estimate=math.log(1.5), against="anchor"), decides=False)
+    assert "anchor" not in explain(said_of(Verdict.INCONCLUSIVE, change(Verdict.INCONCLUSIVE), advisory))
+
+
 def test_a_wrong_answer_is_explained_by_its_check() -> None:
     assert explain(said_of(Verdict.WRONG, why="dense: got 0.3")) == f"{NAME}: WRONG: dense: got 0.3"
 
@@ -75,8 +80,9 @@ def test_summary_says_which_slowdowns_would_have_been_seen() -> None:
 def test_what_the_machine_is_too_noisy_for_is_said_once() -> None:
     found = explanations([capped(within(20.0)), capped(within(31.0)), said_of(Verdict.REGRESSED), within(5.0)])
     assert found[1:] == [
-        "2 scenarios: INCONCLUSIVE: cannot be judged on this machine now, where OK must exclude a slowdown of 15 %; run"
-        " it on a quieter machine; slowdowns below 20 to 31 % could have gone unseen"
+        "2 scenarios: INCONCLUSIVE: cannot be judged on this machine now, where OK must exclude a slowdown of 15 %;"
+        " measure again, its baseline too if need be, on a quieter one;"
+        " slowdowns below 20 to 31 % could have gone unseen"
     ]
 
 

@@ -155,7 +155,7 @@ FAULTS = [
         name="no baseline for this machine",
         options=("--compare=require",),
         code=13,
-        says=("MISSING: no baseline in", "python -m bench promote RECORD... --reason TEXT (8 launches)"),
+        says=("MISSING: no baseline in", "python -m bench baseline --reason TEXT [-- options] (8 runs like this)"),
     ),
     corrupt("truncated", lambda document: json.dumps(document)[:1000],
             "CORRUPT: baseline.json: a record must be readable JSON", "restore the file from version control"),

@@ -53,7 +53,7 @@ def test_without_a_baseline_the_figures_are_shown_and_kept_with_a_hint(first: Fi
     assert first.ended.code == 13, first.ended.said
     said = first.ended.said
     assert "MISSING: no baseline" in said
-    assert "python -m bench promote RECORD... --reason TEXT" in said
+    assert "measure and promote one: python -m bench baseline --reason TEXT" in said
     assert all(f"{name} " in said for name in SCENARIOS)
     assert "4 scenarios measured in" in said
     markdown = first.path.with_suffix(".md").read_text()
@@ -138,3 +138,12 @@ def test_a_slowdown_of_an_arm_that_there_is_not_ends_4_before_anything_is_measur
     assert ended.code == 4, ended.said
     assert "Exit: --inject must name arms of the scenario, moe, dense, anchor, got mo; correct the name" in ended.said
     assert not measured(folder).scenarios
+
+
+def test_a_run_that_must_compare_and_holds_no_scenario_ends_13(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    (folder / "bench_nothing.py").write_text("def bench_nothing():\n    pass\n")
+    ended = run_pytest(folder, "bench_nothing.py", "--compare=require")
+    assert ended.code == 13, ended.said
+    assert "MISSING: --compare=require must measure, got no scenario; name some of bench/, or drop it" in ended.said
+    assert run_pytest(folder, "bench_nothing.py").code == 0

@@ -1,0 +1,114 @@
+"""The launches of a baseline, each a fresh `pytest bench`: those that are missing are measured, whole ones are kept."""
+
+import datetime
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.evidence.begun import check_begun
+from bench.evidence.processes import run_logged
+from bench.gate.launch import LaunchFailed
+from bench.gate.promotion import PromotionRefused, problem_of
+from bench.gate.verdict import Verdict
+from bench.harness.measuring import BENCH_FOLDER
+from bench.harness.progress import time_left
+from bench.harness.reading import USAGE_ERROR
+from bench.harness.record import CorruptRecord, Record, load
+
+BEGUN = "begun.json"
+SELECTING = ("-k", "-m")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """So many launches of the same scenarios, in a folder that keeps them between calls."""
+
+    root: Path
+    folder: Path
+    options: Sequence[str]  # of pytest bench, files of bench/ among them
+    count: int
+    begun_with: Mapping[str, object]  # code and machine: launches of others are of another baseline
+
+    @property
+    def paths(self) -> list[Path]:
+        """Return where the records lie."""
+        return [self.folder / f"launch-{number}.json" for number in range(1, self.count + 1)]
+
+    @property
+    def command(self) -> list[str]:
+        """Return the command of a launch, without its record; of all scenarios where no files are named."""
+        bench = (self.root / BENCH_FOLDER).resolve()
+        names = [word for word in self.options if (self.root / word).resolve().is_relative_to(bench)]
+        everything = [] if names else [BENCH_FOLDER]
+        return [sys.executable, "-m", "pytest", *everything, *self.options, "--compare=off"]
+
+
+def measure_launches(wanted: Wanted, note: Callable[[str], None]) -> list[Path]:
+    """Measure the launches that are missing or not whole; `note` tells the user how far it is.
+
+    Returns:
+        The records of all launches, each of which may be promoted.
+
+    Raises:
+        ValueError: the options select single scenarios or are refused, differ from an earlier call's as code and
+            machine may, or a record breaks a rule of promotion; the records that are whole stay.
+        LaunchFailed: a launch answered wrongly or failed.
+    """
+    if selecting := [word for word in wanted.options if word.startswith(SELECTING) or "::" in word]:
+        raise ValueError(f"a baseline must hold every scenario, got {' '.join(selecting)}; name whole files of bench/")
+    whole = [path for path in wanted.paths if _is_whole(path, _first(wanted))]
+    if not whole:  # an earlier call has left nothing to go on with
+        (wanted.folder / BEGUN).unlink(missing_ok=True)
+    check_begun(wanted.folder / BEGUN, {"command": " ".join(wanted.options), **wanted.begun_with})
+    note(f"{wanted.folder}: {len(whole)} of {wanted.count} launches are there")
+    missing = [path for path in wanted.paths if path not in whole]
+    earlier = [_seconds(path) for path in whole]
+    took: list[float] = []  # in this call, start included: better known than of earlier ones
+    for index, path in enumerate(missing):
+        known = took or earlier
+        left = f", {time_left((len(missing) - index) * statistics.median(known))}" if known else ""
+        note(f"launch {wanted.paths.index(path) + 1} of {wanted.count}{left}")
+        started = time.monotonic()
+        _measure(wanted, path)
+        took.append(time.monotonic() - started)
+    return wanted.paths
+
+
+def _is_whole(path: Path, first: Record | None) -> bool:
+    try:
+        return not problem_of(load(path), first)
+    except (FileNotFoundError, CorruptRecord):
+        return False
+
+
+def _seconds(path: Path) -> float:
+    """Return what a launch measured for: a record is written a last time at its end."""
+    started = datetime.datetime.fromisoformat(load(path).launch["started"])
+    return max(0.0, path.stat().st_mtime - started.timestamp())
+
+
+def _measure(wanted: Wanted, path: Path) -> None:
+    path.unlink(missing_ok=True)  # what an interrupted call has left of this launch
+    log = path.with_suffix(".log")
+    ended = run_logged([*wanted.command, f"--record={path.resolve()}"], root=wanted.root, log=log)
+    if ended.code == USAGE_ERROR:
+        raise ValueError(
+            f"pytest must accept the options after --, got {' '.join(wanted.options)}; it says: {ended.said}"
+        )
+    record = load(path) if path.exists() else None
+    if record and record.wrong:
+        raise LaunchFailed(problem_of(record), Verdict.WRONG)
+    if record is None or ended.code:
+        raise LaunchFailed(f"a launch ended {ended.code}, see {log}: {ended.said}", Verdict.FAILED)
+    if problem := problem_of(record, _first(wanted)):
+        raise PromotionRefused(problem)
+
+
+def _first(wanted: Wanted) -> Record | None:
+    try:
+        return load(wanted.paths[0])
+    except (FileNotFoundError, CorruptRecord):
+        return None
