@@ -1,4 +1,4 @@
-"""The bounds of the dependencies in pyproject.toml, for who moves them: .github/CONTRIBUTING.md says when.
+"""The bounds of the dependencies in both pyproject.toml, for who moves them: .github/CONTRIBUTING.md says when.
 
 It needs `packaging` alone, for it runs before anything is installed. `python .ci/bounds.py --help` lists what it does.
 """
@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+STANDALONE = Path(__file__).parents[1] / "bench" / "standalone" / "pyproject.toml"  # names its build's alone
 EXTRA = "test"  # what the README's commands install beside the dependencies
 LOWER, UPPER = ">=", "<="  # both inclusive: versions that passed
 AFTER_UPPER = re.compile(rf"(?<={UPPER})[^,;\s]+")
@@ -58,7 +59,7 @@ def raised(pyproject: str) -> str:
 def _every_requirement(pyproject: str) -> list[str]:
     read = tomllib.loads(pyproject)
     extras: dict[str, list[str]] = read["project"]["optional-dependencies"]
-    own = [*read["build-system"]["requires"], *read["project"]["dependencies"]]
+    own = [*read["build-system"]["requires"], *read["project"].get("dependencies", ())]
     return [*own, *(line for lines in extras.values() for line in lines)]
 
 
@@ -111,11 +112,11 @@ def main(arguments: list[str] | None = None) -> None:
     for name, function in {**PRINTED, **WRITTEN}.items():
         commands.add_parser(name, help=function.__doc__)
     command = parser.parse_args(arguments).command
-    pyproject = PYPROJECT.read_text(encoding="utf-8")
-    if command in WRITTEN:
-        PYPROJECT.write_text(WRITTEN[command](pyproject), encoding="utf-8")
-    else:
-        print(PRINTED[command](pyproject))
+    if command in PRINTED:
+        print(PRINTED[command](PYPROJECT.read_text(encoding="utf-8")))
+        return
+    for path in (PYPROJECT, STANDALONE):
+        path.write_text(WRITTEN[command](path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from bench.accuracy import ALL, score_pictures
+from bench.accuracy import ALL, accuracy_interval, difference_interval, score_pictures
 from bench.checks.passes import PassChecks
+from bench.gate.shares import facts_of
+from bench.harness.arms import PRIMARY
 from bench.harness.metrics import METRICS, TTFT
 from bench.harness.paired import Paired
 from fixtures.options import ScenarioOptions
@@ -49,17 +51,17 @@ def bench_accuracy(paired: Paired, trained: Mapping[str, MoEVLM], task: Task) ->
     """Answer every question about the pictures; the score of half an answer stands for none, as records hold ratios."""
     pictures, lexicon = held_out_pictures(task, NUM_PICTURES), Lexicon(task)
     requests = requests_of(pictures)
-
-    def accuracy(arm: str) -> float:
-        points = score_pictures(task, pictures, answers(trained[arm], lexicon, requests))[ALL]
-        return max(float(points.sums.sum()), 0.5) / points.num_samples
-
+    points = {
+        arm: score_pictures(task, pictures, answers(model, lexicon, requests))[ALL] for arm, model in trained.items()
+    }
+    leads = {arm: difference_interval(scored, points[PRIMARY]) for arm, scored in points.items() if arm != PRIMARY}
+    levels = {arm: accuracy_interval(scored) for arm, scored in points.items()}
     values = paired.observe(
-        accuracy,
+        lambda arm: max(float(points[arm].sums.sum()), 0.5) / points[arm].num_samples,
         arms=trained,
         metric=METRICS["accuracy"],
-        hashes={"workload": workload_hash(task, prompt_batch(lexicon, requests, trained["moe"]))},
-        facts={"num_questions": len(requests)},
+        hashes={"workload": workload_hash(task, prompt_batch(lexicon, requests, trained[PRIMARY]))},
+        facts={"num_questions": len(requests), **facts_of(levels, leads)},
     )
     assert all(0 < value <= 1 for value in values.values())
 

@@ -14,6 +14,7 @@ import torch
 
 from bench.floors import costs_of
 from bench.harness.agreement import bound_of, check_rows
+from bench.harness.answers import Answer
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.peers.experts import Experts, asks_the_device, peer, peers_of
@@ -46,11 +47,16 @@ def bench_experts(
     experts: dict[str, list[Experts]] = {arm: [peer(mlp.experts, arm) for mlp in layers["moe"]] for arm in peers}
     experts["moe"] = [mlp.experts for mlp in layers["moe"]]
 
-    def feed_forward(arm: str) -> torch.Tensor:
+    def feed_forward(arm: str, chosen: Sequence[Routing] = routings) -> torch.Tensor:
         if arm not in experts:
             return torch.stack([mlp(hidden_TH[None])[0] for mlp in layers[arm]])
-        pairs = zip(experts[arm], routings, strict=True)
+        pairs = zip(experts[arm], chosen, strict=True)
         return torch.stack([layer(hidden_TH, routing.ids_TK, routing.weights_TK) for layer, routing in pairs])
+
+    def check(arm: str) -> Answer:
+        check_layers(arm, calls[arm](), twins, hidden_TH, routings)
+        rows_TD = feed_forward(arm, [drawn_like(routing) for routing in routings]).flatten(0, 1)
+        return Answer(what="outputs of all layers", rows_TD=rows_TD, bound=bound_of(hidden_TH.dtype))
 
     calls = {arm: as_timed(partial(feed_forward, arm), arm, backend, hidden_TH) for arm in (*twins, *peers)}
     distinct = sum(distinct_experts(routing.ids_TK) for routing in routings) / len(routings)
@@ -58,7 +64,7 @@ def bench_experts(
     outputs = paired.measure(
         lambda arm: calls[arm](),
         arms=calls,
-        check=lambda arm: check_layers(arm, calls[arm](), twins, hidden_TH, routings),
+        check=check,
         metric=LATENCY,
         anchor=decode_anchor,
         num_units=len(routings),
@@ -69,6 +75,13 @@ def bench_experts(
     for arm in experts:
         assert outputs[arm].shape == (len(routings), *shape)
         assert torch.isfinite(outputs[arm]).all()
+
+
+def drawn_like(routing: Routing) -> Routing:
+    """Choose other experts, by a seed alone: two programs' routers may settle a near-tie otherwise."""
+    scores_TE = torch.rand(routing.logits_TE.shape, generator=torch.Generator().manual_seed(0))
+    weights_TK, ids_TK = scores_TE.topk(routing.ids_TK.shape[1], dim=-1)
+    return Routing(routing.logits_TE, weights_TK.to(routing.weights_TK), ids_TK.to(routing.ids_TK))
 
 
 def as_timed(
@@ -109,17 +122,11 @@ def check_layers(
     Raises:
         WrongAnswer: A token's output is off.
     """
-    oracle = transformers_model(models.get(arm, models["moe"]))
+    oracle, bound = transformers_model(models.get(arm, models["moe"])), bound_of(hidden_TH.dtype)
     for index, layer in enumerate(oracle.model.language_model.layers):
         if hasattr(layer.mlp, "experts"):
             expected_TH = layer.mlp.experts(hidden_TH, routings[index].ids_TK, routings[index].weights_TK)
         else:
             expected_TH = layer.mlp(hidden_TH)
         what = f"feed-forward {index} of {arm}"
-        check_rows(
-            output_LTH[index],
-            expected_TH,
-            bound=bound_of(hidden_TH.dtype),
-            what=what,
-            place=lambda token: f"token {token}",
-        )
+        check_rows(output_LTH[index], expected_TH, bound=bound, what=what, place=lambda token: f"token {token}")

@@ -17,6 +17,7 @@ import torch
 from bench.checks.passes import PassChecks, checks_of
 from bench.floors import Work, depth_facts
 from bench.harness.agreement import bound_of, check_rows
+from bench.harness.answers import Answer
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.layers.parts import part_costs, parts_of
@@ -84,13 +85,21 @@ def _costs(arm: str, taken: Pass, inputs: Inputs) -> dict[str, Work]:
     return {f"{arm}/{part}" if part else arm: cost for part, cost in costs.items()}
 
 
-def check_call(name: str, call: Callable[[], Any], passes: Mapping[str, Pass], checks: PassChecks, phase: str) -> None:
-    """Check a whole pass by the oracle, and a part of one by what it gave in a pass of the same model."""
+def check_call(
+    name: str, call: Callable[[], Any], passes: Mapping[str, Pass], checks: PassChecks, phase: str
+) -> Answer | None:
+    """Check a whole pass by the oracle, and a part of one by what it gave in a pass of the same model.
+
+    Returns:
+        Logits of a whole pass. Parts, which are not judged, run on a pass whose near-ties nobody has settled.
+    """
     arm, _, part = name.partition("/")
+    answer = None
     if not part or name == f"{UNIFORM}/layers":  # of uniform routing, parts alone are timed
-        checks.taken(arm, partial(PHASES[phase], passes[arm].model, checks.tensors), phase)
+        answer = checks.taken(arm, partial(PHASES[phase], passes[arm].model, checks.tensors), phase)
     if part in GIVEN:
         check_part(name, call(), passes[arm])
+    return answer
 
 
 def check_part(name: str, outputs: Sequence[Any], taken: Pass) -> None:

@@ -3,9 +3,10 @@
 On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs it as it stands.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from bench.checks.passes import PassChecks, check_replays
+from bench.harness.answers import Answer, Check
 from fixtures.inputs import Inputs
 from moevlm import DecodeState, MoEVLM, StaticDecoder, decode_steps, prefill
 
@@ -28,15 +29,16 @@ class Decoding:
         decoder = self.decoders[arm]
         return decoder.decode_steps(self.states[arm], num_steps=self.num_steps) if decoder else self.plainly(arm)
 
-    def check(self, checks: PassChecks) -> Callable[[str], None]:
+    def check(self, checks: PassChecks) -> Check:
         """Return the check of an arm: prompt and steps by the oracle, what a graph replays by the plain steps."""
         steps = checks.steps(self._as_it_stands, self.num_steps, self.memories)
 
-        def check(arm: str) -> None:
-            steps(arm)
+        def check(arm: str) -> Answer | None:
+            answer = steps(arm)
             if self.decoders[arm]:
                 plain = self._as_it_stands(arm, self.states[arm], self.num_steps)
                 check_replays(self(arm), plain, bound=checks.bound(arm), arm=arm)
+            return answer
 
         return check
 

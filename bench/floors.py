@@ -7,6 +7,7 @@ import torch
 
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
+from fixtures.scales import LoneArms
 from moevlm.costs import Cost, phase_cost
 from moevlm.generation import decode_steps, prefill
 from moevlm.presets import preset_config
@@ -93,7 +94,7 @@ def _mean_distinct(ids: Sequence[torch.Tensor]) -> float:
     return sum(map(distinct_experts, ids)) / len(ids)
 
 
-def depth_facts(twins: Twins) -> Mapping[str, float]:
-    """Return the depth that was built and each arm's own, for extrapolation."""
+def depth_facts(twins: Twins | LoneArms) -> Mapping[str, float]:
+    """Return the depth that is built and each arm's own, for extrapolation."""
     full = {f"full_depth_{arm}": preset_config(twins.preset, arm).text_config.num_hidden_layers for arm in twins}
-    return {"depth": twins["moe"].config.text_config.num_hidden_layers, **full}
+    return {"depth": twins.depth, **full}

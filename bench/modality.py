@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bench.checks.passes import checks_of
+from bench.harness.answers import Answer
 from bench.harness.metrics import TPOT, TTFT
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
@@ -54,11 +55,10 @@ def bench_modality(
     checks = checks_of(oracle, models, inputs)
     is_prefill = phase == "prefill"
 
-    def check(arm: str) -> None:
+    def check(arm: str) -> Answer:
         said = checks.says(arm, 1 + NUM_DECODE_STEPS)
-        checks.passes(arm, lambda: states.update({arm: start(arm)}), said[:1])
-        if not is_prefill:
-            checks.passes(arm, lambda: decode(arm), said[1:], first=1)
+        prompt = checks.passes(arm, lambda: states.update({arm: start(arm)}), said[:1])
+        return prompt if is_prefill else checks.passes(arm, lambda: decode(arm), said[1:], first=1)
 
     ended = paired.measure(
         start if is_prefill else decode,

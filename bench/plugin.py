@@ -14,13 +14,14 @@ from bench.gate.conclude import Outcome, conclude, unanswered
 from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import hooks
+from bench.harness.apart import Apart
 from bench.harness.measuring import (
-    BENCH_FOLDER,
     NOTHING_SELECTED,
     OF_WRONG_ANSWER,
     Measuring,
     holds_scenarios,
     names_scenarios,
+    scenarios_folder,
 )
 from bench.harness.options import Options, add_options, read_options
 from bench.harness.paired import Paired
@@ -31,7 +32,8 @@ from bench.pages.report import write_reports
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
 CONCLUDES = "moevlm-concludes"
-NOTHING_MEASURED = "--compare=require must measure, got no scenario; name some of bench/, or drop it"
+NOTHING_MEASURED = "--compare=require must measure, got no scenario; name some, or drop it"
+RUNS_APART = "moevlm-runs-apart"
 OWN_EXIT_CODES = (0, pytest.ExitCode.TESTS_FAILED)  # pytest's codes that a verdict may replace
 
 
@@ -54,6 +56,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Start this process's part: a worker of `ab`, a worker of xdist, its controller, or all in one."""
+    _register_part(config)
+    if holds_scenarios(config) and not is_controller(config) and not config.option.collectonly:
+        config.pluginmanager.register(ApartSession(), RUNS_APART)
+
+
+def _register_part(config: pytest.Config) -> None:
     if config.getoption("ab_worker") is not None:
         config.pluginmanager.register(WorkerSession(config), MEASURES)
         return
@@ -136,7 +144,9 @@ class HarnessSession:
         for verdict in self.outcome.failing(self.options.compare, allow_inconclusive=allow):
             if verdict.scenario not in told:
                 test = finished.tests.get(verdict.scenario)
-                self._fail(verdict, test.node_id.partition("::")[0] if test else BENCH_FOLDER, session)
+                self._fail(
+                    verdict, test.node_id.partition("::")[0] if test else scenarios_folder(self.config).name, session
+                )
 
     def _fail(self, verdict: ScenarioVerdict, path: str, session: pytest.Session) -> None:
         """Turn the terminal and JUnit red with a report of its own: the scenario itself had passed, or was not run."""
@@ -195,6 +205,31 @@ class HarnessSession:
             seconds = time.monotonic() - self.started
             by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
             write_reports(self.console, finished, outcome, by_scenario, seconds)
+
+
+class ApartSession:
+    """Keep the process that others are forked from, as long as a scenario may ask for it."""
+
+    def __init__(self) -> None:
+        self.apart = Apart()
+        self.apart.begin()  # now: whoever asks next which GPUs there are starts CUDA, which no fork can use
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """End it where nobody will ask."""
+        if not any("apart" in getattr(item, "fixturenames", ()) for item in session.items):
+            self.apart.end()
+
+    def pytest_unconfigure(self) -> None:
+        """End it."""
+        self.apart.end()
+
+
+@pytest.fixture(scope="session")
+def apart(pytestconfig: pytest.Config) -> Apart:
+    """Run functions each in a process of its own, which nothing measured so far has touched; see `Apart.run`."""
+    session: ApartSession | None = pytestconfig.pluginmanager.getplugin(RUNS_APART)
+    assert session, "scenarios lie in the folder that pytest was given"
+    return session.apart
 
 
 @pytest.fixture

@@ -29,6 +29,14 @@ test = [
 lint = ["linter>=1,<=1.1"]
 gpu = ["unbound>=4"]
 """
+BUILT = """
+[build-system]
+requires = ["setuptools>=77,<=80.0"]
+[project]
+dynamic = ["dependencies"]
+[project.optional-dependencies]
+gpu = ["unbound>=4"]
+"""
 
 
 def load_bounds() -> ModuleType:
@@ -152,11 +160,14 @@ def test_a_dependency_without_a_bound_is_refused() -> None:
 def test_the_command_writes_the_bounds_that_it_raised(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "pyproject.toml"
+    path, standalone = tmp_path / "pyproject.toml", tmp_path / "standalone.toml"
     path.write_text(SAMPLE)
+    standalone.write_text(BUILT)
     monkeypatch.setattr(BOUNDS, "PYPROJECT", path)
-    install(monkeypatch, plain="2.7")
+    monkeypatch.setattr(BOUNDS, "STANDALONE", standalone)
+    install(monkeypatch, plain="2.7", setuptools="81")
     BOUNDS.main(["raise"])
-    assert path.read_text() == SAMPLE.replace("<=2.0", "<=2.7")
+    assert path.read_text() == SAMPLE.replace("<=2.0", "<=2.7").replace("<=80.0", "<=81")
+    assert standalone.read_text() == BUILT.replace("<=80.0", "<=81")
     BOUNDS.main(["oldest"])
     assert "plain==1" in capsys.readouterr().out

@@ -1,22 +1,18 @@
 """What a reader reads: links lead to files and headings, commands are those there are, figures are of records."""
 
-import csv
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from bench.__main__ import _parser, main
+from bench.__main__ import COMMANDS, main
+from bench.commands.command_line import parser_of
 from bench.commands.parsing import split
-from bench.gate.qualify import tables
-from bench.gate.qualify.resample import NUM_SUITES
-from bench.gate.qualify.suites import read_qualification
-from bench.gate.qualify.tables import SIZES, report
+from bench.standalone import main as standalone
 from fixtures.options import read_options
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +56,7 @@ def commands(page: Path) -> Iterator[str]:
 
 
 EVERY = [(page, command) for page in PAGES for command in commands(page)]
+STANDALONE = sorted({command for _, command in EVERY if command.startswith("moevlm-bench ")})
 HARNESS = sorted({command for _, command in EVERY if command.startswith("python -m bench ")})
 RECIPES = ROOT / "docs" / "adding.md"  # measures what its reader has just added
 PYTEST = sorted({command for page, command in EVERY if command.startswith("pytest bench") and page != RECIPES})
@@ -112,7 +109,13 @@ def test_every_page_of_docs_is_in_the_reading_order() -> None:
 @pytest.mark.parametrize("command", HARNESS)
 def test_every_documented_command_of_the_harness_parses(command: str) -> None:
     ours, _ = split(shlex.split(command)[3:])
-    assert _parser().parse_args(ours).run
+    assert parser_of(COMMANDS).parse_args(ours).run
+
+
+@pytest.mark.parametrize("command", STANDALONE)
+def test_every_documented_command_of_the_second_distribution_parses(command: str) -> None:
+    ours, _ = split(shlex.split(command)[1:])
+    assert parser_of(standalone.COMMANDS).parse_args(ours).run
 
 
 @pytest.mark.parametrize("command", PYTEST)
@@ -157,49 +160,6 @@ def test_what_the_readme_shows_of_a_run_is_in_its_record(capsys: pytest.CaptureF
     measured = slice(8)  # the change against a baseline is of the run, not of its record
     assert rows(shown, measured) - rows(printed, measured) - {("---",) * 8} == set()
     assert printed.splitlines()[0] in " ".join(shown.split())
-
-
-@cache
-def error_rates(num_drawn: int) -> str:
-    """Return what `qualify --report` prints of the record that the method links to."""
-    return report(read_qualification(ROOT / "docs" / "records" / "qualify-cpu.json"), num_drawn)
-
-
-def numbers(text: str, columns: int) -> set[tuple[str, ...]]:
-    """Return the rows of the tables of so many columns in a text: the first cell, then each number of the others."""
-    found = (row for row in rows(text) if len(row) == columns)
-    return {(row[0], *re.findall(r"\d+(?:\.\d+)?", " ".join(row[1:]))) for row in found}
-
-
-def table(name: str) -> set[tuple[str, ...]]:
-    """Return the rows of a table of the method, without the cells that are empty."""
-    with (ROOT / "docs" / "tables" / f"method-{name}.csv").open(newline="") as file:
-        return {tuple(filter(None, row)) for row in list(csv.reader(file))[1:]}
-
-
-def test_the_error_rates_that_the_readme_shows_are_those_of_their_record() -> None:
-    shown = (ROOT / "README.md").read_text().partition("How often a gate errs")[2].partition("\n## ")[0]
-    assert len(rows(shown)) > 2
-    assert rows(shown) - rows(error_rates(num_drawn=1)) - {("---",) * 4} == set()
-
-
-@pytest.mark.parametrize(("name", "num_rows", "columns"), [("errors", 2, 8), ("rules", 5, 4), ("spread", 12, 4)])
-def test_the_tables_of_the_method_are_those_of_their_record(name: str, num_rows: int, columns: int) -> None:
-    assert len(table(name)) == num_rows
-    assert table(name) - numbers(error_rates(num_drawn=1), columns) == set()
-
-
-@pytest.mark.parametrize(
-    "num_sizes", [pytest.param(2, marks=pytest.mark.long), pytest.param(len(SIZES), marks=pytest.mark.exhaustive)]
-)
-def test_the_resampled_table_of_the_method_is_drawn_from_its_record(
-    monkeypatch: pytest.MonkeyPatch, num_sizes: int
-) -> None:
-    """The rows are drawn one after another: the first ones alone are the same."""
-    monkeypatch.setattr(tables, "SIZES", SIZES[:num_sizes])
-    assert len(table("resampled")) == len(SIZES)
-    drawn = numbers(error_rates(NUM_SUITES), 4)
-    assert len(table("resampled") & drawn) == num_sizes
 
 
 def test_every_table_is_led_to_by_a_page() -> None:

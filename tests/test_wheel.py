@@ -1,15 +1,14 @@
 """The wheel alone: the model, and of the suite a script that finds it in a clone; it works where the suite is not."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.environments import build_wheel, environment_with, run
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = "moevlm-bench"
@@ -52,30 +51,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             (source / name).parent.mkdir(exist_ok=True)
             shutil.copy(path, source / name)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(out), str(source)], check=True)
-    (built,) = out.glob("*.whl")
-    return built
+    return build_wheel(source, out)
 
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel alone beside this environment's packages, without what is installed here as editable."""
-    environment = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-    interpreter = environment / "bin" / "python"
-    asked = [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    own = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
-    (own / "packages.pth").write_text(sysconfig.get_path("purelib"))  # an editable's own .pth is not read from there
-    pip = [sys.executable, "-m", "pip", "--quiet", "--python", str(interpreter)]
-    subprocess.run([*pip, "install", "--no-index", "--no-deps", "--ignore-installed", str(wheel)], check=True)
-    return interpreter
-
-
-def run(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    own = {"HOME": str(folder), "TORCH_EXTENSIONS_DIR": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
-    environment = {**os.environ, **own}
-    return subprocess.run([str(program), *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    return environment_with(wheel, tmp_path_factory.mktemp("environment"))
 
 
 def test_it_holds_the_model_its_version_and_the_script_and_nothing_else_of_the_suite(wheel: Path) -> None:
@@ -95,7 +76,7 @@ def test_every_file_of_the_package_is_in_it(wheel: Path) -> None:
 
 
 def test_a_saved_model_loads_by_its_auto_class_and_generates_on_compiled_kernels(python: Path, tmp_path: Path) -> None:
-    done = run(python, tmp_path, "-c", USE)
+    done = run(python, tmp_path, "-c", USE, HOME=str(tmp_path), TORCH_EXTENSIONS_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(python.parents[1])
     assert list(tmp_path.glob("moevlm/cpu-*.so"))

@@ -38,6 +38,7 @@ class _Passes:
         self.done = 0  # passes that have seen the sample
         self.row: int | None = None  # of the sample in the call that runs now
         self.num_positions = 0
+        self.logits: list[torch.Tensor] = []  # (V,), of each pass
 
     @property
     def now(self) -> Said:
@@ -116,20 +117,25 @@ class _Passes:
         check_rows(found_V[None], expected.logits_V[None], bound=bound, what=what, place=lambda _: place)
         check_choice(int(found_V.argmax()), expected.logits_V, bound=bound, place=f"{place} of {self.what}")
         self.done += 1
+        self.logits.append(found_V)
         if int(found_V.argmax()) == expected.token:
             return None
         settled = logits.clone()
-        (settled[:, -1] if logits.dim() == 3 else settled)[self.checked.number, expected.token] = found_V.max() + 1
+        last_BV = settled[:, -1] if logits.dim() == 3 else settled
+        last_BV[self.checked.number, expected.token] = _just_above(found_V.max())
         return settled
 
 
 @contextmanager
-def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int = 0) -> Iterator[None]:
+def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int = 0) -> Iterator[list[torch.Tensor]]:
     """Compare every pass that a model makes inside the block.
 
     Args:
         said: What the oracle says of it, a pass each, in order; all must be made.
         first: Number of the first of these passes, 0 being the prompt's.
+
+    Yields:
+        The logits that end each pass, (V,); filled as they are made.
 
     Raises:
         WrongAnswer: A pass does not agree, is missing, or is one too many.
@@ -143,12 +149,18 @@ def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int
     handles.append(text_model.register_forward_hook(passes.check_hidden))
     handles.append(model.lm_head.register_forward_hook(passes.check_logits))
     try:
-        yield
+        yield passes.logits
     finally:
         for handle in handles:
             handle.remove()
     if passes.done < len(said):
         raise WrongAnswer(f"{passes.what} must pass the decoder {len(said)} times, got {passes.done}")
+
+
+def _just_above(value: torch.Tensor) -> torch.Tensor:
+    """Return a number that is larger by no more than its dtype's rounding."""
+    precision = torch.finfo(value.dtype)
+    return value + 2 * precision.eps * value.abs() + precision.tiny
 
 
 def _settled(router: Any, routing: Routing, expected: Choice, tokens: slice, differs_T: torch.Tensor) -> Routing:

@@ -5,17 +5,24 @@ import os
 import sys
 from pathlib import Path
 
-from bench.commands.clone import clone_root, in_clone
-from bench.commands.parsing import Commands, add_allow_inconclusive, take_pytest_options
+from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
+from bench.commands.writable import check_writable
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
-from bench.gate.ab.lockstep import HEAD
+from bench.gate.ab.endings import HEAD
+from bench.gate.ab.passed import read_passed
 from bench.gate.annotations import publish
 from bench.gate.comment import comment
 from bench.gate.junit import junit
+from bench.gate.qualify.spread import prior_here
+from bench.gate.qualify.suites import RECORD
 from bench.gate.verdict import exit_code
-from bench.harness.reading import inject_option, seconds, slowdowns
+from bench.harness.environment import this_machine
+from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.record import replace_text
+
+LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 
 
 def add(commands: Commands) -> None:
@@ -23,40 +30,64 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("ab", help="measure base and head in lock-step on this machine, now")
     parser.add_argument("--base", required=True, metavar="REV", help="git revision to compare with")
     parser.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
+    add_package(parser)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
     out, takes = in_clone(Path("records")), "takes ab.json and ab.md; default: %(default)s"
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
     add_allow_inconclusive(parser)
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
+    force = "measure even if the package and its dependencies are the same on both sides"
+    parser.add_argument("--force", action="store_true", help=force)
     profile = "run what regressed once more, and show which operations changed"
     parser.add_argument("--profile", action="store_true", help=profile)
     rehearse = "slow arms of head, to rehearse a regression"
     parser.add_argument("--inject", type=slowdowns, default={}, metavar="ARM=F,...", help=rehearse)
-    take_pytest_options(parser, "--scale tiny --batch-size 1")
+    history = "this machine's `qualify` record: its spread is expected; default: %(default)s, where it is there"
+    parser.add_argument("--history", type=Path, default=in_clone(RECORD), metavar="FILE", help=history)
+    accept = "accept that head answers otherwise than base, and record why; default: CHANGED, exit 18"
+    parser.add_argument("--accept-answers", type=reason, metavar="REASON", help=accept)
+    take_pytest_options(parser, "--device cuda bench/bench_decode.py")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare base and head; leave the launches and the comment, print the comment."""
+    """Compare base and head; leave the launches, the comment and the JUnit file, then print the comment."""
+    root, project = clone_root(), measured_project(options.package)
+    passed = read_passed(
+        options.pytest,
+        root=root,
+        here=Path.cwd(),
+        scenarios=project.scenarios,
+        expression=options.scenarios,
+    )
     brief = Brief(
-        root=clone_root(),
+        root=root,
+        project=project,
         base=options.base,
         head=options.head,
         expression=options.scenarios,
-        arguments=options.pytest,
+        arguments=passed.options,
+        paths=passed.paths,
         budget_s=options.budget,
         side_arguments={HEAD: inject_option(options.inject)},
+        accept_answers=options.accept_answers or "",
+        prior=prior_here(options.history, this_machine()),
+        force=options.force,
         profile=options.profile,
     )
+    for path in (options.out / LAUNCHES, *filter(None, [options.junitxml])):
+        check_writable(path)
     result = compare(brief, note=lambda text: print(text, file=sys.stderr))
     said = comment(result)
-    print(said)  # before any file is written: a full disk must not cost what was measured
     allow = options.allow_inconclusive
-    for line in publish(said, result.verdicts, os.environ, allow_inconclusive=allow):
-        print(line)
-    result.write(options.out / "ab.json")
-    replace_text(options.out / "ab.md", said)
-    if options.junitxml:
-        replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, allow_inconclusive=allow))
+    try:
+        result.write(options.out / LAUNCHES)
+        replace_text(options.out / COMMENT, said)
+        if options.junitxml:
+            replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, allow_inconclusive=allow))
+    finally:  # a disk that is full by now must not cost what was measured
+        print(said)
+        for line in publish(said, result.verdicts, os.environ, allow_inconclusive=allow):
+            print(line)
     return exit_code(result.verdicts, allow_inconclusive=allow)

@@ -5,11 +5,11 @@ import hashlib
 import sys
 from pathlib import Path
 
-from bench.commands.clone import clone_root, in_clone
+from bench.commands.clone import clone_root, in_clone, project_table
 from bench.commands.parsing import Commands, add_baselines, take_pytest_options
 from bench.commands.promote import promote_and_tell
 from bench.evidence.launches import Wanted, measure_launches
-from bench.gate.baseline import FOLDER, LAUNCHES_TO_PROMOTE, NoBaseline, open_baseline
+from bench.gate.baseline import LAUNCHES_TO_PROMOTE, NoBaseline, open_baseline
 from bench.gate.cap import UNJUDGEABLE, capped
 from bench.gate.comparison import judge_all
 from bench.gate.git import git_says
@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
     out = f"takes the launches; call again to go on; default: {in_clone(RECORDS)}/baseline-COMMIT"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     add_baselines(parser)
-    take_pytest_options(parser, "--scale 7b --device cuda, and files of bench/")
+    take_pytest_options(parser, "--device cuda, and files of scenarios")
     parser.set_defaults(run=run)
 
 
@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     code = _code()
     wanted = Wanted(
         root=clone_root(),
+        scenarios=project_table().scenarios,
         folder=options.out or in_clone(RECORDS / f"baseline-{code}"),
         options=options.pytest,
         count=options.launches,
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 def _code() -> str:
     """Name the code that is measured: its commit, and what of it is not committed."""
     commit = git_says(Path.cwd(), "rev-parse", "--short=12", "HEAD") or "unversioned"
-    changes = git_says(clone_root(), "diff", "HEAD", "--", ".", f":(exclude){FOLDER}")
+    changes = git_says(clone_root(), "diff", "HEAD", "--", ".", f":(exclude){project_table().baselines}")
     return f"{commit}-{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else commit
 
 

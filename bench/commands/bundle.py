@@ -13,6 +13,7 @@ from bench.evidence.bundle.reproduction import Reproduced, judge, measure
 from bench.evidence.bundle.tables import claims_table, reproduced_table
 from bench.gate.launch import Launcher
 from bench.gate.verdict import exit_code
+from bench.harness.naming import COMMANDS
 from bench.harness.reading import seconds
 from bench.harness.record import Record, merge, read
 
@@ -42,7 +43,7 @@ def _pack(options: argparse.Namespace) -> int:
     said = claims_table(claims_of(Record.from_document(document)))
     pack(document, options.out, said)
     print(said)
-    print(f"\npacked {options.out}: python -m bench reproduce {options.out}")
+    print(f"\npacked {options.out}: {COMMANDS} reproduce {options.out}")
     return 0
 
 

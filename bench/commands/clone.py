@@ -1,30 +1,55 @@
-"""The clone that a command is run in: where its pytest starts, and where what is not named otherwise lies."""
+"""The project that a command is run in, a clone or another: where its pytest starts, and where what it keeps lies."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
-MARK = Path("bench", "__main__.py")  # what the root of a clone holds, and no folder in it: tests/ has a bench too
+from bench.harness.project import FILE, NAME, ProjectTable, find_root, read_project
 
 
 def clone_root() -> Path:
-    """Return the root of the clone that holds the current folder.
+    """Return the root of the project that holds the current folder.
 
     Raises:
-        ValueError: if none does.
+        ValueError: if none does, or its pyproject.toml cannot be read.
     """
-    found = _root()
+    found = find_root(Path.cwd())
     if found is None:
-        held = MARK.as_posix()
-        raise ValueError(f"this command must be run in a clone, a folder with {held}, got {Path.cwd()}; cd into one")
+        table = f"[tool.{NAME}]"
+        raise ValueError(
+            f"this command must be run in a project, a folder whose {FILE} has {table}, got {Path.cwd()}; cd into one"
+        )
     return found
 
 
-def in_clone(path: Path) -> Path:
-    """Return where a command's default, relative to the clone's root, lies as seen from here; outside one, as it is."""
-    root = _root()
-    return Path(os.path.relpath(root / path)) if root else path
+def in_clone(path: Path | str) -> Path:
+    """Return where a command's default, relative to the project's root, lies as seen from here; outside one, as it is.
+
+    Raises:
+        ValueError: if the project's pyproject.toml cannot be read.
+    """
+    root = find_root(Path.cwd())
+    return Path(os.path.relpath(root / path)) if root else Path(path)
 
 
-def _root() -> Path | None:
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / MARK).is_file()), None)
+def project_table() -> ProjectTable:
+    """Return what the project of the current folder says of itself; outside one, the defaults.
+
+    Raises:
+        ValueError: if a rule of the table is broken.
+    """
+    root = find_root(Path.cwd())
+    return read_project(root) if root else ProjectTable()
+
+
+def measured_project(package: str) -> ProjectTable:
+    """Return what the project says of itself, with a package that the command line may name.
+
+    Raises:
+        ValueError: if neither names one, or a rule of the table is broken.
+    """
+    if not package:
+        raise ValueError(
+            f'a package must be named, got none; give --package NAME, or package = "NAME" in [tool.{NAME}] of {FILE}'
+        )
+    return replace(project_table(), package=package)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
-from bench.commands.clone import in_clone
-from bench.gate.baseline import FOLDER
+from bench.commands.clone import in_clone, project_table
 from bench.harness.reading import USAGE_ERROR
 
 
@@ -53,15 +52,25 @@ class Commands(SubParsers):
 
 
 def take_pytest_options(parser: Parser, example: str) -> None:
-    """Have a command take options of `pytest bench` after --."""
+    """Have a command take options of the scenarios' pytest after --."""
     parser.set_defaults(pytest=[])
-    parser.epilog = f"After -- stand options of pytest bench, like {example}"
+    parser.epilog = f"After -- stand options of pytest, like {example}"
 
 
 def add_baselines(parser: Parser) -> None:
     """Have a command take the folder of baselines."""
     where = "where promoted baselines lie; default: %(default)s"
-    parser.add_argument("--baselines", type=Path, default=in_clone(FOLDER), metavar="DIR", help=where)
+    parser.add_argument(
+        "--baselines", type=Path, default=in_clone(project_table().baselines), metavar="DIR", help=where
+    )
+
+
+def add_package(parser: Parser) -> None:
+    """Have a command take the name of what is measured."""
+    named = project_table().package
+    default = named or "none; [tool.moevlm-bench] can name it"
+    what = f"what base and head differ in, by the name that is imported; default: {default}"
+    parser.add_argument("--package", default=named, metavar="NAME", help=what)
 
 
 def add_allow_inconclusive(parser: Parser) -> None:

@@ -17,7 +17,7 @@ from bench.gate.stats import percent
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("promote", help=f"make records of {LAUNCHES_TO_PROMOTE} or more launches the baseline")
-    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that `pytest bench` left")
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that a run of scenarios left")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
     add_baselines(parser)
     parser.set_defaults(run=run)

@@ -1,43 +1,50 @@
 """qualify: measure how often the gate errs on this machine, with unchanged and with slowed code."""
 
 import argparse
+import math
 import sys
+import time
 from pathlib import Path
 
-from bench.commands.clone import clone_root, in_clone
-from bench.commands.parsing import Commands, take_pytest_options
+from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.parsing import Commands, add_package, take_pytest_options
 from bench.gate.ab.brief import Brief
-from bench.gate.qualify.resume import Wanted, missing, open_qualification, run_suites
-from bench.gate.qualify.suites import read_qualification
+from bench.gate.ab.passed import read_passed
+from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
+from bench.gate.qualify.store import read_qualification
+from bench.gate.qualify.suites import RECORD, UNCHANGED, Kind
 from bench.gate.qualify.tables import report
 from bench.harness.environment import this_machine
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.record import replace_text
 
-REVISION = "HEAD"  # both sides: what differs is the process alone
-RECORD = Path("records/qualify.json")
-
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("qualify", help="measure how often `ab` errs on this machine; resumable")
-    record = "grows suite by suite; default: %(default)s"
-    parser.add_argument("--record", type=Path, default=in_clone(RECORD), metavar="FILE", help=record)
-    parser.add_argument("--suites", type=int, default=40, metavar="N", help="of unchanged code; default: %(default)s")
-    slowed = "also suites with an arm of head slowed; repeatable"
+    kept = "grows launch by launch; default: %(default)s"
+    parser.add_argument("--record", type=Path, default=in_clone(RECORD), metavar="FILE", help=kept)
+    parser.add_argument("--base", default="HEAD", metavar="REV", help="unchanged code; default: %(default)s")
+    parser.add_argument("--suites", type=int, default=20, metavar="N", help="of unchanged code; default: %(default)s")
+    slowed = "also suites with arms of head slowed; repeatable"
     parser.add_argument("--inject", type=slowdowns, action="append", default=[], metavar="ARM=F", help=slowed)
-    each = "of each --inject; default: %(default)s"
-    parser.add_argument("--injected-suites", type=int, default=5, metavar="N", help=each)
+    changed = "also suites with another revision as head; repeatable"
+    parser.add_argument("--change", action="append", default=[], metavar="REV", help=changed)
+    each = "of each --inject and --change; default: %(default)s"
+    parser.add_argument("--slowed-suites", type=int, default=6, metavar="N", help=each)
+    length = "of each suite, placebos among them; default: %(default)s"
+    parser.add_argument("--launches", type=int, default=20, metavar="N", help=length)
+    add_package(parser)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
-    budget = "of one suite, like 90s or 20m; default: 20m"
-    parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help=budget)
+    budget = "of this call, like 90m or 8h: what is missing is left to the next; default: no limit"
+    parser.add_argument("--budget", type=seconds, default=math.inf, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
-    take_pytest_options(parser, "--scale tiny")
+    take_pytest_options(parser, "--device cuda --dtype bfloat16")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the suites that are missing, then print the tables; what an interrupted call has measured is kept."""
+    """Measure the launches that are missing, then print the tables; what an interrupted call has measured is kept."""
     if not options.report:
         _measure(options)
     said = report(read_qualification(options.record))
@@ -47,19 +54,32 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    def note(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    brief = Brief(
-        root=clone_root(),
-        base=REVISION,
-        head=REVISION,
+    root = clone_root()
+    project = measured_project(options.package)
+    passed = read_passed(
+        options.pytest,
+        root=root,
+        here=Path.cwd(),
+        scenarios=project.scenarios,
         expression=options.scenarios,
-        arguments=options.pytest,
-        budget_s=options.budget,
     )
-    qualification = open_qualification(options.record, brief, this_machine())
-    injected = [Wanted(one, options.injected_suites) for one in options.inject]
-    kinds = missing([Wanted({}, options.suites), *injected], qualification)
-    note(f"suites: {len(qualification.suites)} there, {len(kinds)} to run")
-    run_suites(options.record, brief, qualification, kinds, note)
+    brief = Brief(
+        root=root,
+        project=project,
+        base=options.base,
+        head=options.base,
+        expression=options.scenarios,
+        arguments=passed.options,
+        paths=passed.paths,
+        budget_s=options.budget,
+        force=True,
+    )
+    open_record(options.record, brief, this_machine(), options.launches)
+    slowed = [*(Kind(injected=one) for one in options.inject), *(Kind(change=one) for one in options.change)]
+    wanted = [Wanted(UNCHANGED, options.suites), *(Wanted(kind, options.slowed_suites) for kind in slowed)]
+    deadline = time.monotonic() + options.budget
+    record(Recorder(path=options.record, brief=brief, deadline=deadline, note=_note), wanted)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

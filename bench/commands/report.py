@@ -15,7 +15,7 @@ from bench.pages.report import HEADERS, machine_line, rows_of
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="print a record as a markdown table")
-    parser.add_argument("record", type=Path, metavar="RECORD", help="JSON that `pytest bench` left")
+    parser.add_argument("record", type=Path, metavar="RECORD", help="JSON that a run of scenarios left")
     parser.set_defaults(run=run)
 
 

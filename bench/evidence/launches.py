@@ -13,7 +13,6 @@ from bench.evidence.processes import run_logged
 from bench.gate.launch import LaunchFailed
 from bench.gate.promotion import PromotionRefused, problem_of
 from bench.gate.verdict import Verdict
-from bench.harness.measuring import BENCH_FOLDER
 from bench.harness.progress import time_left
 from bench.harness.reading import USAGE_ERROR
 from bench.harness.record import CorruptRecord, Record, load
@@ -27,6 +26,7 @@ class Wanted:
     """So many launches of the same scenarios, in a folder that keeps them between calls."""
 
     root: Path
+    scenarios: str  # the folder that holds them all, from the root
     folder: Path
     options: Sequence[str]  # of pytest bench, files of bench/ among them
     count: int
@@ -40,9 +40,9 @@ class Wanted:
     @property
     def command(self) -> list[str]:
         """Return the command of a launch, without its record; of all scenarios where no files are named."""
-        bench = (self.root / BENCH_FOLDER).resolve()
+        bench = (self.root / self.scenarios).resolve()
         names = [word for word in self.options if (self.root / word).resolve().is_relative_to(bench)]
-        everything = [] if names else [BENCH_FOLDER]
+        everything = [] if names else [self.scenarios]
         return [sys.executable, "-m", "pytest", *everything, *self.options, "--compare=off"]
 
 
@@ -58,7 +58,7 @@ def measure_launches(wanted: Wanted, note: Callable[[str], None]) -> list[Path]:
         LaunchFailed: a launch answered wrongly or failed.
     """
     if selecting := [word for word in wanted.options if word.startswith(SELECTING) or "::" in word]:
-        raise ValueError(f"a baseline must hold every scenario, got {' '.join(selecting)}; name whole files of bench/")
+        raise ValueError(f"a baseline must hold every scenario, got {' '.join(selecting)}; name whole files")
     whole = [path for path in wanted.paths if _is_whole(path, _first(wanted))]
     if not whole:  # an earlier call has left nothing to go on with
         (wanted.folder / BEGUN).unlink(missing_ok=True)

@@ -28,7 +28,7 @@ def publish(
 ) -> list[str]:
     """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions."""
     if environment.get(SUMMARY):
-        with Path(environment[SUMMARY]).open("a") as summary:
+        with Path(environment[SUMMARY]).open("a", encoding="utf-8") as summary:
             summary.write(f"{comment}\n")
     is_there = environment.get(IN_ACTIONS) == "true"
     return annotations(verdicts, allow_inconclusive=allow_inconclusive) if is_there else []

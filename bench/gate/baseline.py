@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.gate.backends import mismatch
 from bench.gate.tolerance import typical_variances
 from bench.gate.verdict import Control, Verdict
 from bench.harness.arms import ANCHOR
 from bench.harness.environment import differences, kind_slug
+from bench.harness.naming import COMMANDS
 from bench.harness.record import CorruptRecord, Record, load
 
-FOLDER = Path("baselines")
+REMEDIES = {  # of what a run ran on
+    Verdict.FAILED: "mend that, for what stands in is what was measured",
+    Verdict.NOT_COMPARABLE: "measure on what the baseline ran on, or promote a baseline on what is here now",
+}
 LAUNCHES_TO_PROMOTE = 8  # fewer tell a spread between launches only to a factor of more than two
 
 
@@ -33,7 +38,7 @@ class OpenBaseline:
 
 
 class NoBaseline(NamedTuple):
-    """Why no scenario can be compared: MISSING, CORRUPT or NOT_COMPARABLE, with the reason and the remedy."""
+    """Why no scenario can be compared: MISSING, CORRUPT, NOT_COMPARABLE or FAILED, with the reason and the remedy."""
 
     verdict: Verdict
     why: str
@@ -51,7 +56,7 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     """
     path = explicit or baseline_path(directory, run.kind)
     if not explicit and not path.is_file():
-        how = f"python -m bench baseline --reason TEXT [-- options] ({LAUNCHES_TO_PROMOTE} runs like this)"
+        how = f"{COMMANDS} baseline --reason TEXT [-- options] ({LAUNCHES_TO_PROMOTE} runs like this)"
         why = f"no baseline in {directory}/ for this kind of machine; measure and promote one: {how}"
         return NoBaseline(Verdict.MISSING, why)
     try:
@@ -63,6 +68,8 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     if differing := differences(record.kind, run.kind):
         what = f"{path} comes from another kind of machine: {'; '.join(differing)}"
         return NoBaseline(Verdict.NOT_COMPARABLE, f"{what}; leave --baseline out, or promote a baseline of this one")
+    if other := mismatch(record.ran_on, run.ran_on, ("the baseline", "this run")):
+        return NoBaseline(other.verdict, f"{path}: {other.why}; {REMEDIES[other.verdict]}")
     typical = typical_variances(record.scenarios.values())
     if any(map(math.isnan, typical.values())):
         why = f"{path} must hold two launches or more, whose spread gives the tolerance, got one; promote a baseline"

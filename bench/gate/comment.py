@@ -5,16 +5,16 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.gate.ab.judging import SUSPECT_SHARE
 from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
+from bench.gate.headline import headline, tell
 from bench.gate.markdown import code, folded, github_table
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
 from bench.gate.speedups import speedup_rows
-from bench.gate.stats import Interval, percent
-from bench.gate.tolerance import SMALLEST_EFFECT
-from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, tally, worst
+from bench.gate.stats import percent
+from bench.gate.telling import moved
+from bench.gate.verdict import SEVERITY, ScenarioVerdict, tally, worst
 from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.metrics import DISPLAYS, metric
 from bench.harness.wording import counted
@@ -23,6 +23,7 @@ HEADERS = (
     *("scenario", "MoE, base", "MoE, head", "change of MoE [95 %]", "of dense [95 %]"),
     *("smallest detectable", "verdict", "where"),
 )
+GROUP_HEADERS = ("group", "change of MoE [95 %]", "of dense [95 %]", "verdict", "where")
 PROFILE_HEADERS = ("operation", "on", "base", "head", "change")
 ARMS = (PRIMARY, TWIN)
 MOST_ROWS = 15  # shown open, the most severe first
@@ -37,14 +38,20 @@ LEFT_OUT = "_{} tables are left out, for GitHub takes no longer comment; ab.json
 
 def comment(comparison: Comparison) -> str:
     """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup."""
-    ranked = sorted(comparison.verdicts, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
-    times = _times([*comparison.stage_1, *comparison.stage_2])
+    groups = comparison.judgement.groups
+    scenarios = [one for one in comparison.verdicts if one not in groups]
+    ranked = sorted(scenarios, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
+    times = _times(comparison.launches)
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
     parts = [
         f"{MARKER}\n### {verdict_line(comparison)}",
+        headline(tell(groups)),
+        *_accepted(comparison),
+        _groups(groups),
         _judged(shown, times),
+        "\n".join(f"- {code(note[:WHY_LETTERS])}" for note in comparison.notes),
         *map(_profile, comparison.profiles),
-        _summary([*comparison.stage_1, *comparison.stage_2]),
+        _summary(comparison.launches),
         folded(counted(len(rest), "more scenario"), _judged(rest, times)) if rest else "",
         f"<sub>{_measured(comparison)}</sub>",
     ]
@@ -58,6 +65,16 @@ def verdict_line(comparison: Comparison) -> str:
     dirty = " with uncommitted changes" if comparison.head.is_dirty else ""
     sides = f"{comparison.head.commit[:10]}{dirty} against {comparison.base.commit[:10]}"
     return f"{final}: {', '.join(f'{count} {verdict.value}' for verdict, count in counts.items())} · {sides}"
+
+
+def _accepted(comparison: Comparison) -> list[str]:
+    """Say why changed answers were accepted, and which."""
+    changed = comparison.changed_answers()
+    if not changed:
+        return []
+    scenarios = counted(len(changed), "scenario")
+    rows = "\n".join(f"- {code(scenario)}: {code(why[:WHY_LETTERS])}" for scenario, why in changed.items())
+    return [f"Answers of {scenarios} changed, accepted: {code(comparison.accept_answers)}", folded("in what", rows)]
 
 
 def _times(launches: Iterable[PairedLaunch]) -> dict[str, tuple[str, str]]:
@@ -81,19 +98,22 @@ def _judged(verdicts: Sequence[ScenarioVerdict], times: Mapping[str, tuple[str, 
     return "\n\n".join(filter(None, [rows, "\n".join(reasons)]))
 
 
-def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+def _groups(groups: Sequence[ScenarioVerdict]) -> str:
+    """Return the table of benchmarks at a scale and of the suite: a mean over scenarios sees what none is sure of."""
+    rows = [(group.scenario, *_arms(group), group.verdict.value, group.where) for group in groups]
+    return github_table(GROUP_HEADERS, rows) if rows else ""
+
+
+def _arms(verdict: ScenarioVerdict) -> list[str]:
     by_arm = {c.control.arm: c for c in verdict.changes if c.control.against in ("base", None)}
-    moved = [_change(by_arm[arm]) if arm in by_arm else "" for arm in ARMS]
-    seen = max((change.tolerance for arm, change in by_arm.items() if arm in ARMS), default=0.0)
+    return [moved(by_arm[arm]) if arm in by_arm else "" for arm in ARMS]
+
+
+def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+    seen = max((c.tolerance for c in verdict.changes if c.control.arm in ARMS), default=0.0)
     detectable = f"{percent(seen):.1f} %" if seen and math.isfinite(seen) else ""
     values = times.get(verdict.scenario, ("", ""))
-    return (code(verdict.scenario), *values, *moved, detectable, verdict.verdict.value, verdict.where)
-
-
-def _change(change: Change) -> str:
-    if not all(map(math.isfinite, change.interval)):
-        return f"{percent(change.interval.estimate):+.1f} % [too few launches]"
-    return Interval(*map(percent, change.interval)).text("+.1f", " %")
+    return (code(verdict.scenario), *values, *_arms(verdict), detectable, verdict.verdict.value, verdict.where)
 
 
 def _reason(verdict: ScenarioVerdict) -> str:
@@ -137,20 +157,16 @@ def _size(verdict: ScenarioVerdict) -> float:
 
 
 def _measured(comparison: Comparison) -> str:
-    real = [
-        Counter(launch.scenario for launch in stage if not launch.is_placebo)
-        for stage in (comparison.stage_1, comparison.stage_2)
-    ]
-    counts = [max(stage.values(), default=0) for stage in real]  # of the scenario that had most
-    said = ", ".join(
-        f"{counted(count, 'launch')} a scenario in stage {i}" for i, count in enumerate(counts, start=1) if count
-    )
-    smallest = 100 * SUSPECT_SHARE * SMALLEST_EFFECT
+    counts = Counter(launch.scenario for launch in comparison.launches if not launch.is_placebo)
+    placebos = len({launch.number for launch in comparison.launches if launch.is_placebo})
+    said = f"{min(counts.values())} to {max(counts.values())} launches a scenario" if counts else "Nothing was measured"
+    evidence = comparison.judgement.evidence
+    wider = evidence.noise.widening if evidence else 1.0
+    sticky = f" Launches resemble the one before: all limits are {wider:.1f} times as wide." if wider > 1 else ""
     return (
-        f"Both sides ran with {comparison.software}. {said or 'Nothing was measured'}; {comparison.seconds:.0f} s. "
-        "Times are medians, changes are taken "
-        f"block by block, above 0 is worse, intervals are 95 %. What seems slower by {smallest:.1f} % at first is "
-        "measured again, and only fresh launches decide."
+        f"Both sides ran with {comparison.software}. {said}, {counted(placebos, 'launch')} of base against itself; "
+        f"{comparison.seconds:.0f} s. Times are medians. Changes are taken block by block, less what base against "
+        f"itself showed; above 0 is worse; intervals are 95 % over all looks at them.{sticky}"
     )
 
 

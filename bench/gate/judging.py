@@ -1,17 +1,19 @@
 """From the launches of a run and of a baseline to a verdict: pure functions, no clock, no files."""
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
-from bench.gate.controls import block_values, controls_of, launch_values
+from bench.gate.controls import block_values, controls_of, is_counted, launch_values
+from bench.gate.shares import is_share
 from bench.gate.stats import Interval, centre_variance, hodges_lehmann_shift, shrunken_sd
 from bench.gate.tolerance import Bar, excess_noise, pool_key, usual_error
 from bench.gate.verdict import TOLERANCE_CAP, Change, Control, ScenarioVerdict, Verdict, worst
-from bench.harness.arms import ANCHOR, PRIMARY, TWIN
+from bench.harness.arms import ANCHOR, PRIMARY, is_moe
 from bench.harness.metrics import METRICS
 from bench.harness.record import Scenario, differing_inputs
 
@@ -33,6 +35,7 @@ def judge_control(
     confirmed: bool,
     noise: float = 0.0,
     unrest: float = 1.0,
+    share: float | None = None,
 ) -> Change:
     """Judge one control.
 
@@ -46,6 +49,7 @@ def judge_control(
         confirmed: whether `new` may end as REGRESSED; a first launch only becomes a suspect.
         noise: variance of a new launch's value beyond what launches of the baseline had; see `excess_noise`.
         unrest: factor by which this run's launches spread more than the baseline's; see unrest.py.
+        share: of the baseline, where the values are shares.
 
     Returns:
         The change. REGRESSED: above the tolerance, which grows with the noise and unrest of now, and not by a disturbed
@@ -72,6 +76,7 @@ def judge_control(
         tolerance=tolerance,
         verdict=verdict,
         suspect=shift > max(bar.effect, SUSPECT_ERRORS * usual),
+        share=share,
     )
 
 
@@ -80,10 +85,17 @@ def _agree(shifts: Sequence[float], tolerance: float) -> bool:
     return sum(shift > tolerance / 2 for shift in shifts) >= len(shifts) - len(shifts) // 4
 
 
+def _share(base: Scenario, control: Control) -> float | None:
+    """Return the share that an arm had in the baseline, the median over its launches; nothing of other metrics."""
+    if not is_share(base.arms[control.arm].metric):
+        return None
+    return math.exp(statistics.median(launch_values(base, control)))
+
+
 def is_unfit(scenario: Scenario) -> str:
     """Say why a measured scenario cannot be judged: throttled away or too noisy; empty if it can."""
-    if ANCHOR not in scenario.arms:
-        return ""  # counted values carry no noise
+    if is_counted(scenario):
+        return ""
     last = scenario.arms[PRIMARY].launches[-1]
     if last.voided >= len(last.samples):
         return f"the device was throttled in {last.voided} blocks, half or more; let it cool, or lift its power cap"
@@ -111,7 +123,7 @@ def judge_scenario(
         base: launches of the baseline.
         typical: from `typical_variances` of the baseline.
         bar: see `judge_control`.
-        confirmed: see `judge_control`.
+        confirmed: see `judge_control`; what is counted needs no second launch.
         same_fingerprint: whether the machines are one and the same model; if not, ratios to the anchor are advisory.
         unrest: by kind of control, how much more this run spreads than the baseline's launches.
     """
@@ -130,9 +142,10 @@ def judge_scenario(
             sd=shrunken_sd(then[control], typical[pool_key(base, control)]),
             bar=bar,
             sign=METRICS[moe.metric].sign,
-            confirmed=confirmed,
+            confirmed=confirmed or is_counted(new),
             noise=excess_noise(new, base, control),
             unrest=unrest.get(control.kind, 1.0),
+            share=_share(base, control),
         )
         for control in controls_of(new)
         if control in then
@@ -153,15 +166,14 @@ def hash_mismatch(new: Scenario, base: Scenario) -> str:
 
 
 def attribute(changes: Iterable[Change]) -> str:
-    """Name the code that became slower: MoE alone, dense alone, or what both share; empty if nothing did."""
+    """Name the code that became slower: MoE alone, dense alone, or what both share; empty if nothing did.
+
+    An arm is slower by itself (against the anchor, or counted); the MoE is also where it is so against another arm.
+    """
     changes = list(changes)
     far = SHARED_SHARE * max((c.interval.estimate for c in changes), default=0.0)
-    slower = {
-        str(c.control) for c in changes if c.verdict is Verdict.REGRESSED or (c.suspect and c.interval.estimate > far)
-    }
-    moe, dense = (any(c in slower for c in (f"{arm}/{ANCHOR}", arm)) for arm in (PRIMARY, TWIN))
-    if moe and dense:
+    slower = [c.control for c in changes if c.verdict is Verdict.REGRESSED or (c.suspect and c.interval.estimate > far)]
+    alone = {is_moe(control.arm) for control in slower if control.against in (ANCHOR, None)}
+    if len(alone) == 2:
         return "shared code"
-    if any(c.startswith(f"{PRIMARY}/") for c in slower):
-        return "MoE"
-    return "dense" if dense else ""
+    return "MoE" if any(is_moe(control.arm) for control in slower) else "dense" if slower else ""

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from bench.gate.baseline import OpenBaseline
-from bench.gate.controls import controls_of, launch_values
+from bench.gate.controls import controls_of, is_counted, launch_values
 from bench.gate.groups import SUITE, group_of, grouped
 from bench.gate.judging import attribute, hash_mismatch, is_unfit, judge_control
 from bench.gate.stats import shrunken_sd
@@ -43,7 +43,7 @@ def groups_of(scenarios: Mapping[str, Scenario], opened: OpenBaseline) -> dict[s
         {
             name: group_of(name, scenario.arms[PRIMARY].params)
             for name, scenario in scenarios.items()
-            if ANCHOR in scenario.arms and name in opened.record.scenarios  # what is counted has no noise to average
+            if not is_counted(scenario) and name in opened.record.scenarios  # what is counted has no noise to average
         }
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.gate.inherited import fresh_environment
 from bench.gate.verdict import Verdict
 from bench.harness.options import ON_DEVICE
 from bench.harness.record import Record, load
@@ -48,7 +49,14 @@ class Launcher:
             command += [*WITHOUT, "--compare=off", f"--record={path}", "-q"]
             try:
                 done = subprocess.run(
-                    command, cwd=self.root, capture_output=True, text=True, timeout=timeout_s, check=False
+                    command,
+                    cwd=self.root,
+                    env=fresh_environment(),
+                    capture_output=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    timeout=timeout_s,
+                    check=False,
                 )
             except subprocess.TimeoutExpired as error:
                 why = f"a fresh launch did not end within the {timeout_s:.0f} s left; raise --time-budget"

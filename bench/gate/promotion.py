@@ -84,7 +84,8 @@ def _rehearsed(record: Record, _first: Record) -> Iterator[str]:
 
 
 def _of_another_machine(record: Record, first: Record) -> Iterator[str]:
-    if other := "; ".join(differences(first.fingerprint, record.fingerprint)):
+    found = [{**one.fingerprint, **one.backends} for one in (first, record)]
+    if other := "; ".join(differences(*found)):
         yield f"records must share one machine and installation, got {other} in {record.path}; leave it out"
 
 

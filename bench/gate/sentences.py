@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bench.gate.cap import UNJUDGEABLE
-from bench.gate.stats import Interval, percent
+from bench.gate.stats import percent
+from bench.gate.telling import bound, moved
 from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, Verdict, tally
 from bench.harness.wording import counted, span
 
@@ -12,7 +13,6 @@ SEEN = {  # what a control's tolerance means under a verdict that explains it
     Verdict.REGRESSED: "beyond the tolerance of",
     Verdict.INCONCLUSIVE: "where the smallest change that could have been seen is",
 }
-NO_BOUNDS = "[no bounds yet]"
 
 
 def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
@@ -33,33 +33,18 @@ def _too_noisy(verdicts: Sequence[ScenarioVerdict]) -> str:
 
 def explain(verdict: ScenarioVerdict) -> str:
     """Say what was seen: the controls behind the verdict with interval and tolerance, where the cause lies, and why."""
-    moved = [_moved(c) for c in verdict.changes if c.decides and c.verdict is verdict.verdict and c.verdict in SEEN]
+    seen = [_moved(c) for c in verdict.changes if c.decides and c.verdict is verdict.verdict and c.verdict in SEEN]
     launches, where = "", ""
     if verdict.verdict is Verdict.REGRESSED:
-        launches = f" over {counted(verdict.num_launches, 'fresh launch')}"
+        launches = "" if verdict.is_counted else f" over {counted(verdict.num_launches, 'fresh launch')}"
         where = f", in {verdict.where}" if verdict.where else ""
-    said = "; ".join(filter(None, (*moved, verdict.why)))
+    said = "; ".join(filter(None, (*seen, verdict.why)))
     return f"{verdict.scenario}: {verdict.verdict.value}{where}: {said}{launches}"
 
 
 def _moved(change: Change) -> str:
-    least = f"{SEEN[change.verdict]} {percent(change.tolerance):.1f} %"
-    return f"{change.control} {moved(change.interval)} {least if math.isfinite(change.tolerance) else ''}".rstrip()
-
-
-def moved(interval: Interval) -> str:
-    """Write a change, a log ratio above 0 where it is worse, in percent; what has no bounds yet says so.
-
-    >>> moved(Interval(0.0, -0.01, 0.01)), moved(Interval(0.0, -math.inf, math.inf))
-    ('+0.0 % [-1.0, +1.0]', '+0.0 % [no bounds yet]')
-    >>> moved(Interval(math.inf, math.inf, math.inf))
-    'worse beyond any ratio, for one side is 0'
-    """
-    if not math.isfinite(interval.estimate):
-        return f"{'better' if interval.estimate < 0 else 'worse'} beyond any ratio, for one side is 0"
-    if not all(map(math.isfinite, interval)):
-        return f"{percent(interval.estimate):+.1f} % {NO_BOUNDS}"
-    return Interval(*map(percent, interval)).text("+.1f", " %")
+    least = f"{SEEN[change.verdict]} {bound(change)}" if math.isfinite(change.tolerance) else ""
+    return f"{change.control} {moved(change)} {least}".rstrip()
 
 
 def sensitivity(verdicts: Iterable[ScenarioVerdict]) -> str:

@@ -46,8 +46,11 @@ def judge_run(
 
 
 def is_suspect(verdict: ScenarioVerdict, opened: OpenBaseline) -> bool:
-    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge."""
-    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE):
+    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge.
+
+    What is counted never is: it would be the same.
+    """
+    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE) or verdict.is_counted:
         return False
     return verdict.verdict is Verdict.UNFIT or looks_slow(verdict, opened)
 

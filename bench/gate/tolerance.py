@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scipy import stats as scipy_stats
 
-from bench.gate.controls import block_values, controls_of, launch_values
+from bench.gate.controls import block_values, controls_of, is_counted, launch_values
 from bench.gate.stats import PRIOR_LAUNCHES, centre_variance, shift_error, typical_variance
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR
@@ -65,7 +65,7 @@ def typical_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
 
 def pool_key(scenario: Scenario, control: Control) -> str:
     """Name a control's pool: counted values do not spread as timed ones, nor ratios to an anchor as those to twins."""
-    kind = "counted" if ANCHOR not in scenario.arms else "timed"
+    kind = "counted" if is_counted(scenario) else "timed"
     return f"{kind}:{'anchor' if control.against in (ANCHOR, None) else 'arm'}"
 
 

@@ -77,6 +77,8 @@ class Change:
     verdict: Verdict
     suspect: bool
     decides: bool = True  # else it only tells where a change comes from
+    limit: float | None = None  # that OK must exclude, where that is not the tolerance
+    share: float | None = None  # that the arm had in the baseline, where its values are shares: then told in points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +105,19 @@ class ScenarioVerdict:
     @property
     def is_compared(self) -> bool:
         """Tell whether it was set against its counterpart; what was never measured is INCONCLUSIVE without."""
-        return self.verdict in COMPARING and bool(self.num_launches or self.changes)
+        is_measured = bool(self.num_launches or self.changes) or self.verdict is Verdict.IDENTICAL
+        return self.verdict in COMPARING and is_measured
 
     @property
     def looks_slower(self) -> bool:
         """Tell whether a control that decides lies beyond its tolerance, or beyond what any tolerance may be."""
-        return any(c.decides and not c.interval.estimate <= min(c.tolerance, TOLERANCE_CAP) for c in self.changes)
+        limits = ((c, c.tolerance if c.limit is None else c.limit) for c in self.changes if c.decides)
+        return any(not c.interval.estimate <= min(limit, TOLERANCE_CAP) for c, limit in limits)
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether values were compared that are counted, not timed: another launch would count the same."""
+        return any(change.control.against is None for change in self.changes)
 
 
 NOTHING_COMPARED = ScenarioVerdict(

@@ -10,7 +10,7 @@ Shapes: T rows, D width of a row, E candidates, K chosen.
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 
@@ -24,22 +24,29 @@ BOUND_LAYERS = 16  # up to which these hold: errors of more layers add up as the
 TIE_SPREADS = 2.0  # a gap of two scores is open below so many bounds of their spread: each may have moved by one
 
 Place = Callable[[int], str]  # names row t in a message
+A = TypeVar("A")
 
 
 class WrongAnswer(AssertionError):  # noqa: N818  # named after its verdict, WRONG
     """An arm's answer lies outside the bound around the oracle's: the scenario is not timed, its verdict is WRONG."""
 
 
-def run_checks(check: Callable[[str], None], arms: Iterable[str]) -> float:
-    """Check each arm's answer once; return the seconds that this took.
+class Checked(NamedTuple, Generic[A]):
+    """What the checks of a scenario's arms found, and what they took."""
+
+    answers: dict[str, A]  # by arm
+    seconds: float
+
+
+def run_checks(check: Callable[[str], A], arms: Iterable[str]) -> Checked[A]:
+    """Check each arm's answer once; return what the checks return, and the seconds that they took.
 
     Raises:
         WrongAnswer: an arm's answer does not agree.
     """
     started = time.perf_counter()
-    for arm in arms:
-        check(arm)
-    return time.perf_counter() - started
+    answers = {arm: check(arm) for arm in arms}
+    return Checked(answers, time.perf_counter() - started)
 
 
 class Scores(NamedTuple):

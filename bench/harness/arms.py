@@ -18,3 +18,12 @@ def is_peer(arm: str) -> bool:
     (True, False)
     """
     return PEER in arm
+
+
+def is_moe(arm: str) -> bool:
+    """Tell whether an arm is a mixture of experts of ours, under whatever routing, backend or score.
+
+    >>> [arm for arm in ("moe", "smoes-attention", "dense", "dense_active", "anchor", "liger/moe") if is_moe(arm)]
+    ['moe', 'smoes-attention']
+    """
+    return arm not in DENSE and arm != ANCHOR and not is_peer(arm)

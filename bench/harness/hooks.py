@@ -23,6 +23,14 @@ def pytest_measured_setup(config: pytest.Config) -> MeasuredSetup:  # type: igno
 
 
 @pytest.hookspec(firstresult=True)
+def pytest_measured_backends(config: pytest.Config) -> Mapping[str, tuple[Sequence[str], str]]:  # type: ignore[empty-body]
+    """Return by name what the project's operations run on here, and why there is no more where something is lost.
+
+    Asked once something has run. A project without kernels of its own need not answer.
+    """
+
+
+@pytest.hookspec(firstresult=True)
 def pytest_measured_devices(config: pytest.Config) -> Sequence[str]:  # type: ignore[empty-body]
     """Return names of the devices that this run may use, one for each xdist worker; a bad option raises ValueError."""
 

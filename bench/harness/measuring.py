@@ -11,16 +11,21 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import UnknownArm
 from bench.harness.hooks import MeasuredSetup
+from bench.harness.naming import SUITE
 from bench.harness.options import Options
 from bench.harness.paired import Paired
+from bench.harness.project import read_project
 from bench.harness.record import CorruptRecord, load
 from bench.harness.run import Finished, Launched, Measured, Run, ScenarioTest
 
-BENCH_FOLDER = "bench"
 XDIST = "PYTEST_XDIST"  # prefix of the variables by which pytest-benchmark knows a worker and measures nothing in it
 OF_WRONG_ANSWER = "of_wrong_answer"  # attribute of a report that is a verdict and no failure of pytest's own
 UNEXPLAINED = "its check says no more"
-NOTHING_SELECTED = "-k and -m must leave a scenario to measure, got none; pytest bench --collect-only -q lists them"
+NOTHING_SELECTED = "-k and -m must leave a scenario to measure, got none; --collect-only -q lists them"
+NO_SETUP = (
+    "a project must say on what it measures, got no answer of pytest_measured_setup; implement it in conftest.py, "
+    f"or name {SUITE}.defaults in its pytest_plugins"
+)
 
 
 class Measuring:
@@ -109,12 +114,14 @@ def setup_of(config: pytest.Config) -> MeasuredSetup:
     """Ask the project what is measured.
 
     Raises:
-        pytest.UsageError: if an option makes no sense.
+        pytest.UsageError: if an option makes no sense, or the project does not say.
     """
     try:
-        setup: MeasuredSetup = config.hook.pytest_measured_setup(config=config)
+        setup: MeasuredSetup | None = config.hook.pytest_measured_setup(config=config)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+    if setup is None:
+        raise pytest.UsageError(NO_SETUP)
     return setup
 
 
@@ -150,8 +157,20 @@ def names_scenarios(config: pytest.Config) -> bool:
     return any("::" in arg for arg in config.args)
 
 
+def scenarios_folder(config: pytest.Config) -> Path:
+    """Return the folder that the project keeps its scenarios in.
+
+    Raises:
+        pytest.UsageError: if the project's table breaks a rule.
+    """
+    try:
+        return config.rootpath / read_project(config.rootpath).scenarios
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 def holds_scenarios(config: pytest.Config) -> bool:
     """Tell whether a path on the command line is in, or holds, the folder of scenarios."""
-    folder = config.rootpath / BENCH_FOLDER
+    folder = scenarios_folder(config)
     paths = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
     return any(path.is_relative_to(folder) or folder.is_relative_to(path) for path in paths)

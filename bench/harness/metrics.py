@@ -90,6 +90,8 @@ METRICS = {metric.name: metric for metric in (
            "energy the device drew during the requests / output tokens"),
     Metric("peak_bytes", "byte", "lower", "peak memory",
            "largest number of bytes allocated on the device at one time, weights included"),
+    Metric("kept_bytes", "byte", "lower", "kept memory",
+           "bytes allocated on the device between calls: after the build or after the first call, whichever is more"),
     Metric("mfu", "1", "higher", "MFU",
            "(analytic FLOPs / seconds) / matmul peak in FLOP/s measured in the same run"),
     Metric("mbu", "1", "higher", "MBU",
@@ -115,3 +117,4 @@ TPOT = METRICS["tpot_s"]
 E2E = METRICS["e2e_s"]
 LATENCY = METRICS["latency_s"]
 PEAK_BYTES = METRICS["peak_bytes"]
+KEPT_BYTES = METRICS["kept_bytes"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench.harness.blocks import MIN_BLOCKS
+from bench.harness.project import read_project
 from bench.harness.reading import seconds, slowdowns
 
 DEFAULT_TIME_BUDGET_S = 285.0  # `pytest bench` promises five minutes
@@ -23,9 +24,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "(default: %(default)s)",
     },
     "--baselines": {
-        "default": "baselines",
         "metavar": "DIR",
-        "help": "where promoted baselines lie (default: %(default)s)",
+        "help": "where promoted baselines lie (default: what [tool.moevlm-bench] says, else baselines)",
     },
     "--baseline": {"metavar": "FILE", "help": "compare with this record and no other"},
     "--record": {"metavar": "FILE", "help": "where the record goes (default: records/, by date)"},
@@ -99,16 +99,20 @@ def read_options(config: pytest.Config) -> Options:
     """Read the options.
 
     Raises:
-        pytest.UsageError: if a value makes no sense.
+        pytest.UsageError: if a value, or the project's table, makes no sense.
     """
     root, chosen = config.rootpath, config.option
     if chosen.min_blocks < 1:
         raise pytest.UsageError(
             f"--min-blocks must be at least 1, got {chosen.min_blocks}; {MIN_BLOCKS} give a median its interval"
         )
+    try:
+        baselines = chosen.baselines or read_project(root).baselines
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
     return Options(
         compare=chosen.compare,
-        baselines=root / chosen.baselines,
+        baselines=root / baselines,
         baseline=Path(chosen.baseline) if chosen.baseline else None,
         record=Path(chosen.record) if chosen.record else None,
         measured=tuple(map(Path, chosen.measured)),

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import run_checks
+from bench.harness.answers import Answer, Check
 from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.blocks import Blocks, Terms, make_calls
 from bench.harness.clock import Clock
@@ -44,13 +45,14 @@ class Paired:
     def __init__(self, benchmark: BenchmarkFixture, clock: Clock, terms: Terms) -> None:
         self.benchmark, self.clock, self.terms = benchmark, clock, terms
         self.measurement: Measurement | None = None
+        self.answers: dict[str, Answer] = {}  # of the arms whose check returns one
 
     def measure(
         self,
         call: Callable[[str], R],
         *,
         arms: Iterable[str],
-        check: Callable[[str], None],
+        check: Check,
         metric: Metric,
         anchor: str,
         num_units: int = 1,
@@ -65,7 +67,7 @@ class Paired:
             call: runs one arm once; must leave nothing behind that changes the next run.
             arms: names, "moe" among them.
             check: compares one arm's answer with an oracle's, off the clock, before anything is warmed up or timed;
-                runs under --benchmark-disable too.
+                runs under --benchmark-disable too. `ab` compares what it returns between the sides.
             metric: what a sample is, for instance TPOT.
             anchor: name of the anchor of the same resource class: matmul, stream or dispatch.
             num_units: a sample is seconds / num_units (decode steps, calls).
@@ -83,7 +85,8 @@ class Paired:
             ValueError: the anchor's kind is unknown.
         """
         arms = list(arms)
-        check_s = run_checks(check, arms)
+        found, check_s = run_checks(check, arms)
+        self.answers = {arm: answer for arm, answer in found.items() if answer is not None}
         if not self.is_timing:
             return {arm: call(arm) for arm in arms}
         blocks = Blocks(make_calls(call, arms, anchor, self.terms), self.clock, random.Random(self.terms.seed))

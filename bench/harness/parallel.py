@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench.harness.arms import PRIMARY
-from bench.harness.measuring import BENCH_FOLDER, NOTHING_SELECTED, XDIST, Measuring, scenario_of
+from bench.harness.measuring import NOTHING_SELECTED, XDIST, Measuring, scenario_of, scenarios_folder
 from bench.harness.options import Options
 from bench.harness.record import KEY, Record, RecordWriteError, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
@@ -82,7 +82,7 @@ class Parallel:
         """Remember what is to be measured."""
         if not ids:
             raise pytest.UsageError(NOTHING_SELECTED)
-        folder = self.config.rootpath / BENCH_FOLDER
+        folder = scenarios_folder(self.config)
         self.selected = [node_id for node_id in ids if (self.config.rootpath / node_id).is_relative_to(folder)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

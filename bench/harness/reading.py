@@ -27,6 +27,17 @@ def seconds(text: str) -> float:
     return value
 
 
+def reason(text: str) -> str:
+    """Read why something is accepted.
+
+    Raises:
+        argparse.ArgumentTypeError: if it says nothing.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"a reason must say why, for reviewers, got {text!r}")
+    return text.strip()
+
+
 def slowdowns(text: str) -> dict[str, float]:
     """Read what --inject takes.
 

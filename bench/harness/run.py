@@ -13,6 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.arms import PRIMARY
+from bench.harness.backends import ran_on
 from bench.harness.blocks import Terms
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, kind_key, load_average
@@ -210,6 +211,7 @@ class Run:
                 "load_average": [self.load_before, load_average()],
                 "check_s": sum(measured.measurement.check_s for measured in self.measured.values()),
             },
+            "backends": ran_on(self.config).backends,
             "peaks": vars(self.peaks),
             "options": {
                 "axes": dict(self.setup["axes"]),

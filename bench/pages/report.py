@@ -13,15 +13,19 @@ from bench.gate.groups import SUITE
 from bench.gate.headline import headline, tell
 from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations, summary
-from bench.gate.stats import Interval, block_log_ratios, median_interval, percent
+from bench.gate.shares import LEAD, LEVEL, interval_of, is_share
+from bench.gate.stats import Interval, block_log_ratios, median_interval
+from bench.gate.telling import bound, moved
 from bench.gate.verdict import SEVERITY, Change, ScenarioVerdict, Verdict
 from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.environment import software
+from bench.harness.memory import BUILT
 from bench.harness.metrics import metric
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
 from bench.harness.run import Finished
 from bench.harness.wording import counted, span
+from bench.pages.engine import percent, ratio
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.slices import median_sample
 
@@ -30,14 +34,16 @@ HEADERS = (
     *("change [tolerance]", "verdict"),
 )
 LEGEND = (
-    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better; of an accuracy, "
-    "below 1), median over blocks with its 95 % interval within this launch; "
+    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better), median over blocks with its 95 % "
+    "interval within this launch, without one of what is counted; of an accuracy, which is that of its questions, the "
+    "other arm's less MoE's in points (below 0 the MoE is better), paired by question, intervals over pictures; "
     "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run; "
     "floor: MoE / other arm, the least time that these peaks allow, as a share of the time measured: the sum over the "
     "model's parts (work recorded without parts counts as one) of the larger of computing and moving time "
     "(MBU and floor above 100 %: the data lay in a cache, or reading alone is faster than copying); "
-    "change: of the control that moved most, against the baseline, above 0 is worse."
+    "change: of the control that moved most, against the baseline, above 0 is worse (of an accuracy, in points: below)."
 )
+SAME_BYTES = 1e-3  # share by which counts may differ that look alike
 STYLES = {
     Verdict.OK: "green",
     Verdict.IDENTICAL: "green",
@@ -120,15 +126,24 @@ def _row(
 
 
 def _value(series: ArmSeries) -> str:
-    """Show the sample, and the first throughput that it gives."""
-    value = median_sample(series)
+    """Show the sample, the interval of a share, the bytes of a build that are others, the first throughput it gives."""
+    value, show = median_sample(series), metric(series.metric).display
+    if is_share(series.metric) and (level := interval_of(series.facts, LEVEL, series.arm)):
+        return percent(level)
     rates = [metric(name).display(quantity / value) for name, quantity in series.rates.items()]
-    return " · ".join([metric(series.metric).display(value), *rates[:1]])
+    built = series.facts.get(BUILT.format(arm=series.arm), value)
+    before = [] if math.isclose(built, value, rel_tol=SAME_BYTES) else [f"{show(built)} built"]
+    return " · ".join([show(value), *before, *rates[:1]])
 
 
 def _speedup(moe: ArmSeries, other: ArmSeries) -> str:
+    """Show the ratio with the interval of its blocks, of what is counted alone; of shares the difference in points."""
+    if is_share(moe.metric):
+        lead = interval_of(other.facts, LEAD, other.arm) or median_sample(other) - median_sample(moe)
+        return percent(lead, "+z.1f", " points")
     ratios = block_log_ratios(other.launches[-1].samples, moe.launches[-1].samples)
-    return Interval(*map(math.exp, median_interval(ratios))).text(".2f", "x")
+    found = Interval(*map(math.exp, median_interval(ratios)))
+    return ratio(found) if moe.anchor else ratio(found.estimate)
 
 
 def _shares(arms: Iterable[ArmSeries], least_s: Callable[[Cost], float | None]) -> str:
@@ -150,8 +165,7 @@ def _change(changes: Sequence[Change]) -> str:
     if not changes:
         return ""
     worst = max(changes, key=lambda c: (SEVERITY[c.verdict], c.interval.estimate / c.tolerance))
-    moved = percent(worst.interval.estimate)
-    return f"{worst.control} {moved:+.1f} % [{percent(worst.tolerance):.0f} %]"
+    return f"{worst.control} {moved(worst, with_interval=False)} [{bound(worst, '.0f')}]"
 
 
 def write_reports(

@@ -14,7 +14,7 @@ from moevlm.model.feedforward import MoEVLMExperts
 Experts = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # hidden states, ids, weights -> output
 
 TRANSFORMERS = ("eager", "grouped_mm", "batched_mm")
-LIGER = "liger"  # its fused MoE: pip install liger-kernel
+LIGER = "liger/fused"  # pip install liger-kernel
 ASKING = ("eager", "reference", LIGER)  # which experts were hit, all choices, how many blocks there are
 FIRST_FUSED = (9, 0)  # compute capability from which torch's grouped product is a kernel, not a loop that asks for ends
 

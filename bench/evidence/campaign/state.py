@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.evidence.begun import check_begun
 from bench.evidence.campaign.plan import Step
-from bench.gate.qualify.suites import read_qualification
+from bench.gate.qualify.store import read_qualification
 from bench.harness.record import Record, load
 
 
@@ -88,7 +88,7 @@ def state_of(folder: Path, step: Step) -> State:
 def _state_of_suites(folder: Path, step: Step) -> State:
     path = record_path(folder, step, 1)
     names = [f"suite {number}" for number in range(1, step.suites + 1)]
-    done = len(read_qualification(path).suites) if path.exists() else 0
+    done = len(read_qualification(path).whole) if path.exists() else 0
     return State(
         wanted=frozenset(names),
         measured=frozenset(names[:done]),

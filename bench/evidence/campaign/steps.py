@@ -12,7 +12,6 @@ from bench.evidence.processes import Ended, run_logged
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.reading import USAGE_ERROR
 
-SUITE_S = 1200.0  # of one suite of `qualify`, the default of `ab`
 SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice would fail again
 SHORTEST_S = 20.0  # less does not get past imports and peaks
 ENDINGS = (0, 1, 2, 16)  # pytest: passed, failed, interrupted; ours: a scenario's record could not be kept
@@ -103,7 +102,7 @@ def _left_out(known: Sequence[Path], step: Step) -> list[str]:
 def _suites(step: Step, invocation: Invocation) -> list[str]:
     path = record_path(invocation.folder, step, 1).resolve()
     command = [sys.executable, "-m", "bench", "qualify", f"--record={path}", f"--suites={step.suites}"]
-    command.append(f"--budget={max(SHORTEST_S, min(SUITE_S, _left_s(invocation) / 2)):.0f}s")
+    command.append(f"--budget={max(SHORTEST_S, _left_s(invocation)):.0f}s")
     return [*command, "--", *step.options, *invocation.options]
 
 

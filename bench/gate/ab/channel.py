@@ -1,12 +1,19 @@
-"""What parent and worker say to each other: one JSON line a message, over a socket that only the two of them hold."""
+"""What parent and worker say to each other: one JSON line a message, over a socket that only the two of them hold.
+
+The two may come from different revisions: base's worker is of base's own tree where head's scenarios fail there. So a
+field that has its default is not sent, and a receiver ignores fields that it does not know: a new field with a default
+keeps PROTOCOL; another message, or another meaning of one, makes it one more.
+"""
 
 import json
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
+PROTOCOL = 1  # of this file
+FIRST_PROTOCOL = 1  # of an end that states none
 RECEIVED_BYTES = 65536  # at a time; a message is far smaller
 
 
@@ -16,6 +23,7 @@ class Collected:
 
     package_file: str
     node_ids: Sequence[str]
+    protocol: int = FIRST_PROTOCOL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +31,14 @@ class Chosen:
     """Parent: which of them to run, in this order."""
 
     node_ids: Sequence[str]
+    protocol: int = FIRST_PROTOCOL
 
 
 @dataclass(frozen=True, kw_only=True)
 class Go:
     """Parent: set the next scenario up."""
+
+    seed: int = 0  # of what is drawn at random of it, alike on both sides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +50,9 @@ class Ready:
     hashes: Mapping[str, str]
     counts: Mapping[str, float] | None = None  # by arm
     params: Mapping[str, str] = field(default_factory=dict)  # axis -> value, as text
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: fields of a Sample
+    libraries: Mapping[str, str] = field(default_factory=dict)  # package -> version
+    backends: Mapping[str, Any] = field(default_factory=dict)  # what operations run on, once they have run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +136,7 @@ class Channel:
         Raises:
             OSError: if the other end is closed.
         """
-        self._socket.sendall(json.dumps([type(message).__name__, vars(message)]).encode() + b"\n")
+        self._socket.sendall(json.dumps([type(message).__name__, _told(message)]).encode() + b"\n")
 
     def receive(self, timeout_s: float | None = None) -> Message:
         """Wait for the next message; with no time-out as long as the other end is open.
@@ -139,10 +153,30 @@ class Channel:
                 raise EOFError("the other end of the channel is closed")
             self._unread += received
         line, _, self._unread = self._unread.partition(b"\n")
-        name, fields = json.loads(line)
-        message: Message = KINDS[name](**fields)
+        name, values = json.loads(line)
+        known = {one.name for one in fields(KINDS[name])}
+        message: Message = KINDS[name](**{key: value for key, value in values.items() if key in known})
         return message
 
     def close(self) -> None:
         """Close this end; the other sees it."""
         self._socket.close()
+
+
+def _told(message: Message) -> dict[str, Any]:
+    """Return the fields that differ from their defaults: a receiver from before a field need not know it."""
+    return {one.name: value for one in fields(message) if (value := getattr(message, one.name)) != _default(one)}
+
+
+def _default(one: Field[Any]) -> object:
+    return one.default_factory() if one.default_factory is not MISSING else one.default
+
+
+def other_protocol(theirs: int) -> str:
+    """Say that the other end speaks another protocol; nothing where it speaks this one.
+
+    >>> other_protocol(PROTOCOL), other_protocol(7)
+    ('', 'its bench/ speaks protocol 7 of `ab`, this one 1; take revisions that speak the same')
+    """
+    said = f"its bench/ speaks protocol {theirs} of `ab`, this one {PROTOCOL}; take revisions that speak the same"
+    return "" if theirs == PROTOCOL else said

@@ -1,22 +1,26 @@
 """Base against head: both sides' sources, the launches, and the verdict on every scenario."""
 
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.gate.ab.brief import Brief
+from bench.gate.ab.collect import collect_both
+from bench.gate.ab.identical import identical, other_dependencies
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import Trouble
+from bench.gate.ab.live import LiveLaunches
+from bench.gate.ab.profile import ScenarioProfile, profile_regressed
 from bench.gate.ab.result import Comparison
-from bench.gate.ab.stages import PACKAGE, Stages
+from bench.gate.ab.rounds import Rounds
+from bench.gate.ab.sides import Sides, sides_of
 from bench.gate.ab.tolerances import FILE_NAME, limits_of, read_rules
-from bench.gate.ab.verdicts import decide
-from bench.gate.ab.worker_process import PINNED_GPU
+from bench.gate.ab.verdicts import Judgement
+from bench.gate.ab.worker_process import PINNED_GPU, Side
 from bench.gate.ab.worktree import source_tree
-from bench.gate.baseline import FOLDER
-from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.gate.verdict import Verdict
 from bench.harness.environment import software, versions
 from bench.harness.measuring import scenario_of
+from bench.harness.wording import counted
 
 
 def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
@@ -25,54 +29,57 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
     Raises:
         ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
     """
-    started = time.monotonic()
-    rules = read_rules(brief.root / FOLDER / FILE_NAME)
-    node_ids = collect(brief)
-    limits = limits_of(map(scenario_of, node_ids), rules)
+    started, package = time.monotonic(), brief.project.package
+    rules = read_rules(brief.root / brief.project.baselines / FILE_NAME)
     with (
-        source_tree(brief.root, brief.base, PACKAGE) as base,
-        source_tree(brief.root, brief.head, PACKAGE) as head,
+        source_tree(brief.root, brief.base, package, brief.project.source) as base,
+        source_tree(brief.root, brief.head, package, brief.project.source) as head,
     ):
-        stages = Stages(brief, base, head, limits, deadline=started + brief.budget_s, note=note)
-        if base.has_package:
-            stage_1 = stages.screen(node_ids)
-            stage_2 = stages.confirm(node_ids, stage_1)
-        else:
-            why = f"base {base.commit[:10]} has no package {PACKAGE}"
-            stages.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
-            stage_1 = stage_2 = []
-        verdicts = decide(stage_1, stage_2, troubles=stages.troubles, limits=limits)
-        profiles = stages.profile(node_ids, verdicts) if brief.profile else []
-    judged = {verdict.scenario for verdict in verdicts}
-    why = "the time budget ended before it was measured; raise --budget or name fewer --scenarios"
-    verdicts += [
-        ScenarioVerdict(scenario=name, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
-        for name in map(scenario_of, node_ids)
-        if name not in judged
-    ]
+        if verdicts := identical(brief, base, head, package):
+            return Comparison(
+                base=base,
+                head=head,
+                launches=[],
+                judgement=Judgement(scenarios=verdicts, groups=[], evidence=None),
+                seconds=time.monotonic() - started,
+                software=software(versions(), "cpu"),
+            )
+        selected = collect_both(brief, base, package)
+        node_ids = selected.node_ids
+        limits = limits_of(map(scenario_of, node_ids), rules)
+        sides, known = sides_of(brief, base, head), Known(selected.own)
+        source, deadline = LiveLaunches(brief, sides, node_ids, known), started + brief.budget_s
+        rounds = Rounds(source, limits, budget_s=brief.budget_s, deadline=deadline, note=note, prior=brief.prior)
+        if not base.has_package:
+            why = f"base {base.commit[:10]} has no package {package}"
+            rounds.troubles += [Trouble(scenario=scenario_of(n), verdict=Verdict.NEW, why=why) for n in node_ids]
+        judgement = rounds.run([scenario_of(node_id) for node_id in node_ids])
+        profiles = _profiles(judgement, node_ids, sides, known, note) if brief.profile else []
+        notes = [*selected.notes, *known.notes(), *other_dependencies(base, head)]
     return Comparison(
         base=base,
         head=head,
-        stage_1=stage_1,
-        stage_2=stage_2,
-        verdicts=verdicts,
+        launches=rounds.launches,
+        judgement=judgement,
         seconds=time.monotonic() - started,
-        software=software(versions(), "cuda" if PINNED_GPU in stages.project.arguments else "cpu"),
+        software=software(versions(), "cuda" if PINNED_GPU in sides.project.arguments else "cpu"),
         profiles=profiles,
+        accept_answers=brief.accept_answers,
+        notes=notes,
     )
 
 
-def collect(brief: Brief) -> list[str]:
-    """List the node ids of the selected scenarios.
+def _profiles(
+    judgement: Judgement, node_ids: Sequence[str], sides: Sides, known: Known, note: Callable[[str], None]
+) -> list[ScenarioProfile]:
+    """Look into what regressed; the verdicts stand, so the budget does not bind."""
 
-    Raises:
-        ValueError: none is selected, or pytest refuses the options; with its words.
-    """
-    command = [sys.executable, "-m", "pytest", "bench", "--collect-only", "-q", *brief.arguments]
-    command += ["-k", brief.expression] if brief.expression else []
-    done = subprocess.run(command, cwd=brief.root, capture_output=True, text=True, check=False)
-    node_ids = [line for line in done.stdout.splitlines() if "::" in line and not line.startswith("ERROR")]
-    if done.returncode or not node_ids:
-        said = (done.stdout + done.stderr).strip()[-400:]
-        raise ValueError(f"--scenarios must select a scenario, got {brief.expression!r}; pytest says: {said}")
-    return node_ids
+    def sides_for(scenario: str) -> tuple[Side, Side]:
+        return known.sides_for(scenario, sides.base, sides.head)
+
+    profiles = []
+    for one in profile_regressed(judgement.scenarios, node_ids, sides_for, sides.project):
+        said = one.why or f"{counted(len(one.changes), 'operation')} changed"
+        note(f"profiled {one.scenario}, {one.arm}: {said}")
+        profiles.append(one)
+    return profiles

@@ -1,64 +1,66 @@
-"""What a scenario's launches say of each control, and which code their changes point to."""
+"""What the evidence says of each arm of a scenario or group, and which code the changes point to."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
 
-from bench.gate.ab.changes import MACHINE, Series, is_judged
-from bench.gate.ab.exact import signed_rank_interval, upper_limit
+from bench.gate.ab.changes import BASE, MACHINE, is_judged
 from bench.gate.ab.tolerances import Limits
 from bench.gate.judging import SHARED_SHARE
-from bench.gate.verdict import Change, Control, Verdict
-from bench.harness.arms import PRIMARY
+from bench.gate.stats import Interval, pseudo_median
+from bench.gate.verdict import TOLERANCE_CAP, Change, Control, Verdict
+from bench.harness.arms import is_moe
 
-FALSE_ALARM = 0.05  # chance that a suite of unchanged scenarios holds any REGRESSED
-SUSPECT_SHARE = 0.75  # of the smallest effect, about 1.5 %: beyond it stage 1 asks for a test on fresh launches
+SUSPECT_SHARE = 0.75  # of the smallest effect: what looks slower than that is worth a word
 
 
-def changes_of(
-    series: Series, limit: Limits, p_values: Mapping[tuple[str, Control], float] = MappingProxyType({})
-) -> list[Change]:
-    """Judge each control of a scenario by itself; without a p value, of fresh launches, no timed one is REGRESSED.
+def timed_change(arm: str, interval: Interval, upper: float, limit: Limits, *, is_slower: bool) -> Change:
+    """Judge one arm.
+
+    Args:
+        arm: its name.
+        interval: log ratio to base with its 95 % limits over all looks.
+        upper: one-sided 95 % limit.
+        limit: what is asked of the scenario.
+        is_slower: whether the evidence claims a slowdown.
 
     Returns:
-        Changes whose tolerance is the smallest change that these launches could have shown: the distance from estimate
-        to lower limit, at least the smallest effect.
+        A change whose tolerance is the smallest change that could have been seen, at least the smallest effect.
+        REGRESSED goes before OK where both hold.
     """
-    if series.counted:
-        return [_counted_change(control, values, limit) for control, values in series.values.items()]
-    return [
-        _timed_change(control, values, limit, p_values.get((series.scenario, control), 1.0))
-        for control, values in series.values.items()
-    ]
-
-
-def _timed_change(control: Control, values: Sequence[float], limit: Limits, p: float) -> Change:
-    interval = signed_rank_interval(values)
-    is_excluded = upper_limit(values) < limit.tolerance
-    if p < FALSE_ALARM and interval.low > 0 and interval.estimate > limit.smallest_effect:
+    if is_slower:
         verdict = Verdict.REGRESSED
     elif interval.high < -limit.smallest_effect:
         verdict = Verdict.IMPROVED
     else:
-        verdict = Verdict.OK if is_excluded else Verdict.INCONCLUSIVE
+        verdict = Verdict.OK if upper < min(limit.tolerance, TOLERANCE_CAP) else Verdict.INCONCLUSIVE
+    control = Control(arm=arm, against=BASE)
     return Change(
         control=control,
         interval=interval,
         tolerance=max(limit.smallest_effect, interval.estimate - interval.low),
         verdict=verdict,
         suspect=interval.estimate > SUSPECT_SHARE * limit.smallest_effect,
+        decides=is_judged(control),
+        limit=limit.tolerance,
     )
 
 
-def _counted_change(control: Control, values: Sequence[float], limit: Limits) -> Change:
+def counted_change(control: Control, values: Sequence[float], limit: Limits) -> Change:
     """Judge what is counted: the range of the launches is the interval, and no chance is involved."""
-    interval = signed_rank_interval(values)._replace(low=min(values), high=max(values))
+    interval = Interval(pseudo_median(values), min(values), max(values))
     if interval.low > limit.smallest_effect:
         verdict = Verdict.REGRESSED
     elif interval.high < -limit.smallest_effect:
         verdict = Verdict.IMPROVED
     else:
         verdict = Verdict.OK if interval.high < limit.tolerance else Verdict.INCONCLUSIVE
-    return Change(control=control, interval=interval, tolerance=limit.smallest_effect, verdict=verdict, suspect=False)
+    return Change(
+        control=control,
+        interval=interval,
+        tolerance=limit.smallest_effect,
+        verdict=verdict,
+        suspect=False,
+        decides=is_judged(control),
+    )
 
 
 def judged(changes: Iterable[Change]) -> list[Change]:
@@ -77,7 +79,8 @@ def attribute(changes: Iterable[Change]) -> str:
         return ""
     far = SHARED_SHARE * max(regressed)
     moved = {c.control for c in changes if c.interval.low > 0 and c.interval.estimate > far}
+    moved |= {c.control for c in judged(changes) if c.verdict is Verdict.REGRESSED}
     if MACHINE in moved:
         return "machine"
-    is_moe = {control.arm == PRIMARY for control in moved if is_judged(control)}
-    return "shared code" if len(is_moe) == 2 else "MoE" if is_moe == {True} else "dense"
+    kinds = {is_moe(control.arm) for control in moved if is_judged(control)}
+    return "shared code" if len(kinds) == 2 else "MoE" if kinds == {True} else "dense"

@@ -13,10 +13,12 @@ class PairedLaunch:
     scenario: str
     arms: Mapping[str, tuple[Sequence[float], Sequence[float]]]  # arm -> (base, head), index = block; per unit
     is_placebo: bool  # base in both slots
+    number: int = 0  # of the launch
     sign: float  # 1.0 where lower is better, -1.0 where higher is
     counted: bool  # a number such as bytes, not timed: one block, no noise
     metric: str = ""  # name of what the values are, for reports
     params: Mapping[str, str] = field(default_factory=dict)  # axis of the matrix -> value, for reports
+    changed: str = ""  # in what head answers otherwise than base, where that is accepted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,7 @@ class Trouble:
     """A scenario that could not be compared in this launch."""
 
     scenario: str
-    # NEW: base cannot run it or is wrong; WRONG: head is; FAILED; UNFIT: no memory, throttled; NOT_COMPARABLE: inputs
+    # NEW: base cannot run it or is wrong; WRONG: head is; FAILED; UNFIT: no memory, throttled; NOT_COMPARABLE: inputs,
+    # libraries, kernels; CHANGED: head answers otherwise
     verdict: Verdict
     why: str

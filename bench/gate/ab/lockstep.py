@@ -8,21 +8,19 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bench.gate.ab.alike import compare_ready
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
+from bench.gate.ab.endings import BASE, HEAD, BaseFails, meaning, of_lost
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
-from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
+from bench.gate.ab.pair import DidNotStart, EndedEarly, Timeouts, Workers
 from bench.gate.ab.worker_process import Project, Side, WorkerLost
-from bench.gate.verdict import SEVERITY, Verdict
-from bench.harness.agreement import WrongAnswer
+from bench.gate.verdict import Verdict
 from bench.harness.blocks import MIN_BLOCKS, balanced_orders, count_blocks
 from bench.harness.measuring import scenario_of
 from bench.harness.metrics import METRICS
-from bench.harness.record import differing_inputs
 
-BASE, HEAD = "base", "head"
-WRONG = WrongAnswer.__name__  # an answer that did not agree with the oracle's
-OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")  # torch's and Python's: never taken for a scenario that base lacks
-NOTHING_MEASURED = "it ended without measuring; a scenario must call paired.measure or paired.observe once"
+MOST_FRUITLESS = 2  # starts in a row whose first scenario ended the worker: others would end so too
 LEAST_KEPT = 0.5  # share of the blocks that must not have been throttled
 
 
@@ -35,44 +33,73 @@ class LaunchTerms:
     head: Side
     number: int  # from 0; the side that starts first alternates with it
     seed: int
+    known: Known  # one for all launches
     budget_s: float  # clock time of one scenario's blocks, both sides together
     min_blocks: int = MIN_BLOCKS
     is_placebo: bool = False
+    accepts_answers: bool = False  # that base and head answer differently; what differs is kept
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
 def run_launch(terms: LaunchTerms, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
-    """Measure scenarios on both sides in lock-step, in the given order.
+    """Measure scenarios on both sides in lock-step, in the given order; those that base runs from its own tree last.
 
     Yields:
         One result a scenario, as soon as it is there. Closing the iterator, or any exception, kills both workers.
     """
     rng = random.Random(f"{terms.seed}:{terms.number}")
-    sides = (terms.base, terms.head) if terms.number % 2 == 0 else (terms.head, terms.base)
-    remaining = list(node_ids)
+    yield from terms.known.again(node_ids)
+    yield from _run(terms, terms.known.left(node_ids, on_own=False), rng, on_own=False)
+    yield from terms.known.without_own(node_ids)
+    yield from _run(terms, terms.known.left(node_ids, on_own=True), rng, on_own=True)
+
+
+def _run(
+    terms: LaunchTerms, node_ids: Sequence[str], rng: random.Random, *, on_own: bool
+) -> Iterator[PairedLaunch | Trouble]:
+    """Run scenarios with the project's bench/ and fixtures/ on both sides, or with base on its own tree."""
+    known, remaining, fruitless = terms.known, list(node_ids), 0
     while remaining:
-        scenario = ""
+        scenario, is_first = "", True
         try:
-            with Workers(sides, terms.project, terms.timeouts, files_of(remaining)) as workers:
-                missing = _begin(workers, terms, remaining)
-                yield from missing.values()
-                remaining = [node_id for node_id in remaining if node_id not in missing]
+            with Workers(_sides(terms, on_own), terms.project, terms.timeouts, remaining) as workers:
+                lacking = _begin(workers, terms, remaining)
+                for one in lacking.values():
+                    yield from known.heard(one, on_own=on_own)
+                remaining = [node_id for node_id in remaining if node_id not in lacking]
                 while remaining:
                     scenario = scenario_of(remaining.pop(0))
-                    yield _measure(workers, terms, scenario, rng)
+                    yield from known.heard(_measure(workers, terms, scenario, rng), on_own=on_own)
+                    is_first = False
+        except DidNotStart as error:
+            yield from known.not_started(remaining, error.lost, on_own=on_own, is_placebo=terms.is_placebo)
+            return
         except WorkerLost as lost:
-            if not scenario:
-                yield from (_not_started(node_id, lost, terms) for node_id in remaining)
+            if scenario:
+                yield from known.heard(of_lost(scenario, lost, is_placebo=terms.is_placebo), on_own=on_own)
+            fruitless = fruitless + 1 if is_first and lost.has_refused else 0
+            if not scenario or fruitless == MOST_FRUITLESS:
+                yield from known.not_started(remaining, {lost.side: lost}, on_own=on_own, is_placebo=terms.is_placebo)
                 return
-            yield Trouble(scenario=scenario, verdict=Verdict.FAILED, why=str(lost))
 
 
-def _begin(workers: Workers, terms: LaunchTerms, node_ids: Sequence[str]) -> dict[str, Trouble]:
+def _sides(terms: LaunchTerms, on_own: bool) -> list[Side]:
+    """Return both sides, the one to start first before the other."""
+    has_base = (terms.base, terms.head) if terms.is_placebo else (terms.base,)
+    sides = [terms.known.on_own_tree(s) if on_own and s in has_base else s for s in (terms.base, terms.head)]
+    return sides if terms.number % 2 == 0 else sides[::-1]
+
+
+def _begin(workers: Workers, terms: LaunchTerms, node_ids: Sequence[str]) -> dict[str, Trouble | BaseFails]:
     """Have both run what both have collected; return, by node id, what one of them lacks."""
     found = workers.collected()
     why = "it does not collect the scenario; run pytest --collect-only there to see why"
     missing = {
-        node_id: _worst(scenario_of(node_id), {name: Ended(outcome="failed", why=why) for name in lacking}, terms)
+        node_id: meaning(
+            scenario_of(node_id),
+            {name: Ended(outcome="failed", why=why) for name in lacking},
+            is_placebo=terms.is_placebo,
+        )
         for node_id in node_ids
         if (lacking := [name for name in (BASE, HEAD) if node_id not in found[name]])
     }
@@ -80,26 +107,46 @@ def _begin(workers: Workers, terms: LaunchTerms, node_ids: Sequence[str]) -> dic
     return missing
 
 
-def _measure(workers: Workers, terms: LaunchTerms, scenario: str, rng: random.Random) -> PairedLaunch | Trouble:
+def _measure(
+    workers: Workers, terms: LaunchTerms, scenario: str, rng: random.Random
+) -> PairedLaunch | Trouble | BaseFails:
     """Run the next scenario on both sides.
 
     Raises:
         WorkerLost: if a worker dies or hangs.
     """
     try:
-        ready = workers.in_turn(Go(), Ready)
-        if differing := differing_inputs(ready[BASE].hashes, ready[HEAD].hashes):
+        ready = workers.in_turn(Go(seed=_seed(terms, scenario)), Ready)
+        if why := _other_work(ready):
             workers.abandon()
-            why = f"base and head do not get the same inputs: another {' and '.join(differing)} hash"
             return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=why)
+        is_accepted = terms.accepts_answers
+        unlike = compare_ready(scenario, ready[BASE], ready[HEAD], is_placebo=terms.is_placebo, is_accepted=is_accepted)
+        if unlike and not (is_accepted and unlike.verdict is Verdict.CHANGED):
+            workers.abandon()
+            return unlike
         arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
         blocks = _counted(ready) or _timed(workers, terms, arms, rng)
     except EndedEarly as early:
-        return _worst(scenario, early.ended, terms)
+        return meaning(scenario, early.ended, is_placebo=terms.is_placebo)
     ended = workers.in_turn(Finish(), Ended)
     if broken := {name: end for name, end in ended.items() if end.outcome != "passed"}:
-        return _worst(scenario, broken, terms)
-    return _result(terms, scenario, ready[HEAD], arms, blocks)
+        return meaning(scenario, broken, is_placebo=terms.is_placebo)
+    result = _result(terms, scenario, ready[HEAD], arms, blocks)
+    return replace(result, changed=unlike.why) if unlike and isinstance(result, PairedLaunch) else result
+
+
+def _seed(terms: LaunchTerms, scenario: str) -> int:
+    """Return what a scenario's samples are drawn by: other ones in each launch, the same on both sides."""
+    return random.Random(f"{terms.seed}:{terms.number}:{scenario}").getrandbits(32)
+
+
+def _other_work(ready: Mapping[str, Ready]) -> str:
+    """Say in what base and head do not do the same; nothing where they do."""
+    base, head = ready[BASE], ready[HEAD]
+    if (base.metric, base.counts is None) != (head.metric, head.counts is None):
+        return f"base and head do not measure the same: {base.metric} and {head.metric}"
+    return "" if set(base.arms) & set(head.arms) else "base and head have no arm in common"
 
 
 def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
@@ -144,47 +191,3 @@ def _result(
         metric=ready.metric,
         params=ready.params,
     )
-
-
-def files_of(node_ids: Sequence[str]) -> list[str]:
-    """Return the files that hold the scenarios, each once.
-
-    >>> files_of(["a.py::x", "b.py::y", "a.py::z"])
-    ['a.py', 'b.py']
-    """
-    return list(dict.fromkeys(node_id.partition("::")[0] for node_id in node_ids))
-
-
-def _not_started(node_id: str, lost: WorkerLost, terms: LaunchTerms) -> Trouble:
-    """Say why nothing was run. A base that refuses to start lacks the package, or what scenarios import of it."""
-    refused = lost.code is not None and lost.code > 0
-    verdict = Verdict.FAILED if _is_heads(lost.side, terms) or not refused else Verdict.NEW
-    return Trouble(scenario=scenario_of(node_id), verdict=verdict, why=str(lost))
-
-
-def _worst(scenario: str, ended: Mapping[str, Ended], terms: LaunchTerms) -> Trouble:
-    """Return the more severe of the sides' endings; of a wrong head it says whether base is wrong too."""
-    troubles = [_of_end(scenario, name, end, is_heads=_is_heads(name, terms)) for name, end in ended.items()]
-    worst = max(troubles, key=lambda trouble: SEVERITY[trouble.verdict])
-    if worst.verdict is Verdict.WRONG and BASE in ended and ended[BASE].error == WRONG:
-        return replace(worst, why=f"{worst.why}; base answers wrongly too: {ended[BASE].why}")
-    return worst
-
-
-def _of_end(scenario: str, name: str, end: Ended, *, is_heads: bool) -> Trouble:
-    """Say what a side's ending means: what base cannot run is new, and so is what it answers wrongly."""
-    verdict, why = Verdict.FAILED if is_heads else Verdict.NEW, f"{name}: {end.why or NOTHING_MEASURED}"
-    if end.outcome == "skipped":
-        verdict = Verdict.UNFIT  # two copies do not fit the device
-    elif end.error == WRONG and is_heads:
-        verdict = Verdict.WRONG
-    elif end.error in OUT_OF_MEMORY:
-        verdict = Verdict.FAILED
-    if end.error == WRONG and not is_heads:
-        why = f"base answers wrongly: {end.why}; nothing to compare with"
-    return Trouble(scenario=scenario, verdict=verdict, why=why)
-
-
-def _is_heads(name: str, terms: LaunchTerms) -> bool:
-    """Tell whether a side runs head's package: a placebo has base's in both slots."""
-    return name == HEAD and not terms.is_placebo

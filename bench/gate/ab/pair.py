@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
-from bench.gate.ab.channel import Abandon, Chosen, Collected, Ended, Message
+from bench.gate.ab.channel import PROTOCOL, Abandon, Chosen, Collected, Ended, Message, other_protocol
 from bench.gate.ab.worker_process import EXIT_S, Project, Side, Worker, WorkerLost
 
 M = TypeVar("M")
@@ -29,17 +29,25 @@ class EndedEarly(Exception):  # noqa: N818  # what happened
         self.ended = ended  # by name of the side
 
 
+class DidNotStart(Exception):  # noqa: N818  # what happened
+    """A side, or both, got no worker."""
+
+    def __init__(self, lost: Mapping[str, WorkerLost]) -> None:
+        super().__init__("; ".join(map(str, lost.values())))
+        self.lost = lost  # by name of the side
+
+
 class Workers:
     """Two workers, started in the given order."""
 
-    def __init__(self, sides: Sequence[Side], project: Project, timeouts: Timeouts, files: Sequence[str]) -> None:
-        self.sides, self.project, self.timeouts, self.files = sides, project, timeouts, files
+    def __init__(self, sides: Sequence[Side], project: Project, timeouts: Timeouts, node_ids: Sequence[str]) -> None:
+        self.sides, self.project, self.timeouts, self.node_ids = sides, project, timeouts, node_ids
         self._workers: dict[str, Worker] = {}
 
     def __enter__(self) -> "Workers":
         try:
             for side in self.sides:  # the second imports while the first does: nothing is timed yet
-                self._workers[side.name] = Worker(side, self.project, self.files)
+                self._workers[side.name] = Worker(side, self.project, self.node_ids)
         except BaseException:
             self._stop(0.0)
             raise
@@ -49,24 +57,25 @@ class Workers:
         self._stop(0.0 if kind else EXIT_S)  # what is broken gets no time to end by itself
 
     def collected(self) -> dict[str, set[str]]:
-        """Wait until both have collected; return the node ids by side.
+        """Wait until both have collected; return by side which of the scenarios it has, by their node ids.
 
         Raises:
-            WorkerLost: if one did not start, or imports the package from elsewhere.
+            DidNotStart: if one did not start, or imports the package from elsewhere; once the other has answered too.
         """
-        found = {}
+        found, lost = {}, {}
         for side in self.sides:
-            answer = self._expect(side.name, Collected, self.timeouts.start_s)
-            if not answer.package_file.startswith(f"{side.folder}/"):
-                why = f"{self.project.package} must come from {side.folder}, got {answer.package_file!r}"
-                raise WorkerLost(side.name, why)
-            found[side.name] = set(answer.node_ids)
+            try:
+                found[side.name] = self._collected(side)
+            except WorkerLost as error:
+                lost[side.name] = error
+        if lost:
+            raise DidNotStart(lost)
         return found
 
     def choose(self, node_ids: Sequence[str]) -> None:
         """Say what both run, in this order."""
-        for worker in self._workers.values():
-            worker.send(Chosen(node_ids=node_ids))
+        for side in self.sides:
+            self._workers[side.name].send(Chosen(node_ids=side.node_ids(node_ids), protocol=PROTOCOL))
 
     def in_turn(
         self, message: Message, kind: type[M], *, timeout_s: float | None = None, turns: Sequence[str] = ()
@@ -97,6 +106,16 @@ class Workers:
         for name in names or tuple(self._workers):
             self._workers[name].send(Abandon())
             self._expect(name, Ended, self.timeouts.stage_s)
+
+    def _collected(self, side: Side) -> set[str]:
+        answer = self._expect(side.name, Collected, self.timeouts.start_s)
+        if why := other_protocol(answer.protocol):
+            raise WorkerLost(side.name, why)
+        if not answer.package_file.startswith(f"{side.folder}/"):
+            why = f"{self.project.package} must come from {side.folder}, got {answer.package_file!r}"
+            raise WorkerLost(side.name, why)
+        found = set(answer.node_ids)
+        return {node_id for node_id in self.node_ids if found.intersection(side.node_ids([node_id]))}
 
     def _expect(self, name: str, kind: type[M], timeout_s: float) -> M:
         return _checked(name, self._workers[name].receive(timeout_s), kind)

@@ -6,15 +6,15 @@ their own; the profiler slows them, so its times are for comparing with each oth
 
 import random
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats as scipy_stats
 
 from bench.gate.ab.channel import Ended, Finish, Go, Profile, Profiled, Ready, Warm, WarmUp
+from bench.gate.ab.endings import BASE, HEAD
 from bench.gate.ab.judging import judged
-from bench.gate.ab.lockstep import BASE, HEAD, files_of
-from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
+from bench.gate.ab.pair import DidNotStart, EndedEarly, Timeouts, Workers
 from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.verdict import Change, ScenarioVerdict, Verdict
 from bench.harness.blocks import balanced_orders
@@ -52,9 +52,12 @@ class ScenarioProfile:
 
 
 def profile_regressed(
-    verdicts: Iterable[ScenarioVerdict], node_ids: Iterable[str], sides: Sequence[Side], project: Project
+    verdicts: Iterable[ScenarioVerdict],
+    node_ids: Iterable[str],
+    sides_for: Callable[[str], Sequence[Side]],
+    project: Project,
 ) -> Iterator[ScenarioProfile]:
-    """Profile the scenarios that regressed, the slowest MOST_SCENARIOS of them.
+    """Profile the scenarios that regressed, the slowest MOST_SCENARIOS of them, each on the sides that measured it.
 
     Yields:
         One profile a scenario; a worker that is lost leaves its reason there.
@@ -65,8 +68,8 @@ def profile_regressed(
     for scenario in ranked[:MOST_SCENARIOS]:
         arm = slower[scenario].control.arm
         try:
-            calls = _profiled(by_scenario[scenario], arm, sides, project)
-        except (WorkerLost, OSError) as error:  # lost, or not even started
+            calls = _profiled(by_scenario[scenario], arm, sides_for(scenario), project)
+        except (WorkerLost, DidNotStart, OSError) as error:  # lost, or not even started
             yield ScenarioProfile(scenario=scenario, arm=arm, why=str(error))
         except EndedEarly as early:
             said = "; ".join(f"{name}: {ended.why or ended.outcome}" for name, ended in early.ended.items())
@@ -85,10 +88,11 @@ def _profiled(node_id: str, arm: str, sides: Sequence[Side], project: Project) -
     """Run one arm in turn on both sides; nothing comes of a scenario that is counted.
 
     Raises:
+        DidNotStart: if a side gets no worker.
         WorkerLost: if a worker dies or hangs.
         EndedEarly: if a side does not get as far.
     """
-    with Workers(sides, project, Timeouts(), files_of([node_id])) as workers:
+    with Workers(sides, project, Timeouts(), [node_id]) as workers:
         workers.collected()
         workers.choose([node_id])
         ready = workers.in_turn(Go(), Ready)

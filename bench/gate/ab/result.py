@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.gate.ab.endings import BASE, HEAD
 from bench.gate.ab.launches import PairedLaunch
-from bench.gate.ab.lockstep import BASE, HEAD
 from bench.gate.ab.profile import ScenarioProfile
+from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
-from bench.gate.verdict import ScenarioVerdict
+from bench.gate.verdict import ScenarioVerdict, Verdict, closed
 from bench.harness.record import replace_text
 
 
@@ -20,12 +21,23 @@ class Comparison:
 
     base: SourceTree
     head: SourceTree
-    stage_1: Sequence[PairedLaunch]
-    stage_2: Sequence[PairedLaunch]
-    verdicts: Sequence[ScenarioVerdict]
+    launches: Sequence[PairedLaunch]
+    judgement: Judgement
     seconds: float
     software: str  # that both sides ran with, for they share one environment
     profiles: Sequence[ScenarioProfile] = ()
+    accept_answers: str = ""  # why head may answer otherwise than base
+    notes: Sequence[str] = ()  # what a reader of the verdicts must know besides, a sentence each
+
+    def changed_answers(self) -> dict[str, str]:
+        """Return by scenario in what head answers otherwise than base, where that was accepted."""
+        return {launch.scenario: launch.changed for launch in self.launches if launch.changed}
+
+    @property
+    def verdicts(self) -> list[ScenarioVerdict]:
+        """Return what decides how the process ends: of every scenario, and of the groups that became slower."""
+        slower = [group for group in self.judgement.groups if group.verdict is Verdict.REGRESSED]
+        return closed([*self.judgement.scenarios, *slower])
 
     def document(self) -> dict[str, Any]:
         """Return all launches and verdicts as JSON knows them."""
@@ -33,13 +45,14 @@ class Comparison:
             name: {"commit": tree.commit, "is_dirty": tree.is_dirty}
             for name, tree in ((BASE, self.base), (HEAD, self.head))
         }
-        stages = {"stage_1": [asdict(one) for one in self.stage_1], "stage_2": [asdict(one) for one in self.stage_2]}
-        said = [
-            {"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in self.verdicts
-        ]
-        profiles = [asdict(one) for one in self.profiles]
-        rest = {"verdicts": said, "profiles": profiles, "seconds": self.seconds, "software": self.software}
-        return {**sides, **stages, **rest}
+        said = {
+            name: [{"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in found]
+            for name, found in (("verdicts", self.judgement.scenarios), ("groups", self.judgement.groups))
+        }
+        launches, profiles = ([asdict(one) for one in many] for many in (self.launches, self.profiles))
+        rest = {"launches": launches, "profiles": profiles, "seconds": self.seconds, "software": self.software}
+        accepted = {"accepted_answers": {"reason": self.accept_answers, "changed": self.changed_answers()}}
+        return {**sides, **said, "notes": list(self.notes), **rest, **accepted}
 
     def write(self, path: Path) -> None:
         """Write the document whole or not at all.

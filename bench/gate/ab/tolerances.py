@@ -22,7 +22,7 @@ FORM = Form(
     key="limit",
     required={"scenarios": str, "tolerance_percent": (int, float), "reason": str},
     optional={"smallest_effect_percent": (int, float)},
-    next_step="see bench/gate/ab/tolerances.py for the form",
+    next_step=f"see {__name__} for the form",
 )
 
 

@@ -1,141 +1,174 @@
-"""From launches of base and head to a verdict for each scenario: pure functions, no clock, no files.
+"""From launches of base and head to a verdict for each scenario and group: pure functions, no clock, no files.
 
-Stage 1 measures everything a few times and can only clear a scenario or raise suspicion. Suspects get fresh launches in
-stage 2 and are judged on those alone, because stage 1 picked them for looking slow. Nothing is assumed of the noise but
-that base and head stand in for each other when nothing changed.
+Asked after every launch. What is decided stays decided: the evidence holds over all looks.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 
-from bench.gate.ab.changes import MACHINE, Series, series_of
-from bench.gate.ab.exact import holm, sign_flip_p
-from bench.gate.ab.judging import attribute, changes_of, judged
+import numpy as np
+
+from bench.gate.ab.boundary import boundary
+from bench.gate.ab.changes import MACHINE, launch_changes
+from bench.gate.ab.evidence import PRIOR, Evidence, weigh
+from bench.gate.ab.judging import attribute, counted_change, judged, timed_change
 from bench.gate.ab.launches import PairedLaunch, Trouble
-from bench.gate.ab.placebo import Shift, reason, stands, uneven
-from bench.gate.ab.tolerances import NO_LIMITS, Limits, limit_of
-from bench.gate.stats import percent
-from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
+from bench.gate.ab.noise import MEASURED, Prior
+from bench.gate.ab.panel import Panel, panel_of
+from bench.gate.ab.tolerances import DEFAULT_LIMITS, NO_LIMITS, Limits, limit_of
+from bench.gate.groups import SUITE
+from bench.gate.stats import Interval, percent
+from bench.gate.verdict import Change, ScenarioVerdict, Verdict, worst
 
-STAGE_1_LAUNCHES = 6  # the fewest that give a two-sided 95 % interval (2 * 0.5**6 < 0.05)
-STAGE_2_LAUNCHES = 20  # 2**-20 passes Holm over a thousand suspects; a spread of 3.4 % becomes an error of 0.8 %
-STAGE_2_LOOK = 10  # of them, after which what is plainly unchanged is let go
-PLAIN_SHARE = 0.5  # of the smallest effect; a slowdown of 5 % looks as small after the look once in a thousand times
-PLACEBO_EVERY = 4  # one launch in four has base on both sides
+PLACEBO_EVERY, FIRST_PLACEBO = 4, 1  # early: nothing is decided before base has met itself
+UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.UNFIT)
 
-PValues = Mapping[tuple[str, Control], float]  # of a scenario's controls
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What is said after some launches."""
+
+    scenarios: Sequence[ScenarioVerdict]  # in the order of measurement
+    groups: Sequence[ScenarioVerdict]  # benchmarks at a scale, then the suite; named as groups are
+    evidence: Evidence | None  # None where nothing was timed
+
+    @property
+    def open_scenarios(self) -> set[str]:
+        """Name the scenarios that more launches may decide."""
+        return {verdict.scenario for verdict in self.scenarios if verdict.verdict in UNDECIDED}
 
 
 def is_placebo(number: int) -> bool:
     """Tell whether the launch of this number, from 0, has base on both sides.
 
-    >>> [number for number in range(9) if is_placebo(number)]
-    [3, 7]
+    >>> [number for number in range(12) if is_placebo(number)]
+    [1, 5, 9]
     """
-    return number % PLACEBO_EVERY == PLACEBO_EVERY - 1
-
-
-def suspects(stage_1: Iterable[PairedLaunch], limits: Mapping[str, Limits] = NO_LIMITS) -> list[str]:
-    """List the scenarios that stage 1 cannot clear, the slowest first: the order in which a budget should serve them.
-
-    Of timed ones those of which an arm looks slower by SUSPECT_SHARE of the smallest effect, or may be slower than the
-    tolerance; placebos do not count.
-    """
-    first = _real(stage_1)
-    return _ranked(first, _changes(first, limits))
-
-
-def cleared(stage_2: Iterable[PairedLaunch], limits: Mapping[str, Limits] = NO_LIMITS) -> set[str]:
-    """Name the suspects that need no more launches: no arm may be slower than the tolerance or looks slower at all.
-
-    They cannot become REGRESSED by it, so the chance of a false alarm does not grow.
-    """
-
-    def is_plain(change: Change, small: float) -> bool:
-        return change.verdict in (Verdict.OK, Verdict.IMPROVED) and change.interval.estimate <= small
-
-    return {
-        name
-        for name, changes in _changes(_real(stage_2), limits).items()
-        if all(is_plain(change, PLAIN_SHARE * limit_of(name, limits).smallest_effect) for change in judged(changes))
-    }
+    return number % PLACEBO_EVERY == FIRST_PLACEBO
 
 
 def decide(
-    stage_1: Sequence[PairedLaunch],
-    stage_2: Sequence[PairedLaunch],
+    launches: Sequence[PairedLaunch],
     *,
     troubles: Iterable[Trouble] = (),
     limits: Mapping[str, Limits] = NO_LIMITS,
-) -> list[ScenarioVerdict]:
+    prior: Prior = MEASURED,
+) -> Judgement:
     """Judge every scenario that was measured or met trouble; the more severe of trouble and verdict stands.
 
     Args:
-        stage_1: launches of all scenarios, in the order of measurement, placebos among them.
-        stage_2: fresh launches of the suspects, as many as the budget allowed.
-        troubles: of either stage.
+        launches: in the order of measurement, placebos among them.
+        troubles: of any launch.
         limits: by scenario, where they are not the default.
-
-    Returns:
-        In the order of measurement. If base against itself moved, what does not hold without that shift is UNFIT.
+        prior: what is known of this machine's noise.
     """
-    first, fresh = _real(stage_1), _real(stage_2)
-    seen = _changes(first, limits)
-    escalated = _ranked(first, seen)
-    again = _changes(fresh, limits, _adjusted({name: judged(seen[name]) for name in escalated}, fresh))
-    found = {name: _scenario_verdict(series, seen[name]) for name, series in first.items()}
-    for name in escalated:
-        judged_again = _scenario_verdict(fresh[name], again[name]) if name in fresh else None
-        found[name] = _after_stage_2(found[name], judged_again)
-    if shift := uneven(stage_1, stage_2):
-        for name in (name for name, series in first.items() if not series.counted):
-            found[name] = _on_uneven_ground(found[name], shift, limit_of(name, limits))
-    return list(_with_troubles(found, troubles).values())
+    panel = panel_of(launches)
+    effects_S = np.array([limit_of(name, limits).smallest_effect for name in panel.scenarios])
+    evidence = weigh(panel, effects_S, prior) if panel.scenarios else None
+    groups = _groups(evidence) if evidence else []
+    timed = _timed(launches, panel, evidence, limits, groups) if evidence else {}
+    groups = [_with_members(group, panel, timed) for group in groups]
+    found = {**timed, **_counted(launches, limits)}
+    order = dict.fromkeys(launch.scenario for launch in launches if launch.scenario in found)
+    merged = _with_troubles({name: found[name] for name in order}, troubles)
+    return Judgement(scenarios=list(merged.values()), groups=groups, evidence=evidence)
 
 
-def _real(launches: Iterable[PairedLaunch]) -> dict[str, Series]:
-    return series_of(launch for launch in launches if not launch.is_placebo)
+def _groups(evidence: Evidence) -> list[ScenarioVerdict]:
+    """Judge each group by its arms."""
+    by_group: dict[str, list[Change]] = {}
+    launches: dict[str, int] = {}
+    for one in evidence.groups:
+        change = timed_change(one.arm, one.interval, one.interval.high, DEFAULT_LIMITS, is_slower=one.is_slower)
+        by_group.setdefault(one.group, []).append(change)
+        launches[one.group] = max(launches.get(one.group, 0), one.num_launches)
+    return [
+        ScenarioVerdict(
+            scenario=group,
+            verdict=worst(change.verdict for change in changes),
+            where=attribute(changes),
+            changes=tuple(changes),
+            num_launches=launches[group],
+        )
+        for group, changes in by_group.items()
+    ]
 
 
-def _changes(
-    launches: Mapping[str, Series], limits: Mapping[str, Limits], p_values: PValues = MappingProxyType({})
-) -> dict[str, list[Change]]:
-    return {name: changes_of(series, limit_of(name, limits), p_values) for name, series in launches.items()}
+def _with_members(group: ScenarioVerdict, panel: Panel, found: Mapping[str, ScenarioVerdict]) -> ScenarioVerdict:
+    """Let an undecided group be OK where each of its scenarios is: a mean lies among what it is the mean of."""
+    members = [
+        found[name]
+        for name, own in zip(panel.scenarios, panel.group_of_S, strict=True)
+        if name in found and group.scenario in (own, SUITE)
+    ]
+    is_excluded = all(verdict.verdict in (Verdict.OK, Verdict.IMPROVED) for verdict in members)
+    return replace(group, verdict=Verdict.OK) if is_excluded and group.verdict in UNDECIDED else group
 
 
-def _ranked(first: Mapping[str, Series], seen: Mapping[str, Iterable[Change]]) -> list[str]:
-    timed = {name: judged(seen[name]) for name, series in first.items() if not series.counted}
-    slowest = {
-        name: max(change.interval.estimate for change in changes)
-        for name, changes in timed.items()
-        if any(change.suspect or change.verdict is Verdict.INCONCLUSIVE for change in changes)
-    }
-    return sorted(slowest, key=slowest.__getitem__, reverse=True)
+def _timed(
+    launches: Sequence[PairedLaunch],
+    panel: Panel,
+    evidence: Evidence,
+    limits: Mapping[str, Limits],
+    groups: Sequence[ScenarioVerdict],
+) -> dict[str, ScenarioVerdict]:
+    slower = {(g.scenario, c.control.arm) for g in groups for c in g.changes if c.verdict is Verdict.REGRESSED}
+    anchors = _anchors(launches)
+    found = {}
+    for s, name in enumerate(panel.scenarios):
+        limit, changes = limit_of(name, limits), []
+        for a, arm in enumerate(panel.arms):
+            if math.isnan(evidence.estimate_SA[s, a]):
+                continue
+            estimate, half = float(evidence.estimate_SA[s, a]), float(evidence.half_width_SA[s, a])
+            # once its group is known to be slower, a scenario needs no more than its own interval
+            with_group = {(panel.group_of_S[s], arm), (SUITE, arm)} & slower
+            is_slower = bool(evidence.is_slower_SA[s, a])
+            is_slower |= bool(with_group) and estimate > max(half, limit.smallest_effect)
+            interval = Interval(estimate, estimate - half, estimate + half)
+            upper = float(evidence.upper_SA[s, a])
+            changes.append(timed_change(arm, interval, upper, limit, is_slower=is_slower))
+        if not changes:
+            continue  # only placebos so far
+        if anchor := anchors.get(name):
+            changes.append(_anchor_change(anchor, evidence))
+        found[name] = _scenario_verdict(name, changes, evidence.num_launches_S[s])
+    return found
 
 
-def _adjusted(escalated: Mapping[str, Sequence[Change]], fresh: Mapping[str, Series]) -> PValues:
-    """Test the arms that looked slow on fresh launches alone; one that the budget left out counts as p = 1."""
-    raw = {
-        (name, change.control): sign_flip_p(fresh[name].values[change.control]) if name in fresh else 1.0
-        for name, changes in escalated.items()
-        for change in changes
-        if change.suspect
-    }
-    return dict(zip(raw, holm(list(raw.values())), strict=True))
+def _counted(launches: Iterable[PairedLaunch], limits: Mapping[str, Limits]) -> dict[str, ScenarioVerdict]:
+    """Judge what is counted, by its real launches."""
+    values: dict[str, dict[object, list[float]]] = {}
+    for launch in launches:
+        if launch.counted and not launch.is_placebo:
+            for control, value in launch_changes(launch).items():
+                values.setdefault(launch.scenario, {}).setdefault(control, []).append(value)
+    found = {}
+    for name, by_control in values.items():
+        changes = [counted_change(control, seen, limit_of(name, limits)) for control, seen in by_control.items()]  # type: ignore[arg-type]
+        found[name] = _scenario_verdict(name, changes, max(map(len, by_control.values())))
+    return found
 
 
-def _after_stage_2(first: ScenarioVerdict, again: ScenarioVerdict | None) -> ScenarioVerdict:
-    """Judge a suspect on its fresh launches alone; what the budget left undecided is INCONCLUSIVE."""
-    num_fresh = again.num_launches if again else 0
-    why = f"the time budget ended after {num_fresh} of {STAGE_2_LAUNCHES} fresh launches; raise --budget"
-    if again is None:
-        return replace(first, verdict=Verdict.INCONCLUSIVE, why=why, num_launches=0)
-    is_cut_short = again.verdict is Verdict.INCONCLUSIVE and num_fresh < STAGE_2_LAUNCHES
-    return replace(again, why=why) if is_cut_short else again
+def _anchors(launches: Iterable[PairedLaunch]) -> dict[str, list[float]]:
+    """Return what the anchor did in the real launches of each scenario."""
+    found: dict[str, list[float]] = {}
+    for launch in launches:
+        if not launch.is_placebo and not launch.counted and MACHINE.arm in launch.arms:
+            found.setdefault(launch.scenario, []).append(launch_changes(launch)[MACHINE])
+    return found
 
 
-def _scenario_verdict(series: Series, changes: Sequence[Change]) -> ScenarioVerdict:
+def _anchor_change(values: Sequence[float], evidence: Evidence) -> Change:
+    mean = float(np.mean(values))
+    half = float(boundary(len(values), 0.025, PRIOR)) * max(evidence.noise.spread, float(np.std(values)))
+    return timed_change(
+        MACHINE.arm, Interval(mean, mean - half, mean + half), mean + half, DEFAULT_LIMITS, is_slower=False
+    )
+
+
+def _scenario_verdict(name: str, changes: Sequence[Change], num_launches: int) -> ScenarioVerdict:
     verdict, where, why = worst(change.verdict for change in judged(changes)), attribute(changes), ""
     if where == "machine":
         moved = next(change.interval.estimate for change in changes if change.control == MACHINE)
@@ -145,20 +178,8 @@ def _scenario_verdict(series: Series, changes: Sequence[Change]) -> ScenarioVerd
             "head slows its whole process; run again"
         )
     return ScenarioVerdict(
-        scenario=series.scenario,
-        verdict=verdict,
-        where=where,
-        why=why,
-        changes=tuple(changes),
-        num_launches=series.num_launches,
+        scenario=name, verdict=verdict, where=where, why=why, changes=tuple(changes), num_launches=num_launches
     )
-
-
-def _on_uneven_ground(found: ScenarioVerdict, shift: Shift, limit: Limits) -> ScenarioVerdict:
-    """Let a verdict stand that holds without what the machine did to one side; else it is UNFIT."""
-    if all(stands(change, shift.estimate, limit) for change in judged(found.changes)):
-        return found
-    return replace(found, verdict=Verdict.UNFIT, where="", why=reason(shift))
 
 
 def _with_troubles(found: Mapping[str, ScenarioVerdict], troubles: Iterable[Trouble]) -> dict[str, ScenarioVerdict]:

@@ -14,6 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.gate.ab.channel import (
+    PROTOCOL,
     Abandon,
     Block,
     Channel,
@@ -27,9 +28,12 @@ from bench.gate.ab.channel import (
     RunBlock,
     Warm,
     WarmUp,
+    other_protocol,
 )
 from bench.gate.ab.operations import operation_seconds
+from bench.harness.answers import DRAWS, sample_of
 from bench.harness.arms import ANCHOR
+from bench.harness.backends import RanOn, ran_on
 from bench.harness.blocks import Blocks, Terms
 from bench.harness.clock import Clock, make_clock
 from bench.harness.measuring import setup_of
@@ -48,9 +52,16 @@ class RemotePaired(Paired):
 
     is_timing = True
 
-    def __init__(self, channel: Channel, benchmark: BenchmarkFixture, clock: Clock, terms: Terms) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        benchmark: BenchmarkFixture,
+        clock: Clock,
+        terms: Terms,
+        ran_on: Callable[[], RanOn],
+    ) -> None:
         super().__init__(benchmark, clock, terms)
-        self.channel = channel
+        self.channel, self.ran_on = channel, ran_on
 
     def _run(self, blocks: Blocks[R], metric: Metric, num_units: int, hashes: Mapping[str, str]) -> None:
         """Announce the scenario, then run its blocks one by one as long as the parent asks."""
@@ -70,8 +81,18 @@ class RemotePaired(Paired):
     def _announce(
         self, arms: Sequence[str], metric: Metric, hashes: Mapping[str, str], counts: Mapping[str, float] | None = None
     ) -> None:
-        params = {axis: str(value) for axis, value in (self.benchmark.params or {}).items()}
-        self.channel.send(Ready(arms=arms, metric=metric.name, hashes=dict(hashes), counts=counts, params=params))
+        self.channel.send(
+            Ready(
+                arms=arms,
+                metric=metric.name,
+                hashes=dict(hashes),
+                counts=counts,
+                params={axis: str(value) for axis, value in (self.benchmark.params or {}).items()},
+                answers={arm: vars(sample_of(answer, self.terms.seed)) for arm, answer in self.answers.items()},
+                **self.ran_on()._asdict(),
+            )
+        )
+        self.answers = {}  # they may lie in the device's memory
 
     def _serve(self, blocks: Blocks[R], num_units: int) -> None:
         while not isinstance(message := self.channel.receive(), Finish):
@@ -111,15 +132,18 @@ class WorkerSession:
         self.package = config.getoption("ab_package")
         self.clock: Clock | None = None
         self.ended: dict[str, Ended] = {}
+        self.seed = 0
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Tell what was found; keep what the parent chooses, in its order."""
         found = {item.nodeid: item for item in items}
         package_file = str(getattr(sys.modules[self.package], "__file__", ""))
-        self.channel.send(Collected(package_file=package_file, node_ids=list(found)))
+        self.channel.send(Collected(package_file=package_file, node_ids=list(found), protocol=PROTOCOL))
         chosen = self.channel.receive()
         assert isinstance(chosen, Chosen), "the parent answers with its choice"
+        if why := other_protocol(chosen.protocol):
+            raise pytest.UsageError(why)
         items[:] = [found[node_id] for node_id in chosen.node_ids]
 
     @pytest.hookimpl(hookwrapper=True)
@@ -135,6 +159,8 @@ class WorkerSession:
         self.ended[nodeid] = Ended(outcome="passed")
         go = self.channel.receive()
         assert isinstance(go, Go), "the parent says when"
+        self.seed = go.seed
+        DRAWS.seed(go.seed)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
@@ -155,7 +181,7 @@ class WorkerSession:
             device=self.setup["device"],
             dtype=self.setup["dtype"],
             budget_s=self.options.scenario_budget_s,
-            seed=0,  # the parent draws the orders
+            seed=self.seed,  # of samples; the parent draws the orders
             slowdowns=self.options.slowdowns,
         )
-        return RemotePaired(self.channel, benchmark, self.clock, terms)
+        return RemotePaired(self.channel, benchmark, self.clock, terms, lambda: ran_on(self.config))

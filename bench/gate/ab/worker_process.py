@@ -7,17 +7,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.gate.ab.channel import Channel, Message
+from bench.gate.ab.own_tree import OwnTree
+from bench.gate.inherited import fresh_environment, import_path
 from bench.gate.launch import WITHOUT
-from bench.harness.measuring import XDIST
+from bench.harness.measuring import scenario_of
 
-HARNESS_ROOT = Path(__file__).parents[3]  # holds bench/: a worker runs the parent's own harness
-CHILD = "bench.gate.ab.child"
+HARNESS_ROOT = Path(__file__).parents[3]  # holds bench/: a worker runs the parent's own harness, or its tree's
+CHILD = f"{__package__}.child"
 EXIT_S = 20.0  # for a worker that has nothing left to do, and for one that closed its channel, to end by itself
 OUTPUT_SHOWN = 800  # last characters of a lost worker's output
 OWN_OPTIONS = ("--compare=off", "--continue-on-collection-errors", *WITHOUT, "-q")
@@ -32,6 +34,13 @@ class Side:
     name: str  # base or head
     folder: Path  # holds the package
     arguments: Sequence[str] = ()  # pytest's, for this side alone
+    own: OwnTree | None = None  # whose scenarios it runs, where they are not the project's
+
+    def node_ids(self, node_ids: Iterable[str]) -> list[str]:
+        """Return what this side calls the scenarios that the project calls so; what it does not have is left out."""
+        if self.own is None:
+            return list(node_ids)
+        return [self.own.node_ids[name] for name in map(scenario_of, node_ids) if name in self.own.node_ids]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +67,32 @@ class WorkerLost(Exception):  # noqa: N818  # what happened to it; FAILED is the
         super().__init__(f"{side}: {why}")
         self.side, self.code = side, code  # its exit code, negative for a signal; None while it lived
 
+    @property
+    def has_refused(self) -> bool:
+        """Tell whether it ended by itself, and would do so again."""
+        return self.code is not None and self.code > 0
+
+    @property
+    def was_killed(self) -> bool:
+        """Tell whether a signal ended it."""
+        return self.code is not None and self.code < 0
+
 
 class Worker:
     """A started worker."""
 
-    def __init__(self, side: Side, project: Project, files: Sequence[str]) -> None:
+    def __init__(self, side: Side, project: Project, node_ids: Iterable[str]) -> None:
         self.side = side
+        root = side.own.root if side.own else project.root
+        harness = root if side.own and side.own.has_harness else HARNESS_ROOT
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `stop`
         with theirs:  # the worker's copy is then the only one: its death closes the channel
             self._process = subprocess.Popen(
-                _command(side, project, files, theirs.fileno()),
-                cwd=project.root,
-                env=_environment(project),
+                _command(side, project, files_of(side.node_ids(node_ids)), theirs.fileno()),
+                cwd=root,
+                env=fresh_environment(**project.environment, **import_path(harness)),
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
@@ -153,13 +174,16 @@ def pin_device(name: str) -> Pinned:
     return Pinned((PINNED_GPU,), {"CUDA_VISIBLE_DEVICES": f"GPU-{answer.stdout.strip()}"})
 
 
+def files_of(node_ids: Iterable[str]) -> list[str]:
+    """Return the files that hold the scenarios, each once.
+
+    >>> files_of(["a.py::x", "b.py::y", "a.py::z"])
+    ['a.py', 'b.py']
+    """
+    return list(dict.fromkeys(node_id.partition("::")[0] for node_id in node_ids))
+
+
 def _command(side: Side, project: Project, files: Sequence[str], descriptor: int) -> list[str]:
     own = [f"--ab-worker={descriptor}", f"--ab-package={project.package}", *OWN_OPTIONS]
     pytest_arguments = [*files, *project.arguments, *side.arguments, *own]
     return [sys.executable, "-m", CHILD, project.package, str(side.folder), *pytest_arguments]
-
-
-def _environment(project: Project) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(XDIST)}
-    paths = [str(HARNESS_ROOT), *filter(None, [inherited.get("PYTHONPATH")])]
-    return {**inherited, **project.environment, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,17 +1,18 @@
-"""What suites come to: shares with exact intervals, and how far launches of unchanged code lie apart."""
+"""What suites come to: shares with intervals that take the suite, not the scenario, as the replicate."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.verdicts import decide
-from bench.gate.qualify.suites import Qualification, Suite
+from bench.gate.ab.changes import is_judged
+from bench.gate.qualify.replay import Outcome
 from bench.gate.stats import Interval
-from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
-from bench.harness.arms import PRIMARY
+from bench.gate.verdict import Verdict
+
+CONFIDENCE = 0.95
 
 
 class Share(NamedTuple):
@@ -28,89 +29,72 @@ class Share(NamedTuple):
         """
         if self.of == 0:
             return Interval(math.nan, 0.0, 1.0)
-        low, high = scipy_stats.binomtest(self.hits, self.of).proportion_ci(0.95, method="exact")
+        low, high = scipy_stats.binomtest(self.hits, self.of).proportion_ci(CONFIDENCE, method="exact")
         return Interval(self.hits / self.of, float(low), float(high))
 
 
-def false_alarms(suites: Sequence[Suite]) -> Share:
-    """Count the suites of unchanged code in which a scenario is REGRESSED."""
-    return suites_where(suites, lambda suite: bool(suite.scenarios_with(Verdict.REGRESSED)))
+class Clustered(NamedTuple):
+    """So many of so many in each suite: what one suite holds is not independent."""
+
+    by_suite: Sequence[Share]
+
+    @property
+    def total(self) -> Share:
+        """Return the sum over the suites."""
+        return Share(sum(one.hits for one in self.by_suite), sum(one.of for one in self.by_suite))
+
+    def interval(self) -> Interval:
+        """Return the share with 95 % limits by Student over the suites' shares.
+
+        Where all suites are alike, which leaves nothing to spread, the limits are the exact ones of so many suites.
+        """
+        shares = [one.hits / one.of for one in self.by_suite if one.of]
+        if not shares:
+            return Share(0, 0).interval()
+        mean = float(np.mean(shares))
+        if len(set(shares)) == 1:
+            return Share(round(sum(shares)), len(shares)).interval()._replace(estimate=mean)
+        error = float(scipy_stats.sem(shares))
+        half = float(scipy_stats.t.ppf((1 + CONFIDENCE) / 2, len(shares) - 1)) * error
+        return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
-def green(suites: Sequence[Suite]) -> Share:
-    """Count the suites that end 0."""
-    return suites_where(suites, lambda suite: exit_code(_verdicts(suite)) == 0)
+def ended(outcomes: Sequence[Outcome], *verdicts: Verdict) -> Share:
+    """Count the suites that ended with one of these verdicts."""
+    return Share(sum(outcome.ending in verdicts for outcome in outcomes), len(outcomes))
 
 
-def _verdicts(suite: Suite) -> list[ScenarioVerdict]:
-    return [ScenarioVerdict(scenario=name, verdict=Verdict(said)) for name, said in suite.verdicts.items()]
+def scenarios_where(
+    outcomes: Iterable[Outcome], holds: Callable[[Outcome, str], bool], among: Iterable[str] | None = None
+) -> Clustered:
+    """Count scenarios suite by suite, of all or among some."""
+    kept = None if among is None else set(among)
+    shares = []
+    for outcome in outcomes:
+        names = [name for name in outcome.suite.launches[0].scenarios if kept is None or name in kept]
+        shares.append(Share(sum(holds(outcome, name) for name in names), len(names)))
+    return Clustered(shares)
 
 
-def suites_where(suites: Sequence[Suite], holds: Callable[[Suite], bool]) -> Share:
-    """Count the suites for which something holds."""
-    return Share(sum(map(holds, suites)), len(suites))
+def said(*verdicts: Verdict) -> Callable[[Outcome, str], bool]:
+    """Return what tells whether a scenario ended with one of these verdicts."""
+
+    def holds(outcome: Outcome, name: str) -> bool:
+        return name in outcome.scenarios and outcome.scenarios[name].verdict in verdicts
+
+    return holds
 
 
-def ended_as(suites: Sequence[Suite], *verdicts: Verdict) -> Share:
-    """Count scenarios, over all suites, that ended with one of these verdicts."""
-    return scenarios_where(suites, lambda suite: sum(len(suite.scenarios_with(verdict)) for verdict in verdicts))
-
-
-def scenarios_where(suites: Sequence[Suite], count: Callable[[Suite], int]) -> Share:
-    """Count scenarios, over all suites."""
-    return Share(sum(map(count, suites)), sum(len(suite.verdicts) for suite in suites))
-
-
-def attributed(suites: Sequence[Suite], where: str) -> Share:
-    """Count, of the scenarios that are REGRESSED, those put down to the right code."""
-    found = [suite.where.get(name) for suite in suites for name in suite.scenarios_with(Verdict.REGRESSED)]
-    return Share(sum(place == where for place in found), len(found))
-
-
-def flagged_suites(suites: Sequence[Suite], rule: str) -> Share:
-    """Count the suites in which another rule calls a scenario slower."""
-    return suites_where(suites, lambda suite: bool(suite.flagged.get(rule)))
-
-
-def flagged_scenarios(suites: Sequence[Suite], rule: str) -> Share:
-    """Count the scenarios, over all suites, that another rule calls slower."""
-    return scenarios_where(suites, lambda suite: len(suite.flagged.get(rule, ())))
-
-
-def num_launches(suites: Sequence[Suite]) -> float:
-    """Return the launches of a scenario in a suite, placebos left out, averaged."""
-    real = sum(not launch.is_placebo for suite in suites for launch in (*suite.stage_1, *suite.stage_2))
-    return real / max(1, sum(len(suite.verdicts) for suite in suites))
-
-
-class Spread(NamedTuple):
-    """How exactly a scenario can be measured on this machine."""
-
-    scenario: str
-    launch_sd: float  # of the MoE's log ratio of unchanged head and base, over launches
-    num_launches: int
-    detectable: float  # log ratio; median over suites of the smallest change that the judged launches could have shown
-
-
-def spreads(qualification: Qualification) -> list[Spread]:
-    """Return each scenario's spread over the first stages of all suites of unchanged code."""
-    unchanged = qualification.with_injected({})
-    ratios: dict[str, list[float]] = {}
-    for launch in (launch for suite in unchanged for launch in suite.stage_1 if PRIMARY in launch.arms):
-        ratios.setdefault(launch.scenario, []).append(launch.arms[PRIMARY])
-    detectable = _detectable(unchanged)
-    return [
-        Spread(name, float(np.std(values, ddof=1)), len(values), float(np.median(detectable[name])))
-        for name, values in ratios.items()
-        if len(values) > 1 and detectable.get(name)
-    ]
-
-
-def _detectable(suites: Iterable[Suite]) -> Mapping[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for suite in suites:
-        first, fresh = ([launch.launch() for launch in stage] for stage in (suite.stage_1, suite.stage_2))
-        for verdict in decide(first, fresh):
-            seen = [c.tolerance for c in verdict.changes if c.control.arm == PRIMARY and c.control.against == "base"]
-            found.setdefault(verdict.scenario, []).extend(filter(math.isfinite, seen))
-    return found
+def coverage(outcomes: Iterable[Outcome]) -> Clustered:
+    """Count the printed intervals, of judged arms, that hold what head is known to differ by."""
+    shares = []
+    for outcome in outcomes:
+        factors = outcome.suite.kind.injected
+        held = [
+            change.interval.low <= math.log(factors.get(change.control.arm, 1.0)) <= change.interval.high
+            for verdict in outcome.judgement.scenarios
+            for change in verdict.changes
+            if is_judged(change.control)
+        ]
+        shares.append(Share(sum(held), len(held)))
+    return Clustered(shares)

@@ -1,38 +1,46 @@
-"""What other gates would have said of the same blocks: a mean compared at 5 %, and Mann-Whitney on iterations.
+"""What other gates would have said of the same launches: a mean compared at 5 %, and Mann-Whitney on iterations.
 
-Each compares two processes as a stored file is compared with a later run: base's blocks of one launch with head's of
-the next. Interleaved, the same rules get both sides of one launch, which only a lock-step can offer them.
+Each pools the blocks of as many launches as the gate had. It compares processes as a stored file is compared with a
+later run: base's blocks of the first real launches with head's of the last. Interleaved, it gets both sides of the
+first ones, which only a lock-step can offer. A mean is over all blocks; Mann-Whitney gets those that were kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.launches import PairedLaunch
-from bench.harness.arms import ANCHOR, is_peer
+from bench.gate.qualify.suites import PER_MILLE, Sample, Suite
 
 MEAN_LIMIT = 1.05  # pytest-benchmark's --benchmark-compare-fail=mean:5%
 SIGNIFICANCE = 0.05
 
-Blocks = Sequence[float]
-Rule = Callable[[Blocks, Blocks], bool]  # base, head -> slower?
+
+class Pooled(NamedTuple):
+    """What a rule gets to see of one side of one arm: seconds."""
+
+    means: Sequence[float]  # of launches
+    blocks: Sequence[float]
 
 
-def mean_is_5_percent_slower(base: Blocks, head: Blocks) -> bool:
+Arms = Mapping[str, Sample]
+Rule = Callable[[Pooled, Pooled], bool]  # base, head -> slower?
+
+
+def mean_is_5_percent_slower(base: Pooled, head: Pooled) -> bool:
     """Judge as `pytest-benchmark --benchmark-compare-fail=mean:5%` does.
 
-    >>> mean_is_5_percent_slower([1.0, 1.0], [1.0, 1.2])
+    >>> mean_is_5_percent_slower(Pooled([1.0, 1.0], []), Pooled([1.0, 1.2], []))
     True
     """
-    return float(np.mean(head)) > MEAN_LIMIT * float(np.mean(base))
+    return float(np.mean(head.means)) > MEAN_LIMIT * float(np.mean(base.means))
 
 
-def mann_whitney_is_slower(base: Blocks, head: Blocks) -> bool:
+def mann_whitney_is_slower(base: Pooled, head: Pooled) -> bool:
     """Judge iterations as if each were a replicate: two-sided Mann-Whitney below 5 %, head's median the larger."""
-    p = scipy_stats.mannwhitneyu(head, base, alternative="two-sided").pvalue
-    return bool(p < SIGNIFICANCE and np.median(head) > np.median(base))
+    p = scipy_stats.mannwhitneyu(head.blocks, base.blocks, alternative="two-sided").pvalue
+    return bool(p < SIGNIFICANCE and np.median(head.blocks) > np.median(base.blocks))
 
 
 RULES: dict[str, Rule] = {
@@ -42,33 +50,37 @@ RULES: dict[str, Rule] = {
 INTERLEAVED = ", interleaved"
 
 
-class Sides(NamedTuple):
-    """What a rule gets to see of one arm."""
+def flagged(suite: Suite, num_launches: Mapping[str, int]) -> dict[str, list[str]]:
+    """Name the scenarios that each rule, also INTERLEAVED, calls slower in any judged arm.
 
-    base: Blocks
-    head: Blocks
-
-
-def flagged(stage_1: Iterable[PairedLaunch]) -> dict[str, list[str]]:
-    """Name the scenarios that each rule, also INTERLEAVED, calls slower in any judged arm of a suite.
-
-    The first two real launches of each scenario are used.
+    Args:
+        suite: what was measured.
+        num_launches: by scenario, how many real launches the gate had.
     """
-    first_two: dict[str, list[PairedLaunch]] = {}
-    for launch in stage_1:
-        if not launch.is_placebo and not launch.counted and len(first_two.get(launch.scenario, ())) < 2:
-            first_two.setdefault(launch.scenario, []).append(launch)
-    pairs = {name: two for name, two in first_two.items() if len(two) == 2}
-    found = {}
-    for rule_name, rule in RULES.items():
-        found[rule_name] = [n for n, (one, two) in pairs.items() if _any_slower(rule, _sides(one, two))]
-        found[rule_name + INTERLEAVED] = [n for n, (one, _) in pairs.items() if _any_slower(rule, _sides(one, one))]
+    found: dict[str, list[str]] = {rule + suffix: [] for suffix in ("", INTERLEAVED) for rule in RULES}
+    for scenario, number in num_launches.items():
+        measured = (launch.scenarios.get(scenario) for launch in suite.launches if not launch.is_placebo)
+        real = [one.arms for one in measured if one and one.arms]
+        for suffix, heads in (("", real[-number:]), (INTERLEAVED, real[:number])) if number else ():
+            arms = _pooled(real[:number], heads)
+            for name, rule in RULES.items():
+                if any(rule(base, head) for base, head in arms):
+                    found[name + suffix].append(scenario)
     return found
 
 
-def _sides(base: PairedLaunch, head: PairedLaunch) -> dict[str, Sides]:
-    return {arm: Sides(base.arms[arm][0], head.arms[arm][1]) for arm in base.arms if arm != ANCHOR and not is_peer(arm)}
+def _pooled(bases: Sequence[Arms], heads: Sequence[Arms]) -> list[tuple[Pooled, Pooled]]:
+    """Return both sides of each judged arm."""
+    judged = [arm for arm, sample in bases[0].items() if sample.base_mean]
+    return [
+        (
+            Pooled([one[arm].base_mean for one in bases], _seconds(bases, arm, "base_blocks")),
+            Pooled([one[arm].head_mean for one in heads], _seconds(heads, arm, "head_blocks")),
+        )
+        for arm in judged
+    ]
 
 
-def _any_slower(rule: Rule, arms: Mapping[str, Sides]) -> bool:
-    return any(rule(sides.base, sides.head) for sides in arms.values())
+def _seconds(launches: Sequence[Arms], arm: str, side: str) -> list[float]:
+    """Return the blocks that were kept of one side."""
+    return [one[arm].base_mean * (1 + mille / PER_MILLE) for one in launches for mille in getattr(one[arm], side)]

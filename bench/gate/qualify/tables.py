@@ -1,129 +1,177 @@
-"""Suites as tables: how often the gate errs, what other rules say of the same launches, how exact scenarios are."""
+"""Suites as tables: how often the gate errs, what other rules say of the same launches, how far launches spread."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from bench.gate.markdown import markdown_table
 from bench.gate.qualify import rates
-from bench.gate.qualify.rates import Share
-from bench.gate.qualify.resample import NUM_SUITES, draw_suites, needed, pool
-from bench.gate.qualify.rules import INTERLEAVED, RULES
-from bench.gate.qualify.suites import Qualification
+from bench.gate.qualify.effects import effects
+from bench.gate.qualify.rates import Clustered, Share
+from bench.gate.qualify.replay import BUDGETS, Outcome, Replays, replays_of
+from bench.gate.qualify.rules import INTERLEAVED, RULES, flagged
+from bench.gate.qualify.spread import prior_of, scenario_spreads
+from bench.gate.qualify.suites import UNCHANGED, Kind, Qualification
 from bench.gate.stats import Interval, percent
+from bench.gate.tolerance import SMALLEST_EFFECT, SMALLEST_TOLERANCE
 from bench.gate.verdict import Verdict
-from bench.harness.arms import PRIMARY
 from bench.harness.wording import counted
 
-SIZES = (1.0, 1.01, 1.02, 1.03, 1.05, 1.10)  # of the slowdowns that are drawn, on the MoE
-SEED = 0  # of the draws: a table is the same each time it is made
+USUAL = "20m"  # the default of `ab`, at which other rules are compared with it
 GATE = "this gate"
-RATES_HEADERS = (
-    *("suites measured", "any REGRESSED", "end 0", "OK or IMPROVED", "REGRESSED"),
-    *("put down rightly", "launches", "time"),
+GREEN = (Verdict.OK, Verdict.IMPROVED, Verdict.IDENTICAL, Verdict.NEW)
+BESIDE = (Verdict.INCONCLUSIVE, Verdict.UNFIT)  # ends that stand in columns of their own, beside wrong ones
+ANSWERS = (Verdict.WRONG, Verdict.CHANGED)
+END_HEADERS = (
+    *("head", "budget", "end 0", "REGRESSED", "WRONG or CHANGED", "INCONCLUSIVE", "UNFIT", "another end"),
+    *("launches", "minutes"),
 )
-RULE_HEADERS = ("rule", "unchanged suites with an alarm", "unchanged scenarios called slower")
-DRAWN_HEADERS = ("MoE slower by", "suites with any REGRESSED", "scenarios REGRESSED", "scenarios OK or IMPROVED")
-SPREAD_HEADERS = ("scenario", "launch sd", "launches", "smallest detectable change")
-CODE_OF = {"moe": "MoE", "dense": "dense"}  # arm -> how reports call what only it runs
+SCENARIO_HEADERS = (
+    *("head", "budget", "slower in fact by", "slower ones REGRESSED", "others REGRESSED", "others OK or IMPROVED"),
+    *("OK though 5 % slower", "intervals that hold the truth"),
+)
+RULE_HEADERS = ("rule", "unchanged suites with an alarm")
+SPREAD_HEADERS = ("scenario", "arm", "launch sd", "less the launch's state", "launches")
 
 
-def report(qualification: Qualification, num_drawn: int = NUM_SUITES) -> str:
-    """Return all tables of one suite or more as markdown, with so many resampled suites of each size."""
-    power = [f"{name_of(kind)}: scenarios called slower" for kind in _kinds(qualification) if kind]
+def report(qualification: Qualification, budgets: Mapping[str, float] = BUDGETS) -> str:
+    """Return all tables as markdown; a sentence instead while no suite is whole."""
+    if not qualification.whole:
+        of = counted(qualification.num_launches, "launch")
+        return f"No suite of {of} is whole yet; call `qualify` again to go on."
+    replays, kinds = replays_of(qualification, budgets), qualification.kinds
+    called = [f"{kind}: {'' if kind.is_unchanged else 'slower '}scenarios called slower" for kind in kinds]
+    ends = [_end_row(replays, kind, budget) for kind in kinds for budget in budgets]
+    scenarios = [_scenario_row(replays, kind, budget) for kind in kinds for budget in budgets]
     return "\n\n".join(
         [
             _headline(qualification),
-            markdown_table(RATES_HEADERS, [_rates_row(qualification, kind) for kind in _kinds(qualification)]),
-            "The same launches judged by other rules:",
-            markdown_table((*RULE_HEADERS, *power), _rule_rows(qualification)),
-            *_drawn(qualification, num_drawn),
-            "What a launch's log ratio of unchanged base and head spreads by (MoE):",
+            markdown_table(END_HEADERS, ends),
+            "Scenario by scenario; slower is what all launches together say is slower by 2 % or more:",
+            markdown_table(SCENARIO_HEADERS, scenarios),
+            f"The same launches, as many as the gate had within {USUAL}, judged by other rules:",
+            markdown_table((*RULE_HEADERS, *called), _rule_rows(replays)),
+            "What the log ratio of unchanged head and base spreads by, from launch to launch of a suite:",
             markdown_table(SPREAD_HEADERS, _spread_rows(qualification)),
+            _prior(qualification),
         ]
     )
 
 
 def _headline(qualification: Qualification) -> str:
-    machine, loads = qualification.machine, [load for suite in qualification.suites for load in suite.load]
+    machine, whole = qualification.machine, qualification.whole
+    loads = [launch.load for suite in whole for launch in suite.launches]
     return (
-        f"{counted(len(qualification.suites), 'suite')} of {counted(len(qualification.scenarios), 'scenario')} on "
-        f"{machine['cpu_model']}, {counted(machine['cpu_count'], 'CPU')}, torch {machine['torch']}, "
-        f"transformers {machine['transformers']}; load {min(loads):.1f} to {max(loads):.1f}; intervals are 95 %, exact."
+        f"{counted(len(whole), 'suite')} of {counted(len(qualification.scenarios), 'scenario')} and "
+        f"{counted(qualification.num_launches, 'launch')} on {machine['cpu_model']}, "
+        f"{counted(machine['cpu_count'], 'CPU')}, torch {machine['torch']}, transformers {machine['transformers']}; "
+        f"load {min(loads):.1f} to {max(loads):.1f}; intervals are 95 %: of suites exact, of scenarios by Student over "
+        "suites, whose scenarios are not independent."
     )
 
 
-def _kinds(qualification: Qualification) -> list[Mapping[str, float]]:
-    """Return what was injected, unchanged code first."""
-    found: list[Mapping[str, float]] = []
-    for suite in qualification.suites:
-        if dict(suite.injected) not in found:
-            found.append(dict(suite.injected))
-    return sorted(found, key=len)
-
-
-def name_of(injected: Mapping[str, float]) -> str:
-    """Name a kind of suite.
-
-    >>> name_of({"moe": 1.05})
-    'moe +5 %'
-    """
-    return ", ".join(f"{arm} {100 * (factor - 1):+g} %" for arm, factor in injected.items()) or "unchanged"
-
-
-def _rates_row(qualification: Qualification, injected: Mapping[str, float]) -> tuple[str, ...]:
-    suites = qualification.with_injected(injected)
-    rightly = rates.attributed(suites, _where(injected)) if injected else None
+def _end_row(replays: Replays, kind: Kind, budget: str) -> tuple[str, ...]:
+    outcomes = replays.of(kind, budget)
+    known = (*GREEN, Verdict.REGRESSED, *ANSWERS, *BESIDE)
+    others = tuple(verdict for verdict in Verdict if verdict not in known)
+    columns = (GREEN, (Verdict.REGRESSED,), ANSWERS, *((verdict,) for verdict in BESIDE), others)
     return (
-        f"{len(suites)} {name_of(injected)}",
-        _share(rates.false_alarms(suites)),
-        _share(rates.green(suites)),
-        _share(rates.ended_as(suites, Verdict.OK, Verdict.IMPROVED)),
-        _share(rates.ended_as(suites, Verdict.REGRESSED)),
-        _share(rightly) if rightly else "",
-        f"{rates.num_launches(suites):.1f}",
-        f"{np.median([suite.seconds for suite in suites]) / 60:.0f} min",
+        str(kind),
+        budget,
+        *(_share(rates.ended(outcomes, *column)) for column in columns),
+        f"{np.median([outcome.num_launches for outcome in outcomes]):.0f}",
+        f"{np.median([outcome.seconds for outcome in outcomes]) / 60:.1f}",
     )
 
 
-def _where(injected: Mapping[str, float]) -> str:
-    return "shared code" if len(injected) > 1 else CODE_OF[next(iter(injected))]
+def _scenario_row(replays: Replays, kind: Kind, budget: str) -> tuple[str, ...]:
+    outcomes, by_scenario = replays.of(kind, budget), _true_effects(replays.qualification, kind)
+    slower = _slower(by_scenario, SMALLEST_EFFECT)
+    others = by_scenario.keys() - slower
+    far = _slower(by_scenario, SMALLEST_TOLERANCE)
+    regressed, good = rates.said(Verdict.REGRESSED), rates.said(Verdict.OK, Verdict.IMPROVED)
+    return (
+        str(kind),
+        budget,
+        _range(by_scenario[name] for name in slower),
+        _share(rates.scenarios_where(outcomes, regressed, slower)),
+        _share(rates.scenarios_where(outcomes, regressed, others)),
+        _share(rates.scenarios_where(outcomes, good, others)),
+        _share(rates.scenarios_where(outcomes, good, far)),
+        "" if kind.change else _share(rates.coverage(outcomes)),
+    )
 
 
-def _share(share: Share) -> str:
-    if share.of == 0:
+def _true_effects(qualification: Qualification, kind: Kind) -> dict[str, float]:
+    """Return how much slower each scenario is: 0 of unchanged code, which no launch can teach otherwise."""
+    if kind.is_unchanged:
+        return dict.fromkeys(qualification.scenarios, 0.0)
+    return effects(qualification.of_kind(kind))
+
+
+def _slower(by_scenario: Mapping[str, float], least: float) -> set[str]:
+    return {name for name, effect in by_scenario.items() if effect > least}
+
+
+def _range(log_ratios: Iterable[float]) -> str:
+    found = sorted(log_ratios)
+    if not found:
+        return ""
+    low, middle, high = (percent(value) for value in (found[0], float(np.median(found)), found[-1]))
+    return f"{middle:+.1f} % ({low:+.1f} to {high:+.1f}), {counted(len(found), 'scenario')}"
+
+
+def _share(share: Share | Clustered) -> str:
+    total = share.total if isinstance(share, Clustered) else share
+    if total.of == 0:
         return ""
     shown = Interval(*(100 * value for value in share.interval())).text(".1f", " %")
-    return f"{share.hits} of {share.of}: {shown}"
+    return f"{total.hits} of {total.of}: {shown}"
 
 
-def _rule_rows(qualification: Qualification) -> Iterable[tuple[str, ...]]:
-    unchanged = qualification.with_injected({})
-    slowed = [qualification.with_injected(kind) for kind in _kinds(qualification) if kind]
-    regressed = [_share(rates.ended_as(suites, Verdict.REGRESSED)) for suites in slowed]
-    alarms = _share(rates.false_alarms(unchanged))
-    yield (GATE, alarms, _share(rates.ended_as(unchanged, Verdict.REGRESSED)), *regressed)
+def _rule_rows(replays: Replays) -> Iterable[tuple[str, ...]]:
+    unchanged = replays.of(UNCHANGED, USUAL)
+    yield _rule_row(replays, GATE, rates.ended(unchanged, Verdict.REGRESSED), rates.said(Verdict.REGRESSED))
+    called = {
+        outcome.suite.number: flagged(outcome.suite, outcome.num_launches_of)
+        for kind in replays.qualification.kinds
+        for outcome in replays.of(kind, USUAL)
+    }
     for rule in (rule + suffix for suffix in ("", INTERLEAVED) for rule in RULES):
-        called = [_share(rates.flagged_scenarios(suites, rule)) for suites in (unchanged, *slowed)]
-        yield (rule, _share(rates.flagged_suites(unchanged, rule)), *called)
+
+        def is_called(outcome: Outcome, name: str, rule: str = rule) -> bool:
+            return name in called[outcome.suite.number][rule]
+
+        alarms = sum(bool(called[outcome.suite.number][rule]) for outcome in unchanged)
+        yield _rule_row(replays, rule, Share(alarms, len(unchanged)), is_called)
 
 
-def _drawn(qualification: Qualification, num_drawn: int) -> list[str]:
-    """Return the drawn suites' table; a sentence instead while there are too few launches to draw from."""
-    launches = pool(qualification)
-    if len(launches) < needed():
-        return [f"Other sizes are resampled once {needed()} whole launches are there; {len(launches)} are."]
-    rng = np.random.default_rng(SEED)
-    rows = []
-    for size in SIZES:
-        drawn = draw_suites(launches, {PRIMARY: size}, rng, num_drawn)
-        rows.append((name_of({PRIMARY: size}).split(" ", 1)[1], *map(_share, drawn)))
-    said = f"Resampled, {num_drawn} suites of each size drawn from {len(launches)} measured launches of unchanged code:"
-    return [said, markdown_table(DRAWN_HEADERS, rows)]
+def _rule_row(replays: Replays, rule: str, alarms: Share, is_called: Callable[[Outcome, str], bool]) -> tuple[str, ...]:
+    """Return how often a rule calls scenarios slower: of unchanged suites all, of others those that are."""
+    shares = []
+    for kind in replays.qualification.kinds:
+        slower = _slower(_true_effects(replays.qualification, kind), SMALLEST_EFFECT)
+        among = None if kind.is_unchanged else slower
+        shares.append(_share(rates.scenarios_where(replays.of(kind, USUAL), is_called, among)))
+    return (rule, _share(alarms), *shares)
 
 
 def _spread_rows(qualification: Qualification) -> list[tuple[str, ...]]:
     return [
-        (one.scenario, f"{percent(one.launch_sd):.1f} %", str(one.num_launches), f"{percent(one.detectable):.1f} %")
-        for one in rates.spreads(qualification)
+        (
+            one.scenario,
+            one.arm,
+            f"{percent(one.sd):.1f} %",
+            f"{percent(one.alone_sd):.1f} %",
+            str(one.num_launches),
+        )
+        for one in scenario_spreads(qualification)
     ]
+
+
+def _prior(qualification: Qualification) -> str:
+    prior = prior_of(qualification)
+    return (
+        f"A launch spreads by {prior.spread:.4f} in one scenario and arm, by {prior.state:.4f} in all alike and by "
+        f"{prior.own_state:.4f} more in one arm of a group: the prior that this machine suggests."
+    )

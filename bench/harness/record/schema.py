@@ -3,11 +3,12 @@
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from bench.harness.backends import Backend, RanOn, libraries_of, read_backends
 from bench.harness.metrics import METRICS
 from bench.harness.peaks import Cost
 
@@ -109,6 +110,12 @@ class Record:
     wrong: Mapping[str, str]  # scenario whose answer did not agree with the oracle's -> in what
     promotion: Json | None
     scenarios: Mapping[str, Scenario]
+    backends: Mapping[str, Backend] = field(default_factory=dict)  # of the project; records did not always tell
+
+    @property
+    def ran_on(self) -> RanOn:
+        """Return libraries and kernels."""
+        return RanOn(libraries_of(self.fingerprint), self.backends)
 
     def why_not_fitting(self) -> dict[str, str]:
         """Return by scenario id why it was not measured: no memory for it, or skipped."""
@@ -180,12 +187,23 @@ def _parse_record(document: object, path: Path | None) -> Record:
     return Record(
         **{**fields, "not_fitting": tuple(fields["not_fitting"])},
         path=path,
+        backends=_parse_backends(header.get("backends", {})),
         wrong=_parse_wrong(header.get("wrong", []), scenarios, is_complete=fields["complete"]),
         selected=tuple(_checked(header.get("selected", []), (list,), f"{KEY}.selected")),
         filtered=_checked(header.get("filtered", False), (bool,), f"{KEY}.filtered"),
         promotion=_checked(header.get("promotion"), (dict, NoneType), f"{KEY}.promotion"),
         scenarios=scenarios,
     )
+
+
+def _parse_backends(value: object) -> dict[str, Backend]:
+    """Demand of each backend a list of names, and a reason."""
+    where = f"{KEY}.backends"
+    found = _checked(value, (dict,), where)
+    for name, backend in found.items():
+        if [type(part) for part in _checked(backend, (list,), f"{where}.{name}")] != [list, str]:
+            raise ValueError(f"{where}.{name} must be [[NAME, ...], REASON], got {backend!r:.60}")
+    return read_backends(found)
 
 
 def _parse_wrong(entries: object, measured: Collection[str], *, is_complete: bool) -> dict[str, str]:

@@ -85,8 +85,8 @@ FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shap
 
 
 def _reason(error: Exception) -> str:
-    said = getattr(error, "stderr", None) or str(error)
-    return said.strip().splitlines()[0] if said.strip() else type(error).__name__
+    lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines() or [type(error).__name__]
+    return next((line for line in lines if "error:" in line), lines[0])
 
 
 def _library() -> Path:

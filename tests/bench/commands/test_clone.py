@@ -1,6 +1,7 @@
 """Tests of where a command is run: anywhere in a clone it finds what lies there, outside one it says what to do."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as commands
-from bench.commands.clone import MARK, clone_root, in_clone
+from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.command_line import parser_of
 from bench.harness import record
+from bench.harness.project import FILE
 from tests.bench.sample_records import BASELINE_NAME, document
 
 ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "docs" / "example"  # a project of its own
 SCRIPT = ROOT / "bench" / "moevlm-bench"
 DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from the clone, or leaves there
     "ab --base main": {"out": "records"},
-    "qualify": {"record": "records/qualify.json"},
+    "qualify": {"record": "records/qualify.jsonl"},
     "campaign --scale tiny --out o": {"plan": "bench/campaign.toml"},
     "baseline --reason x": {"baselines": "baselines"},
     "promote r --reason x": {"baselines": "baselines"},
@@ -38,9 +42,9 @@ DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from th
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder that looks like a clone, of which a subfolder of a subfolder is the current one."""
     root = tmp_path / "clone"
-    (root / MARK).parent.mkdir(parents=True)
-    (root / MARK).touch()
-    (root / "docs" / "images").mkdir(parents=True)
+    for folder in ("bench", "docs/images"):
+        (root / folder).mkdir(parents=True)
+    (root / FILE).write_text("[tool.moevlm-bench]\n")
     monkeypatch.chdir(root / "docs" / "images")
     return root
 
@@ -60,29 +64,32 @@ def write_launches(folder: Path, name: str, number: int) -> list[str]:
 
 def parsed(line: str) -> dict[str, object]:
     """Return what a command line asks for, paths resolved against the current folder."""
-    options = vars(commands._parser().parse_args(line.split()))
+    options = vars(parser_of(commands.COMMANDS).parse_args(line.split()))
     return {name: value.resolve() if isinstance(value, Path) else value for name, value in options.items()}
 
 
 def test_the_root_is_the_nearest_folder_above_that_looks_like_a_clone(clone: Path) -> None:
     assert clone_root() == clone
     assert in_clone(Path("records")) == Path("../../records")
-    (clone / MARK).unlink()
-    with pytest.raises(ValueError, match=f"must be run in a clone, a folder with {MARK}, got {Path.cwd()}"):
+    (clone / FILE).unlink()
+    rule = f"must be run in a project, a folder whose {FILE} has [tool.moevlm-bench], got {Path.cwd()}; cd into one"
+    with pytest.raises(ValueError, match=re.escape(rule)):
         clone_root()
 
 
 def test_no_folder_of_this_clone_is_taken_for_its_root(monkeypatch: pytest.MonkeyPatch) -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     folders = {parent for name in tracked.splitlines() for parent in (ROOT / name).parents if parent.is_dir()}
-    assert ROOT / "tests" in folders  # it has a bench and a conftest.py of its own
-    for folder in sorted(folder for folder in folders if folder.is_relative_to(ROOT)):
+    own = {folder for folder in folders if folder.is_relative_to(ROOT) and not folder.is_relative_to(EXAMPLE)}
+    assert {ROOT / "tests", ROOT / "bench" / "standalone"} <= own  # these have a conftest.py, a pyproject.toml
+    for folder in sorted(own):
         monkeypatch.chdir(folder)
         assert clone_root() == ROOT, folder
 
 
 def test_every_command_is_known_here() -> None:
-    (names,) = [action.choices for action in commands._parser()._actions if isinstance(action.choices, dict)]
+    parser = parser_of(commands.COMMANDS)
+    (names,) = [action.choices for action in parser._actions if isinstance(action.choices, dict)]
     assert {line.split()[0] for line in DEFAULTS} == set(names)
 
 
@@ -123,9 +130,40 @@ def test_a_command_that_measures_ends_4_outside_a_clone(
     outside: Path, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert commands.main(line.split()) == 4
-    assert f"must be run in a clone, a folder with bench/__main__.py, got {outside}; cd into one" in (
-        capsys.readouterr().err
-    )
+    rule = f"must be run in a project, a folder whose {FILE} has [tool.moevlm-bench], got {outside}; cd into one"
+    assert rule in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("table", "line", "named"), [("", "--package pack", "pack"), ('package = "own"', "", "own")])
+def test_the_measured_package_is_named_by_the_command_or_else_by_the_project(
+    clone: Path, table: str, line: str, named: str
+) -> None:
+    (clone / FILE).write_text(f'[tool.moevlm-bench]\n{table}\nscenarios = "speed"\n')
+    for command in ("ab --base main", "qualify"):
+        asked = measured_project(str(parsed(f"{command} {line}")["package"]))
+        assert (asked.package, asked.scenarios) == (named, "speed")
+
+
+@pytest.mark.parametrize("command", ["ab --base HEAD", "qualify"])
+def test_a_package_that_nobody_names_ends_4_with_both_ways_to_name_it(
+    clone: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(command.split()) == 4
+    said = 'a package must be named, got none; give --package NAME, or package = "NAME" in [tool.moevlm-bench] of'
+    assert said in capsys.readouterr().err
+
+
+def test_a_mistake_in_the_projects_table_ends_4_whatever_the_command(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clone / FILE).write_text("[tool.moevlm-bench]\nbaseline = 'b'\n")
+    assert commands.main(["history"]) == 4
+    assert "keys must be among package, source, scenarios, baselines, got 'baseline'" in capsys.readouterr().err
+
+
+def test_baselines_lie_where_the_project_says(clone: Path) -> None:
+    (clone / FILE).write_text("[tool.moevlm-bench]\nbaselines = 'speed/base'\n")
+    assert parsed("compare r")["baselines"] == clone / "speed" / "base"
 
 
 def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -150,5 +188,5 @@ def test_the_script_reaches_the_commands_of_the_clone_that_it_is_run_in(tmp_path
 def test_the_script_ends_4_outside_a_clone(tmp_path: Path) -> None:
     done = run_script(tmp_path, "report", "absent.json")
     assert (done.returncode, done.stdout) == (4, "")
-    said = f"moevlm-bench must be run in a clone, for the suite is in no package, got {tmp_path}; cd into one\n"
-    assert done.stderr == said
+    rule = f"moevlm-bench must be run in a clone, or be installed as a distribution of its own, got {tmp_path}; "
+    assert done.stderr == f"{rule}cd into a clone, or pip install bench/standalone of one\n"

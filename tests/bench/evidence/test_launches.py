@@ -52,7 +52,14 @@ def measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
     def measured(machine: Machine, *options: str, code: str = "c0ffee", count: int = 2) -> list[str]:
         monkeypatch.setattr("bench.evidence.launches.run_logged", machine.run)
         folder, notes = tmp_path / "out", list[str]()
-        wanted = Wanted(root=tmp_path, folder=folder, options=options, count=count, begun_with={"code": code})
+        wanted = Wanted(
+            root=tmp_path,
+            scenarios="bench",
+            folder=folder,
+            options=options,
+            count=count,
+            begun_with={"code": code},
+        )
         paths = measure_launches(wanted, notes.append)
         assert [path.exists() for path in paths] == [True] * count
         return notes

@@ -1,5 +1,6 @@
 """The pull request's comment, read as GitHub would: through a markdown parser that is not ours."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from markdown_it import MarkdownIt
 from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
+from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.comment import HEADERS, MARKER, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
 from bench.gate.stats import Interval
@@ -21,13 +23,14 @@ HOSTILE = "bench_x[a|b`c`<img src=x>](http://e.x) @team #1 **b**\n| new | row |"
 
 
 def tree(*, is_dirty: bool = False) -> SourceTree:
-    return SourceTree(folder=Path("x"), commit="0123456789abcdef", is_dirty=is_dirty, has_package=True)
+    return SourceTree(folder=Path("x"), tree=Path("x"), commit="0123456789abcdef", is_dirty=is_dirty, has_package=True)
 
 
 def comparison_of(*verdicts: ScenarioVerdict, launches: Sequence[PairedLaunch] = (), **fields: Any) -> Comparison:
-    given = {"base": tree(), "head": tree(is_dirty=True), "stage_1": launches, "stage_2": [], "seconds": 1.0, **fields}
+    given = {"base": tree(), "head": tree(is_dirty=True), "launches": launches, "seconds": 1.0, **fields}
     given.setdefault("software", "transformers 5.24.0")
-    return Comparison(verdicts=verdicts, **given)
+    given.setdefault("judgement", Judgement(scenarios=verdicts, groups=(), evidence=None))
+    return Comparison(**given)
 
 
 def launch(
@@ -46,6 +49,18 @@ def launch(
         metric="tpot_s",
         params={"scale": "tiny", **params},
     )
+
+
+def test_accepted_answers_are_told_with_the_reason_and_what_changed() -> None:
+    plain = launch("b", (1.0, 1.0), (1.0, 1.0))
+    changed = dataclasses.replace(plain, scenario="a", changed="moe: logits differ by 0.02")
+    comparison = comparison_of(launches=[changed, plain], accept_answers="a new epsilon")
+    said = comment(comparison)
+    assert "Answers of 1 scenario changed, accepted: `a new epsilon`" in said
+    assert "- `a`: `moe: logits differ by 0.02`" in said
+    accepted = {"reason": "a new epsilon", "changed": {"a": "moe: logits differ by 0.02"}}
+    assert comparison.document()["accepted_answers"] == accepted
+    assert "accepted" not in comment(comparison_of(launches=[plain], accept_answers="a new epsilon"))
 
 
 def change(arm: str, percent: float, half_width: float, tolerance: float) -> Change:

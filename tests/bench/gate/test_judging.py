@@ -237,3 +237,38 @@ def test_counted_metrics_are_judged_on_their_value() -> None:
     assert (more.verdict, more.where) == (Verdict.REGRESSED, "shared code")
     moe_alone = judge(scenario({"moe": 110.0, "dense": 100.0}, **COUNTED), base)
     assert (moe_alone.verdict, moe_alone.where) == (Verdict.REGRESSED, "MoE")
+
+
+def test_what_is_counted_is_judged_at_once() -> None:
+    base = scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **COUNTED)
+    once = judge(scenario({"moe": 100.0, "dense": 110.0}, **COUNTED), base, confirmed=False)
+    assert (once.verdict, once.where, once.is_counted) == (Verdict.REGRESSED, "dense", True)
+    assert not judge(slowed(moe=1.3)).is_counted
+
+
+def test_of_shares_each_arms_own_is_judged_and_keeps_the_share_it_was() -> None:
+    shares: dict[str, Any] = {"metric": "accuracy"}
+    base = scenario(*[{"moe": 0.8, "dense": 0.7, "smoes-attention": 0.9}] * 8, **shares)
+    found = judge(scenario({"moe": 0.8, "dense": 0.7, "smoes-attention": 0.6}, **shares), base, confirmed=False)
+    told = {str(c.control): (c.verdict, pytest.approx(c.share)) for c in found.changes}
+    fell = (Verdict.REGRESSED, 0.9)
+    assert told == {"moe": (Verdict.OK, 0.8), "dense": (Verdict.OK, 0.7), "smoes-attention": fell}
+    assert (found.verdict, found.where) == (Verdict.REGRESSED, "MoE")
+    assert {change.share for change in judge(BASE).changes} == {None}
+
+
+@pytest.mark.parametrize(
+    ("slow", "where"),
+    [
+        (["smoes-attention"], "MoE"),
+        (["moe", "smoes-attention"], "MoE"),
+        (["dense_active"], "dense"),
+        (["dense", "dense_active"], "dense"),
+        (["smoes-attention", "dense_active"], "shared code"),
+    ],
+)
+def test_every_arm_of_experts_is_the_moe_and_every_dense_one_dense(slow: list[str], where: str) -> None:
+    arms = {"moe": 100.0, "smoes-attention": 100.0, "dense": 100.0, "dense_active": 100.0}
+    base = scenario(*[arms] * 8, **COUNTED)
+    found = judge(scenario({**arms, **dict.fromkeys(slow, 120.0)}, **COUNTED), base)
+    assert (found.verdict, found.where) == (Verdict.REGRESSED, where)

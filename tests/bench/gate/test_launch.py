@@ -35,6 +35,20 @@ def test_a_fresh_process_gets_the_scenarios_and_options_and_leaves_a_record(
     assert "--compare=off" in arguments
 
 
+def test_a_fresh_process_does_not_see_what_the_job_gives_its_own_pytest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    of_the_job = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_XDIST_WORKER")
+    for name in of_the_job:
+        monkeypatch.setenv(name, "-v")
+    monkeypatch.setenv("KEPT", "yes")
+    write(tmp_path / "prepared.json", document("fresh"))
+    start(monkeypatch, tmp_path, f"import os\npathlib.Path('seen').write_text(' '.join(os.environ))\n{COPY}")
+    seen = (tmp_path / "seen").read_text().split()
+    assert not set(of_the_job) & set(seen)
+    assert "KEPT" in seen
+
+
 def test_a_process_that_dies_has_failed_with_the_end_of_its_output(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -62,6 +62,10 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
         [*eight(), document("x", fingerprint={**FINGERPRINT, "os": "other"})],
         "one machine and installation, got os: absent / other",
     ),
+    "other kernels": (
+        [*eight(backends={"k": [["a"], ""]}), document("x", backends={"k": [[], "no compiler"]})],
+        "one machine and installation, got k: .*no compiler",
+    ),
     "other kind": ([*eight(), document("x", kind={"device": "cuda"})], "one kind of machine"),
     "same launch": ([*eight(), document(EIGHT[0])], "a launch must be there once"),
     "throttled": (

@@ -8,7 +8,7 @@ import pytest
 from bench.gate.cap import capped
 from bench.gate.sentences import explain, explanations, summary
 from bench.gate.stats import Interval
-from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.gate.verdict import Control, ScenarioVerdict, Verdict
 from tests.bench.sample_verdicts import NAME, change, said_of
 
 
@@ -18,6 +18,14 @@ def test_a_regression_is_explained_by_what_moved_where_and_on_which_evidence() -
     assert text == (
         f"{NAME}: REGRESSED, in MoE: moe/dense +30.0 % [+28.7, +31.3] beyond the tolerance of 10.0 %"
         " over 2 fresh launches"
+    )
+
+
+def test_a_counted_regression_says_nothing_of_launches() -> None:
+    more = replace(change(Verdict.REGRESSED), control=Control(arm="moe", against=None))
+    share = replace(more, interval=Interval(*[math.log(0.8 / 0.6)] * 3), tolerance=math.log(0.8 / 0.76), share=0.8)
+    assert explain(said_of(Verdict.REGRESSED, share, where="MoE")) == (
+        f"{NAME}: REGRESSED, in MoE: moe -20.0 points beyond the tolerance of 4.0 points"
     )
 
 

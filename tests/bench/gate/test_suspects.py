@@ -1,6 +1,9 @@
 """Tests of what a first launch makes a suspect, and of what stands once fresh launches have been heard."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
 
 from bench.gate.baseline import OpenBaseline
 from bench.gate.comparison import judge_one
@@ -30,6 +33,16 @@ def test_what_looks_the_same_or_faster_is_not() -> None:
     assert not first_launch()
     assert not first_launch(moe=1.01)
     assert not first_launch(moe=0.5)
+
+
+@pytest.mark.parametrize(("moe", "verdict"), [(103.0, Verdict.OK), (120.0, Verdict.REGRESSED)])
+def test_what_is_counted_is_never_measured_again(moe: float, verdict: Verdict) -> None:
+    counted: dict[str, Any] = {"metric": "peak_bytes"}
+    opened = opened_baseline(scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **counted))
+    judged = judge_one(scenario({"moe": moe, "dense": 100.0}, **counted), opened)
+    assert judged.verdict is verdict
+    assert any(change.suspect for change in judged.changes)
+    assert not is_suspect(judged, opened)
 
 
 def test_the_slower_is_the_more_suspicious_and_what_could_not_be_judged_the_least() -> None:

@@ -127,16 +127,19 @@ def test_bounds_grow_with_the_root_of_the_depth_beyond_sixteen_layers():
     assert bound_of(torch.bfloat16, 64) == pytest.approx(2 * BOUNDS[torch.bfloat16])
 
 
-def test_each_arm_is_checked_once_and_the_seconds_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_arm_is_checked_once_and_what_checks_return_is_returned_with_their_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = [10.0]
     seen: list[str] = []
 
-    def check(arm: str) -> None:
+    def check(arm: str) -> str:
         seen.append(arm)
         now[0] += 1.5
+        return f"of {arm}"
 
     monkeypatch.setattr(agreement.time, "perf_counter", lambda: now[0])
-    assert run_checks(check, ["moe", "dense"]) == 3.0
+    assert run_checks(check, ["moe", "dense"]) == ({"moe": "of moe", "dense": "of dense"}, 3.0)
     assert seen == ["moe", "dense"]
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.harness.agreement import WrongAnswer
+from bench.harness.agreement import Checked, WrongAnswer
 from bench.harness.blocks import MIN_BLOCKS, Terms
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
@@ -114,7 +114,7 @@ def test_a_wrong_answer_is_not_timed(benchmark: BenchmarkFixture, *, disabled: b
 
 
 def test_the_seconds_of_the_checks_are_kept(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.harness.paired.run_checks", lambda _check, _arms: 1.5)
+    monkeypatch.setattr("bench.harness.paired.run_checks", lambda _check, _arms: Checked({}, 1.5))
     scripted = Scripted(benchmark)
     scripted.measure()
     assert scripted.paired.measurement is not None

@@ -48,6 +48,12 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
         TIMED,
         r"no scenario that has samples, got bench_decode\[tiny",
     ),
+    "backends that are no object": (("moevlm", "backends"), [], r"moevlm.backends must be object, got \[\]"),
+    "backend without a reason": (
+        ("moevlm", "backends"),
+        {"x": [["a"]]},
+        r"backends.x must be \[\[NAME, ...\], REASON\], got \[\['a'\]\]",
+    ),
     "no units": ((*OURS, "num_units"), 0, "num_units must be above 0, got 0"),
     "no launches": ((*OURS, "launches"), [], r"launches must be one or more with different ids, got \[\]"),
     "no samples": (SAMPLES, [], "samples must be one or more unless blocks were voided"),

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.gate.shares import facts_of
+from bench.gate.stats import Interval
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.environment import kind_key
+from bench.harness.memory import BUILT
 from bench.pages.report import (
     HEADERS,
     STYLES,
@@ -52,6 +55,29 @@ def test_a_row_holds_both_arms_their_ratio_and_the_distance_to_the_floor() -> No
 def test_the_speed_up_is_the_median_over_blocks_with_its_interval() -> None:
     (row,) = rows(samples={**SAMPLES, "dense": [0.002, 0.004, 0.004, 0.004, 0.004, 0.008]})
     assert row[4] == "2.00x [1.00, 4.00]"
+
+
+def test_what_is_counted_has_a_ratio_without_an_interval() -> None:
+    (row,) = rows(samples={"moe": 2.0**20, "dense": 1.5 * 2**20}, metric="peak_bytes")
+    assert row[:5] == (NAME, "1.00 MiB", "dense", "1.50 MiB", "1.50x")
+
+
+def test_memory_kept_by_the_first_call_stands_beside_what_was_built() -> None:
+    facts = {BUILT.format(arm="moe"): 2.0**20, BUILT.format(arm="dense"): 2.0**20}
+    (row,) = rows(samples={"moe": 1.5 * 2**20, "dense": 2.0**20}, metric="kept_bytes", facts=facts)
+    assert row[1:5] == ("1.50 MiB · 1.00 MiB built", "dense", "1.00 MiB", "0.67x")
+
+
+def test_an_accuracy_has_the_interval_of_its_questions_and_a_difference_in_points() -> None:
+    levels = {"moe": Interval(0.8, 0.7, 0.9), "dense": Interval(0.625, 0.571, 0.677)}
+    facts = facts_of(levels, {"dense": Interval(-0.175, -0.25, -0.1)})
+    (row,) = rows(samples={"moe": 0.8, "dense": 0.625}, metric="accuracy", facts=facts)
+    assert row[1:5] == ("80.0 % [70.0, 90.0]", "dense", "62.5 % [57.1, 67.7]", "-17.5 points [-25.0, -10.0]")
+
+
+def test_an_accuracy_of_an_older_record_is_told_in_points_without_an_interval() -> None:
+    (row,) = rows(samples={"moe": 0.8, "dense": 0.625}, metric="accuracy")
+    assert row[1:5] == ("80.0 %", "dense", "62.5 %", "-17.5 points")
 
 
 def test_each_other_arm_has_a_line_and_the_scenario_is_named_once() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.harness.arms import is_peer
 from bench.peers.experts import LIGER, asks_the_device, peer, peers_of
 from moevlm import MoEVLMTextConfig
 from moevlm.costs import phase_cost
@@ -36,7 +37,9 @@ def test_peers_are_those_that_can_be_compared(backend, dtype, num_pairs, expecte
 
 def test_ligers_experts_are_an_arm_on_a_gpu_where_they_are_installed(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
-    assert LIGER in peers_of("moevlm", GPU, torch.bfloat16, 8, 8)
+    found = peers_of("moevlm", GPU, torch.bfloat16, 8, 8)
+    assert LIGER in found
+    assert all(map(is_peer, found))  # never judged, and no cause of anything
     assert LIGER not in peers_of("moevlm", CPU, torch.bfloat16, 8, 8)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert LIGER not in peers_of("moevlm", GPU, torch.bfloat16, 8, 8)

@@ -94,7 +94,7 @@ def write_project(folder: Path, *, ending: str = "pass", check: str = "pass", co
         conftest: more lines of the conftest.
     """
     (folder / "bench").mkdir(parents=True)
-    (folder / "bench" / "__main__.py").touch()  # what a clone's root is known by
+    (folder / "pyproject.toml").write_text('[tool.moevlm-bench]\npackage = "moevlm"\n')
     (folder / "pytest.ini").write_text(INI)
     (folder / "conftest.py").write_text(CONFTEST + conftest)
     (folder / "bench" / "bench_x.py").write_text(BENCH.replace("ENDING", ending).replace("CHECK", check))

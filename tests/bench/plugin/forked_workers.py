@@ -13,7 +13,10 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 import bench.plugin  # noqa: F401  # every worker needs it: imported once
-from bench.gate.ab import child, compare, worker_process
+from bench.gate.ab import child, collect, worker_process
+from bench.gate.ab.brief import Brief
+from bench.gate.ab.own_tree import OwnTree
+from bench.harness.measuring import scenario_of
 
 POLL_S = 0.01
 MOST_DESCRIPTORS = 1024  # more than a test opens
@@ -80,6 +83,13 @@ def use_forked_workers() -> None:
     names = ("DEVNULL", "STDOUT", "TimeoutExpired", "run")
     worker_process.subprocess = SimpleNamespace(Popen=Forked, **{name: getattr(subprocess, name) for name in names})  # type: ignore[assignment, attr-defined]
     worker_process.GPU_QUERY = "raise SystemExit(1)"
-    compare.collect = lambda brief: [
-        f"bench/bench_x.py::bench_x[{size}]" for size in range(1, 5) if brief.expression in f"bench_x[{size}]"
-    ]
+    collect.collect = listed
+    collect.collect_own = lambda brief, root: OwnTree(
+        root=root, node_ids={scenario_of(node_id): node_id for node_id in listed(brief)}
+    )
+
+
+def listed(brief: Brief) -> list[str]:
+    """Return the fake project's scenarios that an expression selects."""
+    names = (f"bench/bench_x.py::bench_x[{size}]" for size in range(1, 5))
+    return [name for name in names if brief.expression in name]

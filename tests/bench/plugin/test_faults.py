@@ -19,17 +19,16 @@ pytestmark = pytest.mark.long
 
 Document = dict[str, Any]
 AGAINST = ("--compare=require", "--baseline=baseline.json", "--record=run.json")
-AB = ("ab", "--base=HEAD", "--out=out")
+AB = ("ab", "--base=HEAD", "--out=out", "--force")
 
-# `ab` with one launch a stage and workers that are soon given up
+# `ab` with workers that are soon given up
 QUICK = """
-import bench.gate.ab.stages as stages, bench.gate.ab.lockstep as lockstep, bench.gate.ab.pair as workers
+import bench.gate.ab.live as live, bench.gate.ab.lockstep as lockstep, bench.gate.ab.pair as workers
 import functools
 from tests.bench.plugin.forked_workers import use_forked_workers
 
 use_forked_workers()
-stages.STAGE_1_LAUNCHES = stages.STAGE_2_LAUNCHES = 1
-stages.LaunchTerms = functools.partial(lockstep.LaunchTerms, timeouts=workers.Timeouts(stage_s=5.0))
+live.LaunchTerms = functools.partial(lockstep.LaunchTerms, timeouts=workers.Timeouts(stage_s=5.0))
 """
 
 
@@ -184,7 +183,7 @@ FAULTS = [
         says=("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure",),
     ),
     refused("all scenarios deselected", (*AGAINST, "-k", "nothing"),
-            "-k and -m must leave a scenario to measure, got none; pytest bench --collect-only -q lists them"),
+            "-k and -m must leave a scenario to measure, got none; --collect-only -q lists them"),
     Fault(
         name="disk full",
         conftest=FULL_DISK,
@@ -241,7 +240,7 @@ FAULTS = [
         name="budget exhausted",
         ab=("--budget=1s", "--scenarios=1"),
         code=11,
-        says=("1 INCONCLUSIVE", "the time budget ended", "raise --budget"),
+        says=("1 INCONCLUSIVE", "min more would decide; raise --budget"),
     ),
 ]  # fmt: skip
 

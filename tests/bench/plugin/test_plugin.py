@@ -148,5 +148,5 @@ def test_a_run_that_must_compare_and_holds_no_scenario_ends_13(tmp_path: Path) -
     (folder / "bench_nothing.py").write_text("def bench_nothing():\n    pass\n")
     ended = run_pytest(folder, "bench_nothing.py", "--compare=require")
     assert ended.code == 13, ended.said
-    assert "MISSING: --compare=require must measure, got no scenario; name some of bench/, or drop it" in ended.said
+    assert "MISSING: --compare=require must measure, got no scenario; name some, or drop it" in ended.said
     assert run_pytest(folder, "bench_nothing.py").code == 0

@@ -1,133 +1,135 @@
-"""How often base against head errs, on simulated suites: 1,000 of each by `python -m tests.bench.gate.ab.gate_rates`.
+"""How often base against head errs, on simulated suites: a look after every launch, as `ab` does.
+
+    python -m tests.bench.gate.ab.gate_rates [SUITES] > rates.md
 
 A launch of a scenario is one number an arm: the noise lies between launches, where blocks cannot average it away.
 """
 
-import logging
 import math
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats as scipy_stats
 
-from bench.gate.ab.launches import PairedLaunch
-from bench.gate.ab.verdicts import PLACEBO_EVERY, decide
-from bench.gate.qualify.resample import two_stages
-from bench.gate.verdict import Verdict
+from bench.gate.ab.evidence import Evidence, weigh
+from tests.bench.gate.ab.suites import ARMS, FAMILIES, Draw, Floats, changed, effects, panel
+from tests.bench.gate.drawn_suites import pool_of_first_schema
 
-NUM_SCENARIOS = 200
+RECORD = Path(__file__).parents[4] / "docs" / "records" / "qualify-cpu.json"
+LAUNCH_SDS = (0.02, 0.034)  # of a quiet and of a loaded machine
+SIZES = (48, 200)  # scenarios
 FULL_SUITES = 1000
-LAUNCH_SD = 0.034  # of a difference of base and head in one launch, as measured on a shared machine
-ARMS = ("moe", "dense", "anchor")
-NAMES = tuple(f"bench_x[{i}]" for i in range(NUM_SCENARIOS))
-Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
-
-
-def _disturbed(rng: np.random.Generator, size: tuple[int, ...]) -> NDArray[np.float64]:
-    return rng.normal(size=size) * np.where(rng.random(size) < 0.1, 3.0, 1.0) / math.sqrt(1.8)
-
-
-def _partly_shared(rng: np.random.Generator, size: tuple[int, ...]) -> NDArray[np.float64]:
-    """Give half of the variance to the launch, where it shifts all scenarios and arms alike."""
-    launch = rng.standard_t(3, (size[0], 1, 1))
-    return (launch + rng.standard_t(3, size)) / math.sqrt(6)
-
-
-NOISES: dict[str, Draw] = {  # of standard deviation 1; shape (launches, scenarios, arms)
-    "heavy tails": lambda rng, size: rng.standard_t(3, size) / math.sqrt(3),
-    "normal": lambda rng, size: rng.normal(size=size),
-    "one launch in ten disturbed": _disturbed,
-    "half of it shared by a launch": _partly_shared,
+NUM_LAUNCHES = 28  # 21 real ones
+TOLERANCE, EFFECT = math.log(1.05), math.log(1.02)
+CHANGES = {  # what is slower, in percent, and where it must be found
+    "+30 % of one scenario": {(3, "moe"): 30.0},
+    "+10 % of one scenario": {(3, "moe"): 10.0},
+    "+5 % of one scenario": {(3, "moe"): 5.0},
+    "+5 % of all, MoE": {(None, "moe"): 5.0},
+    "+2 % of all, MoE": {(None, "moe"): 2.0},
+    "+5 % of all, both arms": {(None, "moe"): 5.0, (None, "dense"): 5.0},
+    "+5 % of all, dense": {(None, "dense"): 5.0},
 }
 
 
 class Suite(NamedTuple):
-    """What one simulated suite came to."""
+    """What one suite came to, in real launches; infinite for never."""
 
-    verdicts: dict[str, Verdict]
-    where: dict[str, str]
-    num_launches: int  # of scenarios, both stages, without placebos
+    slower_SA: Floats  # until an arm of a scenario is REGRESSED
+    ok_SA: Floats  # until its tolerance is excluded
+    group: float  # until any group is REGRESSED
+    covered: float  # share of the intervals, over scenarios, arms and looks, that hold the truth
+
+    @property
+    def is_alarm(self) -> bool:
+        """Tell whether anything was REGRESSED at any look."""
+        return math.isfinite(min(self.group, float(self.slower_SA.min())))
 
 
-def run_suite(
-    rng: np.random.Generator,
-    draw: Draw,
-    *,
-    names: Collection[str] = NAMES,
-    slow: Mapping[str, float] | None = None,
-    slow_names: Collection[str] = NAMES,
-    slot_bias: float = 0.0,
-    sd: float = LAUNCH_SD,
-) -> Suite:
-    """Measure and judge one suite.
+def run_suite(values_LSA: Floats, change_SA: Floats) -> Suite:
+    """Look at a suite after every real launch."""
+    shape = change_SA.shape
+    slower_SA, ok_SA, group, covered = np.full(shape, np.inf), np.full(shape, np.inf), math.inf, []
+    for real, evidence in _looks(changed(values_LSA, change_SA)):
+        slower_SA = np.where(evidence.is_slower_SA, np.minimum(slower_SA, real), slower_SA)
+        ok_SA = np.where(evidence.upper_SA < TOLERANCE, np.minimum(ok_SA, real), ok_SA)
+        group = min([group, *(real for one in evidence.groups if one.is_slower)])
+        covered.append(np.abs(evidence.estimate_SA - change_SA) <= evidence.half_width_SA)
+    return Suite(slower_SA, ok_SA, group, float(np.mean(covered)))
 
-    Args:
-        rng: source of the noise.
-        draw: its shape.
-        names: of the scenarios.
-        slow: arm -> factor of head's time.
-        slow_names: in which scenarios.
-        slot_bias: log factor of whatever runs in the second slot, placebos included.
-        sd: of the log ratio of one launch.
+
+def _looks(values_LSA: Floats) -> Iterator[tuple[int, Evidence]]:
+    whole = panel(values_LSA)
+    effects_S = np.full(len(whole.scenarios), EFFECT)
+    for count in range(3, len(values_LSA) + 1):
+        if not whole.is_placebo_L[count - 1]:
+            part = panel(values_LSA[:count])
+            yield int(np.sum(~part.is_placebo_L)), weigh(part, effects_S)
+
+
+def suites(
+    draw: Draw, num_suites: int, *, num_scenarios: int, sd: float, change: object = None, launches: int = NUM_LAUNCHES
+) -> list[Suite]:
+    """Draw suites of one family of noise and run them."""
+    rng = np.random.default_rng(num_scenarios)
+    change_SA = effects(num_scenarios, change or {})  # type: ignore[arg-type]
+    shape = (launches, num_scenarios, 2)
+    return [run_suite(sd * draw(rng, shape), change_SA) for _ in range(num_suites)]
+
+
+def alarms(found: Sequence[Suite]) -> float:
+    """Return the share of suites with an alarm."""
+    return float(np.mean([suite.is_alarm for suite in found]))
+
+
+def launches_until(found: Sequence[Suite], name: str) -> float:
+    """Return the median number of real launches until a change of CHANGES is found where it must be."""
+    is_one = "one" in name
+    return float(np.median([suite.slower_SA[3, 0] if is_one else suite.group for suite in found]))
+
+
+def report(num_suites: int) -> Iterator[str]:
+    """Yield a table's lines: false alarms, launches to OK and coverage by family, then launches to each change."""
+    yield "| noise | sd | scenarios | suites with an alarm | launches to OK | intervals that hold the truth |"
+    yield "|---|---|---|---|---|---|"
+    for name, draw in FAMILIES.items():
+        for sd in LAUNCH_SDS:
+            for size in SIZES:
+                found = suites(draw, num_suites, num_scenarios=size, sd=sd)
+                ok = float(np.median([suite.ok_SA for suite in found]))
+                covered = 100 * float(np.mean([suite.covered for suite in found]))
+                said = f"{100 * alarms(found):.1f} % | {ok:.0f} | {covered:.1f} %"
+                yield f"| {name} | {100 * sd:.1f} % | {size} | {said} |"
+    for size in SIZES:
+        found = suites(measured, num_suites, num_scenarios=size, sd=1.0)
+        yield f"| measured launches | | {size} | {100 * alarms(found):.1f} % | | |"
+    yield ""
+    yield "| change | noise | sd | launches until it is REGRESSED (median) |"
+    yield "|---|---|---|---|"
+    for change, percent in CHANGES.items():
+        for name in ("normal", "Student 2.5"):
+            for sd in LAUNCH_SDS:
+                found = suites(
+                    FAMILIES[name], num_suites // 5, num_scenarios=SIZES[0], sd=sd, change=percent, launches=44
+                )
+                yield f"| {change} | {name} | {100 * sd:.1f} % | {launches_until(found, change):.0f} |"
+
+
+def measured(rng: np.random.Generator, shape: tuple[int, int, int]) -> Floats:
+    """Draw launches from measured ones, whole: what a launch did to all its scenarios stays together.
+
+    Their spread is 2 % at a load of 1 to 13. Suites of more scenarios than were measured put several launches together.
     """
-
-    def stage(num_launches: int, names: Collection[str]) -> list[PairedLaunch]:
-        num_placebos = math.ceil(num_launches / (PLACEBO_EVERY - 1))
-        noise = sd * draw(rng, (num_launches + num_placebos, len(names), len(ARMS))) + slot_bias
-        change = np.log([(slow or {}).get(arm, 1.0) for arm in ARMS])
-        noise[num_placebos:, [name in slow_names for name in names]] += change
-        heads = np.exp(noise).tolist()
-        return [
-            PairedLaunch(
-                scenario=name,
-                arms={arm: ((1.0,), (heads[i][j][k],)) for k, arm in enumerate(ARMS)},
-                is_placebo=i < num_placebos,
-                sign=1.0,
-                counted=False,
-            )
-            for i in range(len(heads))
-            for j, name in enumerate(names)
-        ]
-
-    first, fresh = two_stages(stage, names)
-    found = decide(first, fresh)
-    return Suite(
-        verdicts={one.scenario: one.verdict for one in found},
-        where={one.scenario: one.where for one in found},
-        num_launches=sum(not launch.is_placebo for launch in [*first, *fresh]),
+    pool_LSA = np.array(
+        [[[arms[arm] for arm in ARMS] for arms in one.values()] for one in pool_of_first_schema(RECORD)]
     )
-
-
-def share(suite: Suite, verdict: Verdict) -> float:
-    """Return the share of a suite's scenarios that ended so."""
-    return sum(found is verdict for found in suite.verdicts.values()) / len(suite.verdicts)
-
-
-def describe(noise: str, num_suites: int) -> str:
-    """Return one line of rates: of unchanged suites, and of a tenth as many with the MoE 5 % slower."""
-    rng = np.random.default_rng(list(noise.encode()))
-    unchanged = [run_suite(rng, NOISES[noise]) for _ in range(num_suites)]
-    alarms = sum(share(suite, Verdict.REGRESSED) > 0 for suite in unchanged)
-    low, high = scipy_stats.binomtest(alarms, num_suites).proportion_ci(method="exact")
-    slower = [run_suite(rng, NOISES[noise], slow={"moe": 1.05}) for _ in range(num_suites // 10)]
-    means = {verdict: np.mean([share(suite, verdict) for suite in unchanged]) for verdict in Verdict}
-    found = np.mean([share(suite, Verdict.REGRESSED) for suite in slower])
-    rightly = np.mean([sum(where == "MoE" for where in suite.where.values()) / NUM_SCENARIOS for suite in slower])
-    unfit = np.mean([share(suite, Verdict.UNFIT) == 1 for suite in unchanged])
-    launches = np.mean([suite.num_launches for suite in unchanged]) / NUM_SCENARIOS
-    return (
-        f"{noise}: any false alarm in {alarms} of {num_suites} suites [{100 * low:.1f}, {100 * high:.1f} %], "
-        f"UNFIT suites {100 * unfit:.1f} %; unchanged scenarios OK {100 * means[Verdict.OK]:.2f} %, "
-        f"IMPROVED {100 * means[Verdict.IMPROVED]:.3f} %, INCONCLUSIVE {100 * means[Verdict.INCONCLUSIVE]:.2f} %, "
-        f"{launches:.1f} launches each; +5 % on MoE REGRESSED {100 * found:.2f} %, "
-        f"put down to MoE {100 * rightly:.2f} %"
-    )
+    blocks = math.ceil(shape[1] / pool_LSA.shape[1])
+    drawn = [pool_LSA[rng.integers(len(pool_LSA), size=shape[0])] for _ in range(blocks)]
+    return np.asarray(np.concatenate(drawn, axis=1)[:, : shape[1]])
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for kind in NOISES:
-        logging.info(describe(kind, int(sys.argv[1]) if len(sys.argv) > 1 else FULL_SUITES))
+    for line in report(int(sys.argv[1]) if len(sys.argv) > 1 else FULL_SUITES):
+        print(line, flush=True)  # noqa: T201

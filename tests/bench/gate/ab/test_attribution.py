@@ -17,13 +17,10 @@ from tests.bench.plugin.fresh_pytest import run_module
 pytestmark = pytest.mark.long
 
 SLOWER = {1: {"moe": 1.3}, 2: {"moe": 1.3, "dense": 1.3}, 3: {"dense": 1.3}}
-# Four arms look slow (one of 1, two of 2, one of 3): of 7 launches 2**-7 passes Holm over 4, of 6 launches not.
-FEW_LAUNCHES = """
-import bench.gate.ab.stages as stages
+FORKED = """
 from tests.bench.plugin.forked_workers import use_forked_workers
 
 use_forked_workers()
-stages.STAGE_1_LAUNCHES, stages.STAGE_2_LAUNCHES, stages.PLACEBO_EVERY = 1, 7, 8
 """
 
 
@@ -41,7 +38,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     write_package(folder, SLOWER)
     git(folder, "commit", "-qam", "slower")
     options = ("ab", "--base=HEAD~1", "--head=HEAD", "--out=out", "--budget=10000s")
-    ended = run_module(folder, "bench", *options, first=FEW_LAUNCHES)
+    ended = run_module(folder, "bench", *options, first=FORKED)
     assert (folder / "out" / "ab.json").exists(), ended.said
     found = json.loads((folder / "out" / "ab.json").read_text())
     return {"code": ended.code, **{said["scenario"]: (said["verdict"], said["where"]) for said in found["verdicts"]}}

@@ -1,11 +1,25 @@
 """Tests of the conversation between parent and worker."""
 
+import json
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from bench.gate.ab.channel import Block, Channel, Chosen, Collected, Ended, Go, Ready, RunBlock, Warm
+from bench.gate.ab.channel import (
+    FIRST_PROTOCOL,
+    PROTOCOL,
+    Block,
+    Channel,
+    Chosen,
+    Collected,
+    Ended,
+    Go,
+    Message,
+    Ready,
+    RunBlock,
+    Warm,
+)
 
 MESSAGES = [
     Collected(package_file="/a/pack/__init__.py", node_ids=["f.py::a[é]"]),
@@ -52,3 +66,37 @@ def test_silence_ends_in_a_timeout_and_a_closed_end_at_once(ends: tuple[socket.s
         receiver.receive(60.0)
     with pytest.raises(OSError, match="Broken pipe"):
         receiver.send(Go())
+
+
+# What main at the commit before PROTOCOL could take: messages of a parent, with the fields that they had.
+BEFORE_PROTOCOL: list[tuple[Message, str]] = [
+    (Chosen(node_ids=["f.py::a"], protocol=FIRST_PROTOCOL), '["Chosen", {"node_ids": ["f.py::a"]}]'),
+    (RunBlock(order=["moe"], anchor_calls=3), '["RunBlock", {"order": ["moe"], "anchor_calls": 3}]'),
+    (Go(), '["Go", {}]'),
+]
+
+
+@pytest.mark.parametrize(("message", "line"), BEFORE_PROTOCOL)
+def test_a_field_at_its_default_is_not_sent_so_that_an_older_end_understands(
+    ends: tuple[socket.socket, socket.socket], message: Message, line: str
+) -> None:
+    Channel(ends[0]).send(message)
+    assert ends[1].recv(1000).decode() == f"{line}\n"
+
+
+def test_a_field_of_a_newer_end_is_ignored_and_one_of_an_older_end_has_its_default(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    raw, receiver = ends[0], Channel(ends[1])
+    older = {"package_file": "/a/pack/__init__.py", "node_ids": []}
+    raw.sendall(json.dumps(["Collected", {**older, "spin": "left", "protocol": 9}]).encode() + b"\n")
+    raw.sendall(json.dumps(["Collected", older]).encode() + b"\n")
+    assert receiver.receive(1.0) == Collected(package_file="/a/pack/__init__.py", node_ids=[], protocol=9)
+    assert receiver.receive(1.0) == Collected(package_file="/a/pack/__init__.py", node_ids=[], protocol=1)
+
+
+def test_both_ends_state_their_protocol(ends: tuple[socket.socket, socket.socket]) -> None:
+    sender, receiver = map(Channel, ends)
+    for message in (Collected(package_file="", node_ids=[], protocol=PROTOCOL + 1), Chosen(node_ids=[], protocol=7)):
+        sender.send(message)
+        assert receiver.receive(1.0) == message

@@ -1,102 +1,28 @@
 """Tests of one launch of both sides: the dance, with scripted workers in place of processes."""
 
+import dataclasses
 import itertools
-import random
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from bench.gate.ab import lockstep
-from bench.gate.ab.channel import Block, Ended, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
+from bench.gate.ab.channel import Finish, Go, Ready, RunBlock, Warm, WarmUp
 from bench.gate.ab.launches import PairedLaunch, Trouble
-from bench.gate.ab.lockstep import LaunchTerms, run_launch
-from bench.gate.ab.pair import EndedEarly
-from bench.gate.ab.worker_process import Project, Side, WorkerLost
 from bench.gate.verdict import Verdict
+from bench.harness.answers import Answer, sample_of
 from bench.harness.blocks import MAX_BLOCKS, MIN_BLOCKS
-
-READY = Ready(arms=["moe", "dense", "anchor"], metric="tpot_s", hashes={"workload": "w"})
-PASSED = Ended(outcome="passed")
-FAILED = Ended(outcome="failed", error="AttributeError", why="no such thing")
-SKIPPED = Ended(outcome="skipped", error="Skipped", why="does not fit: needs 9 GiB")
-WRONG = Ended(outcome="failed", error="WrongAnswer", why="dense: got 0.3")
-NO_MEMORY = Ended(outcome="failed", error="OutOfMemoryError", why="tried to allocate 9 GiB")
-
-
-class ScriptedWorkers:
-    """Two workers without processes: answers by kind of message and side; keeps what was asked."""
-
-    def __init__(self, **answers: Any) -> None:
-        self.answers = {"Go": READY, "WarmUp": Warm(block_s=0.01, anchor_calls=3), "Finish": PASSED, **answers}
-        self.asked: list[tuple[Message, tuple[str, ...], float | None]] = []
-        self.order: list[str] = []
-        self.chosen: Sequence[str] = ()
-        self.lacking: dict[str, set[str]] = {}
-        self.abandoned = 0
-
-    def __call__(self, sides: Sequence[Side], *_: object) -> "ScriptedWorkers":
-        self.order = [side.name for side in sides]
-        return self
-
-    def __enter__(self) -> "ScriptedWorkers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def collected(self) -> dict[str, set[str]]:
-        if lost := self.answers.get("start"):
-            raise lost
-        return {name: {"f.py::a", "f.py::b"} - self.lacking.get(name, set()) for name in self.order}
-
-    def choose(self, node_ids: Sequence[str]) -> None:
-        self.chosen = node_ids
-
-    def abandon(self) -> None:
-        self.abandoned += 1
-
-    def in_turn(
-        self, message: Message, kind: type[Any], *, timeout_s: float | None = None, turns: Sequence[str] = ()
-    ) -> dict[str, Any]:
-        self.asked.append((message, tuple(turns), timeout_s))
-        answer = self.answers.get(type(message).__name__)
-        by_side = answer if isinstance(answer, dict) else dict.fromkeys(self.order, answer)
-        if isinstance(message, RunBlock):
-            by_side = {name: self.block(name, message) for name in turns}
-        ended = {name: value for name, value in by_side.items() if isinstance(value, Ended)}
-        if ended and kind is not Ended:
-            raise EndedEarly(ended)
-        return by_side
-
-    def block(self, name: str, asked: RunBlock) -> Block:
-        throttled = random.Random(len(self.asked)).random() < self.answers.get("throttled", 0.0)
-        return Block(seconds=dict.fromkeys(asked.order, {"base": 1.0, "head": 2.0}[name]), throttled=throttled)
-
-    def blocks(self) -> list[tuple[RunBlock, tuple[str, ...], float | None]]:
-        return [(m, turns, timeout) for m, turns, timeout in self.asked if isinstance(m, RunBlock)]
-
-
-def terms(folder: Path = Path(), **fields: Any) -> LaunchTerms:
-    sides = {name: Side(name=name, folder=folder / name) for name in ("base", "head")}
-    given = {
-        "project": Project(root=folder, package="pack"),
-        "number": 0,
-        "seed": 0,
-        "budget_s": 0.4,
-        **sides,
-        **fields,
-    }
-    return LaunchTerms(**given)
-
-
-def launch(
-    monkeypatch: pytest.MonkeyPatch, workers: ScriptedWorkers, node_ids: Sequence[str] = ("f.py::a",), **fields: Any
-) -> list[PairedLaunch | Trouble]:
-    monkeypatch.setattr(lockstep, "Workers", workers)
-    return list(run_launch(terms(**fields), node_ids))
+from tests.bench.gate.ab.scripted_workers import (
+    FAILED,
+    NO_MEMORY,
+    PASSED,
+    READY,
+    SKIPPED,
+    WRONG,
+    ScriptedWorkers,
+    launch,
+)
 
 
 def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +45,55 @@ def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.Mo
         counted=False,
         metric="tpot_s",
     )
+
+
+def seeds(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> list[int]:
+    workers = ScriptedWorkers()
+    launch(monkeypatch, workers, ["f.py::a", "f.py::b"], **fields)
+    return [message.seed for message, _, _ in workers.asked if isinstance(message, Go)]
+
+
+def test_samples_are_drawn_anew_in_each_launch_and_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = seeds(monkeypatch)
+    assert first == seeds(monkeypatch)
+    assert len({*first, *seeds(monkeypatch, number=1), *seeds(monkeypatch, seed=1)}) == 6
+
+
+def answering(value: float) -> Ready:
+    answer = vars(sample_of(Answer("logits", torch.full((1, 4), value), bound=1e-4), seed=0))
+    return dataclasses.replace(READY, answers={"moe": answer})
+
+
+CHANGED_ANSWERS = {"base": answering(1.0), "head": answering(1.02)}
+
+
+def test_what_answers_otherwise_is_changed_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = ScriptedWorkers(Go=CHANGED_ANSWERS)
+    (result,) = launch(monkeypatch, workers)
+    assert isinstance(result, Trouble)
+    assert result.verdict is Verdict.CHANGED
+    assert "moe: logits differ by 0.02 of their length, 0.0001 is the bound" in result.why
+    assert (workers.abandoned, workers.blocks()) == (1, [])
+
+
+def test_accepted_answers_are_timed_and_what_differs_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    (result,) = launch(monkeypatch, ScriptedWorkers(Go=CHANGED_ANSWERS), accepts_answers=True)
+    assert isinstance(result, PairedLaunch)
+    assert result.changed.startswith("head answers otherwise than base: moe: logits differ by 0.02")
+    assert "--accept-answers" not in result.changed
+
+
+@pytest.mark.parametrize("accepts_answers", [True, False])
+def test_another_library_is_not_comparable_whatever_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, accepts_answers: bool
+) -> None:
+    sides = {
+        name: dataclasses.replace(READY, libraries={"torch": torch_version})
+        for name, torch_version in (("base", "2.12.0"), ("head", "2.13.0"))
+    }
+    (result,) = launch(monkeypatch, ScriptedWorkers(Go=sides), accepts_answers=accepts_answers)
+    assert isinstance(result, Trouble)
+    assert result.verdict is Verdict.NOT_COMPARABLE
 
 
 def test_orders_differ_from_launch_to_launch_and_repeat_with_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,23 +164,16 @@ def test_throttled_blocks_are_dropped_on_both_sides(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("answers", "verdict", "why"),
     [
-        ({"Go": {"base": FAILED, "head": READY}}, Verdict.NEW, "base: no such thing"),
         ({"Go": {"base": READY, "head": FAILED}}, Verdict.FAILED, "head: no such thing"),
         ({"Go": {"base": FAILED, "head": FAILED}}, Verdict.FAILED, "head: no such thing"),
         ({"Go": {"base": READY, "head": SKIPPED}}, Verdict.UNFIT, "head: does not fit: needs 9 GiB"),
         ({"Go": {"base": PASSED, "head": PASSED}}, Verdict.FAILED, "head: it ended without measuring; a scenario must"),
         ({"WarmUp": {"base": NO_MEMORY, "head": READY}}, Verdict.FAILED, "base: tried to allocate 9 GiB"),
-        ({"Finish": {"base": FAILED, "head": PASSED}}, Verdict.NEW, "base: no such thing"),
         ({"Finish": {"base": PASSED, "head": FAILED}}, Verdict.FAILED, "head: no such thing"),
         ({"Go": {"base": READY, "head": WRONG}}, Verdict.WRONG, "head: dense: got 0.3"),
         ({"Go": {"base": FAILED, "head": WRONG}}, Verdict.WRONG, "head: dense: got 0.3"),
         ({"Go": {"base": WRONG, "head": FAILED}}, Verdict.FAILED, "head: no such thing"),
         ({"Finish": {"base": PASSED, "head": WRONG}}, Verdict.WRONG, "head: dense: got 0.3"),
-        (
-            {"Go": {"base": WRONG, "head": READY}},
-            Verdict.NEW,
-            "base answers wrongly: dense: got 0.3; nothing to compare with",
-        ),
         (
             {"Go": {"base": WRONG, "head": WRONG}},
             Verdict.WRONG,
@@ -217,52 +185,9 @@ def test_throttled_blocks_are_dropped_on_both_sides(monkeypatch: pytest.MonkeyPa
 def test_what_a_side_cannot_do_is_named(
     monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], verdict: Verdict, why: str
 ) -> None:
-    (trouble,) = launch(monkeypatch, ScriptedWorkers(**answers))
+    workers = ScriptedWorkers(**answers)
+    (trouble,) = launch(monkeypatch, workers)
     assert isinstance(trouble, Trouble)
     assert (trouble.scenario, trouble.verdict) == ("a", verdict)
     assert trouble.why.startswith(why)
-
-
-@pytest.mark.parametrize("end", [FAILED, WRONG])
-def test_a_placebo_has_base_on_both_sides(monkeypatch: pytest.MonkeyPatch, end: Ended) -> None:
-    workers = ScriptedWorkers(Go={"base": end, "head": end})
-    (trouble,) = launch(monkeypatch, workers, is_placebo=True)
-    assert isinstance(trouble, Trouble)
-    assert trouble.verdict is Verdict.NEW
-    assert "head answers" not in trouble.why
-
-
-def test_other_inputs_are_not_comparable(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Ready(arms=READY.arms, metric="tpot_s", hashes={"workload": "v"})
-    workers = ScriptedWorkers(Go={"base": other, "head": READY})
-    (trouble,) = launch(monkeypatch, workers)
-    assert isinstance(trouble, Trouble)
-    assert trouble.verdict is Verdict.NOT_COMPARABLE
-    assert "another workload hash" in trouble.why
-    assert workers.abandoned == 1
-
-
-def test_what_base_does_not_collect_is_new_and_the_rest_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = ScriptedWorkers()
-    workers.lacking = {"base": {"f.py::a"}}
-    trouble, result = launch(monkeypatch, workers, ["f.py::a", "f.py::b"])
-    assert isinstance(trouble, Trouble)
-    assert (trouble.scenario, trouble.verdict) == ("a", Verdict.NEW)
-    assert (result.scenario, workers.chosen) == ("b", ["f.py::b"])
-
-
-@pytest.mark.parametrize(
-    ("side", "code", "verdict"),
-    [
-        ("base", 1, Verdict.NEW),
-        ("base", -9, Verdict.FAILED),
-        ("base", None, Verdict.FAILED),
-        ("head", 4, Verdict.FAILED),
-    ],
-)
-def test_a_worker_that_does_not_start_speaks_for_every_scenario(
-    monkeypatch: pytest.MonkeyPatch, side: str, code: int | None, verdict: Verdict
-) -> None:
-    workers = ScriptedWorkers(start=WorkerLost(side, "it did not start", code))
-    troubles = launch(monkeypatch, workers, ["f.py::a", "f.py::b"])
-    assert troubles == [Trouble(scenario=s, verdict=verdict, why=f"{side}: it did not start") for s in "ab"]
+    assert len(workers.started) == 1

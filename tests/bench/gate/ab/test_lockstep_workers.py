@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms, run_launch
+from bench.gate.ab.own_tree import OwnTree
 from bench.gate.ab.pair import Timeouts
 from bench.gate.ab.worker_process import Project, Side
 from bench.gate.ab.worktree import source_tree
@@ -34,8 +36,9 @@ def pytest_measured_setup(config):
 """
 BENCH = """
 import os, signal, subprocess, time
-import pack, pytest
+import pack, pytest, torch
 from bench.harness.agreement import WrongAnswer
+from bench.harness.answers import DRAWS, Answer
 from bench.harness.metrics import PEAK_BYTES, TTFT
 
 def measure(paired, call=lambda arm: arm, check=lambda arm: None, **hashes):
@@ -63,6 +66,10 @@ def bench_new(paired):
 def bench_late(paired):
     measure(paired, Nth("base", 8, lambda: pack.only_in_head))
 
+def bench_in_the_end(paired):
+    measure(paired)
+    pack.only_in_head
+
 def bench_wrong(paired):
     measure(paired)
     assert pack.SIDE != "head"
@@ -86,6 +93,13 @@ def bench_answer_in_the_end(paired):
     measure(paired)
     wrong_on("head")("dense")
 
+def bench_drawn(paired):
+    number = DRAWS.randrange(10**9)
+    measure(paired, check=lambda arm: Answer(f"sample {number}", torch.ones(1, 3), 1e-4))
+
+def bench_other_answer(paired):
+    measure(paired, check=lambda arm: Answer("logits", torch.full((1, 3), float(pack.BYTES)), 1e-4))
+
 def bench_killed(paired):
     measure(paired, Nth("head", 6, lambda: os.kill(os.getpid(), signal.SIGKILL)))
 
@@ -106,9 +120,30 @@ from pack import only_in_head
 
 def bench_y(paired): ...
 """
+OWN_BENCH = f"""
+import pack
+{BENCH.partition("import pack, pytest")[2].partition("class Nth")[0]}
+
+def wrong(arm):
+    raise WrongAnswer("dense: got 0.3 on base")
+
+def bench_new(paired):
+    measure(paired)
+
+def bench_late(paired):
+    measure(paired, workload="another")
+
+def bench_in_the_end(paired):
+    measure(paired)
+    pack.no_such_thing
+
+def bench_answer_of_base(paired):
+    measure(paired, check=wrong)
+"""
 PACKAGES = {  # by folder of the project; its own is what an unpinned import would find
     "base": "SIDE, BYTES, SIZES = 'base', 100, [1]",
     "head": "SIDE, BYTES, SIZES, only_in_head = 'head', 110, [1, 2], True",
+    "tree": "SIDE = 'base'",
     ".": "raise ImportError('neither side has this')",
 }
 
@@ -119,12 +154,17 @@ def make_project(root: Path) -> Path:
     (root / "conftest.py").write_text(CONFTEST)
     (root / "bench" / "bench_x.py").write_text(BENCH)
     (root / "bench" / "bench_y.py").write_text(BENCH_Y)
+    (root / "tree" / "bench").mkdir(parents=True)  # base's whole tree: its scenarios stand in another file
+    (root / "tree" / "pytest.ini").write_text(INI)
+    (root / "tree" / "conftest.py").write_text(CONFTEST)
+    (root / "tree" / "bench" / "bench_old.py").write_text(OWN_BENCH)
     for folder, text in PACKAGES.items():
         (root / folder / "pack").mkdir(parents=True)
         (root / folder / "pack" / "__init__.py").write_text(text)
     return root
 
 
+OWN = ("bench_new", "bench_late", "bench_in_the_end", "bench_answer_of_base")
 Broken = tuple[Path, dict[str, PairedLaunch | Trouble]]  # the project, and the results by scenario
 
 
@@ -139,6 +179,9 @@ def project_terms(root: Path) -> LaunchTerms:
         head=Side(name="head", folder=root / "head"),
         number=0,
         seed=0,
+        known=Known(
+            lambda: OwnTree(root=root / "tree", node_ids={name: f"bench/bench_old.py::{name}" for name in OWN})
+        ),
         budget_s=1e-6,
         timeouts=Timeouts(start_s=120, stage_s=120, block_s=3, block_factor=1),
     )
@@ -154,7 +197,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken:
     root = make_project(tmp_path_factory.mktemp("broken") / "project")
     names = ["bench_counted[1]", "bench_counted[2]", "bench_timed", "bench_new", "bench_late", "bench_wrong"]
     names += [f"bench_answer_{where}" for where in ("of_head", "of_base", "of_both", "in_the_end")]
-    names += ["bench_killed", "bench_after", "bench_hung"]
+    names += ["bench_drawn", "bench_other_answer"]
+    names += ["bench_in_the_end", "bench_killed", "bench_after", "bench_hung"]
     results = list(run_launch(project_terms(root), [*node_ids(*names), "bench/bench_y.py::bench_y"]))
     assert sorted(result.scenario for result in results) == sorted([*names, "bench_y"])
     return root, {result.scenario: result for result in results}
@@ -167,7 +211,8 @@ def test_each_side_runs_its_own_package(broken: Broken) -> None:
 
 
 def test_timed_scenarios_come_with_every_arm_block_by_block(broken: Broken) -> None:
-    for scenario in ("bench_timed", "bench_after"):
+    # a sample drawn at random is the same on both
+    for scenario in ("bench_timed", "bench_drawn", "bench_after", "bench_new"):
         timed = broken[1][scenario]
         assert isinstance(timed, PairedLaunch), timed
         assert list(timed.arms) == ["moe", "dense", "anchor"]
@@ -177,9 +222,14 @@ def test_timed_scenarios_come_with_every_arm_block_by_block(broken: Broken) -> N
 @pytest.mark.parametrize(
     ("scenario", "verdict", "why"),
     [
-        ("bench_counted[2]", Verdict.NEW, "base: it does not collect the scenario"),
-        ("bench_new", Verdict.NEW, "base: module 'pack' has no attribute 'only_in_head'"),
-        ("bench_late", Verdict.NEW, "base: module 'pack' has no attribute 'only_in_head'"),
+        ("bench_counted[2]", Verdict.NEW, "base's own tree does not have it; head's scenario fails on it: it does not"),
+        ("bench_late", Verdict.NOT_COMPARABLE, "base and head do not get the same inputs: another workload hash"),
+        (
+            "bench_in_the_end",
+            Verdict.NOT_COMPARABLE,
+            "base's own scenario fails: module 'pack' has no attribute 'no_such_thing'; head's scenario fails on it: "
+            "module 'pack' has no attribute 'only_in_head'",
+        ),
         ("bench_wrong", Verdict.FAILED, "head: assert 'head' != 'head'"),
         ("bench_answer_of_head", Verdict.WRONG, "head: dense: got 0.3 on head"),
         ("bench_answer_of_base", Verdict.NEW, "base answers wrongly: dense: got 0.3 on base; nothing to compare with"),
@@ -189,9 +239,10 @@ def test_timed_scenarios_come_with_every_arm_block_by_block(broken: Broken) -> N
             "head: dense: got 0.3 on head; base answers wrongly too: dense: got 0.3 on base",
         ),
         ("bench_answer_in_the_end", Verdict.WRONG, "head: dense: got 0.3 on head"),
+        ("bench_other_answer", Verdict.CHANGED, "dense: logits differ by 0.1 of their length, 0.0001 is the bound"),
         ("bench_killed", Verdict.FAILED, "head: its worker died of SIGKILL; the kernel kills so when memory runs out"),
         ("bench_hung", Verdict.FAILED, "base: its worker hung: no answer within 3 s"),
-        ("bench_y", Verdict.NEW, "base: it does not collect the scenario"),
+        ("bench_y", Verdict.NEW, "base's own tree does not have it; head's scenario fails on it: it does not collect"),
     ],
 )
 def test_what_went_wrong_is_named_and_the_rest_is_measured(
@@ -205,7 +256,8 @@ def test_what_went_wrong_is_named_and_the_rest_is_measured(
 
 def test_no_process_is_left_behind(broken: Broken) -> None:
     pids = started(broken[0])
-    assert len(pids) == 2 * 2 + 1  # both started again after a death; what hung had started a process of its own
+    assert len(pids) == 2 * 2 + 1 + 1  # again after a death, for base's own tree; what hung had started a process
+    pids += started(broken[0] / "tree")
     assert not any(map(survives, pids))
 
 
@@ -220,6 +272,7 @@ def test_this_repository_against_its_own_head() -> None:
             head=Side(name="head", folder=head.folder),
             number=0,
             seed=0,
+            known=Known(lambda: OwnTree(root=base.tree, node_ids={})),
             budget_s=0.05,
         )
         (result,) = run_launch(terms, ["bench/bench_vision.py::bench_vision[tiny-mmmu-b1]"])

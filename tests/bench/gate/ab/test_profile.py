@@ -55,7 +55,7 @@ def regressed(scenario: str, **estimates: float) -> ScenarioVerdict:
 
 def profiles(root: Path, *verdicts: ScenarioVerdict, node_ids: Sequence[str] = (NODE_ID,)) -> list[ScenarioProfile]:
     sides = [Side(name=name, folder=root / name) for name in ("base", "head")]
-    return list(profile_regressed(verdicts, node_ids, sides, Project(root=root, package="pack")))
+    return list(profile_regressed(verdicts, node_ids, lambda _scenario: sides, Project(root=root, package="pack")))
 
 
 def test_a_real_slowdown_is_found_in_the_operations_that_cause_it(tmp_path: Path) -> None:
@@ -77,10 +77,10 @@ class BrokenWorkers:
     """Two workers that do not get as far as the profile; keeps what was run."""
 
     def __init__(self, answer: Any) -> None:
-        self.answer, self.files = answer, []
+        self.answer, self.asked = answer, []
 
-    def __call__(self, _sides: object, _project: object, _limits: object, files: Sequence[str]) -> "BrokenWorkers":
-        self.files += files
+    def __call__(self, _sides: object, _project: object, _limits: object, node_ids: Sequence[str]) -> "BrokenWorkers":
+        self.asked += node_ids
         return self
 
     def __enter__(self) -> "BrokenWorkers":
@@ -124,7 +124,7 @@ def test_the_slowest_scenarios_are_profiled_in_their_slowest_arm(monkeypatch: py
     found = profiles(Path(), *verdicts, node_ids=[f"f{i}.py::s{i}" for i in range(count)])
     assert [one.scenario for one in found] == [f"s{i}" for i in reversed(range(2, count))]
     assert {one.arm for one in found} == {"dense"}
-    assert workers.files[0] == f"f{count - 1}.py"
+    assert workers.asked[0] == f"f{count - 1}.py::s{count - 1}"
 
 
 def test_operations_that_only_wobble_are_left_out() -> None:

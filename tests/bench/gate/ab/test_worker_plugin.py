@@ -14,6 +14,8 @@ from bench.gate.ab.channel import Abandon, Block, Channel, Finish, Go, Message, 
 from bench.gate.ab.child import import_from
 from bench.gate.ab.worker_plugin import RemotePaired
 from bench.harness.agreement import WrongAnswer
+from bench.harness.answers import Answer
+from bench.harness.backends import Backend, RanOn
 from bench.harness.blocks import Terms
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
@@ -43,18 +45,23 @@ class Scripted:
     def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
         self.parent, self.clock = Channel(ours), ScriptedClock()
         terms = Terms(device=torch.device("cpu"), dtype=torch.float32, budget_s=10.0, seed=0, slowdowns={})
-        self.paired = RemotePaired(Channel(theirs), SimpleNamespace(params=None), self.clock, terms)
+        self.paired = RemotePaired(
+            Channel(theirs), SimpleNamespace(params=None), self.clock, terms, lambda: self.ran_on
+        )
         self.ran: list[str] = []
         self.wrong = ""  # arm
+        self.answers: dict[str, Answer] = {}
+        self.ran_on = RanOn({}, {})
 
     def call(self, arm: str) -> str:
         self.clock.taken_s = SECONDS[arm]
         self.ran.append(arm)
         return f"output of {arm}"
 
-    def check(self, arm: str) -> None:
+    def check(self, arm: str) -> Answer | None:
         if arm == self.wrong:
             raise WrongAnswer(f"{arm} is wrong")
+        return self.answers.get(arm)
 
     def measure(self, *asked: Message) -> dict[str, str]:
         for message in asked:
@@ -90,6 +97,17 @@ def test_a_scenario_is_announced_warmed_up_and_run_as_told(scripted: Scripted) -
         Block(seconds={"moe": pytest.approx(0.03), "anchor": pytest.approx(0.05 / 4)}, throttled=True),
     ]
     assert scripted.ran[-3:] == ["dense", "moe", "moe"]
+
+
+def test_a_scenario_is_announced_with_what_its_arms_answered_and_what_they_ran_on(scripted: Scripted) -> None:
+    scripted.answers["moe"] = Answer("logits", torch.tensor([[3.0, 4.0]]), bound=1e-4, tokens=(1,))
+    scripted.ran_on = RanOn({"torch": "2.13.0"}, {"cpu_kernels": Backend((), "no compiler")})
+    scripted.measure(Finish())
+    ready = scripted.parent.receive(1.0)
+    assert isinstance(ready, Ready)
+    assert list(ready.answers) == ["moe"]
+    assert (ready.answers["moe"]["norms"], ready.answers["moe"]["tokens"]) == ([5.0], [1])
+    assert (ready.libraries, ready.backends) == ({"torch": "2.13.0"}, {"cpu_kernels": [[], "no compiler"]})
 
 
 def test_a_wrong_answer_is_not_announced(scripted: Scripted) -> None:

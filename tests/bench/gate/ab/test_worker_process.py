@@ -5,37 +5,40 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.gate.ab import worker_process
 from bench.gate.ab.channel import Collected, Ended, Finish, Go, Warm
-from bench.gate.ab.pair import EndedEarly, Timeouts, Workers
+from bench.gate.ab.own_tree import OwnTree
+from bench.gate.ab.pair import DidNotStart, EndedEarly, Timeouts, Workers
 from bench.gate.ab.worker_process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
 from tests.processes import is_running, survives
 
 HEADER = f"""#!{sys.executable}
 import json, os, pathlib, signal, socket, subprocess, sys, time
+sys.path.insert(0, {str(HARNESS_ROOT)!r})  # whatever stands on the path that it was started with
 from bench.gate.ab.channel import *
 
 arguments = sys.argv[1:]
 is_base = arguments[3].endswith("base")
 descriptor = int(next(a for a in arguments if a.startswith("--ab-worker=")).partition("=")[2])
 channel = Channel(socket.socket(fileno=descriptor))
-channel.send(Collected(package_file=arguments[3] + "/pack/__init__.py", node_ids=["f.py::a"]))
 """
+GREETING = 'channel.send(Collected(package_file=arguments[3] + "/pack/__init__.py", node_ids=["f.py::a"]))'
 START_S = 60.0
-Start = Callable[[str], None]
+Start = Callable[..., None]
 
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that puts a script in Python's place; it has sent Collected and has `channel`."""
 
-    def put(text: str) -> None:
+    def put(text: str, *, greets: bool = True) -> None:
         program = tmp_path / "python"
-        program.write_text(f"{HEADER}\n{text}\n")
+        program.write_text(f"{HEADER}\n{GREETING if greets else ''}\n{text}\n")
         program.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(program))
 
@@ -51,19 +54,21 @@ def project(folder: Path) -> Project:
 
 
 def start(folder: Path) -> Worker:
-    worker = Worker(sides(folder)[0], project(folder), ["f.py", "g.py"])
+    worker = Worker(sides(folder)[0], project(folder), ["f.py::a", "g.py::b", "f.py::c"])
     assert isinstance(worker.receive(START_S), Collected)
     return worker
 
 
 def workers(folder: Path, stage_s: float = START_S) -> Workers:
-    return Workers(sides(folder), project(folder), Timeouts(start_s=START_S, stage_s=stage_s), ["f.py"])
+    return Workers(sides(folder), project(folder), Timeouts(start_s=START_S, stage_s=stage_s), ["f.py::a", "f.py::b"])
 
 
 def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
     script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    of_the_job = ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    for name in of_the_job:
+        monkeypatch.setenv(name, "-n auto")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     script('pathlib.Path("seen").write_text(json.dumps([arguments, dict(os.environ)])); channel.send(Go())')
     worker = start(tmp_path)
@@ -75,7 +80,35 @@ def test_a_worker_is_started_with_the_package_the_folder_and_pytests_arguments(
     assert "--ab-package=pack" in arguments
     assert environment["SHARED"] == "yes"
     assert environment["PYTHONPATH"] == f"{HARNESS_ROOT}{os.pathsep}/elsewhere"
-    assert "PYTEST_XDIST_WORKER" not in environment
+    assert not set(of_the_job) & set(environment)
+
+
+def test_a_worker_of_base_s_own_tree_runs_that_and_nothing_of_the_project(script: Start, tmp_path: Path) -> None:
+    script('pathlib.Path("seen").write_text(json.dumps([arguments, os.environ["PYTHONPATH"]])); channel.send(Go())')
+    tree = tmp_path / "base-tree"
+    (tree / "bench").mkdir(parents=True)
+    # the script in Python's place imports ours from it
+    (tree / "bench" / "__init__.py").write_text(f"__path__.append({str(HARNESS_ROOT / 'bench')!r})\n")
+    own = OwnTree(root=tree, node_ids={"a": "moved.py::a", "other": "other.py::other"})
+    worker = Worker(replace(sides(tmp_path)[0], folder=tree, own=own), project(tmp_path), ["f.py::a", "f.py::new"])
+    assert isinstance(worker.receive(START_S), Collected)
+    worker.receive(START_S)
+    worker.stop()
+    arguments, path = json.loads((tree / "seen").read_text())
+    assert arguments[:7] == ["-m", "bench.gate.ab.child", "pack", str(tree), "moved.py", "--both", "--only=base"]
+    assert path.split(os.pathsep)[0] == str(tree)
+
+
+def test_each_side_calls_a_scenario_by_its_own_name(script: Start, tmp_path: Path) -> None:
+    script("told = channel.receive(); channel.send(Ended(outcome=' '.join(told.node_ids)))")
+    (tmp_path / "base").mkdir()  # without a harness: it takes this one's
+    own = OwnTree(root=tmp_path / "base", node_ids={"b": "f.py::a"})  # what the script says it has collected
+    base, head = sides(tmp_path)
+    pair = [replace(base, own=own), head]
+    with Workers(pair, project(tmp_path), Timeouts(start_s=START_S), ["g.py::b", "f.py::a"]) as both:
+        assert both.collected() == {"base": {"g.py::b"}, "head": {"f.py::a"}}
+        both.choose(["g.py::b"])
+        assert [both._expect(name, Ended, START_S).outcome for name in ("base", "head")] == ["f.py::a", "g.py::b"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +189,7 @@ def test_an_answer_to_another_question_loses_the_worker(script: Start, tmp_path:
     script("channel.receive(); channel.send(Go())")  # head is never asked, and ends when its channel does
     with workers(tmp_path) as both:
         both.collected()
-        with pytest.raises(WorkerLost, match=r"base: it must answer Warm, got Go\(\)"):
+        with pytest.raises(WorkerLost, match=r"base: it must answer Warm, got Go\(seed=0\)"):
             both.in_turn(Go(), Warm)
 
 
@@ -164,9 +197,33 @@ def test_a_package_from_elsewhere_is_refused(script: Start, tmp_path: Path) -> N
     script("")
     elsewhere = [Side(name="base", folder=tmp_path / "based")]
     with Workers(elsewhere, project(tmp_path), Timeouts(start_s=START_S), []) as both:
-        both.sides = sides(tmp_path)
-        with pytest.raises(WorkerLost, match=r"pack must come from .*/base, got '.*/based/pack/__init__.py'"):
+        both.sides = sides(tmp_path)[:1]
+        with pytest.raises(DidNotStart, match=r"pack must come from .*/base, got '.*/based/pack/__init__.py'"):
             both.collected()
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "lost"),
+    [
+        ("sys.exit(3)", "sys.exit(4)", {"base": 3, "head": 4}),
+        ("sys.exit(3)", "start()", {"base": 3}),
+        ("start()", "sys.exit(4)", {"head": 4}),
+        ("start(protocol=7)", "start()", {"base": None}),
+    ],
+)
+def test_a_side_that_does_not_start_is_told_of_once_the_other_has_answered(
+    script: Start, tmp_path: Path, base: str, head: str, lost: dict[str, int | None]
+) -> None:
+    script(
+        "def start(**more): channel.send(Collected(package_file=arguments[3] + '/pack', node_ids=[], **more))\n"
+        f"{base} if is_base else {head}\nchannel.receive()",
+        greets=False,
+    )
+    with workers(tmp_path) as both:
+        with pytest.raises(DidNotStart) as error:
+            both.collected()
+        assert {side: one.code for side, one in error.value.lost.items()} == lost
+    assert ("its bench/ speaks protocol 7 of `ab`, this one" in str(error.value)) is ("protocol" in base)
 
 
 @pytest.fixture

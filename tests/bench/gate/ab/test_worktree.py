@@ -17,7 +17,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def commit(folder: Path, text: str) -> str:
     """Commit the package with one value in it; return the commit."""
-    (folder / "pack").mkdir(exist_ok=True)
+    (folder / "pack").mkdir(exist_ok=True, parents=True)
     (folder / "pack" / "__init__.py").write_text(text)
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", text)
@@ -91,7 +91,7 @@ def test_two_sides_of_one_revision_do_not_meet(repository: Path) -> None:
 def test_the_working_tree_is_taken_as_it_is_and_later_edits_do_not_reach_it(repository: Path) -> None:
     (repository / "pack" / "__init__.py").write_text("value = 3")
     (repository / "pack" / "new.py").write_text("")
-    with source_tree(repository / "bench", None, "pack") as tree:
+    with source_tree(repository, None, "pack") as tree:
         assert tree.is_dirty
         assert tree.commit == git(repository, "rev-parse", "HEAD")
         (repository / "pack" / "__init__.py").write_text("value = 4")
@@ -129,6 +129,23 @@ def test_a_folder_outside_any_repository_is_refused(tmp_path: Path) -> None:
 def test_a_working_tree_without_the_package_is_refused(repository: Path) -> None:
     with pytest.raises(ValueError, match="must hold the package 'pock'"), source_tree(repository, None, "pock"):
         pass
+
+
+@pytest.mark.parametrize(("project", "source"), [("", "src"), ("packages/one", "."), ("packages/one", "src")])
+def test_a_package_in_a_folder_of_a_project_below_the_root_is_laid_out_alone(
+    repository: Path, project: str, source: str
+) -> None:
+    for value in (1, 2):
+        commit(repository / project / source, f"value = {value}")
+    (repository / project / source / "pack" / "__init__.py").write_text("value = 3")
+    for revision, value in (("HEAD~1", 1), ("HEAD", 2), (None, 3)):
+        with source_tree(repository / project, revision, "pack", source) as tree:
+            assert tree.has_package
+            assert listed(tree.folder) == {"pack"}
+            assert (tree.folder / "pack" / "__init__.py").read_text() == f"value = {value}"
+    with source_tree(repository / project, "HEAD~2", "pack", source) as tree:
+        assert not tree.has_package
+    assert nothing_is_left(repository)
 
 
 def test_a_hook_of_another_repository_does_not_lead_astray(

@@ -1,0 +1,69 @@
+"""A command line from its words to its exit code: which command, what it may raise, and how each ends."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from bench.commands.parsing import Commands, Parser, split
+from bench.gate.verdict import EXIT_CODES, Verdict
+from bench.harness.naming import COMMANDS as PROGRAM
+from bench.harness.reading import INTERRUPTED, USAGE_ERROR
+from bench.harness.record import CorruptRecord, RecordWriteError
+
+ERROR_CODES: dict[type[Exception], int] = {
+    FileNotFoundError: EXIT_CODES[Verdict.MISSING],
+    CorruptRecord: EXIT_CODES[Verdict.CORRUPT],
+    RecordWriteError: EXIT_CODES[Verdict.FAILED],
+    ValueError: USAGE_ERROR,  # after CorruptRecord, which is one
+}
+
+
+def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
+    """Run one of the commands; return its exit code, the error's in ERROR_CODES, or INTERRUPTED.
+
+    Args:
+        commands: modules with `add`, which adds to the parser.
+        arguments: by default the process's.
+    """
+    ours, passed = split(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _options(commands, ours, passed)
+        command: Callable[[argparse.Namespace], int] = options.run
+        return command(options)
+    except tuple(ERROR_CODES) as error:
+        print(f"error: {_said(error)}", file=sys.stderr)
+        return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
+    except KeyboardInterrupt:
+        print("interrupted: nothing more is judged; finished files are kept", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser_of(commands: Sequence[ModuleType]) -> Parser:
+    """Return the parser of commands, with the defaults of the project that one stands in.
+
+    Raises:
+        ValueError: if the project's table breaks a rule.
+    """
+    parser = Parser(prog=PROGRAM, description="Commands on records of scenarios and on revisions.")
+    adding = parser.add_subparsers(required=True, metavar="COMMAND", action=Commands)
+    for command in commands:
+        command.add(adding)
+    return parser
+
+
+def _options(commands: Sequence[ModuleType], ours: Sequence[str], passed: Sequence[str]) -> argparse.Namespace:
+    """Read our arguments; keep pytest's for the commands that take some."""
+    parser = parser_of(commands)
+    options = parser.parse_args(ours)
+    if passed and not hasattr(options, "pytest"):
+        parser.error(f"this command runs no pytest and takes nothing after --, got {' '.join(passed)}")
+    options.pytest = passed
+    return options
+
+
+def _said(error: Exception) -> str:
+    """Return an error's message; of a file that is not there, in place of the system's words, with a remedy."""
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"{error.filename} must exist, got no such file; check the path"
+    return str(error)

@@ -1,0 +1,55 @@
+"""Launches as arrays: how far each arm of head lies from base's, launch by launch. Above 0 is worse.
+
+L: launches in the order of measurement. S: scenarios. A: judged arms. Not measured is NaN.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.gate.ab.changes import is_judged, launch_changes
+from bench.gate.ab.launches import PairedLaunch
+from bench.gate.groups import group_of
+from bench.gate.verdict import Control
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """All timed launches of a suite: natural logarithms of head / base."""
+
+    scenarios: Sequence[str]
+    arms: Sequence[str]
+    values_LSA: Floats
+    is_placebo_L: Flags  # base stood in both slots
+    group_of_S: Sequence[str]
+
+
+def panel_of(launches: Iterable[PairedLaunch]) -> Panel:
+    """Arrange the timed ones of some launches by the number of their launch, scenario and judged arm."""
+    timed = [launch for launch in launches if not launch.counted]
+    found = {(one.number, one.scenario): _judged(one) for one in timed}
+    numbers = sorted({number for number, _ in found})
+    groups = {one.scenario: group_of(one.scenario, one.params) for one in timed}
+    scenarios, arms = list(groups), list(dict.fromkeys(arm for values in found.values() for arm in values))
+    values_LSA = np.full((len(numbers), len(scenarios), len(arms)), np.nan)
+    for (number, scenario), values in found.items():
+        for arm, value in values.items():
+            values_LSA[numbers.index(number), scenarios.index(scenario), arms.index(arm)] = value
+    placebos = {one.number for one in timed if one.is_placebo}
+    return Panel(
+        scenarios=scenarios,
+        arms=arms,
+        values_LSA=values_LSA,
+        is_placebo_L=np.array([number in placebos for number in numbers], dtype=bool),
+        group_of_S=[groups[name] for name in scenarios],
+    )
+
+
+def _judged(launch: PairedLaunch) -> dict[str, float]:
+    changes: dict[Control, float] = launch_changes(launch)
+    return {control.arm: value for control, value in changes.items() if is_judged(control)}
