@@ -7,12 +7,14 @@ from bench.commands.parsing import Commands, add_allow_inconclusive, add_baselin
 from bench.gate.baseline import NoBaseline, open_baseline
 from bench.gate.cap import capped
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
+from bench.gate.headline import headline, tell
+from bench.gate.judging_groups import judge_groups
 from bench.gate.markdown import markdown_table
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.sentences import explanations
 from bench.gate.verdict import EXIT_CODES, closed, exit_code, worst
 from bench.harness.record import Record, merge, read
-from bench.pages.report import HEADERS, rows_of
+from bench.pages.report import HEADERS, group_rows, rows_of
 
 
 def add(commands: Commands) -> None:
@@ -38,13 +40,18 @@ def run(options: argparse.Namespace) -> int:
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in record.scenarios.values())
     verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
     verdicts = {name: capped(verdict) for name, verdict in verdicts.items()}
-    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, verdicts)]))
+    groups = judge_groups(record.scenarios, opened, opened.groups, confirmed=confirmed)
+    rows = [*rows_of(record, verdicts), *group_rows(groups.values())]
+    print(markdown_table(HEADERS, [row.cells() for row in rows]))
     verdicts.update({verdict.scenario: verdict for verdict in wrong})
     whole = Selection(
         collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
     )
     verdicts.update({verdict.scenario: verdict for verdict in missing_scenarios(opened, whole)})
+    verdicts.update(groups)
     said = closed(verdicts.values(), allow_inconclusive=options.allow_inconclusive)
     for text in explanations(said):
         print(f"- {text}")
+    if head := headline(tell(groups.values())):
+        print(head)
     return exit_code(said, allow_inconclusive=options.allow_inconclusive)

@@ -1,13 +1,13 @@
 """The stored baseline that a run is compared with: found by the kind of machine, or named; opened and checked."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.gate.backends import mismatch
-from bench.gate.tolerance import pooled_variances
+from bench.gate.tolerance import typical_variances
 from bench.gate.verdict import Control, Verdict
 from bench.harness.arms import ANCHOR
 from bench.harness.environment import differences, kind_slug
@@ -27,8 +27,10 @@ class OpenBaseline:
 
     record: Record
     same_fingerprint: bool = False  # as the run's: ratios to the anchor may be judged
-    pooled: Mapping[str, float]  # variances; see `pooled_variances`
-    unrest: Mapping[str, float] = field(default_factory=dict)  # of the run that is compared; see unrest.py
+    typical: Mapping[str, float]  # variances; see `typical_variances`
+    num_judged: int = 1  # scenarios of the run that is compared: the more, the more errors make a slowdown
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of that run: group -> its scenarios
+    unrest: Mapping[str, float] = field(default_factory=dict)  # of that run; see unrest.py
 
     def decides_by(self, control: Control) -> bool:
         """Tell whether a control decides a verdict: between machines of one kind, ratios to the anchor only inform."""
@@ -68,9 +70,9 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
         return NoBaseline(Verdict.NOT_COMPARABLE, f"{what}; leave --baseline out, or promote a baseline of this one")
     if other := mismatch(record.ran_on, run.ran_on, ("the baseline", "this run")):
         return NoBaseline(other.verdict, f"{path}: {other.why}; {REMEDIES[other.verdict]}")
-    pooled = pooled_variances(record.scenarios.values())
-    if any(map(math.isnan, pooled.values())):
+    typical = typical_variances(record.scenarios.values())
+    if any(map(math.isnan, typical.values())):
         why = f"{path} must hold two launches or more, whose spread gives the tolerance, got one; promote a baseline"
         return NoBaseline(Verdict.MISSING, why)
     same_fingerprint = not differences(record.fingerprint, run.fingerprint)
-    return OpenBaseline(record=record, same_fingerprint=same_fingerprint, pooled=pooled)
+    return OpenBaseline(record=record, same_fingerprint=same_fingerprint, typical=typical)

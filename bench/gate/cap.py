@@ -12,14 +12,14 @@ UNJUDGEABLE = (
 
 
 def capped(verdict: ScenarioVerdict) -> ScenarioVerdict:
-    """Return the verdict, INCONCLUSIVE if a control that decides is OK by a tolerance beyond TOLERANCE_CAP alone."""
+    """Return the verdict, INCONCLUSIVE if a control that acquits is OK by a tolerance beyond TOLERANCE_CAP alone."""
     is_green = SEVERITY[verdict.verdict] < SEVERITY[Verdict.INCONCLUSIVE]
-    changes = tuple(_capped(change) for change in verdict.changes)
-    if not is_green or changes == verdict.changes:
+    too_wide = [change for change in verdict.acquitting if _is_too_wide(change)]
+    if not is_green or not too_wide:
         return verdict
+    changes = tuple(replace(c, verdict=Verdict.INCONCLUSIVE) if c in too_wide else c for c in verdict.changes)
     return replace(verdict, verdict=Verdict.INCONCLUSIVE, where="", why=UNJUDGEABLE, changes=changes)
 
 
-def _capped(change: Change) -> Change:
-    is_too_wide = change.decides and change.verdict is Verdict.OK and not change.tolerance <= TOLERANCE_CAP
-    return replace(change, verdict=Verdict.INCONCLUSIVE) if is_too_wide else change
+def _is_too_wide(change: Change) -> bool:
+    return change.verdict is Verdict.OK and not change.tolerance <= TOLERANCE_CAP

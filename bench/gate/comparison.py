@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from bench.gate.baseline import OpenBaseline
 from bench.gate.judging import judge_scenario
+from bench.gate.judging_groups import groups_of
+from bench.gate.tolerance import OF_SCENARIOS, Bar, errors_of
 from bench.gate.unrest import unrest_of, widest
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.arms import PRIMARY
@@ -35,7 +37,7 @@ def judge_one(new: Scenario, opened: OpenBaseline, *, confirmed: bool = False) -
     if base is None:
         return ScenarioVerdict(scenario=new.id, verdict=Verdict.NEW, why="the baseline does not have it")
     said = judge_scenario(
-        new, base, opened.pooled,
+        new, base, opened.typical, bar=Bar(errors_of(OF_SCENARIOS, opened.num_judged, len(base.launch_ids))),
         confirmed=confirmed, same_fingerprint=opened.same_fingerprint, unrest=opened.unrest,
     )  # fmt: skip
     return replace(said, changes=tuple(replace(c, decides=opened.decides_by(c.control)) for c in said.changes))
@@ -47,8 +49,10 @@ def judge_all(
     """Judge all scenarios of a run; `confirmed` tells whether a slowdown may end as REGRESSED, see `judge_control`.
 
     Returns:
-        The verdicts, and the baseline with the run's unrest, by which tolerances are wider.
+        The verdicts, and the baseline with what the run brings: how many scenarios are judged, their groups, and the
+        unrest by which tolerances are wider.
     """
+    opened = replace(opened, num_judged=max(1, len(scenarios)), groups=groups_of(scenarios, opened))
     verdicts = {name: judge_one(new, opened, confirmed=confirmed) for name, new in scenarios.items()}
     unrest = unrest_of(verdicts.values())
     if widest(unrest) == 1:

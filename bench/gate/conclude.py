@@ -4,15 +4,16 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from bench.gate.baseline import NoBaseline, OpenBaseline, open_baseline
 from bench.gate.cap import capped
-from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
+from bench.gate.comparison import Selection, missing_scenarios, wrong_scenarios
 from bench.gate.launch import Launcher
 from bench.gate.retest import retest
-from bench.gate.unrest import widest
+from bench.gate.suspects import judge_run
 from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, Verdict, closed, fails, worst
 from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
@@ -30,6 +31,7 @@ class Outcome:
     """What a run comes to."""
 
     verdicts: Sequence[ScenarioVerdict] = ()
+    groups: Sequence[ScenarioVerdict] = ()  # of benchmarks at scales, and of the suite
     run_verdict: Verdict | None = None  # when the comparison as a whole could not be made
     why: str = ""
 
@@ -41,7 +43,7 @@ class Outcome:
         whole = (
             [ScenarioVerdict(scenario="the run", verdict=self.run_verdict, why=self.why)] if self.run_verdict else []
         )
-        said = [*self.verdicts, *whole]
+        said = [*self.verdicts, *self.groups, *whole]
         if compare != "require":
             return [verdict for verdict in said if verdict.verdict in AUTO_FAILS]
         said = closed(said, allow_inconclusive=allow_inconclusive)
@@ -75,25 +77,9 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
     opened = open_baseline(run.options.baselines, run.options.baseline, run.record)
     if isinstance(opened, NoBaseline):
         return Outcome(run_verdict=opened.verdict, why=opened.why)
-    verdicts, opened = judge_all(run.record.scenarios, opened)
-    if (factor := widest(opened.unrest)) > 1:
-        note(f"scenarios spread {factor:.1f} times as far as in the baseline: tolerances are wider by as much")
-    ranked = sorted(verdicts, key=lambda name: suspicion(verdicts[name]), reverse=True)
-    suspects = [name for name in ranked if is_suspect(verdicts[name], opened)]
-    if suspects:
-        release_memory()
-        confirmed, fresh = _confirm(run, suspects, opened, note)
-        verdicts.update(
-            {
-                # a throttled one stays UNFIT unless a fresh launch has measured it, or found its answer wrong; where no
-                # fresh launch could say anything, what made it a suspect is all that is known of it
-                name: replace(said, changes=said.changes or verdicts[name].changes)
-                for name, said in confirmed.items()
-                if verdicts[name].verdict is not Verdict.UNFIT or name in fresh or said.verdict is Verdict.WRONG
-            }
-        )
+    verdicts, groups = judge_run(run.record.scenarios, opened, partial(_confirm, run, note), note)
     everything = [*map(capped, verdicts.values()), *_left_out(run, opened), *missing_scenarios(opened, selection)]
-    return Outcome(verdicts=everything)
+    return Outcome(verdicts=everything, groups=[*groups.values()])
 
 
 def release_memory() -> None:
@@ -112,24 +98,14 @@ def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
     ]
 
 
-def is_suspect(verdict: ScenarioVerdict, opened: OpenBaseline) -> bool:
-    """Tell whether a first launch must be repeated before anything is said: it looks slow, or too noisy to judge.
-
-    What is counted never is: it would be the same.
-    """
-    if verdict.verdict in (Verdict.NEW, Verdict.NOT_COMPARABLE) or verdict.is_counted:
-        return False
-    return verdict.verdict is Verdict.UNFIT or any(c.suspect for c in verdict.changes if opened.decides_by(c.control))
-
-
-def suspicion(verdict: ScenarioVerdict) -> float:
-    """Return the largest change in tolerances, by which suspects are ranked; 0 for what could not be judged."""
-    return max((change.interval.estimate / change.tolerance for change in verdict.changes), default=0.0)
-
-
 def _confirm(
-    run: Finished, suspects: Sequence[str], opened: OpenBaseline, note: Callable[[str], None]
+    run: Finished,
+    note: Callable[[str], None],
+    suspects: Sequence[str],
+    groups: Sequence[str],
+    opened: OpenBaseline,
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
+    release_memory()
     options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
     options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s:.9f}"]
     options += inject_option(run.options.slowdowns)
@@ -138,6 +114,7 @@ def _confirm(
         {name: test._replace(seconds=RETEST_SHARE * test.seconds) for name, test in tests.items()},
         opened,
         Launcher(root=run.root, options=options),
+        groups=groups,
         deadline=run.deadline,
         on_launch=lambda number, count: note(
             f"measuring {counted(count, 'suspect')} again in fresh process {number}, "

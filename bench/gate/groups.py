@@ -1,6 +1,6 @@
 """Which group a scenario belongs to: its benchmark at its scale, which a general change moves as one; and the suite."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 SUITE = "suite"  # the group of all scenarios
 FUNCTION = "bench_"  # prefix of a benchmark's function
@@ -42,15 +42,6 @@ def grouped(groups: Mapping[str, str]) -> dict[str, list[str]]:
         members.setdefault(group, []).append(scenario)
     members = {group: names for group, names in members.items() if 1 < len(names) < len(groups)}
     return {**members, SUITE: list(groups)} if len(groups) > 1 else members
-
-
-def benchmarks_of(groups: Iterable[str]) -> list[str]:
-    """Name the benchmarks of groups, each once: what a sentence says when it leaves the scales out.
-
-    >>> benchmarks_of(["decode at tiny", "decode at proxy", "trained prefill"])
-    ['decode', 'trained prefill']
-    """
-    return list(dict.fromkeys(group.partition(" at ")[0] for group in groups))
 
 
 def _named(scenario: str, scale: str) -> str:

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
+
 from bench.gate.controls import block_values, controls_of, is_counted, launch_values
 from bench.gate.shares import is_share
-from bench.gate.stats import Interval, centre_variance, hodges_lehmann_shift
-from bench.gate.tolerance import SMALLEST_EFFECT, excess_noise, pool_key, tolerance_of, usual_error
-from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
+from bench.gate.stats import Interval, centre_variance, hodges_lehmann_shift, shrunken_sd
+from bench.gate.tolerance import Bar, excess_noise, pool_key, usual_error
+from bench.gate.verdict import TOLERANCE_CAP, Change, Control, ScenarioVerdict, Verdict, worst
 from bench.harness.arms import ANCHOR, PRIMARY, is_moe
 from bench.harness.metrics import METRICS
 from bench.harness.record import Scenario, differing_inputs
 
-SUSPECT_ERRORS = 2.0  # beyond this many standard errors a first launch is measured again before anything is said
+SUSPECT_ERRORS = 1.5  # beyond this many standard errors a first launch is measured again before anything is said
 ONE_SIDED_95 = 1.645  # normal quantile of the non-inferiority limit
 TWO_SIDED_95 = 1.960  # normal quantile of the interval shown
 SHARED_SHARE = 0.5  # an arm that moved less than half as far as the one that moved most did not move with it
@@ -27,7 +29,8 @@ def judge_control(
     base: Sequence[float],
     *,
     control: Control,
-    pooled: float,
+    sd: float,
+    bar: Bar,
     sign: float,
     confirmed: bool,
     noise: float = 0.0,
@@ -40,7 +43,8 @@ def judge_control(
         new: launch values of this run; fresh launches only when `confirmed`: the first was picked for being slow.
         base: launch values of the baseline.
         control: what they are ratios of.
-        pooled: variance pooled over the baseline's scenarios.
+        sd: standard deviation of a launch under the baseline's conditions.
+        bar: how much it takes to accuse.
         sign: 1.0 where lower is better, -1.0 where higher is.
         confirmed: whether `new` may end as REGRESSED; a first launch only becomes a suspect.
         noise: variance of a new launch's value beyond what launches of the baseline had; see `excess_noise`.
@@ -48,19 +52,22 @@ def judge_control(
         share: of the baseline, where the values are shares.
 
     Returns:
-        The change. REGRESSED: above the tolerance, which grows with the noise and unrest of now. OK: slower than the
-        tolerance of the baseline's own conditions is excluded (one-sided 95 %): noise must neither accuse nor acquit.
+        The change. REGRESSED: above the tolerance, which grows with the noise and unrest of now, and not by a disturbed
+        launch alone. OK: slower than the tolerance is excluded (one-sided 95 %), and of a ratio of two arms slower than
+        the cap, however noisy it is.
     """
-    usual = usual_error(base, pooled)
-    error = math.hypot(unrest * usual, math.sqrt(noise / len(new)))
+    usual = usual_error(sd, control, len(new), len(base))
+    own = usual_error(sd, control, len(new), math.inf)  # of this run alone: the baseline knows no unrest of now
+    error = math.sqrt(usual**2 + (unrest**2 - 1) * own**2 + noise / len(new))
     shift = sign * hodges_lehmann_shift(new, base)
-    tolerance = tolerance_of(error)
-    if shift > tolerance and confirmed:
+    tolerance = bar.tolerance_of(error)
+    excluded = tolerance if control.against == ANCHOR else min(tolerance, TOLERANCE_CAP)
+    if shift > tolerance and confirmed and _agree([sign * (v - float(np.median(base))) for v in new], tolerance):
         verdict = Verdict.REGRESSED
     elif shift < -tolerance:
         verdict = Verdict.IMPROVED
-    elif shift + ONE_SIDED_95 * error < tolerance_of(usual):
-        verdict = Verdict.OK
+    elif shift + ONE_SIDED_95 * error < excluded:
+        verdict, tolerance = Verdict.OK, excluded
     else:
         verdict = Verdict.INCONCLUSIVE
     return Change(
@@ -68,9 +75,14 @@ def judge_control(
         interval=Interval(shift, shift - TWO_SIDED_95 * error, shift + TWO_SIDED_95 * error),
         tolerance=tolerance,
         verdict=verdict,
-        suspect=shift > max(SMALLEST_EFFECT, SUSPECT_ERRORS * usual),
+        suspect=shift > max(bar.effect, SUSPECT_ERRORS * usual),
         share=share,
     )
+
+
+def _agree(shifts: Sequence[float], tolerance: float) -> bool:
+    """Tell whether all launches, one in four excepted, show half of the tolerance or more: one alone cannot accuse."""
+    return sum(shift > tolerance / 2 for shift in shifts) >= len(shifts) - len(shifts) // 4
 
 
 def _share(base: Scenario, control: Control) -> float | None:
@@ -97,8 +109,9 @@ def is_unfit(scenario: Scenario) -> str:
 def judge_scenario(
     new: Scenario,
     base: Scenario,
-    pooled: Mapping[str, float],
+    typical: Mapping[str, float],
     *,
+    bar: Bar,
     confirmed: bool = False,
     same_fingerprint: bool = True,
     unrest: Mapping[str, float] = MappingProxyType({}),
@@ -108,7 +121,8 @@ def judge_scenario(
     Args:
         new: launches of this run (fresh ones if `confirmed`).
         base: launches of the baseline.
-        pooled: from `pooled_variances` of the baseline.
+        typical: from `typical_variances` of the baseline.
+        bar: see `judge_control`.
         confirmed: see `judge_control`; what is counted needs no second launch.
         same_fingerprint: whether the machines are one and the same model; if not, ratios to the anchor are advisory.
         unrest: by kind of control, how much more this run spreads than the baseline's launches.
@@ -119,12 +133,14 @@ def judge_scenario(
         return replace(seen, verdict=Verdict.NOT_COMPARABLE, why=mismatch)
     if unfit := is_unfit(new):
         return replace(seen, verdict=Verdict.UNFIT, why=unfit)
+    then = {control: launch_values(base, control) for control in controls_of(base)}
     changes = tuple(
         judge_control(
             launch_values(new, control),
-            launch_values(base, control),
+            then[control],
             control=control,
-            pooled=pooled[pool_key(base, control)],
+            sd=shrunken_sd(then[control], typical[pool_key(base, control)]),
+            bar=bar,
             sign=METRICS[moe.metric].sign,
             confirmed=confirmed or is_counted(new),
             noise=excess_noise(new, base, control),
@@ -132,7 +148,7 @@ def judge_scenario(
             share=_share(base, control),
         )
         for control in controls_of(new)
-        if control in controls_of(base)
+        if control in then
     )
     counted = [c for c in changes if same_fingerprint or c.control.against != ANCHOR]
     if not counted:

@@ -1,25 +1,31 @@
 """Measure suspects again, each time in a fresh process, until they are confirmed or cleared or the time is up.
 
-A first launch that looks slow was picked because it looks slow, so it does not count: only fresh launches do. Where the
-time left cannot serve all suspects, the most suspicious ones are confirmed rather than all of them half measured.
+A first launch that looks slow was picked because it looks slow, so it does not count: only fresh launches do. A suspect
+group is measured again by all of its scenarios, for those that stay open are no fair sample of it. Where the time left
+cannot serve all suspects, the most suspicious ones are confirmed rather than all of them half measured.
 """
 
 import itertools
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.gate.baseline import OpenBaseline
 from bench.gate.comparison import judge_one, wrong_scenarios
+from bench.gate.judging_groups import judge_groups
 from bench.gate.launch import Launcher, LaunchFailed
+from bench.gate.tolerance import RUN_SHARE
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.run import ScenarioTest
 from bench.harness.wording import counted
 
 LAUNCHES_TO_CONFIRM = 2  # one fresh process may meet the same bad moment; two rarely do
-DECISIVE = 1.5  # times the tolerance: six standard errors
-MAX_LAUNCHES = 5  # what is not clear by then is said to be inconclusive
+LAUNCHES_TO_SETTLE = 4  # of a slowdown that is not decisive, where there is time: two may meet the same bad moment
+DECISIVE = 1.5  # times the tolerance
+SMALL = math.log(1.08)  # with time left, an OK is not settled before a slowdown of this size is excluded
+MAX_LAUNCHES = 10  # what is not clear by then is said to be inconclusive
 STARTUP_S = 12.0  # of a fresh process: imports, peaks, the first model
 MIN_PACE = 0.5  # of the expected seconds: one lucky launch does not make all later ones short
 LEAST_S = 1.0  # for a process on a second device, when the first took longer than expected
@@ -31,6 +37,7 @@ def retest(
     opened: OpenBaseline,
     launcher: Launcher,
     *,
+    groups: Collection[str] = (),
     deadline: float,
     on_launch: Callable[[int, int], None],
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
@@ -40,12 +47,13 @@ def retest(
         suspects: by scenario id, with the seconds expected in a fresh launch, without the launch's start.
         opened: the baseline.
         launcher: starts fresh processes.
+        groups: which groups are suspects too; their scenarios are among `suspects`.
         deadline: on the monotonic clock, in seconds.
         on_launch: told (number of the launch, scenarios in it) before each.
 
     Returns:
         A verdict for each suspect (with the reason: INCONCLUSIVE where time ran out, FAILED where a process died, WRONG
-        where one answered wrongly), and its fresh launches.
+        where one answered wrongly) and each suspect group, and the scenarios' fresh launches.
     """
     fresh: dict[str, Scenario] = {}
     verdicts: dict[str, ScenarioVerdict] = {}
@@ -65,12 +73,26 @@ def retest(
             verdicts.update({s: not_measured(s, records) for s in batch if s not in measured})
         for wrong in (wrong for record in records for wrong in wrong_scenarios(record)):  # whatever others measured
             verdicts[wrong.scenario] = replace(wrong, why=f"in a fresh launch: {wrong.why}")
-        open_ = {s: suspect for s, suspect in open_.items() if s not in verdicts or not is_done(verdicts[s])}
+        verdicts.update(judge_groups(fresh, opened, groups, confirmed=True))
+        open_ = _still_open(open_, verdicts, {group: opened.groups[group] for group in groups})
         if failure:
             break
         pace = max(MIN_PACE, (time.monotonic() - started) / expected_s(suspects, batch))
-    concluded = {s: conclusion(s, verdicts.get(s), failure) for s in suspects}
+    concluded = {s: conclusion(s, verdicts.get(s), failure) for s in (*suspects, *groups)}
     return corroborated(concluded, verdicts), fresh
+
+
+def _still_open(
+    open_: Mapping[str, ScenarioTest],
+    verdicts: Mapping[str, ScenarioVerdict],
+    groups: Mapping[str, Collection[str]],
+) -> dict[str, ScenarioTest]:
+    """Keep suspects that are not done, and those that a group needs which is not done, unless they cannot be had."""
+    done = {name for name, verdict in verdicts.items() if is_done(verdict)}
+    lost = {name for name, verdict in verdicts.items() if verdict.why and verdict.verdict is not Verdict.UNFIT}
+    open_groups = [members for group, members in groups.items() if group in verdicts and group not in done]
+    needed = {name for members in open_groups for name in members} - lost
+    return {name: suspect for name, suspect in open_.items() if name not in done or name in needed}
 
 
 def _launch(
@@ -128,17 +150,22 @@ def is_done(verdict: ScenarioVerdict) -> bool:
 
 
 def is_settled(verdict: ScenarioVerdict) -> bool:
-    """Tell whether fresh launches have said enough: enough of them, and neither inconclusive nor unfit.
+    """Tell whether fresh launches have said enough, and neither inconclusive nor unfit.
 
-    Two may meet the same bad moment: unless a slowdown is far beyond the tolerance, a third must confirm it.
+    Unless a slowdown is far beyond the tolerance, LAUNCHES_TO_SETTLE must confirm it. An OK that leaves room for a
+    slowdown that matters is not enough, where more launches can narrow it.
     """
-    if verdict.verdict is Verdict.REGRESSED and not is_decisive(verdict):
-        return verdict.num_launches > LAUNCHES_TO_CONFIRM
-    return verdict.num_launches >= LAUNCHES_TO_CONFIRM and verdict.verdict not in (Verdict.INCONCLUSIVE, Verdict.UNFIT)
+    if verdict.num_launches < LAUNCHES_TO_CONFIRM:
+        return False
+    if verdict.verdict is Verdict.REGRESSED:
+        return verdict.num_launches >= LAUNCHES_TO_SETTLE or is_decisive(verdict)
+    if verdict.verdict is Verdict.OK:
+        return all(c.interval.high < SMALL for c in verdict.changes if RUN_SHARE[c.control.kind] < 1)
+    return verdict.verdict is not Verdict.INCONCLUSIVE and verdict.verdict is not Verdict.UNFIT
 
 
 def is_decisive(verdict: ScenarioVerdict) -> bool:
-    """Tell whether a control is beyond its tolerance by half of it."""
+    """Tell whether a control is far beyond its tolerance."""
     return any(change.interval.estimate > DECISIVE * change.tolerance for change in verdict.changes)
 
 
@@ -149,7 +176,8 @@ def conclusion(scenario_id: str, known: ScenarioVerdict | None, failure: LaunchF
     """
     known = known or ScenarioVerdict(scenario=scenario_id, verdict=Verdict.INCONCLUSIVE, num_launches=0)
     confirmed = known.verdict is Verdict.REGRESSED and known.num_launches >= LAUNCHES_TO_CONFIRM
-    if confirmed or known.why or is_settled(known):
+    cleared = known.verdict is Verdict.OK and known.num_launches >= LAUNCHES_TO_CONFIRM
+    if confirmed or cleared or known.why or is_settled(known):
         return known
     if known.num_launches >= MAX_LAUNCHES:
         return replace(known, why=f"still unclear after {MAX_LAUNCHES} fresh launches")

@@ -52,7 +52,7 @@ def sensitivity(verdicts: Iterable[ScenarioVerdict]) -> str:
 
     Empty where no scenario has a tolerance.
     """
-    tolerances = ([c.tolerance for c in v.changes if c.decides and math.isfinite(c.tolerance)] for v in verdicts)
+    tolerances = ([c.tolerance for c in v.acquitting if math.isfinite(c.tolerance)] for v in verdicts)
     widest = [percent(max(found)) for found in tolerances if found]
     return f"{span(widest, '.0f')} %" if widest else ""
 

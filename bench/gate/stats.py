@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-PRIOR_LAUNCHES = (
-    8.0  # weight of the pooled variance against a scenario's own, as degrees of freedom: one baseline's worth
-)
+# Weight of the typical variance against a scenario's own, as degrees of freedom. Smyth's estimate is 1.8 to 3.5 in six
+# baselines of eight launches: scenarios differ, from 1 to 10 %, by more than eight launches are uncertain.
+PRIOR_LAUNCHES = 3.0
 
 
 class Interval(NamedTuple):
@@ -123,32 +123,42 @@ def centre_variance(values: Sequence[float]) -> float:
     >>> centre_variance([1.0, 1.0, 1.0])
     0.0
     """
+    if len(values) == 1:
+        return 0.0  # as of what is counted: it tells no spread
     array = np.asarray(values, dtype=np.float64)
     sd = 1.4826 * float(np.median(np.abs(array - np.median(array))))
     return math.pi / 2 * sd**2 / len(array)
 
 
-def pooled_variance(groups: Iterable[Sequence[float]]) -> float:
-    """Return the variance within groups, pooled over them by degrees of freedom; groups of one value carry none.
+def typical_variance(groups: Iterable[Sequence[float]]) -> float:
+    """Return the variance within a typical group, towards which those of single groups are drawn.
 
-    >>> pooled_variance([[0.0, 2.0], [5.0, 5.0, 5.0], [1.0]])
-    0.6666666666666666
+    The median over groups, so that a few restless ones do not speak for all; groups of one value carry none.
+
+    Source: variances that scatter around a typical one, with PRIOR_LAUNCHES as the prior's degrees of freedom, are that
+    one times an F-distributed number; Smyth 2004, section 3.
+
+    >>> round(typical_variance([[0.0, 2.0], [1.0, 3.0], [5.0, 5.0], [1.0]]) / 2.0 * scipy_stats.f.median(1, 3), 9)
+    1.0
     """
-    sums = [(len(g) - 1, float(np.var(g)) * len(g)) for g in groups if len(g) > 1]
-    degrees = sum(d for d, _ in sums)
-    return sum(s for _, s in sums) / degrees if degrees else math.nan
+    spread = [g for g in groups if len(g) > 1]
+    if not spread:
+        return math.nan
+    degrees = float(np.median([len(g) - 1 for g in spread]))
+    median = float(np.median([np.var(g, ddof=1) for g in spread]))
+    return median / float(scipy_stats.f.median(degrees, PRIOR_LAUNCHES))
 
 
-def shrunken_sd(values: Sequence[float], pooled: float) -> float:
-    """Return a scenario's launch standard deviation, drawn towards the pooled one of all scenarios of its kind.
+def shrunken_sd(values: Sequence[float], typical: float) -> float:
+    """Return a scenario's launch standard deviation, drawn towards the typical one of all scenarios of its kind.
 
-    Eight launches alone estimate a spread only to a factor of two; the pooled variance counts as PRIOR_LAUNCHES more.
+    Eight launches alone estimate a spread only to a factor of two; the typical variance counts as PRIOR_LAUNCHES more.
 
     Source: the posterior mean of a variance under a scaled inverse chi-squared prior; Smyth 2004, section 3.
     """
     degrees = len(values) - 1
     own = float(np.var(values)) * len(values)
-    return math.sqrt((own + PRIOR_LAUNCHES * pooled) / (degrees + PRIOR_LAUNCHES))
+    return math.sqrt((own + PRIOR_LAUNCHES * typical) / (degrees + PRIOR_LAUNCHES))
 
 
 def hodges_lehmann_shift(new: Sequence[float], base: Sequence[float]) -> float:
@@ -160,9 +170,16 @@ def hodges_lehmann_shift(new: Sequence[float], base: Sequence[float]) -> float:
     return float(np.median(np.subtract.outer(np.asarray(new), np.asarray(base))))
 
 
-def shift_error(sd: float, num_new: int, num_base: int) -> float:
-    """Return the standard error of the difference of two means of launches."""
-    return sd * math.sqrt(1 / num_new + 1 / num_base)
+def shift_error(sd: float, num_new: int, num_base: float, shared: float = 0.0) -> float:
+    """Return the standard error of the difference of two means of launches.
+
+    Args:
+        sd: of a launch.
+        num_new: launches of the run.
+        num_base: launches of the baseline; infinite where it were known exactly.
+        shared: share of the variance that all launches of the run have in common, which more of them do not reduce.
+    """
+    return sd * math.sqrt(shared + (1 - shared) / num_new + 1 / num_base)
 
 
 def percent(log_ratio: float) -> float:

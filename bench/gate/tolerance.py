@@ -1,39 +1,66 @@
 """How far a scenario may move before it is called slower: by the spread of the baseline's launches, and by now's."""
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from scipy import stats as scipy_stats
 
 from bench.gate.controls import block_values, controls_of, is_counted, launch_values
-from bench.gate.stats import centre_variance, pooled_variance, shift_error, shrunken_sd
+from bench.gate.stats import PRIOR_LAUNCHES, centre_variance, shift_error, typical_variance
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR
 from bench.harness.record import Scenario
 
 SMALLEST_EFFECT = math.log(1.02)  # a change below 2 % is not worth a report
 SMALLEST_TOLERANCE = math.log(1.05)  # what a quiet machine is held to
-TOLERANCE_ERRORS = 4.0  # tolerance in standard errors: one false alarm in 30,000 comparisons if launches were normal
-# Launches of one run follow each other within minutes and share what neighbours do to caches and memory then: repeating
-# them clears what one launch met, and averages nothing away of what the run met.
-NUM_REPLICATES = 1
+FALSE_ALARMS = 0.05  # of runs of unchanged code, over all that is judged
+OF_SCENARIOS, OF_GROUPS, OF_SUITE = 0.6, 0.2, 0.2  # how that is shared out
+# Share of a launch's variance that all launches of a run have in common. Between three sessions of a day, hours apart,
+# a ratio of two arms moved by 0, 0.01 and 0.2 of it, one to the anchor by all of it or more: a run counts once there.
+RUN_SHARE = {"arm": 0.15, "anchor": 1.0}
 
 
-def tolerance_of(error: float) -> float:
-    """Return the tolerance of a control whose change has this standard error, as a log ratio."""
-    return max(SMALLEST_TOLERANCE, TOLERANCE_ERRORS * error)
+class Bar(NamedTuple):
+    """How much it takes to accuse."""
+
+    errors: float  # standard errors
+    tolerance: float = SMALLEST_TOLERANCE  # the least tolerance, as a log ratio
+    effect: float = SMALLEST_EFFECT  # the least change that raises suspicion, as a log ratio
+
+    def tolerance_of(self, error: float) -> float:
+        """Return the tolerance of a control whose change has this standard error, as a log ratio."""
+        return max(self.tolerance, self.errors * error)
 
 
-def usual_error(base: Sequence[float], pooled: float) -> float:
+@functools.cache  # each scenario of a run asks for the same
+def errors_of(share: float, num_judged: int, num_launches: int) -> float:
+    """Return how many standard errors make a false alarm as rare as it must be.
+
+    Args:
+        share: of FALSE_ALARMS, for all of this kind.
+        num_judged: scenarios or groups among which it is shared out. Their several controls and looks are paid for by
+            the first launch, which must have raised the suspicion that fresh ones confirm.
+        num_launches: of the baseline, by which the spread is known.
+
+    Source: Student's t with the degrees of freedom of a moderated variance; Smyth 2004, section 3. Bonferroni.
+    """
+    return float(scipy_stats.t.isf(FALSE_ALARMS * share / num_judged, num_launches - 1 + PRIOR_LAUNCHES))
+
+
+def usual_error(sd: float, control: Control, num_new: int, num_base: float) -> float:
     """Return the standard error that a change has under the conditions of the baseline's own launches."""
-    return shift_error(shrunken_sd(base, pooled), NUM_REPLICATES, len(base))
+    return shift_error(sd, num_new, num_base, RUN_SHARE[control.kind])
 
 
-def pooled_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
-    """Pool the launch-to-launch variance of log ratios over scenarios, by `pool_key`."""
-    groups: dict[str, list[list[float]]] = {}
+def typical_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
+    """Return the launch-to-launch variance of log ratios in a typical scenario, by `pool_key`."""
+    groups: dict[str, list[Sequence[float]]] = {}
     for scenario in scenarios:
         for control in controls_of(scenario):
             groups.setdefault(pool_key(scenario, control), []).append(launch_values(scenario, control))
-    return {key: pooled_variance(values) for key, values in groups.items()}
+    return {key: typical_variance(values) for key, values in groups.items()}
 
 
 def pool_key(scenario: Scenario, control: Control) -> str:

@@ -13,6 +13,7 @@ from bench.gate.judging import TWO_SIDED_95
 from bench.gate.verdict import Change, ScenarioVerdict
 
 MIN_SCENARIOS = 12  # fewer tell their own spread no better than the baseline does
+SMALLEST = 1.5  # less is met by launches of the baseline itself: scenarios of a group move together, so few speak
 LARGEST = 2.0  # a change that hits every scenario differently must not excuse itself
 NORMAL_MAD = 1.4826  # by which the median absolute deviation of a normal distribution is its standard deviation
 
@@ -21,7 +22,7 @@ def unrest_of(verdicts: Iterable[ScenarioVerdict]) -> dict[str, float]:
     """Return the factor by which the errors of a run's first launches exceed the baseline's.
 
     Returns:
-        From 1 to LARGEST, by a control's kind; kinds with fewer than MIN_SCENARIOS changes are left out.
+        1, or from SMALLEST to LARGEST, by a control's kind; kinds with fewer than MIN_SCENARIOS changes are left out.
     """
     groups: dict[str, list[Change]] = {}
     for change in (change for verdict in verdicts for change in verdict.changes):
@@ -36,7 +37,8 @@ def _factor(changes: Iterable[Change]) -> float:
     estimates, highs = np.array([(c.interval.estimate, c.interval.high) for c in changes]).T
     errors = (highs - estimates) / TWO_SIDED_95
     z = (estimates - np.median(estimates)) / errors
-    return float(np.clip(NORMAL_MAD * np.median(np.abs(z - np.median(z))), 1.0, LARGEST))
+    spread = NORMAL_MAD * float(np.median(np.abs(z - np.median(z))))
+    return 1.0 if spread < SMALLEST else min(spread, LARGEST)
 
 
 def widest(unrest: Mapping[str, float]) -> float:

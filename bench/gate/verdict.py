@@ -93,6 +93,16 @@ class ScenarioVerdict:
     num_launches: int = 1
 
     @property
+    def acquitting(self) -> tuple[Change, ...]:
+        """Return the changes by which OK is said: ratios of two arms; those to the anchor only where it has no other.
+
+        What neighbours do to an anchor spreads twice as far as an arm against its twin, and farther from day to day: it
+        shows a large slowdown of shared code, and can exclude none that is small.
+        """
+        deciding = tuple(change for change in self.changes if change.decides)
+        return tuple(change for change in deciding if change.control.against != ANCHOR) or deciding
+
+    @property
     def is_compared(self) -> bool:
         """Tell whether it was set against its counterpart; what was never measured is INCONCLUSIVE without."""
         is_measured = bool(self.num_launches or self.changes) or self.verdict is Verdict.IDENTICAL

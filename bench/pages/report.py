@@ -9,6 +9,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bench.gate.conclude import Outcome
+from bench.gate.groups import SUITE
+from bench.gate.headline import headline, tell
 from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations, summary
 from bench.gate.shares import LEAD, LEVEL, interval_of, is_share
@@ -94,6 +96,15 @@ def rows_of(record: Record, verdicts: Mapping[str, ScenarioVerdict]) -> list[Row
     return [*rows, *(Row(scenario=name, verdict=Verdict.WRONG) for name in record.wrong)]
 
 
+def group_rows(groups: Iterable[ScenarioVerdict]) -> list[Row]:
+    """Turn verdicts on groups into rows: what moved or is not decided, and the suite."""
+    return [
+        Row(scenario=f"all of {group.scenario}", change=_change(group.changes), verdict=group.verdict)
+        for group in groups
+        if group.verdict is not Verdict.OK or group.scenario == SUITE
+    ]
+
+
 def _row(
     scenario: Scenario, other: str, peaks: Mapping[str, float], verdict: ScenarioVerdict | None, *, first: bool
 ) -> Row:
@@ -162,23 +173,30 @@ def write_reports(
 ) -> None:
     """Print the table, the reasons and the summary line; write the same as markdown beside the record."""
     record = run.record
-    rows = rows_of(record, verdicts)
+    rows = [*rows_of(record, verdicts), *group_rows(outcome.groups)]
     deep = extrapolation_rows(extrapolations(record))
-    notes = [*does_not_fit(record), *explanations(verdicts.values())]
+    notes = [*does_not_fit(record), *explanations([*verdicts.values(), *outcome.groups])]
     check_s = record.launch.get("check_s", 0.0)
     line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, check_s=check_s)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
+    head = headline(tell(outcome.groups))
     if rows:
         console.print(machine_line(record), highlight=False, markup=False, soft_wrap=True)
         console.print(terminal_table(rows))
     if deep:
         console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
-    for text in (*([LEGEND] if rows else []), *notes, *said, f"record: {run.record_path}", line):
+    for text in (*([LEGEND] if rows else []), *notes, *said, f"record: {run.record_path}", *filter(None, (head, line))):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
     listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
-    sections = [f"**{line}**", *tables, listed, f"<sub>{values_legend(record)}{LEGEND}</sub>"]
+    sections = [
+        f"**{head}**" if head else "",
+        f"**{line}**",
+        *tables,
+        listed,
+        f"<sub>{values_legend(record)}{LEGEND}</sub>",
+    ]
     try:
         replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
     except RecordWriteError as error:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.gate.baseline import OpenBaseline
-from bench.gate.tolerance import pooled_variances
+from bench.gate.tolerance import typical_variances
 from bench.harness.environment import kind_key
 from bench.harness.record import ArmSeries, Launch, Record, Scenario, arm_entry, seal
 
@@ -141,5 +141,5 @@ def record_of(*scenarios: Scenario, **fields: Any) -> Record:
 def opened_baseline(*scenarios: Scenario, same_fingerprint: bool = True) -> OpenBaseline:
     """Return these scenarios as an open baseline."""
     return OpenBaseline(
-        record=record_of(*scenarios), same_fingerprint=same_fingerprint, pooled=pooled_variances(scenarios)
+        record=record_of(*scenarios), same_fingerprint=same_fingerprint, typical=typical_variances(scenarios)
     )

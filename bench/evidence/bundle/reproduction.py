@@ -11,7 +11,7 @@ from bench.gate.comparison import judge_all
 from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.retest import LAUNCHES_TO_CONFIRM, extend
 from bench.gate.stats import Interval
-from bench.gate.tolerance import pooled_variances
+from bench.gate.tolerance import typical_variances
 from bench.gate.verdict import Change, ScenarioVerdict, Verdict
 from bench.harness.environment import differences
 from bench.harness.record import Record
@@ -93,7 +93,7 @@ def _judged(claim: Claim, here: Record | None, known: Mapping[str, ScenarioVerdi
 def _known(base: Record, here: Record) -> dict[str, ScenarioVerdict]:
     """Compare with the bundle's launches, by scenario."""
     claimed = {name: scenario for name, scenario in here.scenarios.items() if name in base.scenarios}
-    opened = OpenBaseline(record=base, pooled=pooled_variances(base.scenarios.values()))
+    opened = OpenBaseline(record=base, typical=typical_variances(base.scenarios.values()))
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in claimed.values())
     return judge_all(claimed, opened, confirmed=confirmed)[0]
 

@@ -25,7 +25,7 @@ def test_the_baseline_of_this_kind_of_machine_is_found(baselines: Path) -> None:
     found = open_baseline(baselines, None, RUN)
     assert isinstance(found, OpenBaseline)
     assert (found.record.path, found.same_fingerprint) == (baselines / BASELINE_NAME, True)
-    assert set(found.pooled) == {"timed:arm", "timed:anchor"}
+    assert set(found.typical) == {"timed:arm", "timed:anchor"}
 
 
 @pytest.mark.parametrize(("name", "other"), [("os", "Linux 99"), ("python", "3.13.0")])

@@ -1,4 +1,4 @@
-"""Tests of what a run comes to: the exit code by mode, and which scenarios are measured again."""
+"""Tests of what a run comes to: the exit code by mode, and what stands of a scenario."""
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ import pytest
 from bench.gate import conclude as conclusion
 from bench.gate.cap import UNJUDGEABLE, capped
 from bench.gate.comparison import Selection, judge_one
-from bench.gate.conclude import Outcome, conclude, is_suspect, suspicion
+from bench.gate.conclude import Outcome, conclude
 from bench.gate.verdict import NOTHING_COMPARED, ScenarioVerdict, Verdict
 from bench.harness.record import Record
 from tests.bench.gate.test_verdict import EXPECTED_EXIT
@@ -82,18 +82,28 @@ def test_what_no_fresh_launch_could_judge_still_looks_as_slow_as_it_did(monkeypa
 
 
 def test_what_the_baselines_own_spread_could_hide_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
-    restless = [{**ONE, "moe": ONE["moe"] * (1 + 0.1 * (i % 2))} for i in range(8)]
-    (said,) = concluded(monkeypatch, record_of(scenario(ONE)), baseline=restless).verdicts
+    restless = [{**ONE, "moe": ONE["moe"] * (1 + 0.2 * (i % 2))} for i in range(8)]
+    middle = {**ONE, "moe": 1.1 * ONE["moe"]}
+    for baseline, verdict in ((restless, Verdict.INCONCLUSIVE), ([middle] * 8, Verdict.OK)):
+        (said,) = concluded(monkeypatch, record_of(scenario(middle)), baseline=baseline).verdicts
+        assert said.verdict is verdict
+
+
+def test_ratios_to_a_restless_anchor_hinder_no_ok_unless_there_are_no_others() -> None:
+    restless = [{**ONE, "anchor": ONE["anchor"] * (1 + 0.2 * (i % 2))} for i in range(8)]
+    middle = {**ONE, "anchor": 1.1 * ONE["anchor"]}
+    assert capped(judge_one(scenario(middle), opened_baseline(scenario(*restless)))).verdict is Verdict.OK
+    alone = [{arm: launch[arm] for arm in ("moe", "anchor")} for launch in restless]
+    new = scenario({arm: middle[arm] for arm in ("moe", "anchor")})
+    said = capped(judge_one(new, opened_baseline(scenario(*alone))))
     assert (said.verdict, said.why) == (Verdict.INCONCLUSIVE, UNJUDGEABLE)
-    (said,) = concluded(monkeypatch, record_of(scenario(ONE))).verdicts
-    assert said.verdict is Verdict.OK
 
 
-def test_between_machines_ratios_to_the_anchor_leave_nothing_unjudged() -> None:
-    restless = [{**ONE, "anchor": ONE["anchor"] * (1 + 0.1 * (i % 2))} for i in range(8)]
-    for same, verdict in ((True, Verdict.INCONCLUSIVE), (False, Verdict.OK)):
-        opened = opened_baseline(scenario(*restless), same_fingerprint=same)
-        assert capped(judge_one(scenario(ONE), opened)).verdict is verdict
+def test_a_group_found_slower_fails_the_run_by_itself() -> None:
+    slower = ScenarioVerdict(scenario="decode at tiny", verdict=Verdict.REGRESSED)
+    outcome = Outcome(verdicts=[ScenarioVerdict(scenario="a", verdict=Verdict.OK)], groups=[slower])
+    assert [code(outcome, compare) for compare in ("auto", "require")] == [10, 10]
+    assert outcome.failing("auto", allow_inconclusive=False) == [slower]
 
 
 @pytest.mark.parametrize(("again", "verdict"), [(Verdict.WRONG, Verdict.WRONG), (Verdict.INCONCLUSIVE, Verdict.UNFIT)])
@@ -103,55 +113,3 @@ def test_a_throttled_scenario_stays_unfit_unless_a_fresh_launch_finds_it_wrong(
     throttled = record_of(scenario({arm: [t] * 6 for arm, t in ONE.items()}, voided=6))
     (said,) = concluded(monkeypatch, throttled, ScenarioVerdict(scenario=NAME, verdict=again, why="w")).verdicts
     assert said.verdict is verdict
-
-
-def first_launch(*, same_fingerprint: bool = True, voided: int = 0, **factors: float) -> bool:
-    opened = opened_baseline(scenario(*[ONE] * 8), same_fingerprint=same_fingerprint)
-    measured = scenario({arm: [t * factors.get(arm, 1.0)] * 6 for arm, t in ONE.items()}, voided=voided)
-    return is_suspect(judge_one(measured, opened), opened)
-
-
-def test_what_looks_slow_or_unfit_is_measured_again() -> None:
-    assert first_launch(moe=1.1)
-    assert first_launch(moe=1.1, dense=1.1)
-    assert first_launch(voided=6)
-
-
-def test_what_looks_the_same_or_faster_is_not() -> None:
-    assert not first_launch()
-    assert not first_launch(moe=1.01)
-    assert not first_launch(moe=0.5)
-
-
-@pytest.mark.parametrize(("moe", "verdict"), [(103.0, Verdict.OK), (120.0, Verdict.REGRESSED)])
-def test_what_is_counted_is_never_measured_again(moe: float, verdict: Verdict) -> None:
-    counted: dict[str, Any] = {"metric": "peak_bytes"}
-    opened = opened_baseline(scenario(*[{"moe": 100.0, "dense": 100.0}] * 8, **counted))
-    judged = judge_one(scenario({"moe": moe, "dense": 100.0}, **counted), opened)
-    assert judged.verdict is verdict
-    assert any(change.suspect for change in judged.changes)
-    assert not is_suspect(judged, opened)
-
-
-def test_the_slower_is_the_more_suspicious_and_what_could_not_be_judged_the_least() -> None:
-    opened = opened_baseline(scenario(*[ONE] * 8))
-    judged = [
-        judge_one(slow, opened)
-        for slow in (
-            scenario(ONE, voided=6),
-            scenario({**ONE, "moe": 1.1 * ONE["moe"]}),
-            scenario({**ONE, "dense": 1.2 * ONE["dense"]}),
-        )
-    ]
-    assert sorted(judged, key=suspicion) == judged
-
-
-def test_ratios_to_another_machines_anchor_raise_no_suspicion() -> None:
-    assert not first_launch(moe=1.1, dense=1.1, same_fingerprint=False)
-    assert first_launch(moe=1.1, same_fingerprint=False)
-
-
-def test_what_cannot_be_compared_is_not_measured_again() -> None:
-    opened = opened_baseline(scenario(*[ONE] * 8))
-    for measured in (scenario(ONE, name="new"), scenario(ONE, hashes={"workload": "another"})):
-        assert not is_suspect(judge_one(measured, opened), opened)

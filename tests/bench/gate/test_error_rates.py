@@ -1,111 +1,120 @@
-"""Tests of how often the whole procedure errs, on simulated suites: first launch, suspects, fresh launches, verdict.
+"""Tests of how often `pytest bench` errs against a baseline of eight launches, and of what it finds.
 
-A suite has 40 scenarios against a baseline of eight launches. A launch's log ratio of two arms spreads by `sd`; all
-launches, the baseline's too, are drawn anew for each suite, with seeds.
+Launches are drawn from those of the committed baseline (see resampled_runs.py) or from noise that is made up; the first
+launch, the suspects, the fresh launches within the default time budget and the verdicts are as in a run.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats as scipy_stats
 
-from bench.gate.baseline import OpenBaseline
-from bench.gate.comparison import judge_one
-from bench.gate.conclude import is_suspect
-from bench.gate.launch import Launcher
-from bench.gate.retest import retest
-from bench.gate.stats import PRIOR_LAUNCHES
-from bench.gate.tolerance import TOLERANCE_ERRORS
-from bench.gate.verdict import ScenarioVerdict, Verdict
-from bench.harness.record import Record
-from bench.harness.run import ScenarioTest
-from tests.bench.sample_records import opened_baseline, record_of, scenario
+from bench.gate.verdict import Verdict
+from bench.harness.record import load
+from tests.bench.gate.resampled_runs import Clock, Drawing, Drawn, Judged, Suite, judged, suite_of
 
-NUM_SCENARIOS = 40
-NUM_SUITES = 10
-NAMES = tuple(f"bench_x[{i}]" for i in range(NUM_SCENARIOS))
-TIMES = {"moe": 0.002, "dense": 0.001, "anchor": 0.0005}
-Draw = Callable[[np.random.Generator], float]
+BASELINE = Path("baselines/cpu-intel-xeon-processor-6-167-1-amx-tile-2c-float32-t1-torch2.13.json")
+SD = 0.02
+DISTURBED = "one launch in ten disturbed"  # by 10 %, all scenarios alike: its spread then hides 5 % in most runs
+Noise = Callable[[np.random.Generator, int], np.ndarray]
 
-NOISES: dict[str, Draw] = {  # of standard deviation 1
-    "normal": lambda rng: rng.normal(),
-    "heavy tails": lambda rng: rng.standard_t(3) / math.sqrt(3),
-    "one launch in ten disturbed": lambda rng: rng.normal(0, 3 if rng.random() < 0.1 else 1) / math.sqrt(1.8),
+NOISES: dict[str, Noise] = {  # of standard deviation 1, for so many scenarios of a launch
+    "normal": lambda rng, num: rng.normal(size=num),
+    "Student's t of 3": lambda rng, num: rng.standard_t(3, num) / math.sqrt(3),
+    "Student's t of 2.5": lambda rng, num: rng.standard_t(2.5, num) / math.sqrt(5),
+    DISTURBED: lambda rng, num: rng.normal(size=num) + (5.0 if rng.random() < 0.1 else 0.0),
+    "half of it shared": lambda rng, num: (rng.normal(size=num) + rng.normal()) / math.sqrt(2),
+    "two states": lambda rng, num: rng.normal(size=num) / 2 + rng.choice([-1.0, 1.0], num),
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Simulated(Launcher):
-    """Draws launches instead of starting processes."""
-
-    rng: np.random.Generator
-    sd: float
-    draw: Draw = NOISES["normal"]
-    slow: Mapping[str, float] = field(default_factory=dict)  # arm -> factor
-    root: Path = Path()
-    options: Sequence[str] = ()
-
-    def launch(self, slow: Mapping[str, float]) -> dict[str, float]:
-        spread = self.sd / math.sqrt(2)  # two arms make a ratio
-        return {arm: t * slow.get(arm, 1.0) * math.exp(spread * self.draw(self.rng)) for arm, t in TIMES.items()}
-
-    def baseline(self) -> OpenBaseline:
-        return opened_baseline(*(scenario(*(self.launch({}) for _ in range(8)), name=name) for name in NAMES))
-
-    def measure(self, node_ids: Sequence[str], *, timeout_s: float) -> Record:
-        assert timeout_s > 0
-        return record_of(*(scenario(self.launch(self.slow), name=name) for name in node_ids))
+def made_up(noise: Noise, sd: float = SD, num: int = 40) -> Suite:
+    """Return a suite of four benchmarks whose launches spread by `sd`."""
+    names = [f"bench_x{i % 4}[tiny-{i // 4}]" for i in range(num)]
+    return Suite(
+        params={name: {"scale": "tiny"} for name in names},
+        draw=lambda rng: Drawn(sd * noise(rng, num), sd * noise(rng, num)),
+    )
 
 
-def run_suite(machine: Simulated) -> list[ScenarioVerdict]:
-    """Judge one suite as `conclude` does."""
-    opened = machine.baseline()
-    first = machine.measure(NAMES, timeout_s=1)
-    verdicts = {name: judge_one(found, opened) for name, found in first.scenarios.items()}
-    suspects = {name: ScenarioTest(node_id=name, seconds=1) for name, v in verdicts.items() if is_suspect(v, opened)}
-    confirmed, _ = retest(suspects, opened, machine, deadline=math.inf, on_launch=lambda *_counts: None)
-    return [*{**verdicts, **confirmed}.values()]
+class Machine:
+    """Judges runs of a suite, one after another."""
+
+    def __init__(self, suite: Suite, clock: Clock, seed: int) -> None:
+        self.suite, self.clock, self.rng = suite, clock, np.random.default_rng(seed)
+        self.names = list(suite.params)
+
+    def run(self, slow: Sequence[str] = (), factor: float = 1.0) -> Judged:
+        slowed = dict.fromkeys(slow, factor)
+        return judged(Drawing(suite=self.suite, rng=self.rng, advance=self.clock.advance, slow=slowed))
+
+    def alarms(self, num: int) -> int:
+        """Count the runs of unchanged code that end 10."""
+        return sum(bool(self.run().alarms()) for _ in range(num))
+
+    def found_everywhere(self, num: int) -> int:
+        """Count the runs that find a MoE slower by 5 % in all scenarios."""
+        return sum(bool(self.run(self.names, 1.05).alarms()) for _ in range(num))
+
+    def found_in_one(self, num: int) -> int:
+        """Count the runs that find a MoE slower by 10 % in one scenario, in each scenario in turn."""
+        chosen = [self.names[i * 7 % len(self.names)] for i in range(num)]  # of every benchmark and scale
+        return sum(name in self.run([name], 1.10).alarms() for name in chosen)
 
 
-def share(verdicts: Sequence[ScenarioVerdict], wanted: Verdict) -> float:
-    return sum(verdict.verdict is wanted for verdict in verdicts) / len(verdicts)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
 
 
-@pytest.mark.parametrize("sd", [0.02, 0.08])
+@pytest.fixture
+def measured(clock: Clock) -> Machine:
+    return Machine(suite_of(load(BASELINE)), clock, seed=0)
+
+
+def test_measured_launches_give_hardly_an_alarm_and_a_general_slowdown_is_found(measured: Machine) -> None:
+    assert measured.alarms(6) <= 1
+    assert measured.found_everywhere(3) == 3
+    assert measured.found_in_one(5) >= 3
+
+
+def test_a_slowdown_of_30_percent_is_found_put_down_to_the_moe_and_told_by_the_suite(measured: Machine) -> None:
+    said = measured.run(measured.names, 1.3)
+    assert said.groups["suite"].verdict is Verdict.REGRESSED
+    found = [one for one in said.scenarios.values() if one.verdict is Verdict.REGRESSED]
+    assert len(found) >= 0.9 * len(measured.names)
+    assert sum(one.where == "MoE" for one in found) >= 0.95 * len(found)
+
+
 @pytest.mark.parametrize("noise", NOISES)
-def test_unchanged_code_is_hardly_ever_called_regressed(noise: str, sd: float) -> None:
-    seed = [list(NOISES).index(noise), int(100 * sd)]
-    machine = Simulated(rng=np.random.default_rng(seed), sd=sd, draw=NOISES[noise])
-    suites = [run_suite(machine) for _ in range(NUM_SUITES)]
-    # The tolerance is four standard errors, their sd known from 15 degrees of freedom: Student's t exceeds it in 0.06 %
-    # of ratios, which makes 0.17 % of scenarios with three ratios each.
-    implied = 3 * scipy_stats.t.sf(TOLERANCE_ERRORS, 7 + PRIOR_LAUNCHES) * NUM_SUITES * NUM_SCENARIOS
-    assert implied < 2
-    verdicts = [verdict for suite in suites for verdict in suite]
-    assert share(verdicts, Verdict.REGRESSED) * len(verdicts) <= math.ceil(implied)
-    assert share(verdicts, Verdict.OK) > 0.95
+def test_whatever_the_noise_unchanged_code_gives_no_alarm(clock: Clock, noise: str) -> None:
+    machine = Machine(made_up(NOISES[noise]), clock, seed=list(NOISES).index(noise))
+    assert machine.alarms(2) == 0
+    assert noise == DISTURBED or machine.found_everywhere(1) == 1
 
 
-@pytest.mark.parametrize("sd", [0.02, 0.05])
-def test_a_slowdown_of_30_percent_is_found_by_few_launches_and_attributed_to_the_moe(sd: float) -> None:
-    machine = Simulated(rng=np.random.default_rng(int(100 * sd)), sd=sd, slow={"moe": 1.3})
-    verdicts = [verdict for _ in range(NUM_SUITES) for verdict in run_suite(machine)]
-    assert share(verdicts, Verdict.REGRESSED) >= (1.0 if sd < 0.05 else 0.97)  # their tolerance is 21 %
-    assert max(verdict.num_launches for verdict in verdicts) <= (3 if sd < 0.05 else 5)
-    found = [verdict for verdict in verdicts if verdict.verdict is Verdict.REGRESSED]
-    assert sum(verdict.where == "MoE" for verdict in found) >= 0.98 * len(found)
+def judge_40_runs_each(machine: Machine) -> None:
+    assert machine.alarms(40) <= 2
+    assert machine.found_everywhere(40) >= 36
+    assert machine.found_in_one(40) >= 32
 
 
-@pytest.mark.parametrize(
-    ("slow", "where"),
-    [({"moe": 1.3}, "MoE"), ({"dense": 1.3}, "dense"), ({"moe": 1.3, "dense": 1.3}, "shared code")],
-)
-def test_the_cause_is_named_rightly(slow: dict[str, float], where: str) -> None:
-    machine = Simulated(rng=np.random.default_rng(11), sd=0.02, slow=slow)
-    found = [v for v in run_suite(machine) + run_suite(machine) if v.verdict is Verdict.REGRESSED]
-    assert len(found) == 2 * NUM_SCENARIOS
-    assert sum(verdict.where == where for verdict in found) >= 0.98 * len(found)
+@pytest.mark.long
+def test_against_eight_launches_slowdowns_are_found_as_often_as_promised(measured: Machine) -> None:
+    judge_40_runs_each(measured)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_against_eight_launches_drawn_otherwise_too(clock: Clock, seed: int) -> None:
+    judge_40_runs_each(Machine(suite_of(load(BASELINE)), clock, seed=seed))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("noise", NOISES)
+def test_whatever_the_noise_at_most_one_run_in_twenty_is_an_alarm(clock: Clock, noise: str) -> None:
+    machine = Machine(made_up(NOISES[noise]), clock, seed=len(noise))
+    assert machine.alarms(60) <= 5  # 5 % are 3; up to 5 of 60 happen in 9 of 10 such draws
+    assert noise == DISTURBED or machine.found_everywhere(20) >= 18

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.gate.groups import SUITE, benchmarks_of, group_of, group_of_id, grouped
+from bench.gate.groups import SUITE, group_of, group_of_id, grouped
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,3 @@ def test_scenarios_are_gathered_by_group_and_the_suite_holds_all() -> None:
 def test_a_group_of_one_or_of_everything_is_not_judged_twice() -> None:
     assert grouped({"a": "decode at tiny", "b": "decode at tiny"}) == {SUITE: ["a", "b"]}
     assert grouped({"a": "decode at tiny"}) == {}
-
-
-def test_benchmarks_are_named_once() -> None:
-    assert benchmarks_of(["decode at tiny", "vision at tiny", "decode at proxy"]) == ["decode", "vision"]

@@ -8,8 +8,8 @@ import pytest
 
 from bench.gate.controls import controls_of
 from bench.gate.judging import judge_control, judge_scenario
-from bench.gate.tolerance import SMALLEST_TOLERANCE, pooled_variances
-from bench.gate.verdict import Control, ScenarioVerdict, Verdict
+from bench.gate.tolerance import RUN_SHARE, SMALLEST_TOLERANCE, Bar, typical_variances
+from bench.gate.verdict import TOLERANCE_CAP, Control, ScenarioVerdict, Verdict
 from bench.harness.record import Scenario
 from tests.bench.sample_records import scenario
 
@@ -28,32 +28,50 @@ def launches_of(num: int = 8, /, **factors: float) -> list[dict[str, float]]:
 
 
 BASE = scenario(*launches_of())
+BAR = Bar(4.0)
 
 
 def judge(new: Scenario, base: Scenario = BASE, **options: Any) -> ScenarioVerdict:
-    return judge_scenario(new, base, pooled_variances([base]), **{"confirmed": True, **options})
+    return judge_scenario(new, base, typical_variances([base]), bar=BAR, **{"confirmed": True, **options})
 
 
 def slowed(num: int = 4, /, **factors: float) -> Scenario:
     return scenario(*launches_of(num, **factors))
 
 
-def test_tolerance_is_four_standard_errors_of_the_launches_by_hand() -> None:
-    base = [0.0, 0.2, 0.0, 0.2]  # squared deviations 0.04 with three degrees of freedom
-    change = judge_control([0.1, 0.1], base, control=MOE_DENSE, pooled=0.01, sign=1.0, confirmed=True)
-    sd = math.sqrt((0.04 + 8 * 0.01) / 11)
-    error = sd * math.sqrt(1 + 1 / 4)  # both launches are of one run
-    assert change.tolerance == pytest.approx(4 * error)
+def error_of(sd: float, num_new: int, num_base: int, control: Control = MOE_DENSE, unrest: float = 1.0) -> float:
+    """Return the standard error of a change by hand."""
+    shared = RUN_SHARE[control.kind]
+    return sd * math.sqrt(unrest**2 * (shared + (1 - shared) / num_new) + 1 / num_base)
+
+
+def test_tolerance_is_so_many_standard_errors_of_the_launches_by_hand() -> None:
+    base = [0.0, 0.2, 0.0, 0.2]
+    change = judge_control([0.1, 0.1], base, control=MOE_DENSE, sd=0.1, bar=BAR, sign=1.0, confirmed=True)
+    error = error_of(0.1, 2, 4)
     assert change.interval == pytest.approx((0.0, -1.96 * error, 1.96 * error), abs=1e-12)
-    assert change.verdict is Verdict.OK
+    assert (change.tolerance, change.verdict) == (pytest.approx(4 * error), Verdict.INCONCLUSIVE)  # beyond the cap
 
 
-@pytest.mark.parametrize("against", ["dense", "anchor"])
-def test_launches_of_one_run_share_its_moment_and_do_not_narrow_the_tolerance(against: str) -> None:
-    base, control = [0.0, 0.2, 0.0, 0.2], Control(arm="moe", against=against)
-    change = judge_control([0.1] * 4, base, control=control, pooled=0.01, sign=1.0, confirmed=True)
-    sd = math.sqrt((0.04 + 8 * 0.01) / 11)
-    assert change.tolerance == pytest.approx(4 * sd * math.sqrt(1 + 1 / 4))
+def test_a_scenarios_spread_is_drawn_towards_that_of_the_others() -> None:
+    wild = [dict(launch, moe=launch["moe"] * math.exp(0.1 * (-1) ** i)) for i, launch in enumerate(launches_of())]
+    others = [scenario(*launches_of(), name=name) for name in "bcdefg"]
+    alone, among = (
+        judge_scenario(scenario(*wild), scenario(*wild), typical_variances(known), bar=BAR).changes[0]
+        for known in ([scenario(*wild)], [scenario(*wild), *others])
+    )
+    assert among.interval.high < alone.interval.high
+
+
+def test_launches_of_one_run_narrow_the_tolerance_against_a_twin_and_not_against_the_anchor() -> None:
+    for against, is_narrower in (("dense", True), ("anchor", False)):
+        control = Control(arm="moe", against=against)
+        one, four = (
+            judge_control([0.9] * num, [0.0] * 8, control=control, sd=0.1, bar=BAR, sign=1.0, confirmed=True).tolerance
+            for num in (1, 4)
+        )
+        assert (one, four) == pytest.approx((4 * error_of(0.1, 1, 8, control), 4 * error_of(0.1, 4, 8, control)))
+        assert (four < one) is is_narrower
 
 
 def test_the_unrest_of_a_kind_of_control_widens_that_kind_alone() -> None:
@@ -64,15 +82,45 @@ def test_the_unrest_of_a_kind_of_control_widens_that_kind_alone() -> None:
     assert is_wider == {"moe/dense": False, "moe/anchor": True, "dense/anchor": True}
 
 
-def test_a_restless_run_has_a_wider_tolerance_and_acquits_nothing_by_it() -> None:
-    base, arguments = [0.0, 0.02] * 4, {"control": MOE_DENSE, "pooled": 4e-4, "sign": 1.0, "confirmed": True}
-    calm, restless = (judge_control([0.13], base, unrest=unrest, **arguments) for unrest in (1.0, 2.0))
-    assert restless.tolerance == pytest.approx(2 * calm.tolerance)
+def test_a_restless_run_has_a_wider_tolerance_and_the_baseline_does_not() -> None:
+    arguments = {"control": MOE_DENSE, "sd": 0.01, "bar": BAR, "sign": 1.0, "confirmed": True}
+    calm, restless = (judge_control([0.06], [0.0, 0.02] * 4, unrest=unrest, **arguments) for unrest in (1.0, 2.0))
+    assert restless.tolerance == pytest.approx(4 * error_of(0.01, 1, 8, unrest=2.0))
     assert (calm.verdict, restless.verdict) == (Verdict.REGRESSED, Verdict.INCONCLUSIVE)
 
 
+@pytest.mark.parametrize(
+    ("launches", "verdict"),
+    [
+        ([0.0, 0.2], Verdict.INCONCLUSIVE),  # their centre is beyond 5 %, by one of them
+        ([0.0, 0.2, 0.2], Verdict.INCONCLUSIVE),
+        ([0.0, 0.2, 0.2, 0.2], Verdict.REGRESSED),
+        ([0.03, 0.1], Verdict.REGRESSED),
+    ],
+)
+def test_a_disturbed_launch_alone_accuses_nobody(launches: list[float], verdict: Verdict) -> None:
+    change = judge_control(launches, [0.0] * 8, control=MOE_DENSE, sd=0.0, bar=BAR, sign=1.0, confirmed=True)
+    assert change.interval.estimate > change.tolerance == SMALLEST_TOLERANCE
+    assert change.verdict is verdict
+
+
+def test_however_noisy_it_is_ok_excludes_a_slowdown_as_large_as_the_cap() -> None:
+    arguments = {"control": MOE_DENSE, "sd": 0.05, "bar": BAR, "sign": 1.0, "confirmed": True}
+    small, large = (judge_control([shift], [0.0] * 8, **arguments) for shift in (0.04, 0.06))
+    error = error_of(0.05, 1, 8)
+    assert 0.04 + 1.645 * error < TOLERANCE_CAP < 0.06 + 1.645 * error < 4 * error
+    assert (small.verdict, small.tolerance) == (Verdict.OK, TOLERANCE_CAP)
+    assert (large.verdict, large.tolerance) == (Verdict.INCONCLUSIVE, pytest.approx(4 * error))
+
+
+def test_a_ratio_to_the_anchor_is_ok_within_its_own_tolerance() -> None:
+    control = Control(arm="moe", against="anchor")
+    change = judge_control([0.06], [0.0] * 8, control=control, sd=0.05, bar=BAR, sign=1.0, confirmed=True)
+    assert (change.verdict, change.tolerance) == (Verdict.OK, pytest.approx(4 * error_of(0.05, 1, 8, control)))
+
+
 def test_a_quiet_machine_is_held_to_the_smallest_tolerance() -> None:
-    change = judge_control([0.0], [0.0] * 8, control=MOE_DENSE, pooled=0.0, sign=1.0, confirmed=True)
+    change = judge_control([0.0], [0.0] * 8, control=MOE_DENSE, sd=0.0, bar=BAR, sign=1.0, confirmed=True)
     assert (change.tolerance, change.verdict) == (SMALLEST_TOLERANCE, Verdict.OK)
 
 
@@ -91,13 +139,13 @@ def test_a_quiet_machine_is_held_to_the_smallest_tolerance() -> None:
 def test_shift_and_confirmation_decide_a_control(
     shift: float, confirmed: bool, expected: Verdict, suspect: bool
 ) -> None:
-    base = [0.004, -0.004] * 4  # standard error 0.0026 of four launches: the tolerance is 5 %
-    change = judge_control([shift] * 4, base, control=MOE_DENSE, pooled=16e-6, sign=1.0, confirmed=confirmed)
+    base = [0.004, -0.004] * 4  # standard error 0.0028 of four launches: the tolerance is 5 %
+    change = judge_control([shift] * 4, base, control=MOE_DENSE, sd=0.004, bar=BAR, sign=1.0, confirmed=confirmed)
     assert (change.verdict, change.suspect) == (expected, suspect)
 
 
 def test_where_higher_is_better_the_sign_turns() -> None:
-    kwargs: Mapping[str, Any] = {"control": MOE_DENSE, "pooled": 1e-6, "confirmed": True}
+    kwargs: Mapping[str, Any] = {"control": MOE_DENSE, "sd": 0.001, "bar": BAR, "confirmed": True}
     assert judge_control([-0.2], [0.0] * 8, sign=-1.0, **kwargs).verdict is Verdict.REGRESSED
     assert judge_control([0.2], [0.0] * 8, sign=-1.0, **kwargs).verdict is Verdict.IMPROVED
 
@@ -170,14 +218,12 @@ def test_a_ratio_that_is_uncertain_by_a_factor_of_two_within_a_launch_is_unfit()
     assert judge(launch_with(0.45)).verdict is not Verdict.UNFIT  # 0.341
 
 
-def test_noise_beyond_the_baselines_widens_the_tolerance_and_acquits_nothing() -> None:
-    base, arguments = [0.0, 0.02] * 4, {"control": MOE_DENSE, "pooled": 1e-4, "sign": 1.0, "confirmed": True}
+def test_noise_beyond_the_baselines_widens_the_tolerance() -> None:
+    base, arguments = [0.0, 0.02] * 4, {"control": MOE_DENSE, "sd": 0.01, "bar": BAR, "sign": 1.0, "confirmed": True}
     calm = judge_control([0.2, 0.2], base, **arguments)
     noisy = judge_control([0.2, 0.2], base, noise=0.02, **arguments)
-    assert calm.verdict is Verdict.REGRESSED
-    assert noisy.verdict is Verdict.INCONCLUSIVE
-    usual = math.sqrt((8 * 0.01**2 + 8 * 1e-4) / 15) * math.sqrt(1 + 1 / 8)
-    assert noisy.tolerance == pytest.approx(4 * math.hypot(usual, math.sqrt(0.02 / 2)))
+    assert (calm.verdict, noisy.verdict) == (Verdict.REGRESSED, Verdict.INCONCLUSIVE)
+    assert noisy.tolerance == pytest.approx(4 * math.hypot(error_of(0.01, 2, 8), math.sqrt(0.02 / 2)))
 
 
 COUNTED: dict[str, Any] = {"metric": "peak_bytes"}

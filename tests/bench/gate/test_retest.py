@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from bench.gate.launch import Launcher, LaunchFailed
-from bench.gate.retest import MAX_LAUNCHES, STARTUP_S, expected_s, extend, is_settled, retest
+from bench.gate.retest import (
+    LAUNCHES_TO_SETTLE,
+    MAX_LAUNCHES,
+    SMALL,
+    STARTUP_S,
+    expected_s,
+    extend,
+    is_settled,
+    retest,
+)
 from bench.gate.stats import Interval
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 from bench.harness.record import ArmSeries, Record, Scenario
@@ -23,6 +32,7 @@ def times(factor: float) -> dict[str, float]:
     return {**BASE, "moe": factor * BASE["moe"]}
 
 
+ENOUGH = MAX_LAUNCHES  # of what a launch may be asked for
 BASELINE = opened_baseline(*(scenario(*[times(1.005), times(0.995)] * 4, name=name) for name in ("a", "b")))
 
 
@@ -85,7 +95,7 @@ def measure_again(launcher: ScriptedLauncher, *, deadline: float = 1e9) -> Found
 
 
 def test_a_clear_slowdown_is_confirmed_by_two_fresh_launches() -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9})
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * ENOUGH})
     verdicts, fresh = measure_again(launcher)
     assert len(launcher.asked) == 2
     assert (verdicts["a"].verdict, verdicts["a"].where, verdicts["a"].num_launches) == (Verdict.REGRESSED, "MoE", 2)
@@ -93,14 +103,61 @@ def test_a_clear_slowdown_is_confirmed_by_two_fresh_launches() -> None:
 
 
 def test_a_false_suspicion_is_cleared_by_two_fresh_launches() -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SAME] * 9})
+    launcher = ScriptedLauncher(script={"f.py::a": [SAME] * ENOUGH})
     verdicts, _ = measure_again(launcher)
     assert len(launcher.asked) == 2
     assert verdicts["a"].verdict is Verdict.OK
 
 
+def test_an_ok_that_leaves_room_for_eight_percent_is_not_settled_where_more_launches_can_narrow_it() -> None:
+    launcher = ScriptedLauncher(script={"f.py::a": [SAME] * ENOUGH})
+    cleared = measure_again(launcher)[0]["a"]
+    assert is_settled(cleared)
+    to_dense, to_anchor = (
+        replace(change, interval=Interval(0.0, -SMALL, 1.1 * SMALL)) for change in cleared.changes[:2]
+    )
+    assert [c.control.against for c in (to_dense, to_anchor)] == ["dense", "anchor"]
+    assert not is_settled(replace(cleared, changes=(to_dense,)))
+    assert is_settled(replace(cleared, changes=(to_anchor,)))
+
+
+def measure_group_again(*factors: float | str) -> tuple[Found, ScriptedLauncher]:
+    """Measure a suspect suite of scenarios a, b, ... again; every fresh launch says the same of each."""
+    names = "abc"[: len(factors)]
+    base = [replace(BASELINE.record.scenarios["a"], id=name) for name in names]
+    opened = replace(opened_baseline(*base), groups={"suite": [*names]})
+    script = {f"f.py::{name}": [factor] * ENOUGH for name, factor in zip(names, factors, strict=True)}
+    tests = {name: ScenarioTest(f"f.py::{name}", 4.0) for name in names}
+    launcher = ScriptedLauncher(script=script)
+    found = retest(tests, opened, launcher, groups=["suite"], deadline=1e9, on_launch=lambda *_counts: None)
+    return found, launcher
+
+
+def test_a_suspect_group_is_judged_by_fresh_launches() -> None:
+    (verdicts, _), _ = measure_group_again(SAME, 1.03)
+    assert verdicts["suite"].verdict is Verdict.OK  # 1.5 %, where 3 % is a group's least tolerance
+    (verdicts, _), _ = measure_group_again(1.045, 1.045)
+    assert (verdicts["suite"].verdict, verdicts["suite"].where) == (Verdict.REGRESSED, "MoE")
+    assert verdicts["a"].verdict is not Verdict.REGRESSED  # 4.5 % is within one scenario's tolerance
+
+
+def test_a_scenario_that_is_cleared_is_measured_on_while_its_group_is_open() -> None:
+    (verdicts, fresh), _ = measure_group_again(SAME, 1.045)
+    assert (verdicts["a"].verdict, verdicts["suite"].verdict) == (Verdict.OK, Verdict.INCONCLUSIVE)
+    assert [len(fresh[name].launch_ids) for name in "ab"] == [MAX_LAUNCHES] * 2
+
+
+def test_a_group_waits_for_no_scenario_that_cannot_be_had() -> None:
+    (verdicts, _), launcher = measure_group_again("dense: got 0.3", SAME)
+    assert launcher.asked == [["f.py::a", "f.py::b"], ["f.py::b"]]
+    assert verdicts["suite"].verdict is Verdict.INCONCLUSIVE
+    (verdicts, _), launcher = measure_group_again("dense: got 0.3", SAME, 1.045)
+    assert sum("f.py::a" in asked for asked in launcher.asked) == 1
+    assert (verdicts["suite"].verdict, verdicts["suite"].num_launches) == (Verdict.INCONCLUSIVE, MAX_LAUNCHES)
+
+
 def test_only_open_suspects_are_launched_again() -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9, "f.py::b": [UNCLEAR, UNCLEAR, SAME, SAME, SAME]})
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * ENOUGH, "f.py::b": [UNCLEAR, UNCLEAR, *[SAME] * ENOUGH]})
     verdicts, _ = measure_again(launcher)
     assert launcher.asked[:2] == [["f.py::a", "f.py::b"]] * 2
     assert all(asked == ["f.py::b"] for asked in launcher.asked[2:])
@@ -109,7 +166,7 @@ def test_only_open_suspects_are_launched_again() -> None:
 
 
 def test_what_stays_unclear_is_inconclusive_after_the_last_launch() -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [UNCLEAR] * 9})
+    launcher = ScriptedLauncher(script={"f.py::a": [UNCLEAR] * ENOUGH})
     verdicts, _ = measure_again(launcher)
     assert len(launcher.asked) == MAX_LAUNCHES
     assert verdicts["a"].verdict is Verdict.INCONCLUSIVE
@@ -118,7 +175,7 @@ def test_what_stays_unclear_is_inconclusive_after_the_last_launch() -> None:
 
 
 def test_no_launch_is_begun_that_would_outlast_the_deadline(clock: Callable[[float], None]) -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, launch_s=25.0, advance=clock)
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * ENOUGH}, launch_s=25.0, advance=clock)
     verdicts, fresh = measure_again(launcher, deadline=45.0)
     assert len(launcher.asked) == 1  # two of the expected 16 s would fit; one took 25 s, and 20 s are left
     assert verdicts["a"].verdict is Verdict.INCONCLUSIVE
@@ -127,7 +184,7 @@ def test_no_launch_is_begun_that_would_outlast_the_deadline(clock: Callable[[flo
 
 
 def test_without_time_to_confirm_anything_nothing_is_launched(clock: Callable[[float], None]) -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9}, advance=clock)
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * ENOUGH}, advance=clock)
     verdicts, fresh = measure_again(launcher, deadline=31.0)  # one launch of 16 s would fit, two would not
     assert launcher.asked == []
     assert (verdicts["a"].verdict, fresh) == (Verdict.INCONCLUSIVE, {})
@@ -135,7 +192,9 @@ def test_without_time_to_confirm_anything_nothing_is_launched(clock: Callable[[f
 
 
 def test_where_time_is_short_the_most_suspicious_are_confirmed_first(clock: Callable[[float], None]) -> None:
-    launcher = ScriptedLauncher(script={"f.py::b": [SLOW] * 9, "f.py::a": [SLOW] * 9}, launch_s=18.0, advance=clock)
+    launcher = ScriptedLauncher(
+        script={"f.py::b": [SLOW] * ENOUGH, "f.py::a": [SLOW] * ENOUGH}, launch_s=18.0, advance=clock
+    )
     verdicts, _ = measure_again(launcher, deadline=39.0)  # two launches of one suspect fit, of two do not
     assert launcher.asked == [["f.py::b"]] * 2
     assert verdicts["b"].verdict is Verdict.REGRESSED
@@ -143,7 +202,7 @@ def test_where_time_is_short_the_most_suspicious_are_confirmed_first(clock: Call
 
 
 def test_beside_a_confirmed_slowdown_one_decisive_launch_names_another(clock: Callable[[float], None]) -> None:
-    script = {"f.py::a": [SLOW] * 9, "f.py::b": [SLOW] * 9}
+    script = {"f.py::a": [SLOW] * ENOUGH, "f.py::b": [SLOW] * ENOUGH}
     launcher = ScriptedLauncher(script=script, launch_s=24.0, advance=clock)
     verdicts, _ = measure_again(launcher, deadline=45.0)  # both once; then 21 s, enough for one of 16 * 1.2 s
     assert launcher.asked == [["f.py::a", "f.py::b"], ["f.py::a"]]
@@ -152,16 +211,19 @@ def test_beside_a_confirmed_slowdown_one_decisive_launch_names_another(clock: Ca
 
 @pytest.mark.parametrize("factor", [SLIGHT, SAME])
 def test_one_launch_that_is_not_decisive_names_nothing(clock: Callable[[float], None], factor: float) -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9, "f.py::b": [factor] * 9}, launch_s=24.0, advance=clock)
+    launcher = ScriptedLauncher(
+        script={"f.py::a": [SLOW] * ENOUGH, "f.py::b": [factor] * ENOUGH}, launch_s=24.0, advance=clock
+    )
     verdicts, _ = measure_again(launcher, deadline=45.0)
     assert (verdicts["b"].verdict, verdicts["b"].num_launches) == (Verdict.INCONCLUSIVE, 1)
 
 
 def test_the_rest_follows_when_the_first_have_left_time(clock: Callable[[float], None]) -> None:
     launcher = ScriptedLauncher(
-        script={"f.py::b": [SLOW] * 9, "f.py::a": [1.0, 1.0, SLOW, SLOW]}, launch_s=8.0, advance=clock
+        script={"f.py::b": [SLOW] * ENOUGH, "f.py::a": [SLOW] * ENOUGH}, launch_s=8.0, advance=clock
     )
     verdicts, _ = measure_again(launcher, deadline=39.0)
+    assert launcher.asked[0] == ["f.py::b"]
     assert [verdict.verdict for verdict in verdicts.values()] == [Verdict.REGRESSED] * 2
 
 
@@ -176,7 +238,7 @@ def test_what_a_launch_measured_before_it_was_cut_short_counts() -> None:
 
 
 def test_what_is_unfit_each_time_stays_unfit_after_the_last_launch() -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SAME] * 9}, voided=6)
+    launcher = ScriptedLauncher(script={"f.py::a": [SAME] * ENOUGH}, voided=6)
     verdicts, _ = measure_again(launcher)
     assert len(launcher.asked) == MAX_LAUNCHES
     assert verdicts["a"].verdict is Verdict.UNFIT
@@ -192,7 +254,7 @@ def test_a_failed_launch_is_named_and_ends_the_retest(ends: Verdict) -> None:
 
 @pytest.mark.parametrize("script", [["dense: got 0.3"], [SLOW, "dense: got 0.3"]])
 def test_what_a_fresh_launch_finds_wrong_is_wrong_and_not_launched_again(script: list[float | str]) -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": script, "f.py::b": [SLOW] * 9})
+    launcher = ScriptedLauncher(script={"f.py::a": script, "f.py::b": [SLOW] * ENOUGH})
     verdicts, _ = measure_again(launcher)
     assert (verdicts["a"].verdict, verdicts["a"].why) == (Verdict.WRONG, "in a fresh launch: dense: got 0.3")
     assert sum("f.py::a" in asked for asked in launcher.asked) == len(script)
@@ -208,13 +270,13 @@ def test_what_a_launch_found_wrong_before_it_was_cut_short_is_wrong() -> None:
 
 def test_settled_verdicts_survive_a_later_failure() -> None:
     error = LaunchFailed("gone", Verdict.FAILED)
-    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * 9, "f.py::b": [UNCLEAR, UNCLEAR, error]})
+    launcher = ScriptedLauncher(script={"f.py::a": [SLOW] * ENOUGH, "f.py::b": [UNCLEAR, UNCLEAR, error]})
     verdicts, _ = measure_again(launcher)
     assert (verdicts["a"].verdict, verdicts["b"].verdict) == (Verdict.REGRESSED, Verdict.FAILED)
 
 
 def test_suspects_are_measured_again_where_they_were_measured() -> None:
-    launcher = ScriptedLauncher(script={f"f.py::{name}": [SLOW] * 9 for name in "ab"}, options=["--scale=tiny"])
+    launcher = ScriptedLauncher(script={f"f.py::{name}": [SLOW] * ENOUGH for name in "ab"}, options=["--scale=tiny"])
     places = {"a": "cuda:1", "b": "cuda:0"}
     suspects = {name: ScenarioTest(f"f.py::{name}", 4.0, place) for name, place in places.items()}
     verdicts, fresh = retest(suspects, BASELINE, launcher, deadline=1e9, on_launch=lambda *_counts: None)
@@ -240,8 +302,8 @@ def test_nothing_is_launched_without_suspects() -> None:
     ("verdict", "num_launches", "settled"),
     [
         (Verdict.REGRESSED, 1, False),
-        (Verdict.REGRESSED, 2, False),
-        (Verdict.REGRESSED, 3, True),
+        (Verdict.REGRESSED, LAUNCHES_TO_SETTLE - 1, False),
+        (Verdict.REGRESSED, LAUNCHES_TO_SETTLE, True),
         (Verdict.OK, 2, True),
         (Verdict.INCONCLUSIVE, 4, False),
         (Verdict.UNFIT, 4, False),
@@ -265,7 +327,7 @@ def test_two_launches_settle_a_slowdown_only_far_beyond_the_tolerance(shift: flo
 
 
 def test_a_slowdown_seen_in_two_launches_stands_when_time_runs_out(clock: Callable[[float], None]) -> None:
-    launcher = ScriptedLauncher(script={"f.py::a": [SLIGHT] * 9}, launch_s=16.0, advance=clock)
+    launcher = ScriptedLauncher(script={"f.py::a": [SLIGHT] * ENOUGH}, launch_s=16.0, advance=clock)
     verdicts, _ = measure_again(launcher, deadline=34.0)
     assert len(launcher.asked) == 2
     assert verdicts["a"].verdict is Verdict.REGRESSED

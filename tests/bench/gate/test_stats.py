@@ -13,9 +13,9 @@ from bench.gate.stats import (
     hodges_lehmann_shift,
     median_interval,
     percent,
-    pooled_variance,
     shift_error,
     shrunken_sd,
+    typical_variance,
 )
 
 
@@ -57,23 +57,28 @@ def test_narrower_confidence_gives_a_narrower_interval() -> None:
     assert wide_low < low < high < wide_high
 
 
-def test_pooled_variance_weighs_groups_by_degrees_of_freedom() -> None:
-    # Squared deviations 2 (one degree of freedom) and 8 (two): 10 / 3. The group of one value says nothing.
-    assert pooled_variance([[0.0, 2.0], [0.0, 2.0, 4.0], [7.0]]) == pytest.approx(10 / 3)
+def test_the_typical_variance_is_found_among_scenarios_that_differ_and_not_moved_by_a_restless_few() -> None:
+    rng = np.random.default_rng(0)
+    typical, degrees = 0.02**2, PRIOR_LAUNCHES  # variances scatter around it as Smyth's prior has them
+    own = typical * degrees / rng.chisquare(degrees, 4000)
+    launches = rng.normal(0, np.sqrt(own)[:, None], (4000, 8))
+    assert typical_variance(launches.tolist()) == pytest.approx(typical, rel=0.1)
+    launches[:100] *= 100
+    assert typical_variance(launches.tolist()) == pytest.approx(typical, rel=0.15)
 
 
-def test_pooled_variance_of_single_values_is_unknown() -> None:
-    assert math.isnan(pooled_variance([[1.0], [2.0]]))
+def test_the_typical_variance_of_single_values_is_unknown() -> None:
+    assert math.isnan(typical_variance([[1.0], [2.0]]))
 
 
-def test_shrunken_sd_lies_between_own_and_pooled() -> None:
-    # Own squared deviations 8 with two degrees of freedom; the pooled variance counts as PRIOR_LAUNCHES = 8 more.
-    assert PRIOR_LAUNCHES == 8
-    assert shrunken_sd([0.0, 2.0, 4.0], pooled=1.0) == pytest.approx(math.sqrt((8 + 8 * 1.0) / 10))
+def test_shrunken_sd_lies_between_own_and_typical() -> None:
+    # Own squared deviations 8 with two degrees of freedom; the typical variance counts as PRIOR_LAUNCHES = 3 more.
+    assert PRIOR_LAUNCHES == 3
+    assert shrunken_sd([0.0, 2.0, 4.0], typical=1.0) == pytest.approx(math.sqrt((8 + 3 * 1.0) / 5))
 
 
-def test_shrunken_sd_of_one_launch_is_the_pooled_one() -> None:
-    assert shrunken_sd([3.0], pooled=0.25) == pytest.approx(0.5)
+def test_shrunken_sd_of_one_launch_is_the_typical_one() -> None:
+    assert shrunken_sd([3.0], typical=0.25) == pytest.approx(0.5)
 
 
 def test_hodges_lehmann_shift_is_the_median_of_all_differences() -> None:
@@ -100,3 +105,12 @@ def test_log_ratios_are_symmetric_and_pair_the_blocks() -> None:
 
 def test_percent_turns_a_log_ratio_into_a_change() -> None:
     assert percent(math.log(0.5)) == pytest.approx(-50)
+
+
+def test_what_launches_of_a_run_share_is_not_averaged_away() -> None:
+    rng = np.random.default_rng(1)
+    shared, num = 0.25, 200_000
+    new = rng.normal(0, 0.1 * math.sqrt(shared), (num, 1)) + rng.normal(0, 0.1 * math.sqrt(1 - shared), (num, 4))
+    differences = new.mean(1) - rng.normal(0, 0.1, (num, 8)).mean(1)
+    assert shift_error(0.1, 4, 8, shared) == pytest.approx(differences.std(), rel=0.02)
+    assert shift_error(0.1, 4, math.inf, shared) == pytest.approx(new.mean(1).std(), rel=0.02)

@@ -33,12 +33,13 @@ def drawn(sd: float, num_scenarios: int = 400) -> list[float]:
     return (sd * np.random.default_rng(0).normal(size=num_scenarios)).tolist()
 
 
-def test_a_run_that_spreads_half_as_much_again_has_errors_half_as_large_again() -> None:
-    assert unrest_of(verdicts(drawn(1.5 * ERROR))) == {"arm": pytest.approx(1.5, rel=0.1)}
+def test_a_run_that_spreads_farther_has_larger_errors_by_as_much() -> None:
+    assert unrest_of(verdicts(drawn(1.7 * ERROR))) == {"arm": pytest.approx(1.7, rel=0.1)}
 
 
-def test_a_run_quieter_than_the_baseline_keeps_the_baselines_errors() -> None:
-    assert unrest_of(verdicts(drawn(0.5 * ERROR))) == {"arm": 1.0}
+@pytest.mark.parametrize("factor", [0.5, 1.3])
+def test_a_run_that_spreads_no_farther_than_launches_of_the_baseline_do_keeps_its_errors(factor: float) -> None:
+    assert unrest_of(verdicts(drawn(factor * ERROR))) == {"arm": 1.0}
 
 
 def test_a_slowdown_of_all_scenarios_alike_is_no_unrest() -> None:
@@ -76,5 +77,5 @@ def test_a_counted_value_tells_nothing() -> None:
 def test_the_ratio_of_two_counts_has_no_error_and_tells_nothing() -> None:
     counted = verdicts([0.0] * MIN_SCENARIOS, error=0.0)
     assert unrest_of(counted) == {}
-    timed = verdicts(drawn(1.5 * ERROR))
+    timed = verdicts(drawn(1.7 * ERROR))
     assert unrest_of([*timed, *counted]) == unrest_of(timed)

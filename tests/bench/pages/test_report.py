@@ -1,5 +1,6 @@
 """Tests of the table that people read of a run."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from bench.pages.report import (
     HEADERS,
     STYLES,
     does_not_fit,
+    group_rows,
     machine_line,
     plain_table,
     rows_of,
@@ -105,6 +107,16 @@ def test_change_is_that_of_the_worst_control() -> None:
     worst = change(Verdict.REGRESSED, arm="dense", against="anchor")
     (row,) = rows(verdict=said_of(Verdict.REGRESSED, calm, worst))
     assert row[8:] == ("dense/anchor +30.0 % [10 %]", "REGRESSED")
+
+
+def test_groups_that_moved_or_are_open_have_a_line_below_the_scenarios_and_the_suite_always() -> None:
+    slower, same = change(Verdict.REGRESSED, math.log(1.06)), change(Verdict.OK, 0.0)
+    judged = [("decode at tiny", slower), ("prefill at tiny", same), ("suite", same)]
+    groups = [ScenarioVerdict(scenario=name, verdict=one.verdict, changes=(one,)) for name, one in judged]
+    assert [(row.scenario, row.change, row.verdict) for row in group_rows(groups)] == [
+        ("all of decode at tiny", "moe/dense +6.0 % [10 %]", Verdict.REGRESSED),
+        ("all of suite", "moe/dense +0.0 % [10 %]", Verdict.OK),
+    ]
 
 
 def test_the_terminal_shows_every_cell_and_takes_nothing_for_markup() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import xml.etree.ElementTree as ET
 from importlib.metadata import version
 from pathlib import Path
@@ -105,10 +106,12 @@ def test_a_slower_moe_ends_10_and_names_its_scenarios(tmp_path: Path) -> None:
         for case in ET.parse(folder / "junit.xml").getroot().iter("testcase")
         for failure in case.iter("failure")
     }
-    assert list(failures) == [f"verdict of {name}" for name in SCENARIOS[:2]]
-    for name, message in zip(SCENARIOS, failures.values(), strict=False):
+    told = [*SCENARIOS[:2], "suite"]
+    assert list(failures) == [f"verdict of {name}" for name in told]
+    for name, message in zip(told, failures.values(), strict=True):
         assert name in message
         assert "REGRESSED, in MoE: moe/dense +" in message
+    assert re.search(r"^MoE \d+ % slower, dense ", ended.said, re.MULTILINE)
     assert measured(folder).injected == {"moe": 4.0}
 
 
