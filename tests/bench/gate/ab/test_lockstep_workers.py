@@ -122,7 +122,7 @@ def bench_y(paired): ...
 """
 OWN_BENCH = f"""
 import pack
-{BENCH.partition("import pack, pytest")[2].partition("class Nth")[0]}
+{BENCH.partition("import pack, pytest, torch")[2].partition("class Nth")[0]}
 
 def wrong(arm):
     raise WrongAnswer("dense: got 0.3 on base")

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms, run_launch
+from bench.gate.ab.own_tree import OwnTree
 from bench.gate.ab.worker_process import Project, Side
 from bench.gate.verdict import Verdict
 from tests.bench.checks.wrong_changes import WrongChange
@@ -36,6 +38,7 @@ def launched(folder: Path, *edits: tuple[str, str, str]) -> PairedLaunch | Troub
         base=Side(name="base", folder=ROOT),
         head=Side(name="head", folder=folder),
         number=0,
+        known=Known(lambda: OwnTree(root=ROOT, node_ids={})),
         seed=0,
         budget_s=0.02,
     )
