@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.gate.inherited import fresh_environment
+
 GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
 LOG_SHOWN = 600  # last characters
 
@@ -22,7 +24,12 @@ def run_logged(command: Sequence[str], *, root: Path, log: Path, timeout_s: floa
     with log.open("a") as file:
         begun = file.tell()
         process = subprocess.Popen(
-            command, cwd=root, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=root,
+            env=fresh_environment(),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # a session of its own: the terminal's Ctrl-C comes through us, once
         try:
             code = process.wait(timeout=timeout_s)
