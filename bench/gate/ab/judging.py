@@ -44,8 +44,15 @@ def timed_change(arm: str, interval: Interval, upper: float, limit: Limits, *, i
     )
 
 
-def counted_change(control: Control, values: Sequence[float], limit: Limits) -> Change:
-    """Judge what is counted: the range of the launches is the interval, and no chance is involved."""
+def counted_change(control: Control, values: Sequence[float], limit: Limits, *, share: float | None = None) -> Change:
+    """Judge what is counted: the range of the launches is the interval, and no chance is involved.
+
+    Args:
+        control: what is judged.
+        values: log ratios, one a launch.
+        limit: what is asked of the scenario.
+        share: of base, where the values are shares: then it is told in points.
+    """
     interval = Interval(pseudo_median(values), min(values), max(values))
     if interval.low > limit.smallest_effect:
         verdict = Verdict.REGRESSED
@@ -60,6 +67,7 @@ def counted_change(control: Control, values: Sequence[float], limit: Limits) -> 
         verdict=verdict,
         suspect=False,
         decides=is_judged(control),
+        share=share,
     )
 
 

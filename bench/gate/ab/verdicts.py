@@ -18,8 +18,9 @@ from bench.gate.ab.noise import MEASURED, Prior
 from bench.gate.ab.panel import Panel, panel_of
 from bench.gate.ab.tolerances import DEFAULT_LIMITS, NO_LIMITS, Limits, limit_of
 from bench.gate.groups import SUITE
+from bench.gate.shares import is_share
 from bench.gate.stats import Interval, percent
-from bench.gate.verdict import Change, ScenarioVerdict, Verdict, worst
+from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
 
 PLACEBO_EVERY, FIRST_PLACEBO = 4, 1  # early: nothing is decided before base has met itself
 UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.UNFIT)
@@ -139,16 +140,24 @@ def _timed(
 
 def _counted(launches: Iterable[PairedLaunch], limits: Mapping[str, Limits]) -> dict[str, ScenarioVerdict]:
     """Judge what is counted, by its real launches."""
-    values: dict[str, dict[object, list[float]]] = {}
+    groups: dict[str, list[PairedLaunch]] = {}
     for launch in launches:
         if launch.counted and not launch.is_placebo:
-            for control, value in launch_changes(launch).items():
-                values.setdefault(launch.scenario, {}).setdefault(control, []).append(value)
+            groups.setdefault(launch.scenario, []).append(launch)
     found = {}
-    for name, by_control in values.items():
-        changes = [counted_change(control, seen, limit_of(name, limits)) for control, seen in by_control.items()]  # type: ignore[arg-type]
-        found[name] = _scenario_verdict(name, changes, max(map(len, by_control.values())))
+    for name, group in groups.items():
+        values, limit = [launch_changes(launch) for launch in group], limit_of(name, limits)
+        changes = [
+            counted_change(control, [one[control] for one in values], limit, share=_share(group[0], control))
+            for control in values[0]
+        ]
+        found[name] = _scenario_verdict(name, changes, len(group))
     return found
+
+
+def _share(launch: PairedLaunch, control: Control) -> float | None:
+    """Return the share that an arm has on base, where its values are shares."""
+    return launch.arms[control.arm][0][0] if launch.metric and is_share(launch.metric) else None
 
 
 def _anchors(launches: Iterable[PairedLaunch]) -> dict[str, list[float]]:

@@ -10,6 +10,7 @@ from bench.gate.ab.changes import BASE, MACHINE
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.tolerances import Limits
 from bench.gate.ab.verdicts import Judgement, decide
+from bench.gate.telling import moved
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.bench.gate.ab.suites import changed, effects, launches_of, names_of
 
@@ -193,6 +194,16 @@ def counted(bytes_of_head: Mapping[str, float]) -> Sequence[PairedLaunch]:
 def test_counted_values_are_judged_by_one_launch(measured: list[PairedLaunch], expected: Verdict, where: str) -> None:
     (found,) = decide(measured).scenarios
     assert (found.verdict, found.where) == (expected, where)
+
+
+def test_accuracy_is_told_in_points() -> None:
+    arms = {"moe": ([0.8], [0.6]), "dense": ([0.8], [0.8])}
+    fallen = PairedLaunch(
+        scenario="bench_accuracy[charts]", arms=arms, is_placebo=False, sign=-1.0, counted=True, metric="accuracy"
+    )
+    (found,) = decide([fallen]).scenarios
+    assert (found.verdict, found.where) == (Verdict.REGRESSED, "MoE")
+    assert moved(change(found, MOE)) == "-20.0 points"
 
 
 @pytest.mark.parametrize("worse", [Verdict.FAILED, Verdict.WRONG, Verdict.CHANGED])
