@@ -138,7 +138,8 @@ def typical_variance(groups: Iterable[Sequence[float]]) -> float:
     Source: variances that scatter around a typical one, with PRIOR_LAUNCHES as the prior's degrees of freedom, are that
     one times an F-distributed number; Smyth 2004, section 3.
 
-    >>> round(float(typical_variance([[0.0, 2.0], [1.0, 3.0], [5.0, 5.0], [1.0]]) / 2.0 * scipy_stats.f.median(1, 3)), 9)
+    >>> found = typical_variance([[0.0, 2.0], [1.0, 3.0], [5.0, 5.0], [1.0]])
+    >>> round(float(found / 2.0 * scipy_stats.f.median(1, 3)), 9)
     1.0
     """
     spread = [g for g in groups if len(g) > 1]

@@ -84,7 +84,7 @@ def _placebo(panel: Panel, noise: Noise) -> tuple[float, Floats]:
     n = counts(panel.values_LSA[~panel.is_placebo_L]).max(axis=1, initial=0.0)
     m = float(panel.is_placebo_L.sum())
     # a state is the launch's, whichever scenarios tell it
-    state = float(np.median(noise.state_LS[panel.is_placebo_L], axis=1).mean()) if m else 0.0
+    state = float(noise.median_L[panel.is_placebo_L].mean()) if m else 0.0
     return state, n * m / np.maximum(n + m, 1)
 
 

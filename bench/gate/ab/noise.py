@@ -35,6 +35,7 @@ CLIP = 2.5  # spreads beyond which a value counts as that far
 class Noise:
     """What is known of the noise."""
 
+    median_L: Floats  # over all scenarios, as it is
     state_LS: Floats  # what each launch did to all scenarios alike, as the others tell it
     spread: float  # pooled, of values without the state
     spread_SA: Floats  # of each scenario and arm, never below the pooled one
@@ -52,6 +53,7 @@ def noise_of(panel: Panel, prior: Prior = MEASURED) -> Noise:
     real, placebo = values_LSA[~panel.is_placebo_L], values_LSA[panel.is_placebo_L]
     spread = _pooled(real, placebo, prior)
     return Noise(
+        median_L=state_L,
         state_LS=state_LS,
         spread=spread,
         spread_SA=_own(real, spread),

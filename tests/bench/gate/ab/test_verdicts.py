@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
+from bench.gate.ab import verdicts
 from bench.gate.ab.changes import BASE, MACHINE
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.tolerances import Limits
@@ -96,6 +97,20 @@ def test_a_group_is_told_of_what_none_of_its_scenarios_is_sure_of() -> None:
     found = judge({(place, "moe"): 3.0 for place in range(3)}, num_launches=12, sd=0.015)
     assert slower(found) == {"x at s0"}
     assert {one.verdict for one in found.scenarios[3:]} == {Verdict.OK}
+
+
+def test_once_a_group_is_known_to_be_slower_a_scenario_needs_no_more_than_its_own_interval() -> None:
+    found = judge({(None, "moe"): 8.0}, num_launches=7, sd=0.02)
+    assert found.evidence is not None
+    assert not found.evidence.is_slower_SA[:, 0].all()
+    assert [one.verdict for one in found.scenarios].count(Verdict.REGRESSED) > found.evidence.is_slower_SA[:, 0].sum()
+
+
+def test_a_group_that_is_undecided_is_ok_where_each_of_its_scenarios_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    undecided = ScenarioVerdict(scenario="suite", verdict=Verdict.INCONCLUSIVE)
+    monkeypatch.setattr(verdicts, "_groups", lambda _evidence: [undecided])
+    assert [group.verdict for group in judge({}).groups] == [Verdict.OK]
+    assert [group.verdict for group in judge({(0, "moe"): 30.0}).groups] == [Verdict.INCONCLUSIVE]
 
 
 def test_smaller_changes_of_the_whole_suite_are_seen_sooner_than_of_one_scenario() -> None:
