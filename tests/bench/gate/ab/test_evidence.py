@@ -28,8 +28,8 @@ def test_launches_of_which_a_third_show_nothing_claim_nothing_however_large_thei
 
 
 def test_one_arm_of_a_scenario_is_found_where_all_others_became_slower_as_a_whole() -> None:
-    percent = {(place, arm): 20.0 for place in range(1, 12) for arm in ("moe", "dense")}
-    found = weighed(changed(drawn(9), effects(12, {**percent, (0, "moe"): 20.0})))
+    percent = {(place, arm): 20.0 for place in range(1, 48) for arm in ("moe", "dense")}
+    found = weighed(changed(drawn(9, 48), effects(48, {**percent, (0, "moe"): 20.0})))
     assert found.is_slower_SA[0].tolist() == [True, False]
     assert np.all(found.is_slower_SA[1:])
 
