@@ -6,6 +6,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from bench.gate.inherited import fresh_environment
+
 
 def build_wheel(source: Path, out: Path) -> Path:
     """Build the wheel of a project's folder into another folder."""
@@ -33,5 +35,5 @@ def environment_with(wheel: Path, folder: Path) -> Path:
 
 def run(program: Path, folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program of an environment in a folder, whatever the path of imports says here."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": "", **variables}
+    environment = {**fresh_environment(), "OMP_NUM_THREADS": "1", "PYTHONPATH": "", **variables}
     return subprocess.run([str(program), *arguments], cwd=folder, env=environment, capture_output=True, text=True)
