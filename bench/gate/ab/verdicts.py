@@ -97,14 +97,26 @@ def _groups(evidence: Evidence) -> list[ScenarioVerdict]:
 
 
 def _with_members(group: ScenarioVerdict, panel: Panel, found: Mapping[str, ScenarioVerdict]) -> ScenarioVerdict:
-    """Let an undecided group be OK where each of its scenarios is: a mean lies among what it is the mean of."""
+    """Let what is undecided of a group be what all its scenarios are: a mean lies among what it is the mean of."""
     members = [
         found[name]
         for name, own in zip(panel.scenarios, panel.group_of_S, strict=True)
         if name in found and group.scenario in (own, SUITE)
     ]
-    is_excluded = all(verdict.verdict in (Verdict.OK, Verdict.IMPROVED) for verdict in members)
-    return replace(group, verdict=Verdict.OK) if is_excluded and group.verdict in UNDECIDED else group
+    changes = tuple(_with_arms(change, members) for change in group.changes)
+    verdict = worst(change.verdict for change in changes)
+    return replace(group, changes=changes, verdict=verdict, where=attribute(changes))
+
+
+def _with_arms(change: Change, members: Iterable[ScenarioVerdict]) -> Change:
+    """Decide one arm of a group by its scenarios, where they agree."""
+    alike = [one.verdict for member in members for one in member.changes if one.control == change.control]
+    if change.verdict not in UNDECIDED or not alike:
+        return change
+    if all(verdict is Verdict.REGRESSED for verdict in alike):
+        return replace(change, verdict=Verdict.REGRESSED)
+    is_excluded = all(verdict in (Verdict.OK, Verdict.IMPROVED) for verdict in alike)
+    return replace(change, verdict=Verdict.OK) if is_excluded else change
 
 
 def _timed(

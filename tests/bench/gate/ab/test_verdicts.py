@@ -11,6 +11,7 @@ from bench.gate.ab.changes import BASE, MACHINE
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.tolerances import Limits
 from bench.gate.ab.verdicts import Judgement, decide
+from bench.gate.stats import Interval
 from bench.gate.telling import moved
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.bench.gate.ab.suites import changed, effects, launches_of, names_of
@@ -106,11 +107,24 @@ def test_once_a_group_is_known_to_be_slower_a_scenario_needs_no_more_than_its_ow
     assert [one.verdict for one in found.scenarios].count(Verdict.REGRESSED) > found.evidence.is_slower_SA[:, 0].sum()
 
 
-def test_a_group_that_is_undecided_is_ok_where_each_of_its_scenarios_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    undecided = ScenarioVerdict(scenario="suite", verdict=Verdict.INCONCLUSIVE)
-    monkeypatch.setattr(verdicts, "_groups", lambda _evidence: [undecided])
-    assert [group.verdict for group in judge({}).groups] == [Verdict.OK]
-    assert [group.verdict for group in judge({(0, "moe"): 30.0}).groups] == [Verdict.INCONCLUSIVE]
+@pytest.mark.parametrize(
+    ("percent", "verdict", "where"),
+    [
+        ({}, Verdict.OK, ""),
+        ({(0, "moe"): 30.0}, Verdict.INCONCLUSIVE, ""),
+        ({(None, "moe"): 30.0}, Verdict.REGRESSED, "MoE"),
+    ],
+)
+def test_what_is_undecided_of_a_group_is_what_all_its_scenarios_are(
+    monkeypatch: pytest.MonkeyPatch, percent: Mapping[tuple[int | None, str], float], verdict: Verdict, where: str
+) -> None:
+    undecided = Change(
+        control=MOE, interval=Interval(0.2, 0.1, 0.3), tolerance=0.1, verdict=Verdict.INCONCLUSIVE, suspect=True
+    )
+    suite = ScenarioVerdict(scenario="suite", verdict=Verdict.INCONCLUSIVE, changes=(undecided,))
+    monkeypatch.setattr(verdicts, "_groups", lambda _evidence: [suite])
+    (found,) = judge(percent).groups
+    assert (found.verdict, found.where) == (verdict, where)
 
 
 def test_smaller_changes_of_the_whole_suite_are_seen_sooner_than_of_one_scenario() -> None:
