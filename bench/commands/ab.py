@@ -5,13 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
+from bench.commands.selection import read_selection
 from bench.commands.writable import check_writable
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.endings import HEAD
-from bench.gate.ab.passed import read_passed
 from bench.gate.annotations import publish
 from bench.gate.comment import comment
 from bench.gate.junit import junit
@@ -53,14 +53,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare base and head; leave the launches, the comment and the JUnit file, then print the comment."""
-    root, project = clone_root(), measured_project(options.package)
-    passed = read_passed(
-        options.pytest,
-        root=root,
-        here=Path.cwd(),
-        scenarios=project.scenarios,
-        expression=options.scenarios,
-    )
+    root, project, passed = read_selection(options)
     brief = Brief(
         root=root,
         project=project,

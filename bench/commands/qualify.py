@@ -6,10 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench.commands.clone import clone_root, in_clone, measured_project
+from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_package, take_pytest_options
+from bench.commands.selection import read_selection
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.passed import read_passed
 from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
 from bench.gate.qualify.store import read_qualification
 from bench.gate.qualify.suites import RECORD, UNCHANGED, Kind
@@ -54,15 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    root = clone_root()
-    project = measured_project(options.package)
-    passed = read_passed(
-        options.pytest,
-        root=root,
-        here=Path.cwd(),
-        scenarios=project.scenarios,
-        expression=options.scenarios,
-    )
+    root, project, passed = read_selection(options)
     brief = Brief(
         root=root,
         project=project,

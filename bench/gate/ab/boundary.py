@@ -6,11 +6,11 @@ asks nearly all launches to lie beyond what heavy tails throw them, which a few 
 
 import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.optimize import brentq
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def guard(num_launches: int, error: float) -> float:
     Noise of either shape, normal or TAIL, lets so many launches lie there with at most this chance.
     """
     needed = num_launches - num_exceptions(num_launches)
-    each = _root(lambda p: float(stats.binom.sf(needed - 1, num_launches, p)) - error)
+    each = float(brentq(lambda p: float(stats.binom.sf(needed - 1, num_launches, p)) - error, 1e-12, 1 - 1e-12))
     return max(float(stats.norm.isf(each)), TAIL_SCALE * float(TAIL.isf(each)))
 
 
@@ -59,9 +59,3 @@ def num_exceptions(num_launches: int) -> int:
     [0, 0, 1, 2]
     """
     return num_launches // EXCEPTIONS
-
-
-def _root(rising: Callable[[float], float]) -> float:
-    from scipy.optimize import brentq
-
-    return float(brentq(rising, 1e-12, 1 - 1e-12))

@@ -13,7 +13,7 @@ import numpy as np
 from bench.gate.ab.boundary import boundary, guard, num_exceptions
 from bench.gate.ab.group_evidence import LAUNCHES, GroupEvidence, group_evidence
 from bench.gate.ab.noise import CLIP, MEASURED, Noise, Prior, noise_of
-from bench.gate.ab.panel import Flags, Floats, Panel
+from bench.gate.ab.panel import Flags, Floats, Panel, counts, mean_of
 
 SCENARIO_ERROR = 0.03  # of the 0.05 that a suite of unchanged code may be told that anything became slower
 PRIOR, CONTRAST_PRIOR = 3.0, 1.0  # launches at which the boundary of a mean, and of a difference of two, is tightest
@@ -67,16 +67,6 @@ def weigh(panel: Panel, smallest_effect_S: Floats, prior: Prior = MEASURED) -> E
         groups=group_evidence(panel, alone_LSA, noise, prior),
         noise=noise,
     )
-
-
-def counts(values_LSA: Floats) -> Floats:
-    """Count the launches in which each scenario and arm was measured."""
-    return np.asarray(np.sum(~np.isnan(values_LSA), axis=0), dtype=float)
-
-
-def mean_of(values_LSA: Floats) -> Floats:
-    """Return the mean over the launches in which something was measured; 0 where nothing was."""
-    return np.asarray(np.nansum(values_LSA, axis=0) / np.maximum(counts(values_LSA), 1))
 
 
 def _placebo(panel: Panel, noise: Noise) -> tuple[float, Floats]:

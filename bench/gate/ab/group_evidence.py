@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.gate.ab.boundary import boundary, guard, num_exceptions
 from bench.gate.ab.noise import CLIP, Noise, Prior
-from bench.gate.ab.panel import Flags, Floats, Panel
+from bench.gate.ab.panel import Flags, Floats, Panel, mean_of
 from bench.gate.groups import SUITE, grouped
 from bench.gate.stats import Interval
 
@@ -108,7 +108,7 @@ def _means(values_LS: Floats, spread: float, is_placebo_L: Flags) -> Means | Non
         return None
     values_LS, placebo_L = values_LS[kept], is_placebo_L[kept]
     real_LS = values_LS[~placebo_L]
-    own_S = np.nansum(real_LS, axis=0) / np.maximum(np.sum(~np.isnan(real_LS), axis=0), 1)
+    own_S = mean_of(real_LS)
     level = _clipped(own_S[None, ~np.all(np.isnan(real_LS), axis=0)], spread).mean()
     # each scenario's own change apart: launches do not hold the same ones
     left_LS = values_LS - np.where(placebo_L[:, None], 0.0, own_S)

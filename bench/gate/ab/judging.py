@@ -9,8 +9,6 @@ from bench.gate.stats import Interval, pseudo_median
 from bench.gate.verdict import TOLERANCE_CAP, Change, Control, Verdict
 from bench.harness.arms import is_moe
 
-SUSPECT_SHARE = 0.75  # of the smallest effect: what looks slower than that is worth a word
-
 
 def timed_change(arm: str, interval: Interval, upper: float, limit: Limits, *, is_slower: bool) -> Change:
     """Judge one arm.
@@ -38,7 +36,7 @@ def timed_change(arm: str, interval: Interval, upper: float, limit: Limits, *, i
         interval=interval,
         tolerance=max(limit.smallest_effect, interval.estimate - interval.low),
         verdict=verdict,
-        suspect=interval.estimate > SUSPECT_SHARE * limit.smallest_effect,
+        suspect=False,  # all are measured on until they are decided
         decides=is_judged(control),
         limit=limit.tolerance,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.gate.ab.panel import Flags, Floats, Panel
+from bench.gate.ab.panel import Flags, Floats, Panel, counts, mean_of
 from bench.harness.arms import is_moe
 
 
@@ -45,10 +45,11 @@ class Noise:
 
 def noise_of(panel: Panel, prior: Prior = MEASURED) -> Noise:
     """Learn the noise of a suite from the launches so far."""
-    state_L, count_L = _states(panel)
+    own_S, left_LS = _apart(panel)
+    state_L, count_L = _states(own_S, left_LS, panel.is_placebo_L)
     state_sd = _state_sd(state_L, panel.is_placebo_L, prior)
     trust_L = state_sd**2 / (state_sd**2 + math.pi / 2 * prior.spread**2 / np.maximum(count_L, 1))
-    state_LS = trust_L[:, None] * _states_by_others(panel)
+    state_LS = trust_L[:, None] * _states_by_others(own_S, left_LS, panel.is_placebo_L)
     values_LSA = panel.values_LSA - state_LS[:, :, None]
     real, placebo = values_LSA[~panel.is_placebo_L], values_LSA[panel.is_placebo_L]
     spread = _pooled(real, placebo, prior)
@@ -85,22 +86,20 @@ def _apart(panel: Panel) -> tuple[Floats, Floats]:
     A launch that holds other scenarios than the last is no other state for what changed in them.
     """
     values_LS = _mean_over_arms(_centre_values(panel))
-    own_S = np.append(values_LS[~panel.is_placebo_L], np.full((1, values_LS.shape[1]), np.nan), axis=0)
-    own_S = np.where(np.all(np.isnan(own_S), axis=0), np.nan, np.nansum(own_S, axis=0) / np.maximum(_counts(own_S), 1))
+    real_LS = values_LS[~panel.is_placebo_L]
+    own_S = np.where(counts(real_LS) > 0, mean_of(real_LS), np.nan)
     return own_S, values_LS - np.where(panel.is_placebo_L[:, None], 0.0, own_S)
 
 
-def _states(panel: Panel) -> tuple[Floats, Floats]:
+def _states(own_S: Floats, left_LS: Floats, is_placebo_L: Flags) -> tuple[Floats, Floats]:
     """Return each launch's median over scenarios, and over how many."""
-    own_S, left_LS = _apart(panel)
-    typical_L = np.where(panel.is_placebo_L, 0.0, _nanmedian(own_S))
+    typical_L = np.where(is_placebo_L, 0.0, _nanmedian(own_S))
     return _nanmedian(left_LS) + typical_L, np.sum(~np.isnan(left_LS), axis=1).astype(float)
 
 
-def _states_by_others(panel: Panel) -> Floats:
+def _states_by_others(own_S: Floats, left_LS: Floats, is_placebo_L: Flags) -> Floats:
     """Return for each launch and scenario the median over the other scenarios; 0 where there is none."""
-    own_S, left_LS = _apart(panel)
-    typical_LS = np.where(panel.is_placebo_L[:, None], 0.0, median_of_others(own_S))
+    typical_LS = np.where(is_placebo_L[:, None], 0.0, median_of_others(own_S))
     return np.array([median_of_others(left_S) for left_S in left_LS]) + typical_LS
 
 
@@ -141,7 +140,7 @@ def _state_sd(state_L: Floats, is_placebo_L: Flags, prior: Prior) -> float:
 
 def _pooled(real: Floats, placebo: Floats, prior: Prior) -> float:
     """Return the spread of all scenarios: of real launches around their own mean, of placebos around 0."""
-    count_SA = _counts(real)
+    count_SA = counts(real)
     scaled = _residuals(real) * np.sqrt(count_SA / np.maximum(count_SA - 1, 1))
     residuals = np.concatenate([scaled[:, count_SA > 1].ravel(), placebo.ravel()])
     residuals = residuals[~np.isnan(residuals)]
@@ -153,7 +152,7 @@ def _pooled(real: Floats, placebo: Floats, prior: Prior) -> float:
 def _own(real: Floats, spread: float) -> Floats:
     """Return the spread of each scenario, drawn to the pooled one and never below it."""
     squares_SA = np.nansum(_residuals(real) ** 2, axis=0)
-    degrees_SA = np.maximum(_counts(real) - 1, 0)
+    degrees_SA = np.maximum(counts(real) - 1, 0)
     return np.asarray(np.maximum(spread, np.sqrt((OWN_WORTH * spread**2 + squares_SA) / (OWN_WORTH + degrees_SA))))
 
 
@@ -163,13 +162,13 @@ def _widening(real: Floats, spread: float) -> float:
     Source: the variance of a mean of an AR(1) series is (1 + rho) / (1 - rho) times that of independent values; an
     estimate around the series' own mean of n values lies about (1 + 3 rho) / n too low (Kendall 1954).
     """
-    long = real[:, _counts(real) >= STICKY_LAUNCHES]
+    long = real[:, counts(real) >= STICKY_LAUNCHES]
     residuals = _residuals(np.clip(_residuals(long), -CLIP * spread, CLIP * spread))
     pairs = residuals[1:] * residuals[:-1]
     count, squares = int(np.sum(~np.isnan(pairs))), float(np.nansum(residuals**2))
     if count < STICKY_PAIRS or not squares:
         return 1.0
-    n = float(_counts(long).mean())
+    n = float(counts(long).mean())
     total = squares * (n - 1) / n
     shrinkage = 1 - 3 / max(n, 5.5)
     rho = (float(np.nansum(pairs)) / total + 1 / n) / shrinkage
@@ -180,11 +179,6 @@ def _widening(real: Floats, spread: float) -> float:
     return math.sqrt((1 + bounded) / (1 - bounded))
 
 
-def _counts(values_LSA: Floats) -> Floats:
-    return np.asarray(np.sum(~np.isnan(values_LSA), axis=0), dtype=float)
-
-
 def _residuals(values_LSA: Floats) -> Floats:
     """Return the values around the mean of their scenario and arm."""
-    means = np.nansum(values_LSA, axis=0) / np.maximum(_counts(values_LSA), 1)
-    return np.asarray(values_LSA - means)
+    return np.asarray(values_LSA - mean_of(values_LSA))

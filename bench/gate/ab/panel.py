@@ -50,6 +50,16 @@ def panel_of(launches: Iterable[PairedLaunch]) -> Panel:
     )
 
 
+def counts(values_LSA: Floats) -> Floats:
+    """Count the launches in which each scenario and arm was measured."""
+    return np.asarray(np.sum(~np.isnan(values_LSA), axis=0), dtype=float)
+
+
+def mean_of(values_LSA: Floats) -> Floats:
+    """Return the mean over the launches in which something was measured; 0 where nothing was."""
+    return np.asarray(np.nansum(values_LSA, axis=0) / np.maximum(counts(values_LSA), 1))
+
+
 def _judged(launch: PairedLaunch) -> dict[str, float]:
     changes: dict[Control, float] = launch_changes(launch)
     return {control.arm: value for control, value in changes.items() if is_judged(control)}
