@@ -12,8 +12,8 @@ import numpy as np
 
 from bench.gate.ab.boundary import boundary, guard, num_exceptions
 from bench.gate.ab.group_evidence import LAUNCHES, GroupEvidence, group_evidence
-from bench.gate.ab.noise import CLIP, MEASURED, Noise, Prior, noise_of
-from bench.gate.ab.panel import Flags, Floats, Panel, counts, mean_of
+from bench.gate.ab.noise import MEASURED, Noise, Prior, noise_of
+from bench.gate.ab.panel import CLIP, Flags, Floats, Panel, counts, mean_of
 
 SCENARIO_ERROR = 0.03  # of the 0.05 that a suite of unchanged code may be told that anything became slower
 PRIOR, CONTRAST_PRIOR = 3.0, 1.0  # launches at which the boundary of a mean, and of a difference of two, is tightest

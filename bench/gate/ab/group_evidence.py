@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.gate.ab.boundary import boundary, guard, num_exceptions
-from bench.gate.ab.noise import CLIP, Noise, Prior
-from bench.gate.ab.panel import Flags, Floats, Panel, mean_of
+from bench.gate.ab.noise import Noise, Prior
+from bench.gate.ab.panel import CLIP, Flags, Floats, Panel, mean_of, median_of
 from bench.gate.groups import SUITE, grouped
 from bench.gate.stats import Interval
 
@@ -118,7 +118,7 @@ def _means(values_LS: Floats, spread: float, is_placebo_L: Flags) -> Means | Non
 
 def _clipped(values_LS: Floats, spread: float) -> Floats:
     """Return the values, none farther from their launch's median than CLIP spreads; what is NaN stays."""
-    centre_L = np.nanmedian(values_LS, axis=1, keepdims=True)
+    centre_L = median_of(values_LS)[:, None]
     return np.asarray(np.clip(values_LS, centre_L - CLIP * spread, centre_L + CLIP * spread))
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.gate.ab.panel import Flags, Floats, Panel, counts, mean_of
+from bench.gate.ab.panel import Flags, Floats, Panel, counts, mean_of, median_of
+from bench.gate.ab.resemblance import widening
 from bench.harness.arms import is_moe
 
 
@@ -26,9 +27,6 @@ class Prior:
 MEASURED = Prior()
 OWN_WORTH = 8.0  # launches of the suite's spread in that of a scenario, which can only be larger
 EFFICIENCY = 0.5  # of a robust spread beside a standard deviation
-STICKY_LAUNCHES, STICKY_PAIRS = 4, 40  # real ones of a scenario, and pairs of all; fewer do not tell a resemblance
-LARGEST_RESEMBLANCE = 0.9
-CLIP = 2.5  # spreads beyond which a value counts as that far
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,7 @@ def noise_of(panel: Panel, prior: Prior = MEASURED) -> Noise:
         spread=spread,
         spread_SA=_own(real, spread),
         state_sd=state_sd,
-        widening=_widening(real, spread),
+        widening=widening(real, placebo, spread),
     )
 
 
@@ -93,8 +91,8 @@ def _apart(panel: Panel) -> tuple[Floats, Floats]:
 
 def _states(own_S: Floats, left_LS: Floats, is_placebo_L: Flags) -> tuple[Floats, Floats]:
     """Return each launch's median over scenarios, and over how many."""
-    typical_L = np.where(is_placebo_L, 0.0, _nanmedian(own_S))
-    return _nanmedian(left_LS) + typical_L, np.sum(~np.isnan(left_LS), axis=1).astype(float)
+    typical_L = np.where(is_placebo_L, 0.0, median_of(own_S))
+    return median_of(left_LS) + typical_L, np.sum(~np.isnan(left_LS), axis=1).astype(float)
 
 
 def _states_by_others(own_S: Floats, left_LS: Floats, is_placebo_L: Flags) -> Floats:
@@ -125,12 +123,6 @@ def _mean_over_arms(values_LSA: Floats) -> Floats:
     return np.where(count > 0, np.nansum(values_LSA, axis=2) / np.maximum(count, 1), np.nan)
 
 
-def _nanmedian(values: Floats) -> Floats:
-    """Return the median over the last axis without what is NaN; 0 where all is."""
-    empty = np.all(np.isnan(values), axis=-1)
-    return np.asarray(np.where(empty, 0.0, np.nanmedian(np.where(empty[..., None], 0.0, values), axis=-1)))
-
-
 def _state_sd(state_L: Floats, is_placebo_L: Flags, prior: Prior) -> float:
     """Return the spread of states within the real launches and within the placebos, shrunken to what is usual."""
     parts = [state_L[chosen] for chosen in (is_placebo_L, ~is_placebo_L) if chosen.any()]
@@ -154,29 +146,6 @@ def _own(real: Floats, spread: float) -> Floats:
     squares_SA = np.nansum(_residuals(real) ** 2, axis=0)
     degrees_SA = np.maximum(counts(real) - 1, 0)
     return np.asarray(np.maximum(spread, np.sqrt((OWN_WORTH * spread**2 + squares_SA) / (OWN_WORTH + degrees_SA))))
-
-
-def _widening(real: Floats, spread: float) -> float:
-    """Return by how much errors grow where a launch resembles the one before, scenario by scenario; else 1.
-
-    Source: the variance of a mean of an AR(1) series is (1 + rho) / (1 - rho) times that of independent values; an
-    estimate around the series' own mean of n values lies about (1 + 3 rho) / n too low (Kendall 1954).
-    """
-    long = real[:, counts(real) >= STICKY_LAUNCHES]
-    residuals = _residuals(np.clip(_residuals(long), -CLIP * spread, CLIP * spread))
-    pairs = residuals[1:] * residuals[:-1]
-    count, squares = int(np.sum(~np.isnan(pairs))), float(np.nansum(residuals**2))
-    if count < STICKY_PAIRS or not squares:
-        return 1.0
-    n = float(counts(long).mean())
-    total = squares * (n - 1) / n
-    shrinkage = 1 - 3 / max(n, 5.5)
-    rho = (float(np.nansum(pairs)) / total + 1 / n) / shrinkage
-    error = 1 / math.sqrt(0.75 * count) / shrinkage
-    if rho < 2 * error:
-        return 1.0
-    bounded = min(rho + error, LARGEST_RESEMBLANCE)
-    return math.sqrt((1 + bounded) / (1 - bounded))
 
 
 def _residuals(values_LSA: Floats) -> Floats:

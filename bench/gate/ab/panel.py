@@ -17,6 +17,8 @@ from bench.gate.verdict import Control
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+CLIP = 2.5  # spreads beyond which a value counts as that far
+
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
@@ -58,6 +60,20 @@ def counts(values_LSA: Floats) -> Floats:
 def mean_of(values_LSA: Floats) -> Floats:
     """Return the mean over the launches in which something was measured; 0 where nothing was."""
     return np.asarray(np.nansum(values_LSA, axis=0) / np.maximum(counts(values_LSA), 1))
+
+
+def median_of(values: Floats) -> Floats:
+    """Return the median over the last axis of what was measured; 0 where nothing was.
+
+    >>> median_of(np.array([[3.0, np.nan, 1.0], [np.nan, np.nan, np.nan]])).tolist()
+    [2.0, 0.0]
+    """
+    if not values.shape[-1]:
+        return np.zeros(values.shape[:-1])
+    ranked = np.sort(values, axis=-1)  # NaN last; numpy's nanmedian takes 20 times as long for so few
+    count = np.sum(~np.isnan(values), axis=-1, keepdims=True)
+    low, high = (np.take_along_axis(ranked, place, -1) for place in (np.maximum(count - 1, 0) // 2, count // 2))
+    return np.asarray(np.where(count > 0, (low + high) / 2, 0.0)[..., 0])
 
 
 def _judged(launch: PairedLaunch) -> dict[str, float]:
