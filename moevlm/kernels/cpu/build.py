@@ -1,35 +1,20 @@
-"""Compile the CPU kernels for this machine at first use, keep the library in torch's extension folder, load it.
+"""Load the CPU kernels, compiled for this machine at first use and kept in torch's extension folder."""
 
-One compiler call on headers of torch's stable ABI (a few seconds): it needs no ninja, and leaves no lock behind when
-it is killed.
-"""
-
-import hashlib
-import os
 import platform
-import shlex
-import shutil
 import subprocess
-import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from moevlm.kernels.cpu import answers, compiler
 from moevlm.once import once
 
-SOURCES = Path(__file__).parent
-MAIN = "experts.cpp"
-COMPILERS = ("g++", "clang++")  # unless CXX names one
-# No trap and no errno: what keeps a compiler from vectorising exp. -march=native: a library is for one kind of machine.
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-w")
-STABLE_ABI = "-DTORCH_TARGET_VERSION=0x020b000000000000"  # torch 2.11, the oldest that the package runs on
-FLAGS_X86 = ("-mprefer-vector-width=512",)
-LIBRARIES = ("-ltorch_cpu", "-ltorch", "-lc10")
-COMPILE_TIMEOUT_S = 300  # a few seconds are usual
-CPUINFO = Path("/proc/cpuinfo")
+if TYPE_CHECKING:
+    from moevlm.kernels.cpu.cache import Found
 
 
 @once
@@ -40,7 +25,7 @@ def load() -> str | None:
         None, or why there are none: no compiler, or what it said. That is warned about once.
     """
     try:
-        torch.ops.load_library(_library())
+        _load()
     except (ImportError, OSError, subprocess.SubprocessError, RuntimeError) as error:
         reason = _reason(error)
         warnings.warn(f"moevlm's CPU kernels are not there, torch's own are used instead: {reason}", stacklevel=2)
@@ -89,35 +74,36 @@ def _reason(error: Exception) -> str:
     return next((line for line in lines if "error:" in line), lines[0])
 
 
-def _library() -> Path:
-    """Return the library's path, compiled if need be; another process that compiles at the same time does no harm."""
-    from torch.utils.cpp_extension import get_default_build_root, include_paths, library_paths  # it imports setuptools
+def _load() -> None:
+    """Load the library, compiled anew if what was kept cannot be loaded, and ask its operators."""
+    if platform.system() == "Windows":
+        raise OSError("they are for Linux and macOS, this is Windows")
+    from moevlm.kernels.cpu import cache  # it needs locks and owners of files as POSIX has them
 
-    compiler = shlex.split(os.environ.get("CXX", "")) or [path for path in map(shutil.which, COMPILERS) if path][:1]
-    if not compiler:
-        raise OSError("a C++ compiler must be there (g++, clang++ or CXX), found none; install one")
-    flags = (*FLAGS, STABLE_ABI) + (FLAGS_X86 if platform.machine() == "x86_64" else ())
-    folder = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root()) / "moevlm"
-    library = folder / f"cpu-{_fingerprint(*compiler, *flags)}.so"
-    if not library.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            made = Path(scratch) / library.name
-            paths = [f"-I{path}" for path in include_paths()] + [f"-L{path}" for path in library_paths()]
-            command = [*compiler, *flags, *paths, str(SOURCES / MAIN), "-o", str(made), *LIBRARIES]
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
-            made.replace(library)
-    return library
+    found = _library({})
+    complaint = _complaint(found.path)
+    if complaint and not found.is_new:
+        found = _library({found.path: f"cannot be loaded: {complaint}"})
+        complaint = _complaint(found.path)
+    if complaint:
+        raise OSError(complaint)
+    flaw = answers.flaw(torch.ops.moevlm)
+    if flaw:  # a process cannot take back what it has loaded
+        cache.drop(found.path)
+        raise RuntimeError(f"{found.path} {flaw}; the next process compiles it anew")
 
 
-def _fingerprint(*command: str) -> str:
-    """Hash what the library depends on: sources, command, torch and the processor's instructions."""
-    sources = [path.read_text() for path in sorted(SOURCES.iterdir()) if path.suffix in (".h", ".cpp")]
-    return hashlib.sha256("\n".join([*sources, *command, torch.__version__, _processor()]).encode()).hexdigest()[:16]
+def _library(refused: Mapping[Path, str]) -> "Found":
+    from moevlm.kernels.cpu import cache
+
+    command = compiler.command()
+    make = partial(compiler.compile_to, command=command) if command else None
+    return cache.find_or_make(cache.Wanted(compiler.made_from(command), make, refused))
 
 
-def _processor() -> str:
-    if not CPUINFO.exists():
-        return platform.processor()
-    lines = CPUINFO.read_text().splitlines()
-    return "\n".join(sorted({line for line in lines if line.lower().startswith(("flags", "features", "model name"))}))
+def _complaint(library: Path) -> str | None:
+    try:
+        torch.ops.load_library(library)
+    except OSError as error:
+        return str(error.__cause__ or error)
+    return None
