@@ -38,21 +38,24 @@ def flaw(library: Path, made_from: Mapping[str, str]) -> str | None:
         What follows the library's name in a sentence; None: it is what this process would compile.
     """
     try:
-        strange = next(filter(None, map(_strange, (library, beside(library)))), None)
-        if strange:
-            return strange
-        noted = _noted(beside(library))
-        held = _digest(library.read_bytes())
+        return next(filter(None, map(_strange, (library, beside(library)))), None) or _difference(library, made_from)
     except OSError as error:
         return f"or its digest cannot be read: {error.strerror}"
-    if not noted.keys() >= {*held, *made_from}:
+
+
+def _difference(library: Path, made_from: Mapping[str, str]) -> str | None:
+    noted = _noted(beside(library))
+    if not noted.keys() >= {"bytes", "sha256", *made_from}:
         return "has a damaged digest"
     other = [name for name, value in made_from.items() if noted[name] != value]
     if other:
         return f"was compiled for another {other[0]}"
-    if held["bytes"] != noted["bytes"]:
-        return f"holds {held['bytes']} bytes, {noted['bytes']} were compiled"
-    return None if held["sha256"] == noted["sha256"] else "holds other bytes than were compiled"
+    size = str(library.stat().st_size)
+    if size != noted["bytes"]:  # so that no more is read than was compiled
+        return f"holds {size} bytes, {noted['bytes']} were compiled"
+    return (
+        None if _digest(library.read_bytes())["sha256"] == noted["sha256"] else "holds other bytes than were compiled"
+    )
 
 
 def _strange(path: Path) -> str | None:

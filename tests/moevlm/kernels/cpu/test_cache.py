@@ -17,6 +17,7 @@ from moevlm.kernels.cpu import cache, digest
 from tests.moevlm.kernels.cpu.machine import COMPILED, MADE_FROM, Machine
 
 ANY_COMPILER = {name: value for name, value in MADE_FROM.items() if name != "compiler"}
+ENDLESS = 1 << 42  # bytes that take no room on the disk
 NOBODY = 65534
 OPEN = Path("/proc/self/fd")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to somebody else")
@@ -64,6 +65,11 @@ def linked(library):
     library.symlink_to("elsewhere")
 
 
+def endless_digest(library):
+    digest.beside(library).write_text("")
+    os.truncate(digest.beside(library), ENDLESS)
+
+
 DAMAGE = {  # what is done to a library that is kept: by what, and what is said; None: nothing is wrong
     "nothing": (lambda _: None, None),
     "removed": (lambda library: library.unlink(), ""),
@@ -76,6 +82,8 @@ DAMAGE = {  # what is done to a library that is kept: by what, and what is said;
     "of another source": (of_another("source"), "was compiled for another source"),
     "of other flags": (of_another("set of flags"), "was compiled for another set of flags"),
     "of another compiler": (of_another("compiler"), "was compiled for another compiler"),
+    "endless": (lambda library: os.truncate(library, ENDLESS), f"holds {ENDLESS} bytes, 20 were compiled"),
+    "with an endless digest": (endless_digest, "has a damaged digest"),
     "without a digest": (lambda library: digest.beside(library).unlink(), "its digest cannot be read: No such file"),
     "with an empty digest": (lambda library: digest.beside(library).write_text(""), "has a damaged digest"),
     "with a digest of noise": (
@@ -158,6 +166,19 @@ def test_a_folder_that_cannot_be_used_is_left_alone_for_another_one(folder, spar
     assert machine.compiled == 1
     if before:
         assert before == {path: path.lstat().st_mtime_ns for path in folder.parent.rglob("*")}
+
+
+def test_a_folder_that_others_make_while_this_process_makes_it_is_not_used(folder, spare, monkeypatch):
+    make = Path.mkdir
+
+    def make_for_all(path, **how):
+        make(path, **how)
+        path.chmod(0o777 if path == folder else 0o755)
+
+    monkeypatch.setattr(Path, "mkdir", make_for_all)
+    library, warned = asked(Machine())
+    assert library.parent == spare
+    assert f"others can write {folder} " in warned
 
 
 @needs_root
