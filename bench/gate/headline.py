@@ -43,11 +43,19 @@ def headline(told: Iterable[Told]) -> str:
     >>> prefill = Told("prefill at tiny", "MoE", same, Verdict.OK)
     >>> headline([decode, prefill, Told("suite", "dense", same, Verdict.OK)])
     'MoE decode 6 % slower, prefill unchanged, dense unchanged'
+
+    What is the same of all arms is said once:
+
+    >>> headline([decode, decode._replace(arm="dense", interval=Interval(0.08, 0.06, 0.1))])
+    'MoE and dense 6 to 8 % slower'
     """
     by_arm: dict[str, list[Told]] = {}
     for one in told:
         by_arm.setdefault(one.arm, []).append(one)
-    return ", ".join(f"{arm} {_of_arm(found)}" for arm, found in by_arm.items())
+    if len({tuple((one.group, one.word) for one in found) for found in by_arm.values()}) == 1:
+        return f"{listed(list(by_arm))} {_of_arm([one for found in by_arm.values() for one in found])}"
+    said = [f"{arm} {_of_arm(found)}" for arm, found in by_arm.items()]
+    return ("; " if any("," in one for one in said[1:]) else ", ").join(said)
 
 
 def tell(groups: Iterable[ScenarioVerdict]) -> list[Told]:
@@ -79,14 +87,13 @@ def _of_arm(told: Sequence[Told]) -> str:
 
 def _alike(parts: Sequence[Told]) -> list[tuple[str, list[Told]]]:
     """Join the scales of a benchmark of which the same is said."""
-    by_benchmark: dict[str, list[Told]] = {}
+    words: dict[str, set[str]] = {}
     for one in parts:
-        by_benchmark.setdefault(one.benchmark, []).append(one)
-    joined: list[tuple[str, list[Told]]] = []
-    for benchmark, found in by_benchmark.items():
-        alike = len({one.word for one in found}) == 1
-        joined += [(benchmark, found)] if alike else [(one.group, [one]) for one in found]
-    return joined
+        words.setdefault(one.benchmark, set()).add(one.word)
+    joined: dict[str, list[Told]] = {}
+    for one in parts:
+        joined.setdefault(one.benchmark if len(words[one.benchmark]) == 1 else one.group, []).append(one)
+    return list(joined.items())
 
 
 def _moved(told: Sequence[Told]) -> str:

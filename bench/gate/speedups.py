@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bench.gate.ab.launches import PairedLaunch
+from bench.gate.shares import is_share
 from bench.gate.stats import block_log_ratios, percent, pseudo_median
 from bench.harness.arms import PRIMARY, TWIN
 
@@ -27,8 +28,8 @@ def speedup_rows(launches: Iterable[PairedLaunch]) -> list[tuple[str, ...]]:
     """Compare MoE with dense on base and on head, a row in the order of measurement; above 1 the MoE is better.
 
     A launch's number is the pseudo-median over blocks of log(dense / MoE) on one side, a scenario's the median over its
-    launches, a row's the mean over its scenarios. Placebos, and scenarios without a dense twin or with counts of 0, are
-    left out.
+    launches, a row's the mean over its scenarios. Placebos, shares, which are told in points, and scenarios without a
+    dense twin or with counts of 0 are left out.
     """
     by_scenario: dict[tuple[Row, str], list[tuple[float, float]]] = {}
     for launch in launches:
@@ -49,6 +50,8 @@ def _row_of(launch: PairedLaunch) -> Row:
 
 def _has_both(launch: PairedLaunch) -> bool:
     """Tell whether MoE and dense have values that can be divided."""
+    if launch.metric and is_share(launch.metric):
+        return False
     twins = [launch.arms.get(arm, ((0.0,), (0.0,))) for arm in (PRIMARY, TWIN)]
     return all(min(side) > 0 for sides in twins for side in sides)
 

@@ -77,14 +77,15 @@ def judged(changes: Iterable[Change]) -> list[Change]:
 def attribute(changes: Iterable[Change]) -> str:
     """Name what became slower by which arms moved together: MoE, dense, shared code or the machine; empty if nothing.
 
-    An arm moved with the slowest one if its interval lies above 0 and its estimate beyond SHARED_SHARE of the other's.
+    An arm moved with the slowest one if its estimate lies beyond SHARED_SHARE of the other's, which is the likelier of
+    "as far" and "not at all"; of the machine, on which a verdict hangs, it is asked that its interval lies above 0 too.
     """
     changes = list(changes)
     regressed = [c.interval.estimate for c in judged(changes) if c.verdict is Verdict.REGRESSED]
     if not regressed:
         return ""
     far = SHARED_SHARE * max(regressed)
-    moved = {c.control for c in changes if c.interval.low > 0 and c.interval.estimate > far}
+    moved = {c.control for c in changes if c.interval.estimate > far and (c.control != MACHINE or c.interval.low > 0)}
     moved |= {c.control for c in judged(changes) if c.verdict is Verdict.REGRESSED}
     if MACHINE in moved:
         return "machine"

@@ -11,6 +11,7 @@ from bench.gate.ab.schedule import (
     Pace,
     affordable,
     covering_order,
+    launches_holding,
     launches_to_decide,
     measured_in,
 )
@@ -69,11 +70,11 @@ class Rounds:
         return affordable(undecided, self.pace, left_s, num_launches) or undecided[:1]
 
     def _still_needed(self, names: Sequence[str]) -> int:
-        """Return how many launches should still decide these scenarios."""
+        """Return how many launches, placebos among them, should still decide these scenarios."""
         noise = self.judgement.evidence.noise if self.judgement.evidence else None
-        needed = launches_to_decide(noise=noise or self.prior)
+        real = sum(not is_placebo(number) for number in range(launches_to_decide(noise=noise or self.prior)))
         had = {verdict.scenario: verdict.num_launches for verdict in self.judgement.scenarios}
-        return needed - min((had.get(name, 0) for name in names), default=0)
+        return launches_holding(real - min((had.get(name, 0) for name in names), default=0), self.number)
 
     def _announce(self, chosen: Sequence[str]) -> None:
         """Say after the first launch what the rest will take."""

@@ -82,6 +82,19 @@ def launches_to_decide(limit: Limits = DEFAULT_LIMITS, noise: Noise | Prior = ME
     return MOST_LAUNCHES
 
 
+def launches_holding(num_real: int, number: int) -> int:
+    """Return how many launches, the first of this number, hold so many real ones.
+
+    >>> launches_holding(3, 0), launches_holding(3, 2)
+    (4, 3)
+    """
+    count = 0
+    while num_real > 0:
+        num_real -= not is_placebo(number + count)
+        count += 1
+    return count
+
+
 def affordable(candidates: Sequence[str], pace: Pace, left_s: float, num_launches: int) -> list[str]:
     """Return as many of the first candidates as so many launches can measure in the time left."""
     for count in range(len(candidates), 0, -1):

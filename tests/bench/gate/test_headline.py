@@ -72,4 +72,29 @@ def test_an_arm_is_told_by_its_most_severe_ratio() -> None:
         for (arm, against), shift in shifts.items()
     )
     both = tell([ScenarioVerdict(scenario="suite", verdict=Verdict.REGRESSED, changes=changes)])
-    assert headline(both) == "MoE 22 % slower, dense 22 % slower"
+    assert headline(both) == "MoE and dense 22 % slower"
+
+
+def test_what_both_arms_did_at_one_scale_alone_is_said_once() -> None:
+    slower, same = Interval(0.2, 0.1, 0.3), Interval(0.0, -0.01, 0.01)
+    told = [
+        one
+        for arm in ("MoE", "dense")
+        for one in (
+            Told("decode at tiny", arm, slower, Verdict.REGRESSED),
+            Told("decode at proxy", arm, same, Verdict.OK),
+            Told("suite", arm, same, Verdict.OK),
+        )
+    ]
+    assert headline(told) == "MoE and dense decode at tiny 22 % slower, decode at proxy unchanged"
+
+
+def test_arms_of_which_much_is_said_are_parted_visibly() -> None:
+    slower, same = Interval(0.2, 0.1, 0.3), Interval(0.0, -0.01, 0.01)
+    verdicts = {("decode", "MoE"): Verdict.REGRESSED, ("prefill", "dense"): Verdict.REGRESSED}
+    told = [
+        Told(group, arm, slower if (group, arm) in verdicts else same, verdicts.get((group, arm), Verdict.OK))
+        for arm in ("MoE", "dense")
+        for group in ("decode", "prefill")
+    ]
+    assert headline(told) == "MoE decode 22 % slower, prefill unchanged; dense prefill 22 % slower, decode unchanged"

@@ -1,13 +1,18 @@
 """How often base against head errs, on simulated suites: a look after every launch, as `ab` does.
 
-    python -m tests.bench.gate.ab.gate_rates [SUITES] > rates.md
+    python -m tests.bench.gate.ab.gate_rates [SUITES]
 
+It fills two tables under docs/tables, may be stopped, and goes on where it was: take rows out to have them made anew.
 A launch of a scenario is one number an arm: the noise lies between launches, where blocks cannot average it away.
 """
 
+import csv
+import functools
+import io
+import itertools
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +22,17 @@ from bench.gate.ab.evidence import Evidence, weigh
 from tests.bench.gate.ab.suites import ARMS, FAMILIES, Draw, Floats, changed, effects, panel
 from tests.bench.gate.drawn_suites import pool_of_first_schema
 
-RECORD = Path(__file__).parents[4] / "docs" / "records" / "qualify-cpu.json"
+DOCS = Path(__file__).parents[4] / "docs"
+RECORD, TABLES = DOCS / "records" / "qualify-cpu.json", DOCS / "tables"
+Row = dict[str, str]  # column -> cell
 LAUNCH_SDS = (0.02, 0.034)  # of a quiet and of a loaded machine
 SIZES = (48, 200)  # scenarios
 FULL_SUITES = 1000
 NUM_LAUNCHES = 28  # 21 real ones
+CHANGED_LAUNCHES = 44
+CHANGED_SHARE = 5  # a median needs fewer suites than a rate
+CHANGED_NOISE = ("normal", "Student 2.5")
+MEASURED = "measured launches"
 TOLERANCE, EFFECT = math.log(1.05), math.log(1.02)
 CHANGES = {  # what is slower, in percent, and where it must be found
     "+30 % of one scenario": {(3, "moe"): 30.0},
@@ -90,31 +101,63 @@ def launches_until(found: Sequence[Suite], name: str) -> float:
     return float(np.median([suite.slower_SA[3, 0] if is_one else suite.group for suite in found]))
 
 
-def report(num_suites: int) -> Iterator[str]:
-    """Yield a table's lines: false alarms, launches to OK and coverage by family, then launches to each change."""
-    yield "| noise | sd | scenarios | suites with an alarm | launches to OK | intervals that hold the truth |"
-    yield "|---|---|---|---|---|---|"
-    for name, draw in FAMILIES.items():
-        for sd in LAUNCH_SDS:
-            for size in SIZES:
-                found = suites(draw, num_suites, num_scenarios=size, sd=sd)
-                ok = float(np.median([suite.ok_SA for suite in found]))
-                covered = 100 * float(np.mean([suite.covered for suite in found]))
-                said = f"{100 * alarms(found):.1f} % | {ok:.0f} | {covered:.1f} %"
-                yield f"| {name} | {100 * sd:.1f} % | {size} | {said} |"
-    for size in SIZES:
-        found = suites(measured, num_suites, num_scenarios=size, sd=1.0)
-        yield f"| measured launches | | {size} | {100 * alarms(found):.1f} % | | |"
-    yield ""
-    yield "| change | noise | sd | launches until it is REGRESSED (median) |"
-    yield "|---|---|---|---|"
-    for change, percent in CHANGES.items():
-        for name in ("normal", "Student 2.5"):
-            for sd in LAUNCH_SDS:
-                found = suites(
-                    FAMILIES[name], num_suites // 5, num_scenarios=SIZES[0], sd=sd, change=percent, launches=44
-                )
-                yield f"| {change} | {name} | {100 * sd:.1f} % | {launches_until(found, change):.0f} |"
+def error_row(noise: str, sd: float, size: int, num_suites: int) -> Row:
+    """Run suites of unchanged code."""
+    is_measured = noise == MEASURED
+    found = suites(measured if is_measured else FAMILIES[noise], num_suites, num_scenarios=size, sd=sd)
+    return {
+        "suites with an alarm": str(sum(suite.is_alarm for suite in found)),
+        "launches to OK (median)": f"{np.median([suite.ok_SA for suite in found]):.0f}",
+        # what is true of measured launches is not known to a per mille
+        "intervals that hold the truth": "" if is_measured else f"{100 * np.mean([s.covered for s in found]):.1f} %",
+    }
+
+
+def change_row(change: str, noise: str, sd: float, num_suites: int) -> Row:
+    """Run suites of slower code."""
+    terms = {"num_scenarios": SIZES[0], "sd": sd, "change": CHANGES[change], "launches": CHANGED_LAUNCHES}
+    found = suites(FAMILIES[noise], num_suites, **terms)  # type: ignore[arg-type]
+    return {"launches until REGRESSED (median)": f"{launches_until(found, change):.0f}"}
+
+
+def fill(path: Path, rows: Iterable[tuple[Row, Callable[[], Row]]], num_suites: int) -> None:
+    """Complete a table: a row that it holds of as many suites stays, the others are made one after another."""
+    with path.open(newline="") if path.exists() else io.StringIO() as file:
+        known = {tuple(row.values())[: _keys(row)]: row for row in csv.DictReader(file)}
+    for key, make in rows:
+        row = known.get(tuple(key.values()))
+        if row is None or int(row["suites"]) < num_suites:
+            known[tuple(key.values())] = {**key, "suites": str(num_suites), **make()}
+            print(known[tuple(key.values())], flush=True)  # noqa: T201
+            _write(path, list(known.values()))
+
+
+def _keys(row: Row) -> int:
+    """Count the columns that say what a row is about."""
+    return list(row).index("suites")
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def error_rows(num_suites: int) -> Iterator[tuple[Row, Callable[[], Row]]]:
+    """Yield what each row of the errors is about, and how it is made."""
+    noises = [*itertools.product(FAMILIES, LAUNCH_SDS, SIZES), *((MEASURED, 1.0, size) for size in SIZES)]
+    for noise, sd, size in noises:
+        spread = "as measured" if noise == MEASURED else f"{100 * sd:.1f} %"
+        key = {"noise": noise, "spread of a launch": spread, "scenarios": str(size)}
+        yield key, functools.partial(error_row, noise, sd, size, num_suites)
+
+
+def change_rows(num_suites: int) -> Iterator[tuple[Row, Callable[[], Row]]]:
+    """Yield what each row of the changes is about, and how it is made."""
+    for change, noise, sd in itertools.product(CHANGES, CHANGED_NOISE, LAUNCH_SDS):
+        key = {"change": change, "noise": noise, "spread of a launch": f"{100 * sd:.1f} %"}
+        yield key, functools.partial(change_row, change, noise, sd, num_suites)
 
 
 def measured(rng: np.random.Generator, shape: tuple[int, int, int]) -> Floats:
@@ -131,5 +174,6 @@ def measured(rng: np.random.Generator, shape: tuple[int, int, int]) -> Floats:
 
 
 if __name__ == "__main__":
-    for line in report(int(sys.argv[1]) if len(sys.argv) > 1 else FULL_SUITES):
-        print(line, flush=True)  # noqa: T201
+    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else FULL_SUITES
+    fill(TABLES / "method-simulated.csv", error_rows(wanted), wanted)
+    fill(TABLES / "method-simulated-changes.csv", change_rows(wanted // CHANGED_SHARE), wanted // CHANGED_SHARE)
