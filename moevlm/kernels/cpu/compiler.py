@@ -45,7 +45,7 @@ def made_from(command: Sequence[str]) -> dict[str, str]:
     """
     sources = (path for path in sorted(SOURCES.iterdir()) if path.suffix in (".h", ".cpp"))
     facts = {
-        "source": b"".join(path.name.encode() + b"\0" + path.read_bytes() + b"\0" for path in sources),
+        "source": b"".join(path.name.encode() + b"\0" + path.read_bytes() for path in sources),
         "set of flags": shlex.join((*_flags(), *LIBRARIES)).encode(),
         "torch": f"{torch.__version__} {torch.version.git_version}".encode(),
         "processor": _processor(),

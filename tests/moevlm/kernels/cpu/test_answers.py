@@ -66,11 +66,12 @@ def test_nan_is_a_wrong_answer():
     assert answers.flaw(spoilt) == "answers few_rows with nan where 64 is right"
 
 
-def test_a_memory_that_is_not_written_is_a_wrong_answer():
+@pytest.mark.parametrize(("place", "value"), [(9, 1), (10, 64)])
+def test_keys_or_values_that_are_not_kept_are_a_wrong_answer(place, value):
     def forgetful(right):
-        return lambda *arguments: right(*arguments[:9], arguments[9].clone(), arguments[10].clone(), *arguments[11:])
+        return lambda *given: right(*given[:place], given[place].clone(), *given[place + 1 :])
 
-    assert answers.flaw(Spoilt("attend", forgetful)) == "answers attend with 0 where 1 is right"
+    assert answers.flaw(Spoilt("attend", forgetful)) == f"answers attend with 0 where {value} is right"
 
 
 @pytest.mark.parametrize("mode", [FakeTensorMode, torch.inference_mode, lambda: torch.device("meta")])
