@@ -75,4 +75,7 @@ def _log_ratios(pairs: Sequence[Pair]) -> Floats:
     """Return the log ratios of launches of equally many blocks, (launches, blocks)."""
     above = np.array([numerator.samples for numerator, _ in pairs])
     ones = (1.0,) * above.shape[1]
-    return np.log(above / np.array([denominator.samples if denominator else ones for _, denominator in pairs]))
+    ratios: Floats = np.log(
+        above / np.array([denominator.samples if denominator else ones for _, denominator in pairs])
+    )
+    return ratios
