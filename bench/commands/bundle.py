@@ -5,8 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench.commands.clone import clone_root
+from bench.commands.clone import clone_root, project_table
 from bench.commands.parsing import Commands, add_allow_inconclusive, take_pytest_options
+from bench.evidence.bundle.allowed import check_scenarios, options_here
 from bench.evidence.bundle.archive import pack, unpack
 from bench.evidence.bundle.claims import claims_of
 from bench.evidence.bundle.reproduction import Reproduced, judge, measure
@@ -51,10 +52,11 @@ def _reproduce(options: argparse.Namespace) -> int:
     """Measure again, judge each claim, print them; the exit code is that of the worst."""
     if options.launches < 1:
         raise ValueError(f"--launches must be at least 1, got {options.launches}; {LAUNCHES} are usual")
-    bundle = unpack(options.bundle)
+    bundle, root = unpack(options.bundle), clone_root()
+    check_scenarios(bundle.node_ids.values(), root, project_table().scenarios)
     here = measure(
         bundle,
-        Launcher(root=clone_root(), options=[*bundle.options, *options.pytest]),
+        Launcher(root=root, options=options_here(bundle.options, options.pytest)),
         launches=options.launches,
         deadline=time.monotonic() + options.budget,
         note=lambda text: print(text, file=sys.stderr),

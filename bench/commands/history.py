@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
     history = read_history(options.baselines, name)
     found = follow(history.promotions, ledger.read(options.baselines), baseline=name)
     left = [] if options.scenarios else _left(found, history.promotions[-1])
-    series = {scenario: moves for scenario, moves in found.items() if pattern.search(scenario) and scenario not in left}
+    gone = set(left)
+    series = {scenario: moves for scenario, moves in found.items() if pattern.search(scenario) and scenario not in gone}
     if not series:
         raise ValueError(f"REGEX must find a scenario of {name}, got {pattern.pattern!r}; it has {_some(list(found))}")
     print(f"{name}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
@@ -85,8 +86,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _promotion_cells(promotion: Promotion) -> tuple[str, ...]:
-    launches = str((promotion.record.promotion or {}).get("launches", ""))
-    return (_minute(promotion), _short(promotion), launches, promotion.release or "none", promotion.reason)
+    return (_minute(promotion), _short(promotion), promotion.launches, promotion.release or "none", promotion.reason)
 
 
 def _rows(series: Mapping[str, Sequence[Move]]) -> list[tuple[str, ...]]:

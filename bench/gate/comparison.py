@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from bench.gate.baseline import OpenBaseline
 from bench.gate.judging import judge_scenario
 from bench.gate.judging_groups import groups_of
+from bench.gate.readings import read_all
 from bench.gate.tolerance import OF_SCENARIOS, Bar, errors_of
 from bench.gate.unrest import unrest_of, widest
 from bench.gate.verdict import ScenarioVerdict, Verdict
@@ -52,6 +53,7 @@ def judge_all(
         The verdicts, and the baseline with what the run brings: how many scenarios are judged, their groups, and the
         unrest by which tolerances are wider.
     """
+    read_all(scenarios.values())
     opened = replace(opened, num_judged=max(1, len(scenarios)), groups=groups_of(scenarios, opened))
     verdicts = {name: judge_one(new, opened, confirmed=confirmed) for name, new in scenarios.items()}
     unrest = unrest_of(verdicts.values())

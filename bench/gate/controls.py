@@ -1,13 +1,10 @@
-"""What is compared of a scenario: which arm is divided by which, and what comes of it, a number a launch.
+"""What is compared of a scenario: which arm is divided by which.
 
 Each control sees what the others miss: MoE against dense (portable between machines of one kind), each arm against the
 anchor (sees a slowdown of code that both models share), and, for what is counted rather than timed, the value itself.
 """
 
-from collections.abc import Sequence
-
 from bench.gate.shares import is_share
-from bench.gate.stats import block_log_ratios, pseudo_median
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR, PRIMARY, is_peer
 from bench.harness.record import Scenario
@@ -30,18 +27,3 @@ def controls_of(scenario: Scenario) -> list[Control]:
 def is_counted(scenario: Scenario) -> bool:
     """Tell whether a scenario's values are counted, not timed: they have no anchor and no noise."""
     return ANCHOR not in scenario.arms
-
-
-def launch_values(scenario: Scenario, control: Control) -> list[float]:
-    """Return one number a launch: the pseudo-median over its blocks of the control's log ratio."""
-    return [pseudo_median(values) for values in block_values(scenario, control)]
-
-
-def block_values(scenario: Scenario, control: Control) -> list[list[float]]:
-    """Return the control's log ratio of each block, by launch."""
-    numerators = [launch.samples for launch in scenario.arms[control.arm].launches]
-    if control.against is None:
-        denominators: Sequence[Sequence[float]] = [[1.0] * len(samples) for samples in numerators]
-    else:
-        denominators = [launch.samples for launch in scenario.arms[control.against].launches]
-    return [block_log_ratios(a, b) for a, b in zip(numerators, denominators, strict=True)]

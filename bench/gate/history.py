@@ -3,21 +3,32 @@
 import json
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.gate import ledger
 from bench.gate.git import run_git
-from bench.gate.judging import hash_mismatch
 from bench.gate.ledger import DENOMINATOR, NUMERATOR, Slowdown
 from bench.gate.stats import Interval, median_interval
 from bench.harness.metrics import METRICS
-from bench.harness.record import CorruptRecord, Record, Scenario, load
+from bench.harness.record import ArmSeries, CorruptRecord, Record, Scenario, differing_inputs, load
 
 UNCOMMITTED = "uncommitted"  # in a commit's place: promoted, and not committed yet
 SHALLOW = "this clone is shallow, so older promotions are missing; `git fetch --unshallow` brings them"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is followed of a scenario in one promotion: hundreds of whole records would fill the memory."""
+
+    moe: str  # median over launches, in the metric's unit
+    dense: str  # the same; empty without a dense twin
+    log_ratio: Interval | None  # log(MoE / dense) as the ledger takes it, 95 % over launches
+    sign: float  # 1.0 where lower is better, -1.0 where higher is
+    hashes: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +39,8 @@ class Promotion:
     date: str  # ISO 8601
     reason: str
     release: str  # last release tag then; empty before the first
-    record: Record
+    launches: str
+    scenarios: Mapping[str, Seen]
 
 
 class History(NamedTuple):
@@ -43,8 +55,8 @@ class Move:
     """One scenario in one promotion."""
 
     promotion: Promotion
-    moe: str  # median over launches, in the metric's unit
-    dense: str  # the same; empty without a dense twin
+    moe: str
+    dense: str
     ratio: Interval | None  # MoE / dense, 95 % over launches
     change: float | None  # log ratio to the promotion before, above 0 is worse; None where nothing is comparable
     accepted: float | None  # log ratio of the slowdowns accepted since the last release tag; None without any
@@ -92,8 +104,24 @@ def read_history(folder: Path, name: str) -> History:
 def _promotion(record: Record, commit: str) -> Promotion:
     if record.promotion is None:
         raise CorruptRecord("a baseline must say how it was promoted, got a plain record; use the command promote")
-    said = {field: str(record.promotion.get(field, "")) for field in ("date", "reason", "release")}
-    return Promotion(commit=commit, record=record, **said)
+    said = {field: str(record.promotion.get(field, "")) for field in ("date", "reason", "release", "launches")}
+    return Promotion(commit=commit, scenarios={name: _seen(one) for name, one in record.scenarios.items()}, **said)
+
+
+def _seen(scenario: Scenario) -> Seen:
+    moe, has_twin = scenario.arms[NUMERATOR], DENOMINATOR in scenario.arms
+    return Seen(
+        moe=_value(moe),
+        dense=_value(scenario.arms[DENOMINATOR]) if has_twin else "",
+        log_ratio=median_interval(ledger.log_ratios(scenario)) if has_twin else None,
+        sign=METRICS[moe.metric].sign,
+        hashes=moe.hashes,
+    )
+
+
+def _value(series: ArmSeries) -> str:
+    value = statistics.median(statistics.median(launch.samples) for launch in series.launches)
+    return METRICS[series.metric].display(value)
 
 
 def follow(history: Sequence[Promotion], entries: Iterable[Slowdown], *, baseline: str) -> dict[str, list[Move]]:
@@ -102,49 +130,36 @@ def follow(history: Sequence[Promotion], entries: Iterable[Slowdown], *, baselin
     Returns:
         By scenario id, in the order of the newest promotion; scenarios that it lacks come last.
     """
-    entries = list(entries)
-    accepted = [_accepted(promotion, entries, baseline) for promotion in history]
-    ids = dict.fromkeys(name for promotion in reversed(history) for name in promotion.record.scenarios)
+    chains = ledger.chains_of(sorted(entries, key=_date), baseline=baseline)
+    ids = dict.fromkeys(name for promotion in reversed(history) for name in promotion.scenarios)
     found: dict[str, list[Move]] = {}
     for name in ids:
-        before: Scenario | None = None
-        for promotion, slower in zip(history, accepted, strict=True):
-            if scenario := promotion.record.scenarios.get(name):
-                found.setdefault(name, []).append(_move(promotion, scenario, before, slower.get(name)))
-                before = scenario
+        before: Seen | None = None
+        for promotion in history:
+            if seen := promotion.scenarios.get(name):
+                chain = chains.get((promotion.release, name), [])
+                earlier = chain[: bisect_right(chain, promotion.date, key=_date)]
+                found.setdefault(name, []).append(_move(promotion, seen, before, earlier))
+                before = seen
     return found
 
 
-def _accepted(promotion: Promotion, entries: Iterable[Slowdown], baseline: str) -> dict[str, float]:
-    """Sum up what the ledger held when the promotion was made."""
-    earlier = [entry for entry in entries if entry.date <= promotion.date]
-    return ledger.accepted_since(earlier, baseline=baseline, release=promotion.release)
+def _date(entry: Slowdown) -> str:
+    return entry.date
 
 
-def _move(promotion: Promotion, scenario: Scenario, before: Scenario | None, accepted: float | None) -> Move:
-    logs, change = _log_ratio(scenario), None
-    earlier = _log_ratio(before) if before and not hash_mismatch(scenario, before) else None
-    if logs and earlier:
-        change = METRICS[scenario.arms[NUMERATOR].metric].sign * (logs.estimate - earlier.estimate)
+def _move(promotion: Promotion, seen: Seen, before: Seen | None, accepted: Sequence[Slowdown]) -> Move:
+    logs, change = seen.log_ratio, None
+    if logs and before and before.log_ratio and not differing_inputs(seen.hashes, before.hashes):
+        change = seen.sign * (logs.estimate - before.log_ratio.estimate)
     return Move(
         promotion=promotion,
-        moe=_value(scenario, NUMERATOR),
-        dense=_value(scenario, DENOMINATOR) if DENOMINATOR in scenario.arms else "",
+        moe=seen.moe,
+        dense=seen.dense,
         ratio=Interval(*map(math.exp, logs)) if logs else None,
         change=change,
-        accepted=accepted,
+        accepted=ledger.accepted(accepted) if accepted else None,
     )
-
-
-def _log_ratio(scenario: Scenario) -> Interval | None:
-    """Return log(MoE / dense) as the ledger takes it, with its interval over launches; nothing without a dense twin."""
-    return median_interval(ledger.log_ratios(scenario)) if DENOMINATOR in scenario.arms else None
-
-
-def _value(scenario: Scenario, arm: str) -> str:
-    series = scenario.arms[arm]
-    value = statistics.median(statistics.median(launch.samples) for launch in series.launches)
-    return METRICS[series.metric].display(value)
 
 
 def _git(folder: Path, *arguments: str) -> str:

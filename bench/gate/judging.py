@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-import numpy as np
-
-from bench.gate.controls import block_values, controls_of, is_counted, launch_values
+from bench.gate.controls import controls_of, is_counted
+from bench.gate.readings import launch_values, reading_of
 from bench.gate.shares import is_share
-from bench.gate.stats import Interval, centre_variance, hodges_lehmann_shift, shrunken_sd
+from bench.gate.stats import Interval, hodges_lehmann_shift, shrunken_sd
 from bench.gate.tolerance import Bar, excess_noise, pool_key, usual_error
 from bench.gate.verdict import TOLERANCE_CAP, Change, Control, ScenarioVerdict, Verdict, worst
 from bench.harness.arms import ANCHOR, PRIMARY, is_moe
@@ -62,7 +61,7 @@ def judge_control(
     shift = sign * hodges_lehmann_shift(new, base)
     tolerance = bar.tolerance_of(error)
     excluded = tolerance if control.against == ANCHOR else min(tolerance, TOLERANCE_CAP)
-    if shift > tolerance and confirmed and _agree([sign * (v - float(np.median(base))) for v in new], tolerance):
+    if shift > tolerance and confirmed and _agree(new, base, sign, tolerance):
         verdict = Verdict.REGRESSED
     elif shift < -tolerance:
         verdict = Verdict.IMPROVED
@@ -80,8 +79,10 @@ def judge_control(
     )
 
 
-def _agree(shifts: Sequence[float], tolerance: float) -> bool:
+def _agree(new: Sequence[float], base: Sequence[float], sign: float, tolerance: float) -> bool:
     """Tell whether all launches, one in four excepted, show half of the tolerance or more: one alone cannot accuse."""
+    centre = statistics.median(base)
+    shifts = [sign * (value - centre) for value in new]
     return sum(shift > tolerance / 2 for shift in shifts) >= len(shifts) - len(shifts) // 4
 
 
@@ -100,7 +101,7 @@ def is_unfit(scenario: Scenario) -> str:
     if last.voided >= len(last.samples):
         return f"the device was throttled in {last.voided} blocks, half or more; let it cool, or lift its power cap"
     for control in controls_of(scenario):
-        error = math.sqrt(centre_variance(block_values(scenario, control)[-1]))
+        error = math.sqrt(reading_of(scenario, control).variances[-1])
         if error > LARGEST_ERROR:
             return f"blocks leave {control} uncertain by a factor of {math.exp(TWO_SIDED_95 * error):.1f} either way"
     return ""

@@ -11,9 +11,10 @@ from statistics import fmean
 from typing import NamedTuple
 
 from bench.gate.baseline import OpenBaseline
-from bench.gate.controls import controls_of, is_counted, launch_values
+from bench.gate.controls import controls_of, is_counted
 from bench.gate.groups import SUITE, group_of, grouped
 from bench.gate.judging import attribute, hash_mismatch, is_unfit, judge_control
+from bench.gate.readings import launch_values
 from bench.gate.stats import shrunken_sd
 from bench.gate.tolerance import OF_GROUPS, OF_SUITE, RUN_SHARE, Bar, errors_of, excess_noise, pool_key
 from bench.gate.verdict import Change, Control, ScenarioVerdict, worst
@@ -104,7 +105,8 @@ def _changes(group: str, pairs: Sequence[Pair], opened: OpenBaseline, *, confirm
 
 def _means(values: Sequence[Sequence[float]]) -> list[float]:
     """Return the mean over scenarios of each launch that all of them have."""
-    return [fmean(launch) for launch in zip(*(v[: min(map(len, values))] for v in values), strict=True)]
+    fewest = min(map(len, values))
+    return [fmean(launch) for launch in zip(*(v[:fewest] for v in values), strict=True)]
 
 
 def _spread(means: Sequence[float], pairs: Sequence[Pair], control: Control, typical: Mapping[str, float]) -> float:

@@ -3,7 +3,7 @@
 import json
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -96,19 +96,32 @@ def append(directory: Path, entries: Iterable[Slowdown]) -> None:
 
 
 def accepted_since(entries: Iterable[Slowdown], *, baseline: str, release: str) -> dict[str, float]:
-    """Return by scenario how much slower one baseline's was accepted to be since a release.
+    """Return by scenario how much slower, as a log ratio, one baseline's was accepted to be since a release."""
+    chains = chains_of(entries, baseline=baseline)
+    return {scenario: accepted(chain) for (of, scenario), chain in chains.items() if of == release}
+
+
+def chains_of(entries: Iterable[Slowdown], *, baseline: str) -> dict[tuple[str, str], list[Slowdown]]:
+    """Gather one baseline's entries by release and scenario, in their order."""
+    chains: dict[tuple[str, str], list[Slowdown]] = {}
+    for entry in entries:
+        if entry.baseline == baseline:
+            chains.setdefault((entry.release, entry.scenario), []).append(entry)
+    return chains
+
+
+def accepted(chain: Sequence[Slowdown]) -> float:
+    """Return how much slower a scenario was accepted to be, above 0 is worse.
+
+    Args:
+        chain: its entries since one release, at least one.
 
     Returns:
         Log ratio from the oldest entry's `old` to the newest entry's `new`. What became faster between two entries
         counts back: summing the slow halves of noise would grow with every promotion.
     """
-    chains: dict[str, list[Slowdown]] = {}
-    for entry in entries:
-        if entry.baseline == baseline and entry.release == release:
-            chains.setdefault(entry.scenario, []).append(entry)
-    changes = {scenario: math.log(chain[-1].new / chain[0].old) for scenario, chain in chains.items()}
-    # every entry says which way is worse
-    return {name: change if chains[name][0].new > chains[name][0].old else -change for name, change in changes.items()}
+    change = math.log(chain[-1].new / chain[0].old)
+    return change if chain[0].new > chain[0].old else -change  # every entry says which way is worse
 
 
 def _comparable(before: Scenario, after: Scenario) -> bool:

@@ -2,13 +2,15 @@
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 from scipy import stats as scipy_stats
 
-from bench.gate.controls import block_values, controls_of, is_counted, launch_values
-from bench.gate.stats import PRIOR_LAUNCHES, centre_variance, shift_error, typical_variance
+from bench.gate.controls import controls_of, is_counted
+from bench.gate.readings import launch_values, read_all, reading_of
+from bench.gate.stats import PRIOR_LAUNCHES, shift_error, typical_variance
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR
 from bench.harness.record import Scenario
@@ -54,8 +56,9 @@ def usual_error(sd: float, control: Control, num_new: int, num_base: float) -> f
     return shift_error(sd, num_new, num_base, RUN_SHARE[control.kind])
 
 
-def typical_variances(scenarios: Iterable[Scenario]) -> dict[str, float]:
+def typical_variances(scenarios: Collection[Scenario]) -> dict[str, float]:
     """Return the launch-to-launch variance of log ratios in a typical scenario, by `pool_key`."""
+    read_all(scenarios)
     groups: dict[str, list[Sequence[float]]] = {}
     for scenario in scenarios:
         for control in controls_of(scenario):
@@ -74,8 +77,5 @@ def excess_noise(new: Scenario, base: Scenario, control: Control) -> float:
 
     The baseline's spread between launches holds the noise that its own blocks had; a busier machine adds to it now.
     """
-    now, then = (
-        sum(map(centre_variance, values)) / len(values)
-        for values in (block_values(new, control), block_values(base, control))
-    )
+    now, then = (fmean(reading_of(scenario, control).variances) for scenario in (new, base))
     return max(0.0, now - then)

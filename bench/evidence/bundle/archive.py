@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import io
 import json
-import re
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -12,21 +11,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.evidence.bundle.allowed import foreign_word
 from bench.evidence.bundle.claims import Claim, claims_of
+from bench.evidence.bundle.members import MIB, members_of
 from bench.harness.arms import PRIMARY
 from bench.harness.record import KEY, CorruptRecord, Record, RecordWriteError
 
 SCHEMA_VERSION = 1
 MANIFEST, RECORD, CLAIMS = "manifest.json", "record.json", "claims.md"
+MOST_BYTES = {MANIFEST: 16 * MIB, RECORD: 64 * MIB, CLAIMS: 16 * MIB}  # thirty times the largest that we have seen
 LAUNCHES_TO_CLAIM = 2  # one has no spread, and without that a claim has no tolerance to be reproduced within
-# A bundle's words become pytest's, and options of pytest's own can write files or import modules: none but these.
-OPTIONS = (
-    *("scale", "depth", "device", "dtype", "threads", "batch-size", "seq-len", "workload", "visual"),
-    *("routing", "num-tokens", "backend", "arms", "seed", "data"),
-)
-OPTION = re.compile(rf"--({'|'.join(OPTIONS)})=.*")
-NODE_ID = re.compile(r"(?!.*\.\./)\w[\w./-]*\.py::.+")  # of a file below the folder that reproduces
 REMEDY = "get the file again, or pack it again from its record"
+# What decompressing, tar headers, JSON and the fields of a document that anyone wrote can raise.
+REFUSED = (OSError, EOFError, RecursionError, tarfile.TarError, zlib.error, LookupError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,29 +64,26 @@ def pack(document: Mapping[str, Any], path: Path, claims_table: str) -> Bundle:
 
 
 def unpack(path: Path) -> Bundle:
-    """Read an archive and check each file against its hash.
+    """Read an archive that anyone may have made, and check each file against its hash; nothing is written to disk.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no archive at all.
-        CorruptRecord: it is cut short, holds something else, or a file in it was changed.
+        CorruptRecord: it is no archive that `pack` writes: cut short, changed, too large, or holding something else.
     """
     try:
-        with tarfile.open(path) as archive:
-            files = {name: _member(archive, name) for name in (MANIFEST, RECORD, CLAIMS)}
+        files = members_of(path, MOST_BYTES)
         manifest = json.loads(files[MANIFEST])
-        known = manifest["sha256"]
-        changed = [name for name in (RECORD, CLAIMS) if hashlib.sha256(files[name]).hexdigest() != known[name]]
+        if manifest["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {manifest['schema_version']!r:.60}")
+        changed = [n for n in (RECORD, CLAIMS) if hashlib.sha256(files[n]).hexdigest() != manifest["sha256"][n]]
+        if changed:
+            raise ValueError(f"files must be as they were packed, got another {', '.join(changed)}")
+        return _bundle(json.loads(files[RECORD]))
     except FileNotFoundError:
         raise
-    except tarfile.ReadError as error:  # its own words are a line for each way of compressing
-        raise ValueError(f"{path} must be an archive that `bundle` wrote, got another file; {REMEDY}") from error
-    except (OSError, EOFError, tarfile.TarError, zlib.error, KeyError, ValueError, TypeError) as error:
-        raise CorruptRecord(f"{path} must be a bundle, got {type(error).__name__}: {error}; {REMEDY}") from error
-    if changed or manifest.get("schema_version") != SCHEMA_VERSION:
-        what = f"another {', '.join(changed)}" if changed else f"schema {manifest.get('schema_version')!r}"
-        raise CorruptRecord(f"{path} must be as it was packed, got {what}; {REMEDY}")
-    return _bundle(json.loads(files[RECORD]))
+    except REFUSED as error:
+        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise CorruptRecord(f"{path} must be an archive that `bundle` wrote: {said}; {REMEDY}") from error
 
 
 def _bundle(document: Mapping[str, Any]) -> Bundle:
@@ -117,10 +111,8 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
     claimed = {claim.scenario for claim in claims}
     entries = [(entry["extra_info"][KEY], entry["fullname"]) for entry in document["benchmarks"]]
     node_ids = {ours["scenario"]: name for ours, name in entries if ours["arm"] == PRIMARY}
-    foreign = [word for word in options if not OPTION.fullmatch(word)]
-    foreign += [name for name in node_ids.values() if not NODE_ID.fullmatch(name)]
-    if foreign:
-        raise CorruptRecord(f"a bundle must name scenarios and their options alone, got {foreign[0]!r}; {REMEDY}")
+    if (foreign := foreign_word(options, node_ids.values())) is not None:
+        raise CorruptRecord(f"a bundle must name scenarios and their options alone, got {foreign!r:.200}; {REMEDY}")
     return Bundle(
         record=record,
         claims=claims,
@@ -138,11 +130,3 @@ def _archived(files: Mapping[str, bytes]) -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return gzip.compress(tarred.getvalue(), mtime=0)
-
-
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    """Read one file by its name; nothing is ever extracted to disk."""
-    file = archive.extractfile(name)
-    if file is None:
-        raise tarfile.TarError(f"{name} is not a file")
-    return file.read()

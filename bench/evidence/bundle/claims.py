@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.gate.controls import launch_values
+from bench.gate.readings import launch_values
 from bench.gate.stats import Interval, mean_interval
 from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY

@@ -79,7 +79,7 @@ class ArmSeries:
     launches: tuple[Launch, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # itself alone, so that what is computed of it can be kept
 class Scenario:
     """One benchmark id: its arms have the same launches with the same blocks."""
 

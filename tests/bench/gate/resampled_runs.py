@@ -16,8 +16,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.gate.baseline import OpenBaseline
-from bench.gate.controls import controls_of, launch_values
+from bench.gate.controls import controls_of
 from bench.gate.launch import Launcher
+from bench.gate.readings import launch_values
 from bench.gate.retest import STARTUP_S, retest
 from bench.gate.suspects import judge_run
 from bench.gate.verdict import Control, ScenarioVerdict, Verdict

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from bench.gate.controls import controls_of, launch_values
+from bench.gate.controls import controls_of
+from bench.gate.readings import launch_values
 from bench.gate.verdict import Control
 from tests.bench.sample_records import scenario
 

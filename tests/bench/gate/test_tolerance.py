@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.gate.controls import launch_values
+from bench.gate.readings import launch_values
 from bench.gate.stats import PRIOR_LAUNCHES
 from bench.gate.tolerance import (
     FALSE_ALARMS,

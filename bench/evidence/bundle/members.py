@@ -1,0 +1,65 @@
+"""The files of an archive that anyone may have made: read in memory within limits, nothing is written to disk."""
+
+import io
+import stat
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+MIB = 2**20
+MOST_PACKED = 16 * MIB
+PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)  # neither links nor devices, nor what takes more room than it has bytes
+
+
+def members_of(path: Path, most_bytes: Mapping[str, int]) -> dict[str, bytes]:
+    """Return the files of a gzipped tar, each of which it must hold once, and no other.
+
+    Args:
+        path: of the archive.
+        most_bytes: by name, how large a file may be.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such archive, with the rule that it breaks.
+        zlib.error: it is not compressed by gzip, or damaged.
+        tarfile.TarError: what it unpacks to is no tar.
+    """
+    return _members(_unzipped(path, sum(most_bytes.values()) + MIB), most_bytes)
+
+
+def _unzipped(path: Path, most: int) -> bytes:
+    """Return the content of a gzipped file, of one stream with nothing behind it."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it must be a file, got a folder or a device")
+    with path.open("rb") as file:
+        packed = file.read(MOST_PACKED + 1)
+    if len(packed) > MOST_PACKED:
+        raise ValueError(f"it must have at most {MOST_PACKED // MIB} MiB, got more")
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # gzip alone, its checksum checked
+    content = stream.decompress(packed, most + 1)
+    if len(content) > most:
+        raise ValueError(f"it must unpack to at most {most // MIB} MiB, got more")
+    if not stream.eof or stream.unused_data:
+        raise ValueError(
+            f"it must be one gzip stream, got {'more behind it' if stream.eof else 'one that is cut short'}"
+        )
+    return content
+
+
+def _members(content: bytes, most_bytes: Mapping[str, int]) -> dict[str, bytes]:
+    """Return what a tar holds: each expected file once, as a plain file, and nothing else."""
+    found: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+        for member in archive:
+            if member.name not in most_bytes or member.name in found:
+                raise ValueError(f"it must hold {', '.join(most_bytes)} once each, got {member.name!r:.60}")
+            if member.type not in PLAIN or member.sparse is not None or member.size > most_bytes[member.name]:
+                most = f"a plain file of at most {most_bytes[member.name] // MIB} MiB"
+                raise ValueError(f"{member.name} must be {most}, got type {member.type!r} of {member.size} bytes")
+            file = archive.extractfile(member)
+            assert file is not None, member  # of a plain file there always is one
+            found[member.name] = file.read()
+    if missing := [name for name in most_bytes if name not in found]:
+        raise ValueError(f"it must hold {', '.join(most_bytes)}, got no {', '.join(missing)}")
+    return found
