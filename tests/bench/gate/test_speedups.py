@@ -6,7 +6,13 @@ from bench.gate.speedups import speedup_rows
 
 def launch(scenario: str, moe: tuple[float, float], dense: tuple[float, float], **about: object) -> PairedLaunch:
     arms = {"moe": ([moe[0]] * 3, [moe[1]] * 3), "dense": ([dense[0]] * 3, [dense[1]] * 3)}
-    terms = {"is_placebo": False, "counted": False, "sign": 1.0, "params": {"scale": "tiny", "batch_size": "1"}, **about}
+    terms = {
+        "is_placebo": False,
+        "counted": False,
+        "sign": 1.0,
+        "params": {"scale": "tiny", "batch_size": "1"},
+        **about,
+    }
     return PairedLaunch(scenario=scenario, arms=arms, **terms)  # type: ignore[arg-type]
 
 
@@ -21,4 +27,6 @@ def test_placebos_and_what_cannot_be_divided_are_left_out() -> None:
 
 
 def test_a_share_is_no_ratio() -> None:
-    assert speedup_rows([launch("bench_x[a]", (0.8, 0.8), (0.7, 0.7), counted=True, sign=-1.0, metric="accuracy")]) == []
+    assert (
+        speedup_rows([launch("bench_x[a]", (0.8, 0.8), (0.7, 0.7), counted=True, sign=-1.0, metric="accuracy")]) == []
+    )
