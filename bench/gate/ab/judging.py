@@ -9,6 +9,8 @@ from bench.gate.stats import Interval, pseudo_median
 from bench.gate.verdict import TOLERANCE_CAP, Change, Control, Verdict
 from bench.harness.arms import is_moe
 
+NEIGHBOUR = 0.2  # of a slower arm's log ratio that its neighbour in each block may be slower by, of unchanged code
+
 
 def timed_change(arm: str, interval: Interval, upper: float, limit: Limits, *, is_slower: bool) -> Change:
     """Judge one arm.
@@ -79,6 +81,8 @@ def attribute(changes: Iterable[Change]) -> str:
 
     An arm moved with the slowest one if its estimate lies beyond SHARED_SHARE of the other's, which is the likelier of
     "as far" and "not at all"; of the machine, on which a verdict hangs, it is asked that its interval lies above 0 too.
+    An arm that is surely slower needs no more than NEIGHBOUR of it: beside one that takes four times as long it finds
+    cold caches, and is a fifth slower itself.
     """
     changes = list(changes)
     regressed = [c.interval.estimate for c in judged(changes) if c.verdict is Verdict.REGRESSED]
@@ -86,7 +90,8 @@ def attribute(changes: Iterable[Change]) -> str:
         return ""
     far = SHARED_SHARE * max(regressed)
     moved = {c.control for c in changes if c.interval.estimate > far and (c.control != MACHINE or c.interval.low > 0)}
-    moved |= {c.control for c in judged(changes) if c.verdict is Verdict.REGRESSED}
+    near = NEIGHBOUR * max(regressed)
+    moved |= {c.control for c in judged(changes) if c.verdict is Verdict.REGRESSED and c.interval.estimate > near}
     if MACHINE in moved:
         return "machine"
     kinds = {is_moe(control.arm) for control in moved if is_judged(control)}

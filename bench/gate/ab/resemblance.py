@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from bench.gate.ab.panel import CLIP, Floats
+from bench.gate.ab.panel import CLIP, Floats, median_of
 
 FEWEST_STEPS, FEWEST_PLACEBOS = 20, 10  # values; fewer do not tell a resemblance
 LARGEST = 0.9
@@ -33,9 +33,9 @@ def _resemblance(real_LSA: Floats, placebo_LSA: Floats, spread: float) -> float:
     """Return rho at the upper end of its error, 0 where it may be none.
 
     A step of an AR(1) series has the variance 2 (1 - rho) of a value's; squares of steps that share a launch are
-    correlated by a quarter.
+    correlated by a quarter. What a launch did to everything alike is no resemblance of scenarios.
     """
-    steps, values = _known(np.diff(real_LSA, axis=0)), _known(placebo_LSA)
+    steps, values = _centred(np.diff(real_LSA, axis=0)), _centred(placebo_LSA)
     if len(steps) < FEWEST_STEPS or len(values) < FEWEST_PLACEBOS:
         return 0.0
     ratio = _square(steps / math.sqrt(2), CLIP * spread) / _square(values, CLIP * spread)
@@ -43,8 +43,11 @@ def _resemblance(real_LSA: Floats, placebo_LSA: Floats, spread: float) -> float:
     return min(LARGEST, 1 - ratio * math.exp(-error)) if ratio < math.exp(-ERRORS * error) else 0.0
 
 
-def _known(values: Floats) -> Floats:
-    return np.asarray(values[~np.isnan(values)])
+def _centred(values_LSA: Floats) -> Floats:
+    """Return what is known, less its launch's median."""
+    values_LX = values_LSA.reshape(len(values_LSA), math.prod(values_LSA.shape[1:]))
+    left_LX = values_LX - median_of(values_LX)[:, None]
+    return np.asarray(left_LX[~np.isnan(left_LX)])
 
 
 def _square(values: Floats, limit: float) -> float:

@@ -1,0 +1,44 @@
+"""What a slowdown is put down to, by arms that moved as given: no launches, no noise."""
+
+import math
+
+import pytest
+
+from bench.gate.ab.changes import BASE, MACHINE
+from bench.gate.ab.judging import attribute
+from bench.gate.stats import Interval
+from bench.gate.verdict import Change, Control, Verdict
+
+SURE, UNSURE = Verdict.REGRESSED, Verdict.INCONCLUSIVE
+
+
+def change(control: Control, percent: float, verdict: Verdict, half_width: float = 0.1) -> Change:
+    centre = math.log1p(percent / 100)
+    interval = Interval(centre, centre - half_width, centre + half_width)
+    return Change(control=control, interval=interval, tolerance=0.05, verdict=verdict, suspect=False)
+
+
+@pytest.mark.parametrize(
+    ("moe", "dense", "cause"),
+    [
+        ((20, SURE), (0, Verdict.OK), "MoE"),
+        ((0, Verdict.OK), (20, SURE), "dense"),
+        ((20, SURE), (20, SURE), "shared code"),
+        ((10, SURE), (9, UNSURE), "shared code"),  # likelier as slow than unchanged, though its interval holds 0
+        ((10, SURE), (4, UNSURE), "MoE"),
+        ((30, SURE), (10, SURE), "shared code"),
+        ((313, SURE), (19, SURE), "MoE"),  # as measured: what runs beside a loop over all experts finds cold caches
+        ((4, UNSURE), (3, UNSURE), ""),
+    ],
+)
+def test_a_slowdown_is_put_down_to_the_arms_that_moved_as_far(
+    moe: tuple[float, Verdict], dense: tuple[float, Verdict], cause: str
+) -> None:
+    changes = [change(Control(arm=arm, against=BASE), *moved) for arm, moved in (("moe", moe), ("dense", dense))]
+    assert attribute(changes) == cause
+
+
+@pytest.mark.parametrize(("half_width", "cause"), [(0.05, "machine"), (0.2, "MoE")])
+def test_the_machine_is_named_where_its_anchor_surely_moved(half_width: float, cause: str) -> None:
+    moe = change(Control(arm="moe", against=BASE), 20, SURE)
+    assert attribute([moe, change(MACHINE, 15, Verdict.OK, half_width)]) == cause
