@@ -1,6 +1,7 @@
 """What commands do grows with what they read as a line does: calls are counted, at one, two and four times the size."""
 
 import functools
+import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -40,11 +41,14 @@ def calls(work: Callable[[], object]) -> int:
         count += event in ("call", "c_call")
 
     before = sys.getprofile()
+    gc.collect()
+    gc.disable()  # its callbacks are calls too, of whoever registered them
     sys.setprofile(counting)
     try:
         work()
     finally:
         sys.setprofile(before)
+        gc.enable()
     return count
 
 
