@@ -22,7 +22,8 @@ def explanations(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
     """
     ranked = sorted(verdicts, key=lambda v: -SEVERITY[v.verdict])
     noisy = [v for v in ranked if v.why == UNJUDGEABLE]
-    rest = [v for v in ranked if v not in noisy and v.verdict is not Verdict.NEW and (v.why or v.verdict in SEEN)]
+    others = (v for v in ranked if v.why != UNJUDGEABLE and v.verdict is not Verdict.NEW)
+    rest = [v for v in others if v.why or v.verdict in SEEN]
     return [*map(explain, rest), *([_too_noisy(noisy)] if noisy else [])]
 
 
