@@ -107,7 +107,7 @@ def error_row(noise: str, sd: float, size: int, num_suites: int) -> Row:
     found = suites(measured if is_measured else FAMILIES[noise], num_suites, num_scenarios=size, sd=sd)
     return {
         "suites with an alarm": str(sum(suite.is_alarm for suite in found)),
-        "launches to OK (median)": f"{np.median([suite.ok_SA for suite in found]):.0f}",
+        "launches to OK (median)": f"{np.median([suite.ok_SA for suite in found]):.0f}".replace("inf", "never"),
         # what is true of measured launches is not known to a per mille
         "intervals that hold the truth": "" if is_measured else f"{100 * np.mean([s.covered for s in found]):.1f} %",
     }
