@@ -53,7 +53,7 @@ def headline(told: Iterable[Told]) -> str:
     for one in told:
         by_arm.setdefault(one.arm, []).append(one)
     if len({tuple((one.group, one.word) for one in found) for found in by_arm.values()}) == 1:
-        return f"{listed(list(by_arm))} {_of_arm([one for found in by_arm.values() for one in found])}"
+        return f"{listed(by_arm)} {_of_arm([one for found in by_arm.values() for one in found])}"
     said = [f"{arm} {_of_arm(found)}" for arm, found in by_arm.items()]
     return ("; " if any("," in one for one in said[1:]) else ", ").join(said)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.harness.arms import ANCHOR, PRIMARY, TWIN
 from bench.harness.record import seal
-from tests.bench.sample_records import document
+from tests.bench.sample_records import document, primary_entry
 
 SECONDS = {PRIMARY: 0.002, TWIN: 0.001, ANCHOR: 0.0005}  # of a block
 SPREAD = 0.02  # between blocks, and between launches
@@ -26,29 +26,16 @@ def large_document(*, scenarios: int, launches: int = 1, blocks: int = 10, seed:
 
 
 def _entry(name: str, arm: str, rng: random.Random, seed: int, launches: int, blocks: int) -> dict[str, Any]:
-    ours = {
-        "scenario": name,
+    title = name if arm == PRIMARY else f"{name}:{arm}"
+    entry = primary_entry(name, "")
+    entry["extra_info"]["moevlm"] |= {
         "arm": arm,
-        "metric": "tpot_s",
-        "num_units": 32,
-        "anchor": "dispatch",
-        "rates": {"output_tok_per_s": 1.0},
-        "params": {"scale": "tiny", "batch_size": 1},
-        "hashes": {"workload": "abc", "routing": "def"},
-        "cost": {"flops": 1e6, "bytes": 1e6},
-        "facts": {},
         "launches": [
             {"id": f"launch-{seed}-{i}", "samples": _samples(SECONDS[arm], rng, blocks), "voided": 0}
             for i in range(launches)
         ],
     }
-    title = name if arm == PRIMARY else f"{name}:{arm}"
-    return {
-        "name": title,
-        "fullname": f"bench/bench_step.py::{title}",
-        "extra_info": {"moevlm": ours},
-        "stats": {"mean": SECONDS[arm]},
-    }
+    return {**entry, "name": title, "fullname": f"bench/bench_step.py::{title}", "stats": {"mean": SECONDS[arm]}}
 
 
 def _samples(seconds: float, rng: random.Random, blocks: int) -> list[float]:

@@ -88,11 +88,14 @@ def attribute(changes: Iterable[Change]) -> str:
     regressed = [c.interval.estimate for c in judged(changes) if c.verdict is Verdict.REGRESSED]
     if not regressed:
         return ""
-    far = SHARED_SHARE * max(regressed)
-    moved = {c.control for c in changes if c.interval.estimate > far and (c.control != MACHINE or c.interval.low > 0)}
-    near = NEIGHBOUR * max(regressed)
-    moved |= {c.control for c in judged(changes) if c.verdict is Verdict.REGRESSED and c.interval.estimate > near}
+    moved = {change.control for change in changes if _moved_with(change, max(regressed))}
     if MACHINE in moved:
         return "machine"
     kinds = {is_moe(control.arm) for control in moved if is_judged(control)}
     return "shared code" if len(kinds) == 2 else "MoE" if kinds == {True} else "dense"
+
+
+def _moved_with(change: Change, most: float) -> bool:
+    is_sure = is_judged(change.control) and change.verdict is Verdict.REGRESSED
+    is_far = change.interval.estimate > (NEIGHBOUR if is_sure else SHARED_SHARE) * most
+    return is_far and (change.control != MACHINE or change.interval.low > 0)

@@ -38,9 +38,11 @@ def _resemblance(real_LSA: Floats, placebo_LSA: Floats, spread: float) -> float:
     steps, values = _centred(np.diff(real_LSA, axis=0)), _centred(placebo_LSA)
     if len(steps) < FEWEST_STEPS or len(values) < FEWEST_PLACEBOS:
         return 0.0
-    ratio = _square(steps / math.sqrt(2), CLIP * spread) / _square(values, CLIP * spread)
+    half_step, value = _square(steps / math.sqrt(2), CLIP * spread), _square(values, CLIP * spread)
     error = math.sqrt(3 / len(steps) + 2 / len(values))
-    return min(LARGEST, 1 - ratio * math.exp(-error)) if ratio < math.exp(-ERRORS * error) else 0.0
+    if half_step >= value * math.exp(-ERRORS * error):
+        return 0.0
+    return min(LARGEST, 1 - half_step / value * math.exp(-error))
 
 
 def _centred(values_LSA: Floats) -> Floats:

@@ -1,11 +1,13 @@
 """How often the decision errs, on few suites of each kind of noise; a thousand of each: gate_rates.py."""
 
+import csv
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.bench.gate.ab.gate_rates import CHANGES, alarms, launches_until, measured, suites
+from tests.bench.gate.ab.gate_rates import CHANGES, Row, alarms, fill, launches_until, measured, suites
 from tests.bench.gate.ab.suites import FAMILIES
 
 NUM_SUITES, SMALL = 12, 24
@@ -60,3 +62,25 @@ def test_a_change_is_found_after_few_launches(name: str, place: int) -> None:
         FAMILIES["normal"], 9, num_scenarios=48, sd=sd, change=CHANGES[name], launches=math.ceil(1.5 * most) + 6
     )
     assert launches_until(found, name) <= most
+
+
+def test_a_table_is_filled_where_it_lacks_rows_or_suites(tmp_path: Path) -> None:
+    path, made = tmp_path / "rates.csv", []
+
+    def rows(names: str) -> list[tuple[Row, object]]:
+        def make(name: str) -> Row:
+            made.append(name)
+            return {"found": name.upper()}
+
+        return [({"noise": name}, lambda name=name: make(name)) for name in names]
+
+    fill(path, rows("ab"), 10)  # type: ignore[arg-type]
+    fill(path, rows("abc"), 10)  # type: ignore[arg-type]
+    fill(path, rows("b"), 20)  # type: ignore[arg-type]
+    assert made == ["a", "b", "c", "b"]
+    with path.open(newline="") as file:
+        assert [tuple(row.values()) for row in csv.DictReader(file)] == [
+            ("a", "10", "A"),
+            ("b", "20", "B"),
+            ("c", "10", "C"),
+        ]
