@@ -21,6 +21,7 @@ from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms
 from bench.gate.ab.profile import ScenarioProfile
 from bench.gate.ab.result import Comparison
+from bench.gate.ab.schedule import launches_to_decide
 from bench.gate.ab.sides import pinned_project
 from bench.gate.ab.worker_process import Pinned
 from bench.gate.comment import comment
@@ -156,6 +157,26 @@ def test_what_the_budget_leaves_undecided_ends_11_with_the_minutes_that_it_lacke
     why = next(verdict.why for verdict in comparison.verdicts if verdict.scenario == "a")
     assert re.search(r"about [1-9]\d* min more would decide; raise --budget", why)
     assert ends(comparison) == 11
+
+
+class Slowing(Machine):
+    """A machine on which every launch but the first takes ten minutes to start."""
+
+    def run(self, terms: LaunchTerms, node_ids: Sequence[str]) -> Iterator[PairedLaunch | Trouble]:
+        self.launch_s = 600.0 if terms.number else 0.0
+        return super().run(terms, node_ids)
+
+
+def test_the_minutes_lacked_are_of_the_launches_that_are_still_to_come(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    machine = Slowing({}, scenario_s=1.0)
+    comparison = run(monkeypatch, repository, machine, budget_s=2000.0)
+    assert len(machine.launched) == 4  # all scenarios in each, a placebo among them
+    assert comparison.judgement.evidence is not None
+    left = launches_to_decide(noise=comparison.judgement.evidence.noise) - 4
+    why = {verdict.why for verdict in comparison.verdicts if verdict.scenario in ALL_OK}
+    assert why == {f"about {left * 606 / 60:.0f} min more would decide; raise --budget or name fewer --scenarios"}
 
 
 def test_a_budget_too_short_for_all_decides_a_few(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
