@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import tarfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ MANIFEST, RECORD, CLAIMS = "manifest.json", "record.json", "claims.md"
 MOST_BYTES = {MANIFEST: 16 * MIB, RECORD: 64 * MIB, CLAIMS: 16 * MIB}  # thirty times the largest that we have seen
 LAUNCHES_TO_CLAIM = 2  # one has no spread, and without that a claim has no tolerance to be reproduced within
 REMEDY = "get the file again, or pack it again from its record"
-# What decompressing, tar headers, JSON and the fields of a document that anyone wrote can raise.
-REFUSED = (OSError, EOFError, RecursionError, tarfile.TarError, zlib.error, LookupError, ValueError, TypeError)
+# What tar headers, JSON and the fields of a document that anyone wrote can raise.
+REFUSED = (OSError, EOFError, RecursionError, tarfile.TarError, LookupError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, kw_only=True)

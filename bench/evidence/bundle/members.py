@@ -22,7 +22,6 @@ def members_of(path: Path, most_bytes: Mapping[str, int]) -> dict[str, bytes]:
     Raises:
         OSError: it cannot be read.
         ValueError: it is no such archive, with the rule that it breaks.
-        zlib.error: it is not compressed by gzip, or damaged.
         tarfile.TarError: what it unpacks to is no tar.
     """
     return _members(_unzipped(path, sum(most_bytes.values()) + MIB), most_bytes)
@@ -37,7 +36,10 @@ def _unzipped(path: Path, most: int) -> bytes:
     if len(packed) > MOST_PACKED:
         raise ValueError(f"it must have at most {MOST_PACKED // MIB} MiB, got more")
     stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # gzip alone, its checksum checked
-    content = stream.decompress(packed, most + 1)
+    try:
+        content = stream.decompress(packed, most + 1)
+    except zlib.error as error:
+        raise ValueError(f"it must be compressed by gzip, and undamaged, got {error}") from error
     if len(content) > most:
         raise ValueError(f"it must unpack to at most {most // MIB} MiB, got more")
     if not stream.eof or stream.unused_data:

@@ -67,11 +67,11 @@ def changed_record(**top: Any) -> bytes:
 LINKS = [member(RECORD, kind=tarfile.SYMTYPE, to="claims.md"), member("claims.md", kind=tarfile.SYMTYPE, to=RECORD)]
 HOSTILE: dict[str, tuple[Callable[[list[Member]], bytes], str]] = {  # what is made of a whole bundle's members
     "nothing": (lambda _whole: b"", "cut short"),
-    "no archive": (lambda _whole: b"not an archive", "incorrect header check"),
+    "no archive": (lambda _whole: b"not an archive", "must be compressed by gzip.*incorrect header check"),
     "no tar": (lambda _whole: gzip.compress(b"x" * 512), "ReadError"),
-    "not compressed": (lambda whole: tar_of(*whole), "incorrect header check"),
-    "bzip2": (lambda whole: bz2.compress(tar_of(*whole)), "incorrect header check"),
-    "xz": (lambda whole: lzma.compress(tar_of(*whole)), "incorrect header check"),
+    "not compressed": (lambda whole: tar_of(*whole), "must be compressed by gzip.*incorrect header check"),
+    "bzip2": (lambda whole: bz2.compress(tar_of(*whole)), "must be compressed by gzip.*incorrect header check"),
+    "xz": (lambda whole: lzma.compress(tar_of(*whole)), "must be compressed by gzip.*incorrect header check"),
     "two streams": (lambda whole: zipped(*whole) * 2, "more behind it"),
     "words behind it": (lambda whole: zipped(*whole) + b"x", "more behind it"),
     "cut short": (lambda whole: zipped(*whole)[:-200], "cut short"),
