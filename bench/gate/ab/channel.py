@@ -53,6 +53,7 @@ class Ready:
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: fields of a Sample
     libraries: Mapping[str, str] = field(default_factory=dict)  # package -> version
     backends: Mapping[str, Any] = field(default_factory=dict)  # what operations run on, once they have run
+    num_threads: int = 0  # of an operation on a CPU, where that is what is measured
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from bench.gate.ab.alike import compare_ready
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
+from bench.gate.ab.cores import allowed_cores, shared_cores
 from bench.gate.ab.endings import BASE, HEAD, BaseFails, meaning, of_lost
 from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
@@ -126,7 +127,9 @@ def _measure(
             workers.abandon()
             return unlike
         arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
-        blocks = _counted(ready) or _timed(workers, terms, arms, rng)
+        if not (blocks := _counted(ready)):
+            workers.keep_on(_cores(terms, ready))
+            blocks = _timed(workers, terms, arms, rng)
     except EndedEarly as early:
         return meaning(scenario, early.ended, is_placebo=terms.is_placebo)
     ended = workers.in_turn(Finish(), Ended)
@@ -155,6 +158,12 @@ def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
         name: Block(seconds=side.counts, throttled=False) for name, side in ready.items() if side.counts is not None
     }
     return [block] if len(block) == len(ready) else []
+
+
+def _cores(terms: LaunchTerms, ready: Mapping[str, Ready]) -> frozenset[int]:
+    """Return the cores that both sides shall run on; none where they use different numbers of threads."""
+    num_threads = {side.num_threads for side in ready.values()}
+    return shared_cores(terms.number, num_threads.pop(), allowed_cores()) if len(num_threads) == 1 else frozenset()
 
 
 def _timed(workers: Workers, terms: LaunchTerms, arms: Sequence[str], rng: random.Random) -> list[Mapping[str, Block]]:

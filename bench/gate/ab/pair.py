@@ -1,6 +1,6 @@
 """Both sides' workers while they live: asked in turn, never at once, and stopped together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -76,6 +76,11 @@ class Workers:
         """Say what both run, in this order."""
         for side in self.sides:
             self._workers[side.name].send(Chosen(node_ids=side.node_ids(node_ids), protocol=PROTOCOL))
+
+    def keep_on(self, cores: Collection[int]) -> None:
+        """Keep both on the same cores."""
+        for worker in self._workers.values():
+            worker.keep_on(cores)
 
     def in_turn(
         self, message: Message, kind: type[M], *, timeout_s: float | None = None, turns: Sequence[str] = ()

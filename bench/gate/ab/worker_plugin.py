@@ -59,9 +59,10 @@ class RemotePaired(Paired):
         clock: Clock,
         terms: Terms,
         ran_on: Callable[[], RanOn],
+        num_threads: int,
     ) -> None:
         super().__init__(benchmark, clock, terms)
-        self.channel, self.ran_on = channel, ran_on
+        self.channel, self.ran_on, self.num_threads = channel, ran_on, num_threads
 
     def _run(self, blocks: Blocks[R], metric: Metric, num_units: int, hashes: Mapping[str, str]) -> None:
         """Announce the scenario, then run its blocks one by one as long as the parent asks."""
@@ -89,6 +90,7 @@ class RemotePaired(Paired):
                 counts=counts,
                 params={axis: str(value) for axis, value in (self.benchmark.params or {}).items()},
                 answers={arm: vars(sample_of(answer, self.terms.seed)) for arm, answer in self.answers.items()},
+                num_threads=self.num_threads,
                 **self.ran_on()._asdict(),
             )
         )
@@ -184,4 +186,5 @@ class WorkerSession:
             seed=self.seed,  # of samples; the parent draws the orders
             slowdowns=self.options.slowdowns,
         )
-        return RemotePaired(self.channel, benchmark, self.clock, terms, lambda: ran_on(self.config))
+        num_threads = self.setup["num_threads"] if terms.device.type == "cpu" else 0
+        return RemotePaired(self.channel, benchmark, self.clock, terms, lambda: ran_on(self.config), num_threads)
