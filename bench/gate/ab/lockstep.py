@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from bench.gate.ab.alike import compare_ready
 from bench.gate.ab.channel import Block, Ended, Finish, Go, Ready, RunBlock, Warm, WarmUp
-from bench.gate.ab.cores import allowed_cores, shared_cores
 from bench.gate.ab.endings import BASE, HEAD, BaseFails, meaning, of_lost
 from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
@@ -117,7 +116,7 @@ def _measure(
         WorkerLost: if a worker dies or hangs.
     """
     try:
-        ready = workers.in_turn(Go(seed=_seed(terms, scenario)), Ready)
+        ready = workers.set_up(Go(seed=_seed(terms, scenario)))
         if why := _other_work(ready):
             workers.abandon()
             return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=why)
@@ -127,9 +126,7 @@ def _measure(
             workers.abandon()
             return unlike
         arms = [arm for arm in ready[HEAD].arms if arm in ready[BASE].arms]
-        if not (blocks := _counted(ready)):
-            workers.keep_on(_cores(terms, ready))
-            blocks = _timed(workers, terms, arms, rng)
+        blocks = _counted(ready) or _timed(workers, terms, arms, rng)
     except EndedEarly as early:
         return meaning(scenario, early.ended, is_placebo=terms.is_placebo)
     ended = workers.in_turn(Finish(), Ended)
@@ -160,14 +157,9 @@ def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
     return [block] if len(block) == len(ready) else []
 
 
-def _cores(terms: LaunchTerms, ready: Mapping[str, Ready]) -> frozenset[int]:
-    """Return the cores that both sides shall run on; none where they use different numbers of threads."""
-    num_threads = {side.num_threads for side in ready.values()}
-    return shared_cores(terms.number, num_threads.pop(), allowed_cores()) if len(num_threads) == 1 else frozenset()
-
-
 def _timed(workers: Workers, terms: LaunchTerms, arms: Sequence[str], rng: random.Random) -> list[Mapping[str, Block]]:
-    """Warm up, then alternate; the sides' order is as balanced as the arms'."""
+    """Warm up, then alternate, on the same cores; the sides' order is as balanced as the arms'."""
+    workers.share_cores(terms.number)
     warm = workers.in_turn(WarmUp(), Warm).values()
     num_blocks = count_blocks(terms.budget_s, sum(side.block_s for side in warm), terms.min_blocks)
     timeout_s = max(terms.timeouts.block_s, terms.timeouts.block_factor * max(side.block_s for side in warm))

@@ -59,10 +59,9 @@ class RemotePaired(Paired):
         clock: Clock,
         terms: Terms,
         ran_on: Callable[[], RanOn],
-        num_threads: int,
     ) -> None:
         super().__init__(benchmark, clock, terms)
-        self.channel, self.ran_on, self.num_threads = channel, ran_on, num_threads
+        self.channel, self.ran_on = channel, ran_on
 
     def _run(self, blocks: Blocks[R], metric: Metric, num_units: int, hashes: Mapping[str, str]) -> None:
         """Announce the scenario, then run its blocks one by one as long as the parent asks."""
@@ -90,7 +89,6 @@ class RemotePaired(Paired):
                 counts=counts,
                 params={axis: str(value) for axis, value in (self.benchmark.params or {}).items()},
                 answers={arm: vars(sample_of(answer, self.terms.seed)) for arm, answer in self.answers.items()},
-                num_threads=self.num_threads,
                 **self.ran_on()._asdict(),
             )
         )
@@ -138,22 +136,23 @@ class WorkerSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Tell what was found; keep what the parent chooses, in its order."""
+        """Pin device and threads; tell what was found; keep what the parent chooses, in its order."""
         found = {item.nodeid: item for item in items}
-        package_file = str(getattr(sys.modules[self.package], "__file__", ""))
-        self.channel.send(Collected(package_file=package_file, node_ids=list(found), protocol=PROTOCOL))
+        self.setup = setup_of(self.config)
+        self.clock = make_clock(self.setup["device"])
+        self.channel.send(
+            Collected(
+                package_file=str(getattr(sys.modules[self.package], "__file__", "")),
+                node_ids=list(found),
+                protocol=PROTOCOL,
+                num_threads=self.setup["num_threads"] if self.setup["device"].type == "cpu" else 0,
+            )
+        )
         chosen = self.channel.receive()
         assert isinstance(chosen, Chosen), "the parent answers with its choice"
         if why := other_protocol(chosen.protocol):
             raise pytest.UsageError(why)
         items[:] = [found[node_id] for node_id in chosen.node_ids]
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtestloop(self) -> Generator[None, Any, None]:
-        """Pin device and threads before the first scenario."""
-        self.setup = setup_of(self.config)
-        self.clock = make_clock(self.setup["device"])
-        yield
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -186,5 +185,4 @@ class WorkerSession:
             seed=self.seed,  # of samples; the parent draws the orders
             slowdowns=self.options.slowdowns,
         )
-        num_threads = self.setup["num_threads"] if terms.device.type == "cpu" else 0
-        return RemotePaired(self.channel, benchmark, self.clock, terms, lambda: ran_on(self.config), num_threads)
+        return RemotePaired(self.channel, benchmark, self.clock, terms, lambda: ran_on(self.config))

@@ -1,7 +1,7 @@
 """Two workers without processes, for tests of the dance: answers by kind of message and side."""
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class ScriptedWorkers:
         self.has = {"f.py::a", "f.py::b"}
         self.lacking: dict[str, set[str]] = {}
         self.abandoned = 0
-        self.kept_on: list[Collection[int]] = []
+        self.shared: list[int] = []
 
     def __call__(self, sides: Sequence[Side], *_: object) -> "ScriptedWorkers":
         self.started.append(sides)
@@ -59,9 +59,12 @@ class ScriptedWorkers:
     def choose(self, node_ids: Sequence[str]) -> None:
         self.chosen = node_ids
 
-    def keep_on(self, cores: Collection[int]) -> None:
+    def set_up(self, go: Go) -> dict[str, Any]:
+        return self.in_turn(go, Ready)
+
+    def share_cores(self, number: int) -> None:
         assert isinstance(self.asked[-1][0], Go), "before anything is warm"
-        self.kept_on.append(cores)
+        self.shared.append(number)
 
     def abandon(self) -> None:
         self.abandoned += 1

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from bench.gate.ab import lockstep
 from bench.gate.ab.channel import Finish, Go, Ready, RunBlock, Warm, WarmUp
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.verdict import Verdict
@@ -38,6 +37,7 @@ def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.Mo
     places = Counter((place, arm) for m, _, _ in workers.blocks()[:18] for place, arm in enumerate(m.order))
     assert set(places.values()) == {6}
     assert {m.anchor_calls for m, _, _ in workers.blocks()} == {3}
+    assert workers.shared == [0]  # cores, those of this launch
     assert result == PairedLaunch(
         scenario="a",
         arms={arm: ([1.0] * 20, [2.0] * 20) for arm in READY.arms},
@@ -46,30 +46,6 @@ def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.Mo
         counted=False,
         metric="tpot_s",
     )
-
-
-def on_threads(base: int, head: int) -> dict[str, Ready]:
-    return {"base": dataclasses.replace(READY, num_threads=base), "head": dataclasses.replace(READY, num_threads=head)}
-
-
-@pytest.mark.parametrize(
-    ("number", "ready", "cores"),
-    [
-        (0, on_threads(1, 1), {4}),
-        (1, on_threads(1, 1), {6}),
-        (3, on_threads(2, 2), {7, 9}),
-        (0, on_threads(1, 2), set()),
-        (0, READY, set()),
-    ],
-    ids=["first launch", "second launch", "two threads", "other threads on head", "a worker that does not say"],
-)
-def test_both_sides_are_timed_on_the_same_cores(
-    monkeypatch: pytest.MonkeyPatch, number: int, ready: Any, cores: set[int]
-) -> None:
-    monkeypatch.setattr(lockstep, "allowed_cores", lambda: {9, 4, 7, 6})
-    workers = ScriptedWorkers(Go=ready)
-    launch(monkeypatch, workers, number=number)
-    assert workers.kept_on == [cores]
 
 
 def seeds(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> list[int]:

@@ -22,7 +22,6 @@ from bench.harness.metrics import PEAK_BYTES, TPOT
 
 SECONDS = {"moe": 0.3, "dense": 0.2}
 ANCHOR_S = 0.05
-NUM_THREADS = 3
 
 
 class ScriptedClock:
@@ -47,7 +46,7 @@ class Scripted:
         self.parent, self.clock = Channel(ours), ScriptedClock()
         terms = Terms(device=torch.device("cpu"), dtype=torch.float32, budget_s=10.0, seed=0, slowdowns={})
         self.paired = RemotePaired(
-            Channel(theirs), SimpleNamespace(params=None), self.clock, terms, lambda: self.ran_on, NUM_THREADS
+            Channel(theirs), SimpleNamespace(params=None), self.clock, terms, lambda: self.ran_on
         )
         self.ran: list[str] = []
         self.wrong = ""  # arm
@@ -92,7 +91,7 @@ def test_a_scenario_is_announced_warmed_up_and_run_as_told(scripted: Scripted) -
     assert returned == {"moe": "output of moe", "dense": "output of dense"}
     answers = [scripted.parent.receive(1.0) for _ in range(4)]
     assert answers == [
-        Ready(arms=["moe", "dense", "anchor"], metric="tpot_s", hashes={"workload": "w"}, num_threads=NUM_THREADS),
+        Ready(arms=["moe", "dense", "anchor"], metric="tpot_s", hashes={"workload": "w"}),
         Warm(block_s=pytest.approx(0.3 + 0.2 + 4 * 0.05), anchor_calls=4),
         Block(seconds={"dense": pytest.approx(0.02), "moe": pytest.approx(0.03)}, throttled=True),
         Block(seconds={"moe": pytest.approx(0.03), "anchor": pytest.approx(0.05 / 4)}, throttled=True),
@@ -150,9 +149,7 @@ def test_what_is_counted_is_announced_with_its_values(scripted: Scripted, asked:
         with pytest.raises(pytest.skip.Exception, match="did not get as far"):
             observe()
     counts = {"moe": 3.0, "dense": 5.0}
-    assert scripted.parent.receive(1.0) == Ready(
-        arms=list(counts), metric="peak_bytes", hashes={}, counts=counts, num_threads=NUM_THREADS
-    )
+    assert scripted.parent.receive(1.0) == Ready(arms=list(counts), metric="peak_bytes", hashes={}, counts=counts)
 
 
 @pytest.fixture
