@@ -2,12 +2,12 @@
 
 import argparse
 import hashlib
-import sys
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, project_table
 from bench.commands.parsing import Commands, add_baselines, take_pytest_options
 from bench.commands.promote import promote_and_tell
+from bench.commands.terminal import note, say
 from bench.evidence.launches import Wanted, measure_launches
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE, NoBaseline, open_baseline
 from bench.gate.cap import UNJUDGEABLE, capped
@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
         begun_with={"code": code, **this_machine()},
     )
     try:
-        paths = measure_launches(wanted, note=lambda text: print(text, file=sys.stderr))
+        paths = measure_launches(wanted, note=note)
     except LaunchFailed as failed:
-        print(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on", file=sys.stderr)
+        note(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on")
         return EXIT_CODES[failed.verdict]
     promoted = promote_and_tell(paths, options.baselines, options.reason)
     _tell_sensitivity(promoted, paths[0])
@@ -74,6 +74,6 @@ def _tell_sensitivity(promoted: Path, launch: Path) -> None:
     opened = open_baseline(promoted.parent, promoted, record)
     if not isinstance(opened, NoBaseline):
         verdicts = judge_all(record.scenarios, opened)[0].values()
-        print(f"slowdowns above {sensitivity(verdicts)} of a scenario will be seen")
+        say(f"slowdowns above {sensitivity(verdicts)} of a scenario will be seen")
         if noisy := sum(capped(verdict).why == UNJUDGEABLE for verdict in verdicts):
-            print(f"{counted(noisy, 'scenario')}: {UNJUDGEABLE}")
+            say(f"{counted(noisy, 'scenario')}: {UNJUDGEABLE}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from bench.commands.parsing import Commands, Parser, split
+from bench.commands.terminal import READER_GONE, ReaderGone, note
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
@@ -20,7 +21,7 @@ ERROR_CODES: dict[type[Exception], int] = {
 
 
 def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
-    """Run one of the commands; return its exit code, the error's in ERROR_CODES, or INTERRUPTED.
+    """Run one of the commands; return its exit code, the error's in ERROR_CODES, INTERRUPTED or READER_GONE.
 
     Args:
         commands: modules with `add`, which adds to the parser.
@@ -32,11 +33,13 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
         command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
     except tuple(ERROR_CODES) as error:
-        print(f"error: {_said(error)}", file=sys.stderr)
+        note(f"error: {_said(error)}")
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
-        print("interrupted: nothing more is judged; finished files are kept", file=sys.stderr)
+        note("interrupted: nothing more is judged; finished files are kept")
         return INTERRUPTED
+    except ReaderGone:
+        return READER_GONE
 
 
 def parser_of(commands: Sequence[ModuleType]) -> Parser:
