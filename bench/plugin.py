@@ -8,6 +8,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
+from bench.commands.terminal import print_in_any_encoding
 from bench.gate.ab.worker_plugin import WorkerSession
 from bench.gate.comparison import Selection
 from bench.gate.conclude import Outcome, conclude, unanswered
@@ -57,6 +58,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Start this process's part: a worker of `ab`, a worker of xdist, its controller, or all in one."""
+    print_in_any_encoding()
     _register_part(config)
     if holds_scenarios(config) and not is_controller(config) and not config.option.collectonly:
         config.pluginmanager.register(ApartSession(), RUNS_APART)

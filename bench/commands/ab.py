@@ -5,10 +5,9 @@ import os
 from pathlib import Path
 
 from bench.commands.clone import in_clone
-from bench.commands.noting import note
 from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
 from bench.commands.selection import read_selection
-from bench.commands.writable import check_writable
+from bench.commands.terminal import note, say
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.endings import HEAD
@@ -20,7 +19,7 @@ from bench.gate.qualify.suites import RECORD
 from bench.gate.verdict import exit_code
 from bench.harness.environment import this_machine
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
-from bench.harness.record import replace_text
+from bench.harness.writing import check_writable, replace_text
 
 LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 
@@ -80,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         if options.junitxml:
             replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, allow_inconclusive=allow))
     finally:  # a disk that is full by now must not cost what was measured
-        print(said)
+        say(said)
         for line in publish(said, result.verdicts, os.environ, allow_inconclusive=allow):
-            print(line)
+            say(line)
     return exit_code(result.verdicts, allow_inconclusive=allow)

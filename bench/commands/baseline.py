@@ -5,9 +5,9 @@ import hashlib
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, project_table
-from bench.commands.noting import note
 from bench.commands.parsing import Commands, add_baselines, take_pytest_options
 from bench.commands.promote import promote_and_tell
+from bench.commands.terminal import note, say
 from bench.evidence.launches import Wanted, measure_launches
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE, NoBaseline, open_baseline
 from bench.gate.cap import UNJUDGEABLE, capped
@@ -74,6 +74,6 @@ def _tell_sensitivity(promoted: Path, launch: Path) -> None:
     opened = open_baseline(promoted.parent, promoted, record)
     if not isinstance(opened, NoBaseline):
         verdicts = judge_all(record.scenarios, opened)[0].values()
-        print(f"slowdowns above {sensitivity(verdicts)} of a scenario will be seen")
+        say(f"slowdowns above {sensitivity(verdicts)} of a scenario will be seen")
         if noisy := sum(capped(verdict).why == UNJUDGEABLE for verdict in verdicts):
-            print(f"{counted(noisy, 'scenario')}: {UNJUDGEABLE}")
+            say(f"{counted(noisy, 'scenario')}: {UNJUDGEABLE}")

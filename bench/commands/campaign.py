@@ -5,15 +5,15 @@ import time
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone
-from bench.commands.noting import note
 from bench.commands.parsing import Commands, take_pytest_options
+from bench.commands.terminal import note, say
 from bench.evidence.campaign.plan import PLAN, read_plan
 from bench.evidence.campaign.state import state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
 from bench.evidence.campaign.tables import report
 from bench.gate.verdict import EXIT_CODES, Verdict, worst
 from bench.harness.reading import seconds
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
 
 
 def add(commands: Commands) -> None:
@@ -39,8 +39,10 @@ def run(options: argparse.Namespace) -> int:
     )
     troubles = run_steps(steps, invocation, note=note)
     said = report(options.out, steps, troubles)
-    print(said)
-    replace_text(options.out / "campaign.md", f"{said}\n")
+    try:
+        replace_text(options.out / "campaign.md", f"{said}\n")
+    finally:  # a disk that is full by now must not cost what was measured
+        say(said)
     is_wrong = any(state_of(options.out, step).wrong for step in steps)
     ends = [*([Verdict.WRONG] if is_wrong else []), *([Verdict.FAILED] if troubles else [])]
     return EXIT_CODES[worst(ends)]

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
-from bench.commands.noting import note
 from bench.commands.parsing import Commands, Parser, split
+from bench.commands.terminal import READER_GONE, ReaderGone, note
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
@@ -21,7 +21,7 @@ ERROR_CODES: dict[type[Exception], int] = {
 
 
 def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
-    """Run one of the commands; return its exit code, the error's in ERROR_CODES, or INTERRUPTED.
+    """Run one of the commands; return its exit code, the error's in ERROR_CODES, INTERRUPTED or READER_GONE.
 
     Args:
         commands: modules with `add`, which adds to the parser.
@@ -38,6 +38,8 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
     except KeyboardInterrupt:
         note("interrupted: nothing more is judged; finished files are kept")
         return INTERRUPTED
+    except ReaderGone:
+        return READER_GONE
 
 
 def parser_of(commands: Sequence[ModuleType]) -> Parser:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_baselines
+from bench.commands.terminal import say
 from bench.gate import ledger
 from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
 from bench.gate.markdown import escape, markdown_table
@@ -47,17 +48,17 @@ def run(options: argparse.Namespace) -> int:
     series = {scenario: moves for scenario, moves in found.items() if pattern.search(scenario) and scenario not in gone}
     if not series:
         raise ValueError(f"REGEX must find a scenario of {name}, got {pattern.pattern!r}; it has {_some(list(found))}")
-    print(f"{escape(name)}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
+    say(f"{escape(name)}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
     shown = series if options.scenarios else {scenario: moves[-1:] for scenario, moves in series.items()}
-    print(f"{markdown_table(HEADERS, _rows(shown))}\n\n{LEGEND}")
+    say(f"{markdown_table(HEADERS, _rows(shown))}\n\n{LEGEND}")
     if left:
         gone_by = escape(_some(left))
-        print(f"{counted(len(left), 'scenario')} not in the newest promotion: {gone_by}; a REGEX shows their past")
+        say(f"{counted(len(left), 'scenario')} not in the newest promotion: {gone_by}; a REGEX shows their past")
     for note in history.notes:
-        print(f"note: {visible(note)}")
+        say(f"note: {visible(note)}")
     drawn = draw_history(series, options.out / FIGURE)
     others = " that moved most" if len(drawn) < len(series) else ""
-    print(f"drawn: {options.out / FIGURE}, {len(drawn)} of {counted(len(series), 'scenario')}{others}")
+    say(f"drawn: {options.out / FIGURE}, {len(drawn)} of {counted(len(series), 'scenario')}{others}")
     return 0
 
 

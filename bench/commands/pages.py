@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands
+from bench.commands.terminal import say
 from bench.harness.record import KEY, CorruptRecord, Record, load
 from bench.pages.layers.page import layers_page
 from bench.pages.pareto.documents import read_tiers
@@ -110,5 +111,5 @@ def run(options: argparse.Namespace) -> int:
     words = [options.writes, *map(Path.as_posix, options.paths), "--out", options.out.as_posix(), *given]
     content = command.read(options.paths if command.is_one else matching, **narrowed)
     for path in write_page(options.out, content, f"python -m bench {shlex.join(words)}"):
-        print(f"written: {path}")
+        say(f"written: {path}")
     return 0

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from bench.commands.clone import in_clone
-from bench.commands.noting import note
 from bench.commands.parsing import Commands, add_package, take_pytest_options
 from bench.commands.selection import read_selection
+from bench.commands.terminal import note, say
 from bench.gate.ab.brief import Brief
 from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
 from bench.gate.qualify.store import read_qualification
@@ -16,7 +16,7 @@ from bench.gate.qualify.suites import RECORD, UNCHANGED, Kind
 from bench.gate.qualify.tables import report
 from bench.harness.environment import this_machine
 from bench.harness.reading import seconds, slowdowns
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
 
 
 def add(commands: Commands) -> None:
@@ -48,8 +48,10 @@ def run(options: argparse.Namespace) -> int:
     if not options.report:
         _measure(options)
     said = report(read_qualification(options.record))
-    print(said)
-    replace_text(options.record.with_suffix(".md"), f"{said}\n")
+    try:
+        replace_text(options.record.with_suffix(".md"), f"{said}\n")
+    finally:  # a disk that is full by now must not cost what was measured
+        say(said)
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.harness.environment import differences
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
 
 
 def check_begun(path: Path, found: Mapping[str, object]) -> None:

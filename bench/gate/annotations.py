@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.gate.sentences import explain
 from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, closed, fails
 from bench.harness.visible import visible_lines
+from bench.harness.writing import write_error
 
 IN_ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"  # variables that a job has
 
@@ -27,10 +28,17 @@ def publish(
     *,
     allow_inconclusive: bool = False,
 ) -> list[str]:
-    """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions."""
+    """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions.
+
+    Raises:
+        RecordWriteError: if the summary cannot be written.
+    """
     if environment.get(SUMMARY):
-        with Path(environment[SUMMARY]).open("a", encoding="utf-8") as summary:
-            summary.write(f"{comment}\n")
+        try:
+            with Path(environment[SUMMARY]).open("a", encoding="utf-8") as summary:
+                summary.write(f"{comment}\n")
+        except OSError as error:
+            raise write_error(environment[SUMMARY], error) from error
     is_there = environment.get(IN_ACTIONS) == "true"
     return annotations(verdicts, allow_inconclusive=allow_inconclusive) if is_there else []
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from bench.gate.stats import block_log_ratios
 from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.metrics import metric
-from bench.harness.record import CorruptRecord, Record, Scenario, differing_inputs, replace_text
+from bench.harness.record import CorruptRecord, Record, Scenario, differing_inputs
+from bench.harness.writing import replace_text
 
 NAME = "ledger.json"
 NUMERATOR, DENOMINATOR = PRIMARY, TWIN  # the control that is portable between machines of one kind

@@ -19,8 +19,9 @@ import pytest
 from bench.harness.arms import PRIMARY
 from bench.harness.measuring import NOTHING_SELECTED, XDIST, Measuring, scenario_of, scenarios_folder
 from bench.harness.options import Options
-from bench.harness.record import KEY, Record, RecordWriteError, join, read, seal, write
+from bench.harness.record import KEY, Record, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
+from bench.harness.writing import RecordWriteError
 
 REFUSED = ("benchmark_json", "benchmark_save", "benchmark_autosave", "benchmark_compare", "benchmark_histogram")
 DEVICE, FOLDER, LAUNCH, STARTED = "device", "folder", "launch", "started"  # what the controller tells a worker

@@ -21,7 +21,8 @@ from bench.harness.hooks import MeasuredSetup
 from bench.harness.options import Options
 from bench.harness.paired import Measurement, Paired
 from bench.harness.peaks import Peaks, measure_peaks
-from bench.harness.record import KEY, SCHEMA_VERSION, Record, RecordWriteError, arm_entry, seal, write
+from bench.harness.record import KEY, SCHEMA_VERSION, Record, arm_entry, seal, write
+from bench.harness.writing import RecordWriteError
 
 
 class ScenarioTest(NamedTuple):

@@ -22,10 +22,11 @@ from bench.harness.environment import software
 from bench.harness.memory import BUILT
 from bench.harness.metrics import metric
 from bench.harness.peaks import Cost, floor_s
-from bench.harness.record import ArmSeries, Record, RecordWriteError, Scenario, replace_text
+from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.run import Finished
 from bench.harness.visible import visible, visible_lines
 from bench.harness.wording import counted, span
+from bench.harness.writing import RecordWriteError, replace_text
 from bench.pages.engine import percent, ratio
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.slices import median_sample
@@ -186,7 +187,7 @@ def write_reports(
         console.print(terminal_table(rows))
     if deep:
         console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
-    for text in (*([LEGEND] if rows else []), *notes, *said, f"record: {run.record_path}", *filter(None, (head, line))):
+    for text in (*([LEGEND] if rows else []), *notes, *said, *kept(run, said), *filter(None, (head, line))):
         console.print(visible_lines(text), highlight=False, markup=False, soft_wrap=True)
     tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
@@ -202,6 +203,13 @@ def write_reports(
         replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
     except RecordWriteError as error:
         console.print(visible_lines(str(error)), highlight=False, markup=False, soft_wrap=True)
+
+
+def kept(run: Finished, said: Sequence[str]) -> list[str]:
+    """Say where the record lies, or that none does unless that was said."""
+    if not run.write_error:
+        return [f"record: {run.record_path}"]
+    return [] if any(str(run.write_error) in text for text in said) else [f"no record: {run.write_error}"]
 
 
 def values_legend(record: Record) -> str:

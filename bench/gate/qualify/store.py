@@ -5,14 +5,14 @@ call has left torn is passed over, and cut off before anything is added.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from bench.gate.qualify.suites import Kind, Launch, Measured, Qualification, Sample, Suite
-from bench.harness.record import CorruptRecord, RecordWriteError, replace_text
+from bench.harness.record import CorruptRecord
+from bench.harness.writing import append_line, replace_text, whole_lines
 
 SCHEMA_VERSION = 2
 REMEDY = "name another --record, or remove the file to begin anew"
@@ -25,7 +25,7 @@ def begin(path: Path, qualification: Qualification) -> None:
         RecordWriteError: if the file system refuses.
     """
     head = {name: value for name, value in asdict(qualification).items() if name != "suites"}
-    replace_text(path, _line({"schema_version": SCHEMA_VERSION, **head}))
+    replace_text(path, f"{_line({'schema_version': SCHEMA_VERSION, **head})}\n")
 
 
 def append_suite(path: Path, suite: Suite) -> None:
@@ -34,7 +34,8 @@ def append_suite(path: Path, suite: Suite) -> None:
     Raises:
         RecordWriteError: if the file system refuses.
     """
-    _append(path, {"suite": {name: value for name, value in asdict(suite).items() if name != "launches"}})
+    begun = {name: value for name, value in asdict(suite).items() if name != "launches"}
+    append_line(path, _line({"suite": begun}))
 
 
 def append_launch(path: Path, suite: Suite, launch: Launch) -> None:
@@ -44,7 +45,7 @@ def append_launch(path: Path, suite: Suite, launch: Launch) -> None:
         RecordWriteError: if the file system refuses.
     """
     scenarios = {name: _shortened(measured) for name, measured in launch.scenarios.items()}
-    _append(path, {"launch": {"suite": suite.number, **vars(launch), "scenarios": scenarios}})
+    append_line(path, _line({"launch": {"suite": suite.number, **vars(launch), "scenarios": scenarios}}))
 
 
 def _shortened(measured: Measured) -> dict[str, Any]:
@@ -83,12 +84,7 @@ def read_qualification(path: Path) -> Qualification:
 
 
 def _documents(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in _whole_lines(path.read_bytes()).decode().splitlines()]
-
-
-def _whole_lines(content: bytes) -> bytes:
-    """Cut off what an interrupted call has left of its last line."""
-    return content[: content.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole_lines(path.read_bytes()).decode().splitlines()]
 
 
 def _suite(document: Mapping[str, Any]) -> Suite:
@@ -104,18 +100,5 @@ def _measured(document: Mapping[str, Any]) -> Measured:
     return Measured(**{**document, "arms": arms})
 
 
-def _append(path: Path, document: Mapping[str, Any]) -> None:
-    """Add a line and wait until it is on disk."""
-    try:
-        with path.open("r+b") as file:
-            file.truncate(len(_whole_lines(file.read())))
-            file.seek(0, os.SEEK_END)
-            file.write(_line(document).encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RecordWriteError(f"{path} must be writable, got {error}; free space or name another --record") from error
-
-
 def _line(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"
+    return json.dumps(document, separators=(",", ":"), allow_nan=False)

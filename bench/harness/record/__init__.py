@@ -16,7 +16,8 @@ from bench.harness.record.schema import (
     Scenario,
     differing_inputs,
 )
-from bench.harness.record.storage import RecordWriteError, load, read, replace_text, seal, write
+from bench.harness.record.storage import load, read, seal, write
+from bench.harness.writing import RecordWriteError, replace_text
 
 __all__ = [
     "KEY",

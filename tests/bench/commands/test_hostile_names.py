@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import main
-from bench.commands.noting import note
+from bench.commands.terminal import note
 from bench.harness.environment import kind_key
 from bench.harness.record import merge, seal
 from tests.bench.github import page_of, seen
