@@ -21,6 +21,7 @@ from bench.harness.measuring import NOTHING_SELECTED, XDIST, Measuring, scenario
 from bench.harness.options import Options
 from bench.harness.record import KEY, Record, RecordWriteError, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
+from bench.harness.tied import die_with
 
 REFUSED = ("benchmark_json", "benchmark_save", "benchmark_autosave", "benchmark_compare", "benchmark_histogram")
 DEVICE, FOLDER, LAUNCH, STARTED = "device", "folder", "launch", "started"  # what the controller tells a worker
@@ -151,6 +152,7 @@ class Worker(Measuring):
     """A worker's part: a run whose record goes to the controller's folder."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
+        die_with(os.getppid())
         given = told_to(config)
         for name in [name for name in os.environ if name.startswith(XDIST)]:
             del os.environ[name]

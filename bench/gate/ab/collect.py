@@ -18,6 +18,7 @@ from bench.gate.git import run_git
 from bench.gate.inherited import fresh_environment, import_path
 from bench.gate.launch import WITHOUT
 from bench.harness.measuring import scenario_of
+from bench.harness.tied import tied
 
 COLLECTOR = Path(__file__).with_name("collector.py")
 SAID_SHOWN = 400  # last characters of a pytest that refuses
@@ -118,7 +119,7 @@ def _run(root: Path, paths: Sequence[str], brief: Brief) -> Collected:
         path = Path(folder) / "node-ids"
         ours = [str(path), *paths, *expression, *WITHOUT]
         done = subprocess.run(
-            [sys.executable, "-P", str(COLLECTOR), *ours, "--", *brief.arguments],
+            tied([sys.executable, "-P", str(COLLECTOR), *ours, "--", *brief.arguments]),
             cwd=root,
             env=fresh_environment(**import_path(root)),
             stdin=subprocess.DEVNULL,
@@ -126,6 +127,7 @@ def _run(root: Path, paths: Sequence[str], brief: Brief) -> Collected:
             encoding="utf-8",
             errors="replace",
             check=False,
+            start_new_session=True,
         )
         node_ids = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return Collected(node_ids, done.returncode, (done.stdout + done.stderr).strip()[-SAID_SHOWN:])
