@@ -27,7 +27,7 @@ from bench.harness.options import Options, add_options, read_options
 from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
 from bench.harness.progress import RunProgress
-from bench.harness.run import Finished
+from bench.harness.run import Finished, hold_record
 from bench.pages.report import write_reports
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
@@ -73,6 +73,7 @@ def _register_part(config: pytest.Config) -> None:
         config.hook.pytest_measured_on(config=config, device=options.on_device)
     if options.compare == "require" and is_disabled(config):
         raise pytest.UsageError("--compare=require must measure, got --benchmark-disable; drop one of the two")
+    hold_record(config, options)
     in_parallel = is_controller(config) and holds_scenarios(config)
     source = Parallel(config, options) if in_parallel else Measuring(config, options)
     config.pluginmanager.register(source, MEASURES)

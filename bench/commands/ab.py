@@ -19,6 +19,7 @@ from bench.gate.qualify.spread import prior_here
 from bench.gate.qualify.suites import RECORD
 from bench.gate.verdict import exit_code
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.record import replace_text
 
@@ -71,6 +72,11 @@ def run(options: argparse.Namespace) -> int:
     )
     for path in (options.out / LAUNCHES, *filter(None, [options.junitxml])):
         check_writable(path)
+    with held("--out", options.out):
+        return _compare(brief, options)
+
+
+def _compare(brief: Brief, options: argparse.Namespace) -> int:
     result = compare(brief, note=lambda text: print(text, file=sys.stderr))
     said = comment(result)
     allow = options.allow_inconclusive

@@ -17,6 +17,7 @@ from bench.gate.launch import LaunchFailed
 from bench.gate.sentences import sensitivity
 from bench.gate.verdict import EXIT_CODES
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.record import load
 from bench.harness.wording import counted
 
@@ -52,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
         begun_with={"code": code, **this_machine()},
     )
     try:
-        paths = measure_launches(wanted, note=lambda text: print(text, file=sys.stderr))
+        with held("--out", wanted.folder):
+            paths = measure_launches(wanted, note=lambda text: print(text, file=sys.stderr))
     except LaunchFailed as failed:
         print(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on", file=sys.stderr)
         return EXIT_CODES[failed.verdict]

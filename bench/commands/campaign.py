@@ -12,6 +12,7 @@ from bench.evidence.campaign.state import state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
 from bench.evidence.campaign.tables import report
 from bench.gate.verdict import EXIT_CODES, Verdict, worst
+from bench.harness.held import held
 from bench.harness.reading import seconds
 from bench.harness.record import replace_text
 
@@ -37,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
         options=[f"--scale={options.scale}", *options.pytest],
         deadline=time.monotonic() + options.budget,
     )
-    troubles = run_steps(steps, invocation, note=lambda text: print(text, file=sys.stderr))
+    with held("--out", options.out):
+        troubles = run_steps(steps, invocation, note=lambda text: print(text, file=sys.stderr))
     said = report(options.out, steps, troubles)
     print(said)
     replace_text(options.out / "campaign.md", f"{said}\n")

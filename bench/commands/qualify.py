@@ -15,6 +15,7 @@ from bench.gate.qualify.store import read_qualification
 from bench.gate.qualify.suites import RECORD, UNCHANGED, Kind
 from bench.gate.qualify.tables import report
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.record import replace_text
 
@@ -46,7 +47,8 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure the launches that are missing, then print the tables; what an interrupted call has measured is kept."""
     if not options.report:
-        _measure(options)
+        with held("--record", options.record, is_file=True):
+            _measure(options)
     said = report(read_qualification(options.record))
     print(said)
     replace_text(options.record.with_suffix(".md"), f"{said}\n")
