@@ -6,10 +6,10 @@ hold different scenarios of one run; joined they are the record that one process
 
 import datetime
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from bench.harness.measuring import NOTHING_SELECTED, XDIST, Measuring, scenario
 from bench.harness.options import Options
 from bench.harness.record import KEY, Record, RecordWriteError, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
+from bench.harness.scratch import scratch
 from bench.harness.tied import die_with
 
 REFUSED = ("benchmark_json", "benchmark_save", "benchmark_autosave", "benchmark_compare", "benchmark_histogram")
@@ -42,7 +43,9 @@ class Parallel:
         self.config, self.options, self.launched = config, options, launched_now()
         self.deadline = time.monotonic() + options.time_budget_s
         self.free = devices_of(config)
-        self.scratch = tempfile.TemporaryDirectory(prefix="moevlm-workers-")
+        hold = ExitStack()
+        self.scratch = hold.enter_context(scratch("workers"))
+        config.add_cleanup(hold.close)  # the joined record has all of the workers'
         self.selected: list[str] = []  # node ids
         self.told: dict[str, Any] = {}  # by one worker that ended; all collect the same
         self.seconds: dict[str, float] = {}  # of a test's set-up and call, by node id
@@ -68,7 +71,7 @@ class Parallel:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker where to measure and where to leave its record."""
         started = self.launched.started.isoformat()
-        values = {DEVICE: self.free.pop(0), FOLDER: self.scratch.name, LAUNCH: self.launched.id, STARTED: started}
+        values = {DEVICE: self.free.pop(0), FOLDER: str(self.scratch), LAUNCH: self.launched.id, STARTED: started}
         node.workerinput[KEY] = values
 
     @pytest.hookimpl(optionalhook=True)
@@ -101,7 +104,7 @@ class Parallel:
 
     def finish(self) -> Finished | None:
         """Join the workers' records and write the whole; nothing where no worker began to measure."""
-        documents = [read(path) for path in sorted(Path(self.scratch.name).glob("*.json"))]
+        documents = [read(path) for path in sorted(self.scratch.glob("*.json"))]
         if not documents:
             return None
         document = self._joined(documents)
@@ -142,10 +145,6 @@ class Parallel:
             name: ScenarioTest(node_id, self.seconds.get(node_id, 0.0), self.devices.get(node_id, ""))
             for name, node_id in node_ids.items()
         }
-
-    def pytest_unconfigure(self) -> None:
-        """Remove the workers' records: the joined one has all of them."""
-        self.scratch.cleanup()
 
 
 class Worker(Measuring):

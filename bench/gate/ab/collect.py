@@ -4,7 +4,6 @@ import functools
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bench.gate.git import run_git
 from bench.gate.inherited import fresh_environment, import_path
 from bench.gate.launch import WITHOUT
 from bench.harness.measuring import scenario_of
+from bench.harness.scratch import scratch
 from bench.harness.tied import tied
 
 COLLECTOR = Path(__file__).with_name("collector.py")
@@ -115,8 +115,8 @@ def _holds(path: str, node_id: str) -> bool:
 
 def _run(root: Path, paths: Sequence[str], brief: Brief) -> Collected:
     expression = ["-k", brief.expression] if brief.expression else []
-    with tempfile.TemporaryDirectory(prefix="moevlm-collect-") as folder:
-        path = Path(folder) / "node-ids"
+    with scratch("collect") as folder:
+        path = folder / "node-ids"
         ours = [str(path), *paths, *expression, *WITHOUT]
         done = subprocess.run(
             tied([sys.executable, "-P", str(COLLECTOR), *ours, "--", *brief.arguments]),
