@@ -49,7 +49,9 @@ def add(commands: Commands) -> None:
     accept = "accept that head answers otherwise than base, and record why; default: CHANGED, exit 18"
     parser.add_argument("--accept-answers", type=reason, metavar="REASON", help=accept)
     take_pytest_options(parser, "--device cuda bench/bench_decode.py")
-    parser.set_defaults(run=run)
+    parser.set_defaults(
+        run=run, goes_on="nothing is judged, the records of earlier runs are as they were; run it again"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from bench.harness.record import load
 from bench.harness.wording import counted
 
 RECORDS = Path("records")
+GOES_ON = "finished launches are kept; the same command goes on"
 
 
 def add(commands: Commands) -> None:
@@ -34,7 +35,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     add_baselines(parser)
     take_pytest_options(parser, "--device cuda, and files of scenarios")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -16,6 +16,8 @@ from bench.harness.held import held
 from bench.harness.reading import seconds
 from bench.harness.record import replace_text
 
+GOES_ON = "finished scenarios are kept; the same command goes on"
+
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
@@ -26,7 +28,7 @@ def add(commands: Commands) -> None:
     plan = "the steps; default: %(default)s"
     parser.add_argument("--plan", type=Path, default=in_clone(PLAN), metavar="FILE", help=plan)
     take_pytest_options(parser, "--batch-size 1 --depth 2, over the plan's")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:

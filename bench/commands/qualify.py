@@ -19,6 +19,8 @@ from bench.harness.held import held
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.record import replace_text
 
+GOES_ON = "finished launches are kept; the same command goes on"
+
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
@@ -41,7 +43,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", type=seconds, default=math.inf, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
     take_pytest_options(parser, "--device cuda --dtype bfloat16")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,30 +22,34 @@ with held("--out", output, is_file=bool(output.suffix)):
 """
 
 
-def holder(output: Path) -> "subprocess.Popen[str]":
-    """Start a process that holds an output, and wait until it does."""
+@contextmanager
+def holder(output: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a process that holds an output, and wait until it does; it is killed with the block."""
     root = Path(__file__).parents[3]
     command = [sys.executable, "-c", HOLDS, str(output)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)})
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    return process
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("name", ["out", "record.json"])
 def test_a_second_run_is_refused_and_told_who_holds_the_output_until_that_has_died(tmp_path: Path, name: str) -> None:
     output = tmp_path / name
-    with holder(output) as other:
-        with (
-            pytest.raises(
-                InUse,
-                match=rf"--out must name what no other run writes, got .*{name}, which process "
-                rf"{other.pid} holds; wait for it, end it, or name another",
-            ),
-            held("--out", output, is_file=bool(output.suffix)),
-        ):
-            pass
-        other.kill()
+    with (
+        holder(output) as other,
+        pytest.raises(
+            InUse,
+            match=rf"--out must name what no other run writes, got .*{name}, which process "
+            rf"{other.pid} holds; wait for it, end it, or name another",
+        ),
+        held("--out", output, is_file=bool(output.suffix)),
+    ):
+        pass
     with held("--out", output, is_file=bool(output.suffix)):
         pass
 
