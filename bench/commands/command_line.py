@@ -1,6 +1,7 @@
 """A command line from its words to its exit code: which command, what it may raise, and how each ends."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -11,6 +12,8 @@ from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
+
+GOES_ON = "nothing more is judged; finished files are kept"  # of a command that says no more
 
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
@@ -28,15 +31,18 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
         arguments: by default the process's.
     """
     ours, passed = split(sys.argv[1:] if arguments is None else arguments)
+    goes_on = GOES_ON
     try:
         options = _options(commands, ours, passed)
+        goes_on = getattr(options, "goes_on", GOES_ON)
         command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
     except tuple(ERROR_CODES) as error:
         note(f"error: {_said(error)}")
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
-        note("interrupted: nothing more is judged; finished files are kept")
+        with contextlib.suppress(ReaderGone):  # the terminal is gone
+            note(f"interrupted: {goes_on}")
         return INTERRUPTED
     except ReaderGone:
         return READER_GONE

@@ -18,6 +18,7 @@ from bench.gate.ab.own_tree import OwnTree
 from bench.gate.inherited import fresh_environment, import_path
 from bench.gate.launch import WITHOUT
 from bench.harness.measuring import scenario_of
+from bench.harness.tied import tied
 
 HARNESS_ROOT = Path(__file__).parents[3]  # holds bench/: a worker runs the parent's own harness, or its tree's
 CHILD = f"{__package__}.child"
@@ -91,7 +92,7 @@ class Worker:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `stop`
         with theirs:  # the worker's copy is then the only one: its death closes the channel
             self._process = subprocess.Popen(
-                _command(side, project, files_of(side.node_ids(node_ids)), theirs.fileno()),
+                tied(_command(side, project, files_of(side.node_ids(node_ids)), theirs.fileno())),
                 cwd=root,
                 env=fresh_environment(**project.environment, **import_path(harness)),
                 stdin=subprocess.DEVNULL,
@@ -173,7 +174,8 @@ def pin_device(name: str) -> Pinned:
     asked = "cuda" if name == "auto" else name
     if not asked.startswith("cuda"):
         return Pinned((f"--device={name}",), {})
-    answer = subprocess.run([sys.executable, "-c", GPU_QUERY, asked], capture_output=True, text=True, check=False)
+    query = tied([sys.executable, "-c", GPU_QUERY, asked])
+    answer = subprocess.run(query, capture_output=True, text=True, check=False, start_new_session=True)
     if answer.returncode:  # no GPU: auto is then the CPU, and the workers refuse a name that does not exist
         return Pinned((f"--device={name}",), {})
     return Pinned((PINNED_GPU,), {"CUDA_VISIBLE_DEVICES": f"GPU-{answer.stdout.strip()}"})
