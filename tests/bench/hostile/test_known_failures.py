@@ -1,15 +1,20 @@
 """Files that once ended a command by a traceback, or were believed: each ends by its code, and the remedy is told."""
 
 import json
+import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import structs
 
 from bench.__main__ import main
+from bench.gate.ledger import CONTROL, NAME, Slowdown
 from bench.harness.record import KEY, seal
-from tests.bench.sample_records import SCENARIOS, changed, document
+from tests.bench.large_records import commit_promotions
+from tests.bench.sample_records import BASELINE_NAME, SCENARIOS, changed, document
 
 CORRUPT, USAGE = 14, 4
 HEADER, OURS = (KEY,), ("benchmarks", 0, "extra_info", KEY)
@@ -24,7 +29,7 @@ class Case(NamedTuple):
     place: str  # and the rule's words
     remedy: str
     command: tuple[str, ...] = ("report", "{}")
-    name: str = "a.json"
+    name: str = "a.file"
 
 
 def record(*keys: str | int, value: object) -> bytes:
@@ -53,6 +58,14 @@ def lone_arms() -> bytes:
     """Return a record whose first scenario has lost its MoE arm."""
     sealed = document()
     return json.dumps(seal({**sealed, "benchmarks": sealed["benchmarks"][1:]})).encode()
+
+
+def slowdowns(**changes: object) -> bytes:
+    """Return a ledger whose second entry is changed."""
+    good = structs.asdict(
+        Slowdown("s", CONTROL, 1.0, 2.0, math.log(2), BASELINE_NAME, "why", "2026-01-01", "c0ffee", "")
+    )
+    return json.dumps([good, {**good, **changes}]).encode()
 
 
 RECORDS = {
@@ -94,17 +107,68 @@ RECORDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", RECORDS)
+HISTORY, RESTORE = ("history", "--baselines={parent}", "--out={parent}/drawn"), "restore it from version control"
+LEDGERS = {
+    f"{field} of {value!r}": Case(
+        slowdowns(**{field: value}), CORRUPT, f"[1].{field} must be {rule}", RESTORE, HISTORY, NAME)
+    for field, value, rule in (
+        ("old", 0, "number above 0.0, got 0"),
+        ("new", -1, "number above 0.0, got -1"),
+        ("log_ratio", "much", "number, got 'much'"),
+        ("log_ratio", 0.5, "log(new / old), 0.693147, got 0.5"),
+        ("control", "moe/moe", "moe/dense, got 'moe/moe'"),
+        ("release", None, "string, got None"),
+    )
+} | {
+    "a ledger with an unknown field": Case(
+        slowdowns(more=1), CORRUPT, "[1] must have known fields alone, got more", RESTORE, HISTORY, NAME),
+    "a ledger with a key twice": Case(
+        slowdowns().replace(b'"old"', b'"new": 1, "old"', 1),
+        CORRUPT, "must hold each key once, got 'new'", RESTORE, HISTORY, NAME),
+    "a ledger that is an object": Case(b"{}", CORRUPT, "must be list, got {}", RESTORE, HISTORY, NAME),
+    "a ledger that is a folder": Case(Path.mkdir, CORRUPT, "must be a file, got a folder", RESTORE, HISTORY, NAME),
+}  # fmt: skip
+
+STEP, FORM = b'[[step]]\nname = "a"\nwhy = "b"\noptions = []\n', "see bench/evidence/campaign/plan.py for the form"
+CAMPAIGN = ("campaign", "--scale=tiny", "--plan={}", "--out={parent}/out")
+PLANS = {
+    "a launch of 1e400": Case(
+        STEP + b"launches = 1e400", USAGE, "step[0].launches must be a finite number", FORM, CAMPAIGN),
+    "launches of 400 digits": Case(
+        STEP + b"launches = 1" + b"0" * 400, USAGE, "step[0].launches must be a finite number", FORM, CAMPAIGN),
+    "a million launches": Case(
+        STEP + b"launches = 1000000", USAGE, "step 1.launches must be integer of 10000 at most", FORM, CAMPAIGN),
+    "true launches": Case(
+        STEP + b"launches = true", USAGE, "step 1.launches must be integer, got True", FORM, CAMPAIGN),
+    "options that are no words": Case(
+        STEP.replace(b"[]", b"[[]]"), USAGE, "step 1.options[0] must be string, got []", FORM, CAMPAIGN),
+    "a plan 5,000 deep": Case(
+        b"step = " + b"[" * 5000 + b"]" * 5000, USAGE, "must be nested 64 deep at most", FORM, CAMPAIGN),
+    "a plan that is a folder": Case(Path.mkdir, USAGE, "must be a file, got a folder", FORM, CAMPAIGN),
+    "a plan that is binary": Case(b"\xff\xfe", USAGE, "must be UTF-8", FORM, CAMPAIGN),
+    "a plan of 2 MB": Case(b"# " + b"x" * 2**21, USAGE, "must hold 1048576 bytes at most, got more", FORM, CAMPAIGN),
+}  # fmt: skip
+KNOWN = RECORDS | LEDGERS | PLANS
+
+
+@pytest.fixture(scope="module")
+def promoted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of baselines in a clone."""
+    return commit_promotions(tmp_path_factory.mktemp("clone"), BASELINE_NAME, promotions=1, scenarios=1)
+
+
+@pytest.mark.parametrize("name", KNOWN)
 def test_a_known_failure_ends_by_its_code_and_names_file_place_rule_and_remedy(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, promoted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    case = RECORDS[name]
-    path = tmp_path / case.name
+    case = KNOWN[name]
+    folder = shutil.copytree(promoted.parent, tmp_path / "clone") / "baselines"
+    path = folder / case.name
     if callable(case.content):
         case.content(path)
     else:
         path.write_bytes(case.content)
-    assert main([word.format(path) for word in case.command]) == case.code
+    assert main([word.format(path, parent=folder) for word in case.command]) == case.code
     said = capsys.readouterr().err
     assert said.startswith(f"error: {path}: {case.place}")
     assert said.endswith(f"; {case.remedy}\n")
