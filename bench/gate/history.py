@@ -1,6 +1,5 @@
 """How scenarios moved over the promoted baselines: each promotion is a commit of its own, so git has them all."""
 
-import json
 import math
 import statistics
 from bisect import bisect_right
@@ -13,6 +12,7 @@ from bench.gate import ledger
 from bench.gate.git import run_git
 from bench.gate.ledger import DENOMINATOR, NUMERATOR, Slowdown
 from bench.gate.stats import Interval, median_interval
+from bench.harness.documents import parse_json
 from bench.harness.metrics import METRICS
 from bench.harness.record import ArmSeries, CorruptRecord, Record, Scenario, differing_inputs, load
 
@@ -89,7 +89,7 @@ def read_history(folder: Path, name: str) -> History:
     found, notes = [], [SHALLOW] if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true" else []
     for commit in commits:
         try:
-            record = Record.from_document(json.loads(_git(folder, "show", f"{commit}:./{name}")))
+            record = Record.from_document(parse_json(_git(folder, "show", f"{commit}:./{name}").encode()))
             found.append(_promotion(record, commit))
         except ValueError as error:  # CorruptRecord, or no JSON at all
             notes.append(f"{name} of {commit[:10]} is left out: {error}")

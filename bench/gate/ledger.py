@@ -4,19 +4,23 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import Struct, structs
+
 from bench.gate.stats import block_log_ratios
 from bench.harness.arms import PRIMARY, TWIN
+from bench.harness.documents import DocumentError, content_of, document_of, parse_json
+from bench.harness.forms import Positive, Text, checked
 from bench.harness.metrics import metric
-from bench.harness.record import CorruptRecord, Record, Scenario, differing_inputs
+from bench.harness.record import Record, Scenario, differing_inputs
 from bench.harness.writing import replace_text
 
 NAME = "ledger.json"
 NUMERATOR, DENOMINATOR = PRIMARY, TWIN  # the control that is portable between machines of one kind
 CONTROL = f"{NUMERATOR}/{DENOMINATOR}"
+ROUNDING = 1e-9  # of a log ratio
 
 
 class Stamp(NamedTuple):
@@ -28,16 +32,15 @@ class Stamp(NamedTuple):
     release: str  # last release tag; empty before the first
 
 
-@dataclass(frozen=True)
-class Slowdown:
+class Slowdown(Struct, frozen=True, forbid_unknown_fields=True):
     """One scenario that a promoted baseline shows slower than the baseline it replaced."""
 
-    scenario: str
+    scenario: Text
     control: str
-    old: float  # ratio of the replaced baseline
-    new: float
-    log_ratio: float  # log(new / old), turned so that above 0 is worse
-    baseline: str  # file name: each kind of machine has its own sum
+    old: Positive  # ratio of the replaced baseline
+    new: Positive
+    log_ratio: Positive  # log(new / old), turned so that above 0 is worse
+    baseline: Text  # file name: each kind of machine has its own sum
     reason: str
     date: str
     commit: str
@@ -79,10 +82,21 @@ def read(directory: Path) -> list[Slowdown]:
     path = directory / NAME
     if not path.exists():
         return []
-    try:
-        return [Slowdown(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
-        raise CorruptRecord(f"{path} must list slowdowns, got {error}; restore it from version control") from error
+    with document_of(path, remedy="restore it from version control"):
+        entries = checked(parse_json(content_of(path)), list[Slowdown])
+        for number, entry in enumerate(entries):
+            _check(entry, f"[{number}]")
+        return entries
+
+
+def _check(entry: Slowdown, place: str) -> None:
+    """Demand the control that is kept here, and numbers that say one thing."""
+    if entry.control != CONTROL:
+        raise DocumentError(f"must be {CONTROL}, got {entry.control!r:.60}", place=f"{place}.control")
+    moved = abs(math.log(entry.new / entry.old))
+    if not math.isclose(entry.log_ratio, moved, abs_tol=ROUNDING):
+        rule = f"must be log(new / old), {moved:.6g}, got {entry.log_ratio:.6g}"
+        raise DocumentError(rule, place=f"{place}.log_ratio")
 
 
 def append(directory: Path, entries: Iterable[Slowdown]) -> None:
@@ -92,7 +106,7 @@ def append(directory: Path, entries: Iterable[Slowdown]) -> None:
         RecordWriteError: if the file system refuses.
         CorruptRecord: if the file that is there is not a ledger.
     """
-    lines = [json.dumps(asdict(entry)) for entry in (*read(directory), *entries)]
+    lines = [json.dumps(structs.asdict(entry)) for entry in (*read(directory), *entries)]
     replace_text(directory / NAME, "[\n" + ",\n".join(lines) + "\n]\n")
 
 

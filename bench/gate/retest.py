@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from bench.gate.baseline import OpenBaseline
 from bench.gate.comparison import judge_one, wrong_scenarios
 from bench.gate.judging_groups import judge_groups
@@ -137,7 +139,7 @@ def extend(known: Scenario | None, fresh: Scenario) -> Scenario:
     if known is None:
         return fresh
     arms: dict[str, ArmSeries] = {
-        arm: replace(series, launches=(*known.arms[arm].launches, *series.launches))
+        arm: structs.replace(series, launches=(*known.arms[arm].launches, *series.launches))
         for arm, series in fresh.arms.items()
     }
     return replace(fresh, arms=arms)

@@ -102,8 +102,8 @@ class Slices(NamedTuple):
 
 def _work(series: ArmSeries) -> Sequence[Sequence[float]]:
     """Return FLOPs and bytes of each part; of work that is not known in parts, of all of it."""
-    cost = series.cost or {}
-    return cost.get("parts") or ([(cost["flops"], cost["bytes"])] if cost else [])
+    cost = series.cost
+    return cost.get("parts") or [(cost["flops"], cost["bytes"])] if cost else []
 
 
 def speedup(rival: Slices, moe: Slices) -> Interval:

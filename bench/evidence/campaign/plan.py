@@ -15,31 +15,32 @@ options = ["--scale=tiny"]
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from bench.gate.reviewed_toml import Entry, Form
 
 PLAN = Path("bench/campaign.toml")
 NAME = re.compile(r"[a-z][a-z0-9-]*")  # it becomes part of file names
-FORM = Form(
-    key="step",
-    required={"name": str, "why": str, "options": list},
-    optional={"files": list, "launches": int, "suites": int},
-    next_step="see bench/evidence/campaign/plan.py for the form",
-)
+MOST = 10_000  # launches or suites: more is a slip of the finger
+
+Several = Annotated[int, Meta(ge=1, le=MOST)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Some scenarios over some parameters, or suites of the gate against itself."""
 
     name: str
     why: str
     options: tuple[str, ...]
     files: tuple[str, ...] = ()
-    launches: int = 1
-    suites: int = 0
+    launches: Several = 1
+    suites: Several = 0  # where a plan leaves them out
+
+
+FORM = Form(key="step", entry=Step, next_step="see bench/evidence/campaign/plan.py for the form")
 
 
 def read_plan(path: Path) -> list[Step]:
@@ -58,17 +59,10 @@ def read_plan(path: Path) -> list[Step]:
     return steps
 
 
-def _step(found: Entry) -> Step:
-    fields, where = found
-    lists = {name: tuple(map(str, fields.get(name, ()))) for name in ("files", "options")}
-    step = Step(**{**fields, **lists})
+def _step(found: Entry[Step]) -> Step:
+    step, where = found
     if not NAME.fullmatch(step.name):
         raise ValueError(f"{where}: name must be lower-case letters, digits and hyphens, got {step.name!r}; rename it")
-    if step.launches < 1 or fields.get("suites", 1) < 1:
-        raise ValueError(
-            f"{where}: launches and suites must be 1 or more, got {step.launches} and {fields.get('suites', 'none')}; "
-            "leave out what is not meant"
-        )
     if bool(step.files) == bool(step.suites):
         raise ValueError(
             f"{where} must have files or suites, got {'both' if step.files else 'neither'}; {FORM.next_step}"

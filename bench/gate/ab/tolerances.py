@@ -14,16 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from bench.gate.reviewed_toml import Entry, Form
 from bench.gate.tolerance import SMALLEST_EFFECT, SMALLEST_TOLERANCE
+from bench.harness.forms import Positive
 
 FILE_NAME = "tolerances.toml"  # beside the baselines
-FORM = Form(
-    key="limit",
-    required={"scenarios": str, "tolerance_percent": (int, float), "reason": str},
-    optional={"smallest_effect_percent": (int, float)},
-    next_step=f"see {__name__} for the form",
-)
+SMALLEST_PERCENT = math.expm1(SMALLEST_EFFECT) * 100
+
+
+class LimitForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An entry of the file."""
+
+    scenarios: str
+    tolerance_percent: Positive
+    reason: str
+    smallest_effect_percent: Positive = SMALLEST_PERCENT
+
+
+FORM = Form(key="limit", entry=LimitForm, next_step=f"see {__name__} for the form")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,22 +77,21 @@ def limit_of(scenario: str, limits: Mapping[str, Limits]) -> Limits:
     return limits.get(scenario, DEFAULT_LIMITS)
 
 
-def _rule(found: Entry) -> Rule:
+def _rule(found: Entry[LimitForm]) -> Rule:
     entry, where = found
-    effect = math.expm1(DEFAULT_LIMITS.smallest_effect) * 100
-    smallest, tolerance = float(entry.get("smallest_effect_percent", effect)), float(entry["tolerance_percent"])
-    if not 0 < smallest <= tolerance:
+    smallest, tolerance = entry.smallest_effect_percent, entry.tolerance_percent
+    if smallest > tolerance:
         raise ValueError(
-            f"{where}: tolerance_percent must be at least smallest_effect_percent, and both above 0, "
+            f"{where}: tolerance_percent must be at least smallest_effect_percent, "
             f"got {tolerance:g} and {smallest:g}; raise the tolerance or lower the effect"
         )
-    if not entry["reason"].strip():
-        raise ValueError(f"{where}: reason must say why, got {entry['reason']!r}; reviewers read it")
+    if not entry.reason.strip():
+        raise ValueError(f"{where}: reason must say why, got {entry.reason!r}; reviewers read it")
     try:
-        pattern = re.compile(entry["scenarios"])
-    except re.error as error:
+        pattern = re.compile(entry.scenarios)
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(
-            f"{where}: scenarios must be a regular expression, got {entry['scenarios']!r} ({error})"
+            f"{where}: scenarios must be a regular expression, got {entry.scenarios!r} ({error})"
         ) from error
     return Rule(
         pattern=pattern,

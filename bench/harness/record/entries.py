@@ -10,8 +10,9 @@ from pytest_benchmark.stats import Stats
 from bench.harness.arms import ANCHOR
 from bench.harness.environment import differences
 from bench.harness.peaks import Cost
-from bench.harness.record.schema import KEY, Json, Record
+from bench.harness.record.schema import KEY, Json
 from bench.harness.record.storage import seal
+from bench.harness.record.view import Record
 
 SIGNIFICANT_DIGITS = 6  # of a merged sample: far finer than any clock's noise, and half the file
 

@@ -3,15 +3,17 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from bench.harness.record.schema import KEY, READ_REMEDY, CorruptRecord, Json, Record
+from bench.harness.documents import DocumentError, content_of, document_of, parse_json, uncollected
+from bench.harness.record.schema import KEY, Json
+from bench.harness.record.view import READ_REMEDY, Record
 from bench.harness.writing import replace_text
 
 
 def load(path: Path) -> Record:
     """Read a record's file; see `read` for what it raises."""
-    return Record.from_document(read(path), path)
+    return _read(path)[1]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -21,20 +23,18 @@ def read(path: Path) -> dict[str, Any]:
         FileNotFoundError: if there is no such file.
         CorruptRecord: if it is unreadable, truncated, of another schema or changed, or holds impossible samples.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        problem = f"a record must be readable JSON, got {type(error).__name__}: {error}"
-        raise CorruptRecord(f"{path}: {problem}; {READ_REMEDY}") from error
-    Record.from_document(document, path)
-    result: dict[str, Any] = document
-    stored, computed = result[KEY].get("checksum"), checksum(result)
-    if stored != computed:
-        problem = f"the checksum must be that of the content, {computed[:12]}..., got {stored!r:.20}"
-        raise CorruptRecord(f"{path}: {problem}; {READ_REMEDY}")
-    return result
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Record]:
+    with uncollected(), document_of(path, remedy=READ_REMEDY):
+        document: dict[str, Any] = parse_json(content_of(path))
+        record = Record.from_document(document, path)
+        stored, computed = document[KEY].get("checksum"), checksum(document)
+        if stored != computed:
+            rule = f"must be that of the content, {computed[:12]}..., got {stored!r:.20}"
+            raise DocumentError(rule, place="the checksum")
+    return document, record
 
 
 def seal(document: Json) -> dict[str, Any]:
@@ -73,7 +73,3 @@ def write(path: Path, document: Json) -> None:
             text = "[\n" + ",\n".join(json.dumps(entry) for entry in value) + "\n]"
         lines.append(f"{json.dumps(key)}: {text}")
     replace_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"numbers must be finite, got {name}")

@@ -81,7 +81,7 @@ def test_an_interrupted_measurement_says_how_to_go_on(
 def test_corrupt_record_ends_14(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.json").write_text("{")
     assert commands.main(["promote", str(tmp_path / "r.json"), "--reason", "x"]) == 14
-    assert "must be readable JSON" in capsys.readouterr().err
+    assert "must be JSON" in capsys.readouterr().err
 
 
 def test_directory_that_cannot_be_written_ends_16(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

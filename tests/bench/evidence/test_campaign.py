@@ -69,13 +69,14 @@ def test_the_shipped_plan_is_valid() -> None:
         (PLAN_TEXT.replace('"all"', '"small"'), "with different names, got small, small"),
         (PLAN_TEXT.replace('"all"', '"a/b"'), "step 2: name must be lower-case letters"),
         (PLAN_TEXT + "suites = 2", "step 2 must have files or suites, got both"),
-        (PLAN_TEXT + "launches = 0", "launches and suites must be 1 or more"),
-        (PLAN_TEXT + 'file = "x"', "must have the fields name, why, options, files, launches, suites"),
-        (PLAN_TEXT.replace('why = "the rest"', ""), "must have name, why, options, got none of why"),
+        (PLAN_TEXT + "launches = 0", "step 2.launches must be integer of 1 or more, got 0"),
+        (PLAN_TEXT + 'file = "x"', "step 2 must have known fields alone, got file"),
+        (PLAN_TEXT.replace('why = "the rest"', ""), "step 2 must have why, got no why"),
         ("[[steps]]", r"must hold \[\[step\]\] entries alone, got steps"),
         ("[[step", "must be TOML"),
         ("[step]\nname = 'x'", r"step must be a list, \[\[step\]\]"),
-        (PLAN_TEXT + "suites = -1", "launches and suites must be 1 or more"),
+        (PLAN_TEXT + "suites = -1", "step 2.suites must be integer of 1 or more, got -1"),
+        (PLAN_TEXT.replace("options = []", "options = [3]"), r"step 2.options\[0\] must be string, got 3"),
         ('[[step]]\nname = "q"\nwhy = "w"\noptions = []\nsuites = 2\nlaunches = 3', "launches belong to files"),
     ],
 )
@@ -195,13 +196,16 @@ def test_options_that_the_first_step_is_refused_end_4_before_any_other(tmp_path:
     assert not (folder / "out" / "all.log").exists()
 
 
-@pytest.mark.parametrize("name", ["none.toml", "."])
+@pytest.mark.parametrize(
+    ("name", "found"), [("none.toml", "must be a file to read, got no such"), (".", "got a folder")]
+)
 def test_a_plan_that_cannot_be_read_ends_4_with_the_remedy(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, found: str
 ) -> None:
     assert commands.main(["campaign", "--scale=tiny", f"--out={tmp_path}", f"--plan={tmp_path / name}"]) == 4
     said = capsys.readouterr().err
-    assert f"error: {tmp_path / name} must be a file to read, got " in said
+    assert said.startswith(f"error: {tmp_path / name}: ")
+    assert found in said
     assert "see bench/evidence/campaign/plan.py for the form" in said
 
 

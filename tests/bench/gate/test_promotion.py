@@ -9,6 +9,7 @@ import pytest
 from bench.gate import ledger, promotion
 from bench.gate.promotion import PromotionRefused
 from bench.harness import record
+from bench.harness.environment import kind_key
 from bench.harness.record import CorruptRecord
 from tests.bench.sample_records import BASELINE_NAME, DENSE, FINGERPRINT, SCENARIOS, changed, document
 
@@ -66,7 +67,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
         [*eight(backends={"k": [["a"], ""]}), document("x", backends={"k": [[], "no compiler"]})],
         "one machine and installation, got k: .*no compiler",
     ),
-    "other kind": ([*eight(), document("x", kind={"device": "cuda"})], "one kind of machine"),
+    "other kind": ([*eight(), document("x", kind={**kind_key(FINGERPRINT), "device": "cuda"})], "one kind of machine"),
     "same launch": ([*eight(), document(EIGHT[0])], "a launch must be there once"),
     "throttled": (
         [changed(one, "benchmarks", 0, "extra_info", "moevlm", "launches", 0, "voided", value=2) for one in eight()],

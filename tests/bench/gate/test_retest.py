@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench.gate.launch import Launcher, LaunchFailed
 from bench.gate.retest import (
@@ -71,7 +72,8 @@ def _fresh(name: str, factor: float, number: int, *, voided: int = 0) -> Scenari
 
 
 def _renamed(series: ArmSeries, number: int) -> ArmSeries:
-    return replace(series, launches=tuple(replace(launch, id=f"fresh-{number}") for launch in series.launches))
+    launches = tuple(structs.replace(launch, id=f"fresh-{number}") for launch in series.launches)
+    return structs.replace(series, launches=launches)
 
 
 @pytest.fixture

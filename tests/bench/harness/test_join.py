@@ -8,10 +8,12 @@ import pytest
 from bench.harness.record import Record, join, read, write
 from tests.bench.sample_records import SCENARIOS, changed, document
 
+STARTED = "2026-01-01T00:00:00+00:00"
+
 
 def worker(scenario: str, **header: Any) -> dict[str, Any]:
     """Return the record of a worker that measured one of the two scenarios."""
-    launch = {"id": "run", "sees_throttling": True, "load_average": [0.1]}
+    launch = {"id": "run", "started": STARTED, "sees_throttling": True, "load_average": [0.1]}
     whole = document("run", **{"launch": launch, "failed": [], "filtered": False, **header})
     own = [entry for entry in whole["benchmarks"] if entry["extra_info"]["moevlm"]["scenario"] == scenario]
     return {**whole, "benchmarks": own}
@@ -45,7 +47,10 @@ def test_peaks_are_the_median_and_what_went_wrong_is_gathered() -> None:
 
 
 def test_workers_check_at_the_same_time_so_the_longest_counts() -> None:
-    parts = [worker(SCENARIOS[i], launch={"id": "run", "sees_throttling": True, "check_s": i + 1.0}) for i in (0, 1)]
+    parts = [
+        worker(SCENARIOS[i], launch={"id": "run", "started": STARTED, "sees_throttling": True, "check_s": i + 1.0})
+        for i in (0, 1)
+    ]
     assert join(parts, SCENARIOS)["moevlm"]["launch"]["check_s"] == 2.0
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from bench.harness import record
+from bench.harness.environment import kind_key
 from bench.harness.record import CorruptRecord, Record
 from bench.harness.writing import RecordWriteError
 from tests.bench.plugin.fresh_pytest import outside_xdist
-from tests.bench.sample_records import DENSE, MOE, SCENARIOS, changed, document, primary_entry
+from tests.bench.sample_records import DENSE, FINGERPRINT, MOE, SCENARIOS, changed, document, primary_entry
 
 OURS = ("benchmarks", 0, "extra_info", "moevlm")
 WRONG = [{"scenario": "bench_x[1]", "why": "dense: got 0.3"}]
@@ -28,20 +29,28 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
     "entry no object": (("benchmarks", 0), 7, r"benchmarks\[0\] must be object, got 7"),
     "entry of another plugin": ((*OURS[:-1],), {}, "must have moevlm, got no moevlm"),
     "unknown metric": ((*OURS, "metric"), "speed", "metric must be one of .* got 'speed'"),
-    "cost that is no number": ((*OURS, "cost"), {"flops": "many"}, "cost.flops must be a finite number, got 'many'"),
+    "cost that is no number": ((*OURS, "cost"), {"flops": "many"}, "cost.flops must be number, got 'many'"),
     "parts of the cost that are no list": ((*OURS, "cost"), {"parts": 1}, "cost.parts must be list, got 1"),
-    "part of three": ((*OURS, "cost"), {"parts": [[1, 2, 3]]}, r"parts\[0\] must be \[flops, bytes\], got \[1, 2, 3\]"),
+    "part of three": (
+        (*OURS, "cost"),
+        {"parts": [[1, 2, 3]]},
+        r"parts\[0\] must be list of length 2 at most, got \[1, 2, 3\]",
+    ),
     "part without bytes": (
         (*OURS, "cost"),
         {"parts": [[1, None]]},
-        r"parts\[0\].bytes must be a finite number, got None",
+        r"parts\[0\]\[1\] must be number, got None",
     ),
-    "peak that is infinite": (("moevlm", "peaks", "x"), float("1e999"), "peaks.x must be a finite number, got inf"),
+    "peak that is infinite": (
+        ("moevlm", "peaks", "x"),
+        float("1e999"),
+        "peaks.x must be a finite number of at most 64 bits, got inf",
+    ),
     "wrong answers that are no list": (("moevlm", "wrong"), {}, "moevlm.wrong must be list, got {}"),
     "wrong answer without a reason": (
         ("moevlm", "wrong"),
         [{"scenario": "x"}],
-        r"\[0\] must have scenario, why, got no why",
+        r"wrong\[0\] must have why, got no why",
     ),
     "wrong answer in a complete record": (("moevlm", "wrong"), WRONG, r"must be false .*, got true with bench_x\[1\]"),
     "wrong answer that was timed": (
@@ -53,19 +62,23 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
     "backend without a reason": (
         ("moevlm", "backends"),
         {"x": [["a"]]},
-        r"backends.x must be \[\[NAME, ...\], REASON\], got \[\['a'\]\]",
+        r"backends.x must be list of length 2, got \[\['a'\]\]",
     ),
-    "no units": ((*OURS, "num_units"), 0, "num_units must be above 0, got 0"),
+    "no units": ((*OURS, "num_units"), 0, "num_units must be integer of 1 or more, got 0"),
     "no launches": ((*OURS, "launches"), [], r"launches must be one or more with different ids, got \[\]"),
     "no samples": (SAMPLES, [], "samples must be one or more unless blocks were voided"),
-    "infinite sample": (SAMPLES, [float("1e999"), 1, 1], "samples must be finite and above 0, got inf"),
-    "sample that is no number": (SAMPLES, [float("nan"), 1, 1], "numbers must be finite, got NaN"),
-    "negative sample": (SAMPLES, [-1.0, 1, 1], "samples must be finite and above 0, got -1.0"),
-    "zero sample": (SAMPLES, [0, 1, 1], "samples must be finite and above 0, got 0"),
-    "text sample": (SAMPLES, ["fast", 1, 1], "samples must be finite and above 0, got 'fast'"),
-    "true sample": (SAMPLES, [True, 1, 1], "samples must be finite and above 0, got True"),
-    "arm of fewer blocks": (SAMPLES, [1.0], "must have the same launches and blocks"),
-    "arm of another launch": ((*OURS, "launches", 0, "id"), "other", "must have the same launches and blocks"),
+    "infinite sample": (
+        SAMPLES,
+        [float("1e999"), 1, 1],
+        r"samples\[0\] must be a finite number of at most 64 bits, got inf",
+    ),
+    "sample that is no number": (SAMPLES, [float("nan"), 1, 1], "must hold finite numbers, got NaN"),
+    "negative sample": (SAMPLES, [-1.0, 1, 1], r"samples\[0\] must be number above 0.0, got -1.0"),
+    "zero sample": (SAMPLES, [0, 1, 1], r"samples\[0\] must be number above 0.0, got 0"),
+    "text sample": (SAMPLES, ["fast", 1, 1], r"samples\[0\] must be number, got 'fast'"),
+    "true sample": (SAMPLES, [True, 1, 1], r"samples\[0\] must be number, got True"),
+    "arm of fewer blocks": (SAMPLES, [1.0], "must hold the same launches and blocks"),
+    "arm of another launch": ((*OURS, "launches", 0, "id"), "other", "must hold the same launches and blocks"),
     "duplicate arm": (("benchmarks", 1, "extra_info", "moevlm", "arm"), "moe", "once, got bench_decode.* moe twice"),
 }
 
@@ -116,7 +129,7 @@ def test_missing_file_is_not_corrupt(path: Path) -> None:
 
 
 def test_a_folder_is_corrupt(tmp_path: Path) -> None:
-    with pytest.raises(CorruptRecord, match="must be readable JSON, got IsADirectoryError"):
+    with pytest.raises(CorruptRecord, match="must be a file, got a folder"):
         record.read(tmp_path)
 
 
@@ -150,7 +163,7 @@ def test_text_that_is_no_record_is_corrupt(path: Path, text: str) -> None:
 
 def test_bytes_that_are_no_text_are_corrupt(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CorruptRecord, match="must be readable JSON"):
+    with pytest.raises(CorruptRecord, match="must be UTF-8"):
         record.read(path)
 
 
@@ -262,7 +275,10 @@ def without_last_scenario(sealed: dict[str, Any]) -> dict[str, Any]:
     ("other", "message"),
     [
         (document("a"), r"a launch must be there once, got a twice in bench_decode\[tiny-b1\]"),
-        (document("b", kind={"device": "cuda"}), "one kind of machine, got device: cpu / cuda"),
+        (
+            document("b", kind={**kind_key(FINGERPRINT), "device": "cuda"}),
+            "one kind of machine, got device: cpu / cuda",
+        ),
         (without_last_scenario(document("b")), r"same arms and inputs, got bench_prefill\[tiny-b1\] moe: .* / absent"),
         (changed(document("b"), *OURS, "hashes", value={}), r"same arms and inputs, got bench_decode\[tiny-b1\] moe"),
     ],

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import structs
+
 from bench.harness.record import Launch, Scenario
 from tests.bench.sample_records import scenario
 
@@ -43,5 +45,5 @@ def decode(seconds: Seconds, *, batch: int = 1, cost: Mapping[str, float] | None
 def void(measured: Scenario) -> Scenario:
     """Return a scenario with no sample left, for its device was throttled."""
     launch = Launch(id="l", samples=(), voided=3)
-    arms = {name: type(arm)(**{**vars(arm), "launches": (launch,)}) for name, arm in measured.arms.items()}
+    arms = {name: structs.replace(arm, launches=(launch,)) for name, arm in measured.arms.items()}
     return Scenario(id=measured.id, arms=arms)

@@ -1,10 +1,10 @@
 """Tests of the answers' page: what it says with and without each part, and that the one in docs is up to date."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench import __main__ as commands
 from bench.harness.record import Launch, Scenario, seal
@@ -98,7 +98,7 @@ def test_what_its_interval_leaves_open_is_certain_of_nothing() -> None:
     """Ratios from a half to two: their intervals hold 1."""
     spread = Launch(id="l", samples=(0.5, 0.7, 0.9, 1.1, 1.5, 2.0), voided=0)
     one = scenario(1.0, 1.0)
-    dense = replace(one.arms["dense"], launches=(spread,))
+    dense = structs.replace(one.arms["dense"], launches=(spread,))
     said = page(Scenario(id=one.id, arms={**one.arms, "dense": dense}))
     assert "faster for certain in 0 of 1 scenario, slower in 0.\n" in said
 

@@ -1,8 +1,7 @@
 """Tests of the line from a few layers to the whole model: its value, its error, floors and speed-ups along it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from bench.harness.record import Launch
 from bench.pages.slices import Slices, fit, speedup
@@ -71,7 +70,7 @@ def test_the_interval_of_slices_holds_what_their_blocks_leave_open_to_both_sides
     """The deepest slice's blocks lie between 8 and 10 s, and with them the line at 16 layers between 28 and 38 s."""
     dense, moe = slices({1: 3.0, 2: 5.0, 4: 9.0}), slices({1: 1.5, 2: 2.0, 4: 3.0})
     blocks = Launch(id="l", samples=tuple(8.0 + 0.4 * block for block in range(6)), voided=0)
-    scattered = dense._replace(series=[*dense.series[:2], replace(dense.series[2], launches=(blocks,))])
+    scattered = dense._replace(series=[*dense.series[:2], structs.replace(dense.series[2], launches=(blocks,))])
     found = speedup(scattered, moe)
     assert 28.0 / 9.3 < found.low < 0.97 * found.estimate
     assert 1.03 * found.estimate < found.high < 38.5 / 8.7

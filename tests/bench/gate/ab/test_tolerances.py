@@ -51,12 +51,29 @@ def test_the_projects_own_file_can_be_read() -> None:
     [
         ("[[limit", "must be TOML"),
         ("[limits]", r"must hold \[\[limit\]\] entries alone, got limits"),
-        ('[[limit]]\nscenarios = "a"', "limit 1 must have scenarios, tolerance_percent, reason, got none of reason"),
-        ('[[limit]]\nscenarios = "a"\ntolerance_percent = "8"\nreason = "x"', "got tolerance_percent = '8'"),
-        ('[[limit]]\nscenarios = "a"\ntolerance_percent = 8\nreason = "x"\nfoo = 1', "got foo = 1"),
+        ('[[limit]]\nscenarios = "a"\ntolerance_percent = 8', "limit 1 must have reason, got no reason"),
+        (
+            '[[limit]]\nscenarios = "a"\ntolerance_percent = "8"\nreason = "x"',
+            "limit 1.tolerance_percent must be number, got '8'",
+        ),
+        (
+            '[[limit]]\nscenarios = "a"\ntolerance_percent = 8\nreason = "x"\nfoo = 1',
+            "limit 1 must have known fields alone, got foo",
+        ),
         ('[[limit]]\nscenarios = "a"\ntolerance_percent = 1\nreason = "x"', "got 1 and 2; raise the tolerance"),
         ('[[limit]]\nscenarios = "a"\ntolerance_percent = 8\nreason = " "', "reason must say why"),
         ('[[limit]]\nscenarios = "("\ntolerance_percent = 8\nreason = "x"', "must be a regular expression, got '\\('"),
+        (
+            '[[limit]]\nscenarios = "a{99999999999}"\ntolerance_percent = 8\nreason = "x"',
+            "must be a regular expression",
+        ),
+        (
+            '[[limit]]\nscenarios = "a"\ntolerance_percent = true\nreason = "x"',
+            "tolerance_percent must be number, got True",
+        ),
+        ('[[limit]]\nscenarios = "a"\ntolerance_percent = inf\nreason = "x"', "must be a finite number"),
+        ('[[limit]]\nscenarios = "a"\ntolerance_percent = -8\nreason = "x"', "must be number above 0.0, got -8"),
+        ("limit = [3]", "limit 1 must be object, got 3"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str) -> None:
