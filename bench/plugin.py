@@ -29,6 +29,7 @@ from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
 from bench.harness.progress import RunProgress
 from bench.harness.run import Finished, hold_record
+from bench.harness.visible import visible_lines
 from bench.harness.wording import counted
 from bench.pages.report import write_reports
 
@@ -208,7 +209,8 @@ class HarnessSession:
             self.console.print("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure")
         finished, outcome = self.finished, self.outcome
         if not finished and outcome.run_verdict:
-            self.console.print(f"{outcome.run_verdict.value}: {outcome.why}")
+            said = visible_lines(f"{outcome.run_verdict.value}: {outcome.why}")
+            self.console.print(said, highlight=False, markup=False)
         if finished and any(
             (finished.record.scenarios, finished.record.not_fitting, outcome.run_verdict, outcome.verdicts)
         ):

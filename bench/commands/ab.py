@@ -2,10 +2,10 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from bench.commands.clone import in_clone
+from bench.commands.noting import note
 from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
 from bench.commands.selection import read_selection
 from bench.commands.writable import check_writable
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare(brief: Brief, options: argparse.Namespace) -> int:
-    result = compare(brief, note=lambda text: print(text, file=sys.stderr))
+    result = compare(brief, note=note)
     said = comment(result)
     allow = options.allow_inconclusive
     try:

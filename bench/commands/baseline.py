@@ -2,10 +2,10 @@
 
 import argparse
 import hashlib
-import sys
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, project_table
+from bench.commands.noting import note
 from bench.commands.parsing import Commands, add_baselines, take_pytest_options
 from bench.commands.promote import promote_and_tell
 from bench.evidence.launches import Wanted, measure_launches
@@ -55,9 +55,9 @@ def run(options: argparse.Namespace) -> int:
     )
     try:
         with held("--out", wanted.folder):
-            paths = measure_launches(wanted, note=lambda text: print(text, file=sys.stderr))
+            paths = measure_launches(wanted, note=note)
     except LaunchFailed as failed:
-        print(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on", file=sys.stderr)
+        note(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on")
         return EXIT_CODES[failed.verdict]
     promoted = promote_and_tell(paths, options.baselines, options.reason)
     _tell_sensitivity(promoted, paths[0])

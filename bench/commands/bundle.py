@@ -1,11 +1,11 @@
 """bundle: pack a record's claims with their evidence; reproduce measures them again."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from bench.commands.clone import clone_root, project_table
+from bench.commands.noting import note
 from bench.commands.parsing import Commands, add_allow_inconclusive, take_pytest_options
 from bench.evidence.bundle.allowed import check_scenarios, options_here
 from bench.evidence.bundle.archive import pack, unpack
@@ -59,7 +59,7 @@ def _reproduce(options: argparse.Namespace) -> int:
         Launcher(root=root, options=options_here(bundle.options, options.pytest)),
         launches=options.launches,
         deadline=time.monotonic() + options.budget,
-        note=lambda text: print(text, file=sys.stderr),
+        note=note,
     )
     reproduced = judge(bundle, here)
     print(reproduced_table(reproduced))

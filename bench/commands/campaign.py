@@ -1,11 +1,11 @@
 """campaign: measure everything that the results need on this machine, the most valuable first; resumable."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone
+from bench.commands.noting import note
 from bench.commands.parsing import Commands, take_pytest_options
 from bench.evidence.campaign.plan import PLAN, read_plan
 from bench.evidence.campaign.state import state_of
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         deadline=time.monotonic() + options.budget,
     )
     with held("--out", options.out):
-        troubles = run_steps(steps, invocation, note=lambda text: print(text, file=sys.stderr))
+        troubles = run_steps(steps, invocation, note=note)
     said = report(options.out, steps, troubles)
     print(said)
     replace_text(options.out / "campaign.md", f"{said}\n")

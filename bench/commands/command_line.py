@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
+from bench.commands.noting import note
 from bench.commands.parsing import Commands, Parser, split
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
@@ -37,11 +38,11 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
         command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
     except tuple(ERROR_CODES) as error:
-        print(f"error: {_said(error)}", file=sys.stderr)
+        note(f"error: {_said(error)}")
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):  # the terminal is gone
-            print(f"interrupted: {goes_on}", file=sys.stderr, flush=True)
+            note(f"interrupted: {goes_on}")
         return INTERRUPTED
 
 

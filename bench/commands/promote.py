@@ -12,6 +12,7 @@ from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import git_says
 from bench.gate.promotion import promote
 from bench.gate.stats import percent
+from bench.harness.visible import visible
 
 
 def add(commands: Commands) -> None:
@@ -52,5 +53,5 @@ def promote_and_tell(records: Sequence[Path], baselines: Path, reason: str) -> P
     else:
         print(f"slowdowns of {ledger.CONTROL} accepted {since}:")
     for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
-        print(f"  {percent(log_ratio):+6.1f} %  {scenario}")
+        print(f"  {percent(log_ratio):+6.1f} %  {visible(scenario)}")
     return path

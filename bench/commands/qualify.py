@@ -2,11 +2,11 @@
 
 import argparse
 import math
-import sys
 import time
 from pathlib import Path
 
 from bench.commands.clone import in_clone
+from bench.commands.noting import note
 from bench.commands.parsing import Commands, add_package, take_pytest_options
 from bench.commands.selection import read_selection
 from bench.gate.ab.brief import Brief
@@ -74,8 +74,4 @@ def _measure(options: argparse.Namespace) -> None:
     slowed = [*(Kind(injected=one) for one in options.inject), *(Kind(change=one) for one in options.change)]
     wanted = [Wanted(UNCHANGED, options.suites), *(Wanted(kind, options.slowed_suites) for kind in slowed)]
     deadline = time.monotonic() + options.budget
-    record(Recorder(path=options.record, brief=brief, deadline=deadline, note=_note), wanted)
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    record(Recorder(path=options.record, brief=brief, deadline=deadline, note=note), wanted)

@@ -28,5 +28,5 @@ def run(options: argparse.Namespace) -> int:
     if deep:
         print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
     for text in explanations(wrong_scenarios(record)):
-        print(f"\n- {text}")
+        print(f"\n- {escape(text)}")
     return 0

@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.gate.ab.channel import Channel, Message
+from bench.gate.ab.cores import keep_on
 from bench.gate.ab.own_tree import OwnTree
 from bench.gate.inherited import fresh_environment, import_path
 from bench.gate.launch import WITHOUT
@@ -125,6 +126,10 @@ class Worker:
             raise WorkerLost(self.side.name, why) from error
         except (EOFError, OSError) as error:
             raise self._gone() from error
+
+    def keep_on(self, cores: Collection[int]) -> None:
+        """Keep the worker's threads on some cores."""
+        keep_on(self._process.pid, cores)
 
     def stop(self, grace_s: float = 0.0) -> None:
         """Close the channel, wait for the worker to end, then kill what is left of it and of what it started."""
