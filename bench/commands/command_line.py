@@ -10,7 +10,8 @@ from bench.commands.terminal import READER_GONE, ReaderGone, note
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
-from bench.harness.record import CorruptRecord, RecordWriteError
+from bench.harness.record import CorruptRecord
+from bench.harness.writing import REMEDIES, RecordWriteError, write_error
 
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
@@ -18,6 +19,7 @@ ERROR_CODES: dict[type[Exception], int] = {
     RecordWriteError: EXIT_CODES[Verdict.FAILED],
     ValueError: USAGE_ERROR,  # after CorruptRecord, which is one
 }
+KNOWN = (*ERROR_CODES, OSError)
 
 
 def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +34,9 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
         options = _options(commands, ours, passed)
         command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
-    except tuple(ERROR_CODES) as error:
-        note(f"error: {_said(error)}")
+    except KNOWN as raised:
+        error = in_words(raised)
+        note(f"error: {error}")
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         note("interrupted: nothing more is judged; finished files are kept")
@@ -65,8 +68,20 @@ def _options(commands: Sequence[ModuleType], ours: Sequence[str], passed: Sequen
     return options
 
 
-def _said(error: Exception) -> str:
-    """Return an error's message; of a file that is not there, in place of the system's words, with a remedy."""
-    if isinstance(error, FileNotFoundError) and error.filename is not None:
-        return f"{error.filename} must exist, got no such file; check the path"
-    return str(error)
+def in_words(error: Exception) -> Exception:
+    """Return an error that says the rule and the remedy, in place of one in the system's words alone.
+
+    Raises:
+        OSError: the error itself, where nobody knows what it means.
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return error  # ours
+    if error.errno in REMEDIES:
+        return write_error(error.filename or "a file", error, must="open")
+    if not isinstance(error, FileNotFoundError):
+        raise error
+    if error.filename is not None:
+        return FileNotFoundError(f"{error.filename} must exist, got no such file; check the path")
+    if "temporary" in str(error):  # tempfile has tried all places that it knows
+        return RecordWriteError(f"a temporary folder must be writable, got none; name one in TMPDIR ({error.strerror})")
+    return FileNotFoundError("the current folder must exist, got a removed one; cd into another")

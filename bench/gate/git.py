@@ -4,7 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-GIT = ("git", "-c", "core.hooksPath=/dev/null")  # a user's hooks have no part in a measurement
+# A user's hooks have no part in a measurement; what only looks writes no index, which a full disk would not take.
+GIT = ("git", "--no-optional-locks", "-c", "core.hooksPath=/dev/null")
 POINTERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")  # set by git for what its hooks start
 
 
@@ -12,17 +13,21 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git on a folder; how it ended is the caller's to explain.
 
     Raises:
-        OSError: if there is no git.
+        ValueError: if there is no git.
     """
     own = {name: value for name, value in os.environ.items() if name not in POINTERS}
     command = [*GIT, "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=own)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=own)
+    except OSError as error:
+        raise ValueError(f"this needs git, got none on PATH ({error.strerror}); install it") from error
 
 
 def git_says(folder: Path, *arguments: str) -> str:
-    """Return git's answer; empty where it cannot answer (no git, no repository, no such name)."""
-    try:
-        answer = run_git(folder, *arguments)
-    except OSError:
-        return ""
+    """Return git's answer; empty where it cannot answer (no repository, no such name).
+
+    Raises:
+        ValueError: if there is no git.
+    """
+    answer = run_git(folder, *arguments)
     return "" if answer.returncode else answer.stdout.strip()
