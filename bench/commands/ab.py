@@ -2,13 +2,12 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
 from bench.commands.selection import read_selection
-from bench.commands.writable import check_writable
+from bench.commands.terminal import note, say
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.endings import HEAD
@@ -19,8 +18,9 @@ from bench.gate.qualify.spread import prior_here
 from bench.gate.qualify.suites import RECORD
 from bench.gate.verdict import exit_code
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
-from bench.harness.record import replace_text
+from bench.harness.writing import check_writable, replace_text
 
 LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 
@@ -48,7 +48,9 @@ def add(commands: Commands) -> None:
     accept = "accept that head answers otherwise than base, and record why; default: CHANGED, exit 18"
     parser.add_argument("--accept-answers", type=reason, metavar="REASON", help=accept)
     take_pytest_options(parser, "--device cuda bench/bench_decode.py")
-    parser.set_defaults(run=run)
+    parser.set_defaults(
+        run=run, goes_on="nothing is judged, the records of earlier runs are as they were; run it again"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,7 +73,12 @@ def run(options: argparse.Namespace) -> int:
     )
     for path in (options.out / LAUNCHES, *filter(None, [options.junitxml])):
         check_writable(path)
-    result = compare(brief, note=lambda text: print(text, file=sys.stderr))
+    with held("--out", options.out):
+        return _compare(brief, options)
+
+
+def _compare(brief: Brief, options: argparse.Namespace) -> int:
+    result = compare(brief, note=note)
     said = comment(result)
     allow = options.allow_inconclusive
     try:
@@ -80,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         if options.junitxml:
             replace_text(options.junitxml, junit(result.verdicts, seconds=result.seconds, allow_inconclusive=allow))
     finally:  # a disk that is full by now must not cost what was measured
-        print(said)
+        say(said)
         for line in publish(said, result.verdicts, os.environ, allow_inconclusive=allow):
-            print(line)
+            say(line)
     return exit_code(result.verdicts, allow_inconclusive=allow)

@@ -2,12 +2,12 @@
 
 import argparse
 import hashlib
-import sys
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, project_table
 from bench.commands.parsing import Commands, add_baselines, take_pytest_options
 from bench.commands.promote import promote_and_tell
+from bench.commands.terminal import note, say
 from bench.evidence.launches import Wanted, measure_launches
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE, NoBaseline, open_baseline
 from bench.gate.cap import UNJUDGEABLE, capped
@@ -17,10 +17,12 @@ from bench.gate.launch import LaunchFailed
 from bench.gate.sentences import sensitivity
 from bench.gate.verdict import EXIT_CODES
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.record import load
 from bench.harness.wording import counted
 
 RECORDS = Path("records")
+GOES_ON = "finished launches are kept; the same command goes on"
 
 
 def add(commands: Commands) -> None:
@@ -33,7 +35,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     add_baselines(parser)
     take_pytest_options(parser, "--device cuda, and files of scenarios")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,9 +54,10 @@ def run(options: argparse.Namespace) -> int:
         begun_with={"code": code, **this_machine()},
     )
     try:
-        paths = measure_launches(wanted, note=lambda text: print(text, file=sys.stderr))
+        with held("--out", wanted.folder):
+            paths = measure_launches(wanted, note=note)
     except LaunchFailed as failed:
-        print(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on", file=sys.stderr)
+        note(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on")
         return EXIT_CODES[failed.verdict]
     promoted = promote_and_tell(paths, options.baselines, options.reason)
     _tell_sensitivity(promoted, paths[0])
@@ -74,6 +77,6 @@ def _tell_sensitivity(promoted: Path, launch: Path) -> None:
     opened = open_baseline(promoted.parent, promoted, record)
     if not isinstance(opened, NoBaseline):
         verdicts = judge_all(record.scenarios, opened)[0].values()
-        print(f"slowdowns above {sensitivity(verdicts)} of a scenario will be seen")
+        say(f"slowdowns above {sensitivity(verdicts)} of a scenario will be seen")
         if noisy := sum(capped(verdict).why == UNJUDGEABLE for verdict in verdicts):
-            print(f"{counted(noisy, 'scenario')}: {UNJUDGEABLE}")
+            say(f"{counted(noisy, 'scenario')}: {UNJUDGEABLE}")

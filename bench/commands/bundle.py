@@ -1,12 +1,12 @@
 """bundle: pack a record's claims with their evidence; reproduce measures them again."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from bench.commands.clone import clone_root, project_table
 from bench.commands.parsing import Commands, add_allow_inconclusive, take_pytest_options
+from bench.commands.terminal import note, say
 from bench.evidence.bundle.allowed import check_scenarios, options_here
 from bench.evidence.bundle.archive import pack, unpack
 from bench.evidence.bundle.claims import claims_of
@@ -42,9 +42,9 @@ def _pack(options: argparse.Namespace) -> int:
     documents = [read(path) for path in options.records]
     document = merge(documents) if len(documents) > 1 else documents[0]
     said = claims_table(claims_of(Record.from_document(document)))
+    say(said)
     pack(document, options.out, said)
-    print(said)
-    print(f"\npacked {options.out}: {COMMANDS} reproduce {options.out}")
+    say(f"\npacked {options.out}: {COMMANDS} reproduce {options.out}")
     return 0
 
 
@@ -59,8 +59,8 @@ def _reproduce(options: argparse.Namespace) -> int:
         Launcher(root=root, options=options_here(bundle.options, options.pytest)),
         launches=options.launches,
         deadline=time.monotonic() + options.budget,
-        note=lambda text: print(text, file=sys.stderr),
+        note=note,
     )
     reproduced = judge(bundle, here)
-    print(reproduced_table(reproduced))
+    say(reproduced_table(reproduced))
     return exit_code(map(Reproduced.said, reproduced), allow_inconclusive=options.allow_inconclusive)

@@ -1,19 +1,22 @@
 """campaign: measure everything that the results need on this machine, the most valuable first; resumable."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone
 from bench.commands.parsing import Commands, take_pytest_options
+from bench.commands.terminal import note, say
 from bench.evidence.campaign.plan import PLAN, read_plan
 from bench.evidence.campaign.state import state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
 from bench.evidence.campaign.tables import report
 from bench.gate.verdict import EXIT_CODES, Verdict, worst
+from bench.harness.held import held
 from bench.harness.reading import seconds
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
+
+GOES_ON = "finished scenarios are kept; the same command goes on"
 
 
 def add(commands: Commands) -> None:
@@ -25,7 +28,7 @@ def add(commands: Commands) -> None:
     plan = "the steps; default: %(default)s"
     parser.add_argument("--plan", type=Path, default=in_clone(PLAN), metavar="FILE", help=plan)
     take_pytest_options(parser, "--batch-size 1 --depth 2, over the plan's")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,10 +40,13 @@ def run(options: argparse.Namespace) -> int:
         options=[f"--scale={options.scale}", *options.pytest],
         deadline=time.monotonic() + options.budget,
     )
-    troubles = run_steps(steps, invocation, note=lambda text: print(text, file=sys.stderr))
+    with held("--out", options.out):
+        troubles = run_steps(steps, invocation, note=note)
     said = report(options.out, steps, troubles)
-    print(said)
-    replace_text(options.out / "campaign.md", f"{said}\n")
+    try:
+        replace_text(options.out / "campaign.md", f"{said}\n")
+    finally:  # a disk that is full by now must not cost what was measured
+        say(said)
     is_wrong = any(state_of(options.out, step).wrong for step in steps)
     ends = [*([Verdict.WRONG] if is_wrong else []), *([Verdict.FAILED] if troubles else [])]
     return EXIT_CODES[worst(ends)]

@@ -1,15 +1,19 @@
 """A command line from its words to its exit code: which command, what it may raise, and how each ends."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from bench.commands.parsing import Commands, Parser, split
+from bench.commands.terminal import READER_GONE, ReaderGone, note
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord, RecordWriteError
+
+GOES_ON = "nothing more is judged; finished files are kept"  # of a command that says no more
 
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
@@ -20,23 +24,28 @@ ERROR_CODES: dict[type[Exception], int] = {
 
 
 def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
-    """Run one of the commands; return its exit code, the error's in ERROR_CODES, or INTERRUPTED.
+    """Run one of the commands; return its exit code, the error's in ERROR_CODES, INTERRUPTED or READER_GONE.
 
     Args:
         commands: modules with `add`, which adds to the parser.
         arguments: by default the process's.
     """
     ours, passed = split(sys.argv[1:] if arguments is None else arguments)
+    goes_on = GOES_ON
     try:
         options = _options(commands, ours, passed)
+        goes_on = getattr(options, "goes_on", GOES_ON)
         command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
     except tuple(ERROR_CODES) as error:
-        print(f"error: {_said(error)}", file=sys.stderr)
+        note(f"error: {_said(error)}")
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
-        print("interrupted: nothing more is judged; finished files are kept", file=sys.stderr)
+        with contextlib.suppress(ReaderGone):  # the terminal is gone
+            note(f"interrupted: {goes_on}")
         return INTERRUPTED
+    except ReaderGone:
+        return READER_GONE
 
 
 def parser_of(commands: Sequence[ModuleType]) -> Parser:

@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from bench.commands.parsing import Commands, add_allow_inconclusive, add_baselines
+from bench.commands.terminal import say
 from bench.gate.baseline import NoBaseline, open_baseline
 from bench.gate.cap import capped
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.headline import headline, tell
 from bench.gate.judging_groups import judge_groups
-from bench.gate.markdown import markdown_table
+from bench.gate.markdown import escape, markdown_table
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.sentences import explanations
 from bench.gate.verdict import EXIT_CODES, closed, exit_code, worst
@@ -35,14 +36,14 @@ def run(options: argparse.Namespace) -> int:
     wrong = wrong_scenarios(record)
     if isinstance(opened, NoBaseline):
         for text in (f"{opened.verdict.value}: {opened.why}", *explanations(wrong)):
-            print(text)
+            say(escape(text))
         return EXIT_CODES[worst([opened.verdict, *(verdict.verdict for verdict in wrong)])]
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in record.scenarios.values())
     verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
     verdicts = {name: capped(verdict) for name, verdict in verdicts.items()}
     groups = judge_groups(record.scenarios, opened, opened.groups, confirmed=confirmed)
     rows = [*rows_of(record, verdicts), *group_rows(groups.values())]
-    print(markdown_table(HEADERS, [row.cells() for row in rows]))
+    say(markdown_table(HEADERS, [row.cells() for row in rows]))
     verdicts.update({verdict.scenario: verdict for verdict in wrong})
     whole = Selection(
         collected=set(verdicts), functions=None, axes=record.options.get("axes", {}), whole=not record.filtered
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     verdicts.update(groups)
     said = closed(verdicts.values(), allow_inconclusive=options.allow_inconclusive)
     for text in explanations(said):
-        print(f"- {text}")
+        say(f"- {escape(text)}")
     if head := headline(tell(groups.values())):
-        print(head)
+        say(escape(head))
     return exit_code(said, allow_inconclusive=options.allow_inconclusive)

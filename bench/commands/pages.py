@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands
+from bench.commands.terminal import say
 from bench.harness.documents import content_of, document_of, parse_json
 from bench.harness.forms import checked
 from bench.harness.record import KEY, Record, load
@@ -106,5 +107,5 @@ def run(options: argparse.Namespace) -> int:
     words = [options.writes, *map(Path.as_posix, options.paths), "--out", options.out.as_posix(), *given]
     content = command.read(options.paths if command.is_one else matching, **narrowed)
     for path in write_page(options.out, content, f"python -m bench {shlex.join(words)}"):
-        print(f"written: {path}")
+        say(f"written: {path}")
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
 from bench.commands.clone import in_clone, project_table
+from bench.commands.terminal import say
 from bench.harness.reading import USAGE_ERROR
 
 
@@ -30,6 +31,10 @@ def split(arguments: Sequence[str]) -> Split:
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser, whose errors end with USAGE_ERROR."""
+
+    def print_help(self, _file: object = None) -> None:
+        """Print the help as results are printed: argparse's own way drops what cannot be written."""
+        say(self.format_help().rstrip())
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message, and end."""

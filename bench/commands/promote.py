@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.commands.parsing import Commands, add_baselines
+from bench.commands.terminal import say
 from bench.gate import ledger
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import git_says
 from bench.gate.promotion import promote
 from bench.gate.stats import percent
+from bench.harness.visible import visible
 
 
 def add(commands: Commands) -> None:
@@ -44,13 +46,13 @@ def promote_and_tell(records: Sequence[Path], baselines: Path, reason: str) -> P
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     path = promote(records, baselines, ledger.Stamp(reason, commit, now, release))
     message = shlex.quote(f"Baseline: {reason}")
-    print(f"promoted {path}; commit it on its own: git add {baselines} && git commit -m {message}")
+    say(f"promoted {path}; commit it on its own: git add {baselines} && git commit -m {message}")
     accepted = ledger.accepted_since(ledger.read(baselines), baseline=path.name, release=release)
     since = f"since {release}" if release else "so far (no release tag yet)"
     if not accepted:
-        print(f"no slowdown was accepted {since}")
+        say(f"no slowdown was accepted {since}")
     else:
-        print(f"slowdowns of {ledger.CONTROL} accepted {since}:")
+        say(f"slowdowns of {ledger.CONTROL} accepted {since}:")
     for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
-        print(f"  {percent(log_ratio):+6.1f} %  {scenario}")
+        say(f"  {percent(log_ratio):+6.1f} %  {visible(scenario)}")
     return path

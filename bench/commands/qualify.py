@@ -2,21 +2,24 @@
 
 import argparse
 import math
-import sys
 import time
 from pathlib import Path
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_package, take_pytest_options
 from bench.commands.selection import read_selection
+from bench.commands.terminal import note, say
 from bench.gate.ab.brief import Brief
 from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
 from bench.gate.qualify.store import read_qualification
 from bench.gate.qualify.suites import RECORD, UNCHANGED, Kind
 from bench.gate.qualify.tables import report
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.reading import seconds, slowdowns
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
+
+GOES_ON = "finished launches are kept; the same command goes on"
 
 
 def add(commands: Commands) -> None:
@@ -40,16 +43,19 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", type=seconds, default=math.inf, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
     take_pytest_options(parser, "--device cuda --dtype bfloat16")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure the launches that are missing, then print the tables; what an interrupted call has measured is kept."""
     if not options.report:
-        _measure(options)
+        with held("--record", options.record, is_file=True):
+            _measure(options)
     said = report(read_qualification(options.record))
-    print(said)
-    replace_text(options.record.with_suffix(".md"), f"{said}\n")
+    try:
+        replace_text(options.record.with_suffix(".md"), f"{said}\n")
+    finally:  # a disk that is full by now must not cost what was measured
+        say(said)
     return 0
 
 
@@ -70,8 +76,4 @@ def _measure(options: argparse.Namespace) -> None:
     slowed = [*(Kind(injected=one) for one in options.inject), *(Kind(change=one) for one in options.change)]
     wanted = [Wanted(UNCHANGED, options.suites), *(Wanted(kind, options.slowed_suites) for kind in slowed)]
     deadline = time.monotonic() + options.budget
-    record(Recorder(path=options.record, brief=brief, deadline=deadline, note=_note), wanted)
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    record(Recorder(path=options.record, brief=brief, deadline=deadline, note=note), wanted)

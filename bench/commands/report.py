@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bench.commands.parsing import Commands
+from bench.commands.terminal import say
 from bench.gate.comparison import wrong_scenarios
 from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations
@@ -22,11 +23,11 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what a record holds."""
     record = load(options.record)
-    print(f"{escape(machine_line(record))}\n")
-    print(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {})]))
+    say(f"{escape(machine_line(record))}\n")
+    say(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {})]))
     deep = extrapolation_rows(extrapolations(record))
     if deep:
-        print(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
+        say(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
     for text in explanations(wrong_scenarios(record)):
-        print(f"\n- {text}")
+        say(f"\n- {escape(text)}")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.harness.documents import content_of, document_of, parse_json
 from bench.harness.environment import differences
 from bench.harness.forms import checked
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
 
 REMEDY = "choose another --out, or remove the folder to begin anew"
 

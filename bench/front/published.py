@@ -20,7 +20,8 @@ from bench.front.shapes import (
     read_records,
     shape_config,
 )
-from bench.harness.record import Record, replace_text
+from bench.harness.record import Record
+from bench.harness.writing import replace_text
 from bench.pages.pareto.entries import SCHEMA_VERSION
 from bench.pages.pareto.points import MEASURED, PREDICTED, TITLES
 

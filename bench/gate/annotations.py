@@ -5,6 +5,8 @@ from pathlib import Path
 
 from bench.gate.sentences import explain
 from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, closed, fails
+from bench.harness.visible import visible_lines
+from bench.harness.writing import write_error
 
 IN_ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"  # variables that a job has
 
@@ -26,21 +28,28 @@ def publish(
     *,
     allow_inconclusive: bool = False,
 ) -> list[str]:
-    """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions."""
+    """Add the comment to the job's summary, if there is one; return annotations to print within GitHub Actions.
+
+    Raises:
+        RecordWriteError: if the summary cannot be written.
+    """
     if environment.get(SUMMARY):
-        with Path(environment[SUMMARY]).open("a", encoding="utf-8") as summary:
-            summary.write(f"{comment}\n")
+        try:
+            with Path(environment[SUMMARY]).open("a", encoding="utf-8") as summary:
+                summary.write(f"{comment}\n")
+        except OSError as error:
+            raise write_error(environment[SUMMARY], error) from error
     is_there = environment.get(IN_ACTIONS) == "true"
     return annotations(verdicts, allow_inconclusive=allow_inconclusive) if is_there else []
 
 
 def _message(text: str) -> str:
-    r"""Encode what would end a workflow command.
+    r"""Encode what would end a workflow command; its text is shown in a log, which colours would steer.
 
-    >>> _message("50 %\n")
-    '50 %25%0A'
+    >>> _message("50 %\n\x1b[31m")
+    '50 %25%0A\\x1b[31m'
     """
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible_lines(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(verdict: ScenarioVerdict) -> str:

@@ -1,8 +1,11 @@
 """How the harness asks git: of a folder, without hooks, whatever repository a hook that started us points to."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
+
+from bench.harness.tied import tied
 
 GIT = ("git", "-c", "core.hooksPath=/dev/null")  # a user's hooks have no part in a measurement
 POINTERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")  # set by git for what its hooks start
@@ -15,8 +18,18 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         OSError: if there is no git.
     """
     own = {name: value for name, value in os.environ.items() if name not in POINTERS}
-    command = [*GIT, "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=own)
+    if shutil.which(GIT[0]) is None:
+        raise FileNotFoundError("there is no git on PATH")
+    command = tied([*GIT, "-C", str(folder), *arguments])  # with its filters, which may be anything
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=own,
+        start_new_session=True,
+    )
 
 
 def git_says(folder: Path, *arguments: str) -> str:

@@ -14,7 +14,8 @@ from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.documents import DocumentError, content_of, document_of, parse_json
 from bench.harness.forms import Positive, Text, checked
 from bench.harness.metrics import metric
-from bench.harness.record import Record, Scenario, differing_inputs, replace_text
+from bench.harness.record import Record, Scenario, differing_inputs
+from bench.harness.writing import replace_text
 
 NAME = "ledger.json"
 NUMERATOR, DENOMINATOR = PRIMARY, TWIN  # the control that is portable between machines of one kind

@@ -1,5 +1,6 @@
 """What all figures share: SVG that reads on light and dark pages and is the same bytes for the same record."""
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.gate.stats import Interval
+from bench.harness.writing import replace_bytes
 
 INK = "#808080"  # mid-grey: contrast of about 4 on white and on near-black
 COLOURS = ("#3b7dd8", "#e07b28", "#2f9e60", "#c94f6d", "#8b6fc9", "#8a8a2a")  # of lines; each legible on both
@@ -48,9 +50,10 @@ class Drawing(NamedTuple):
     def save(self, path: Path) -> None:
         """Draw and write the figure, without the date and the version that drew it; its folder is made."""
         inked = {name: self.page.ink for name, value in STYLE.items() if value == INK}
-        path.parent.mkdir(parents=True, exist_ok=True)
+        drawn = io.BytesIO()
         with mpl.rc_context({**STYLE, **inked, "figure.facecolor": self.page.paper}):
-            self.draw().savefig(path, metadata={"Creator": None, "Date": None})
+            self.draw().savefig(drawn, format=path.suffix[1:], metadata={"Creator": None, "Date": None})
+        replace_bytes(path, drawn.getvalue())
 
 
 def panels(number: int, *, columns: int = 2, width: float = 1.0, height: float = 1.0, same_y: bool = False) -> Figure:

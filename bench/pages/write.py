@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
 from bench.pages.drawing import Drawing
 from bench.pages.engine import render
 from bench.pages.tables import csv_text

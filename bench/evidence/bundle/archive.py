@@ -15,7 +15,8 @@ from bench.evidence.bundle.claims import Claim, claims_of
 from bench.evidence.bundle.members import MIB, members_of
 from bench.harness.arms import PRIMARY
 from bench.harness.documents import parse_json
-from bench.harness.record import KEY, CorruptRecord, Record, RecordWriteError
+from bench.harness.record import KEY, CorruptRecord, Record
+from bench.harness.writing import replace_bytes
 
 SCHEMA_VERSION = 1
 MANIFEST, RECORD, CLAIMS = "manifest.json", "record.json", "claims.md"
@@ -55,11 +56,7 @@ def pack(document: Mapping[str, Any], path: Path, claims_table: str) -> Bundle:
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files = {MANIFEST: json.dumps(manifest, indent=1, default=str).encode(), **files}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_archived(files))
-    except OSError as error:
-        raise RecordWriteError(f"{path} must be writable, got {error}; choose another path") from error
+    replace_bytes(path, _archived(files))
     return bundle
 
 

@@ -31,7 +31,7 @@ from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint
 from bench.harness.metrics import METRICS
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
-from bench.harness.record import RecordWriteError, replace_text
+from bench.harness.writing import RecordWriteError, replace_text
 from bench.scoring import SCORERS
 from fixtures.devices import pin_threads, resolve_device, resolve_dtype
 from fixtures.tasks import Sample, load_samples

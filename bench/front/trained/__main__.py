@@ -11,7 +11,7 @@ from bench.commands.parsing import Parser
 from bench.front.trained.document import score_folder, table, write_document
 from bench.front.trained.exam import Exam
 from bench.front.trained.ship import ship
-from bench.harness.record import RecordWriteError
+from bench.harness.writing import RecordWriteError
 from fixtures.devices import pin_threads, resolve_device
 from fixtures.training.runs import TwinKey
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS

@@ -21,7 +21,7 @@ from bench.front.trained.throughput import measure_throughput
 from bench.gate.stats import Interval
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, load_average
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
 from bench.pages.twins.documents import COEF, variant_names
 from fixtures.tasks.procedural import TRAINING_STYLE, Task
 from fixtures.tasks.procedural.blind import learn_blind

@@ -12,7 +12,7 @@ from bench.gate.ab.profile import ScenarioProfile
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict, closed
-from bench.harness.record import replace_text
+from bench.harness.writing import replace_text
 
 
 @dataclass(frozen=True, kw_only=True)

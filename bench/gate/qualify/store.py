@@ -5,7 +5,6 @@ call has left torn is passed over, and cut off before anything is added.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -18,7 +17,7 @@ from bench.gate.qualify.forms import SCHEMA_VERSION, HeadForm, LineForm
 from bench.gate.qualify.suites import Launch, Measured, Qualification, Suite
 from bench.harness.documents import DocumentError, content_of, document_of, parse_json
 from bench.harness.forms import checked
-from bench.harness.record import RecordWriteError, replace_text
+from bench.harness.writing import append_line, replace_text, whole_lines
 
 REMEDY = "name another --record, or remove the file to begin anew"
 
@@ -30,7 +29,7 @@ def begin(path: Path, qualification: Qualification) -> None:
         RecordWriteError: if the file system refuses.
     """
     head = {name: value for name, value in asdict(qualification).items() if name != "suites"}
-    replace_text(path, _line({"schema_version": SCHEMA_VERSION, **head}))
+    replace_text(path, f"{_line({'schema_version': SCHEMA_VERSION, **head})}\n")
 
 
 def append_suite(path: Path, suite: Suite) -> None:
@@ -39,7 +38,8 @@ def append_suite(path: Path, suite: Suite) -> None:
     Raises:
         RecordWriteError: if the file system refuses.
     """
-    _append(path, {"suite": {name: value for name, value in asdict(suite).items() if name != "launches"}})
+    begun = {name: value for name, value in asdict(suite).items() if name != "launches"}
+    append_line(path, _line({"suite": begun}))
 
 
 def append_launch(path: Path, suite: Suite, launch: Launch) -> None:
@@ -49,7 +49,7 @@ def append_launch(path: Path, suite: Suite, launch: Launch) -> None:
         RecordWriteError: if the file system refuses.
     """
     scenarios = {name: _shortened(measured) for name, measured in launch.scenarios.items()}
-    _append(path, {"launch": {"suite": suite.number, **vars(launch), "scenarios": scenarios}})
+    append_line(path, _line({"launch": {"suite": suite.number, **vars(launch), "scenarios": scenarios}}))
 
 
 def _shortened(measured: Measured) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def read_qualification(path: Path) -> Qualification:
     """
     with document_of(path, remedy=REMEDY):
         try:
-            content = _whole_lines(content_of(path))
+            content = whole_lines(content_of(path))
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"{path} must hold suites, and is not there; leave --report out to measure some"
@@ -108,23 +108,5 @@ def _add(line: LineForm, suites: dict[int, Suite]) -> None:
         suites[suite.number] = replace(suite, launches=launches)
 
 
-def _whole_lines(content: bytes) -> bytes:
-    """Cut off what an interrupted call has left of its last line."""
-    return content[: content.rfind(b"\n") + 1]
-
-
-def _append(path: Path, document: Mapping[str, Any]) -> None:
-    """Add a line and wait until it is on disk."""
-    try:
-        with path.open("r+b") as file:
-            file.truncate(len(_whole_lines(file.read())))
-            file.seek(0, os.SEEK_END)
-            file.write(_line(document).encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RecordWriteError(f"{path} must be writable, got {error}; free space or name another --record") from error
-
-
 def _line(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"
+    return json.dumps(document, separators=(",", ":"), allow_nan=False)

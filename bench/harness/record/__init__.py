@@ -8,8 +8,9 @@ from bench.harness.documents import CorruptRecord
 from bench.harness.record.entries import arm_entry, merge
 from bench.harness.record.join import join
 from bench.harness.record.schema import KEY, SCHEMA_VERSION, ArmSeries, Launch
-from bench.harness.record.storage import RecordWriteError, load, read, replace_text, seal, write
+from bench.harness.record.storage import load, read, seal, write
 from bench.harness.record.view import Record, Scenario, differing_inputs
+from bench.harness.writing import RecordWriteError, replace_text
 
 __all__ = [
     "KEY",

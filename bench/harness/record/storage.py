@@ -1,21 +1,14 @@
 """Records on disk: read and checked whole, sealed with a checksum, written whole or not at all."""
 
-import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from bench.harness.documents import DocumentError, content_of, document_of, parse_json, uncollected
 from bench.harness.record.schema import KEY, Json
 from bench.harness.record.view import READ_REMEDY, Record
-
-WRITE_REMEDY = "free disk space, or choose another path that may be written"
-
-
-class RecordWriteError(OSError):
-    """A record could not be written; the file that was there before is intact."""
+from bench.harness.writing import replace_text
 
 
 def load(path: Path) -> Record:
@@ -80,24 +73,3 @@ def write(path: Path, document: Json) -> None:
             text = "[\n" + ",\n".join(json.dumps(entry) for entry in value) + "\n]"
         lines.append(f"{json.dumps(key)}: {text}")
     replace_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Replace a file's text in one step, through a neighbour that is renamed once it is on disk.
-
-    Raises:
-        RecordWriteError: if the file system refuses; an older file stays as it was.
-    """
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with neighbour.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(neighbour, path)  # noqa: PTH105  # the tests break this call by its name
-    except OSError as error:
-        raise RecordWriteError(f"{path} must be writable, got {error}; {WRITE_REMEDY}") from error
-    finally:
-        with contextlib.suppress(OSError):  # what stopped the write may stop this too
-            neighbour.unlink(missing_ok=True)
