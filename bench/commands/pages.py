@@ -1,7 +1,6 @@
 """results, layers, performance, twins, pareto: write a page with its tables and figures, from records or documents."""
 
 import argparse
-import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any, NamedTuple
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands
 from bench.commands.terminal import say
-from bench.harness.record import KEY, CorruptRecord, Record, load
+from bench.harness.documents import content_of, document_of, parse_json
+from bench.harness.forms import checked
+from bench.harness.record import KEY, Record, load
 from bench.pages.layers.page import layers_page
 from bench.pages.pareto.documents import read_tiers
 from bench.pages.pareto.page import pareto_page
@@ -38,13 +39,8 @@ def _json(path: Path) -> dict[str, Any]:
     Raises:
         CorruptRecord: a file holds neither.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CorruptRecord(f"{path} must be JSON, got {error}; measure it again") from error
-    if not isinstance(document, dict):
-        raise CorruptRecord(f"{path} must hold a record or a document, got {document!r:.40}; leave it out")
-    return document
+    with document_of(path, remedy="measure it again, or leave it out"):
+        return checked(parse_json(content_of(path)), dict[str, Any])
 
 
 def _twins(paths: Sequence[Path], *, task: str | None, size: str | None) -> Content:

@@ -22,7 +22,7 @@ from bench.front.shapes import (
 )
 from bench.harness.record import Record
 from bench.harness.writing import replace_text
-from bench.pages.pareto.documents import SCHEMA_VERSION
+from bench.pages.pareto.entries import SCHEMA_VERSION
 from bench.pages.pareto.points import MEASURED, PREDICTED, TITLES
 
 PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published.json"

@@ -8,15 +8,17 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from bench.harness.documents import LARGEST_FLOAT, DocumentError
+from bench.harness.documents import DocumentError
 
 T = TypeVar("T")
+LARGEST, SMALLEST = 1e100, 1e-100  # of any quantity: sums, products and squares of such are numbers too
 
 Text = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Finite = Annotated[float, Meta(ge=-LARGEST_FLOAT, le=LARGEST_FLOAT)]
-Positive = Annotated[float, Meta(gt=0, le=LARGEST_FLOAT)]
-NotNegative = Annotated[float, Meta(ge=0, le=LARGEST_FLOAT)]
+Finite = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Positive = Annotated[float, Meta(ge=SMALLEST, le=LARGEST)]
+NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Number = int | Finite  # what is told as it was written
 
 WORDS = {"array": "list", "str": "string", "int": "integer", "float": "number", "bool": "boolean", "|": "or"}
@@ -25,11 +27,11 @@ STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 EXPECTED = re.compile(r"Expected `(?P<kinds>[^`]+)`(?P<more>.*?)(, got [^,]+)?", re.DOTALL)
 FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 COMPARED = (  # msgspec's comparisons, in words
+    (rf" >= {SMALLEST}", " above 0"),
     (r"length <= (\S+)", r"length \1 at most"),
     (r"length >= (\S+)", r"length \1 or more"),
     (r" >= (\S+)", r" of \1 or more"),
     (r" <= (\S+)", r" of \1 at most"),
-    (r" > (\S+)", r" above \1"),
 )
 ANY = "[...]"  # in place of a key that msgspec does not tell
 

@@ -14,6 +14,7 @@ from bench.evidence.bundle.allowed import foreign_word
 from bench.evidence.bundle.claims import Claim, claims_of
 from bench.evidence.bundle.members import MIB, members_of
 from bench.harness.arms import PRIMARY
+from bench.harness.documents import parse_json
 from bench.harness.record import KEY, CorruptRecord, Record
 from bench.harness.writing import replace_bytes
 
@@ -68,13 +69,13 @@ def unpack(path: Path) -> Bundle:
     """
     try:
         files = members_of(path, MOST_BYTES)
-        manifest = json.loads(files[MANIFEST])
+        manifest = parse_json(files[MANIFEST])
         if manifest["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {manifest['schema_version']!r:.60}")
         changed = [n for n in (RECORD, CLAIMS) if hashlib.sha256(files[n]).hexdigest() != manifest["sha256"][n]]
         if changed:
             raise ValueError(f"files must be as they were packed, got another {', '.join(changed)}")
-        return _bundle(json.loads(files[RECORD]))
+        return _bundle(parse_json(files[RECORD]))
     except FileNotFoundError:
         raise
     except REFUSED as error:

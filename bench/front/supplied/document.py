@@ -9,7 +9,7 @@ from bench.accuracy import ALL, Points, accuracy_table, reference_of
 from bench.front.supplied.answering import Answered
 from bench.front.supplied.checkpoint import Checkpoint
 from bench.gate.resampling import ratio_interval
-from bench.pages.pareto.documents import SCHEMA_VERSION
+from bench.pages.pareto.entries import SCHEMA_VERSION
 from bench.scoring import score
 from fixtures.tasks import Sample
 

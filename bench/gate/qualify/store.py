@@ -5,16 +5,20 @@ call has left torn is passed over, and cut off before anything is added.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from bench.gate.qualify.suites import Kind, Launch, Measured, Qualification, Sample, Suite
-from bench.harness.record import CorruptRecord
+from msgspec import UNSET
+
+from bench.gate.qualify.forms import SCHEMA_VERSION, HeadForm, LineForm
+from bench.gate.qualify.suites import Launch, Measured, Qualification, Suite
+from bench.harness.documents import DocumentError, content_of, document_of, parse_json
+from bench.harness.forms import checked
 from bench.harness.writing import append_line, replace_text, whole_lines
 
-SCHEMA_VERSION = 2
 REMEDY = "name another --record, or remove the file to begin anew"
 
 
@@ -61,43 +65,47 @@ def read_qualification(path: Path) -> Qualification:
         FileNotFoundError: if there is none.
         CorruptRecord: if it is not what `qualify` writes.
     """
-    try:
-        head, *lines = _documents(path)
-        if head.pop("schema_version") != SCHEMA_VERSION:
-            raise ValueError(f"schema_version must be {SCHEMA_VERSION}")
+    with document_of(path, remedy=REMEDY):
+        try:
+            content = whole_lines(content_of(path))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{path} must hold suites, and is not there; leave --report out to measure some"
+            ) from error
+        if not content:
+            raise DocumentError("must hold suites that `qualify` wrote, got nothing")
+        head, *lines = content[:-1].split(b"\n")
+        with _line_of(1):
+            found = checked(parse_json(head), HeadForm)
         suites: dict[int, Suite] = {}
-        for line in lines:
-            if "suite" in line:
-                suite = _suite(line["suite"])
-                suites[suite.number] = suite
-            else:
-                suite = suites[line["launch"].pop("suite")]
-                launches = [*suite.launches, _launch(line["launch"])]
-                suites[suite.number] = replace(suite, launches=launches)
-        return Qualification(**head, suites=list(suites.values()))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{path} must hold suites, and is not there; leave --report out to measure some"
-        ) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CorruptRecord(f"{path} must be suites that `qualify` wrote, got {error!r}; {REMEDY}") from error
+        for number, line in enumerate(lines, start=2):
+            with _line_of(number):
+                _add(checked(parse_json(line), LineForm), suites)
+        fields = {name: getattr(found, name) for name in ("machine", "scenarios", "arguments", "num_launches")}
+        return Qualification(**fields, suites=list(suites.values()))
 
 
-def _documents(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in whole_lines(path.read_bytes()).decode().splitlines()]
+@contextmanager
+def _line_of(number: int) -> Iterator[None]:
+    """Name the line in what is wrong with it."""
+    try:
+        yield
+    except DocumentError as error:
+        raise DocumentError(error.rule, place=f"line {number}{'.' if error.place else ''}{error.place}") from error
 
 
-def _suite(document: Mapping[str, Any]) -> Suite:
-    return Suite(**{**document, "kind": Kind(**document["kind"])})
-
-
-def _launch(document: Mapping[str, Any]) -> Launch:
-    return Launch(**{**document, "scenarios": {name: _measured(one) for name, one in document["scenarios"].items()}})
-
-
-def _measured(document: Mapping[str, Any]) -> Measured:
-    arms = {arm: Sample(*values) for arm, values in document.get("arms", {}).items()}
-    return Measured(**{**document, "arms": arms})
+def _add(line: LineForm, suites: dict[int, Suite]) -> None:
+    """Begin a suite, or add a launch to one that was begun."""
+    if line.suite is not UNSET:
+        if line.suite.number in suites:
+            raise DocumentError(f"must be begun once, got {line.suite.number} twice", place="suite.number")
+        suites[line.suite.number] = line.suite.suite()
+    if line.launch is not UNSET:
+        suite = suites.get(line.launch.suite)
+        if suite is None:
+            raise DocumentError(f"must be a suite that was begun, got {line.launch.suite}", place="launch.suite")
+        launches = [*suite.launches, line.launch.launch()]
+        suites[suite.number] = replace(suite, launches=launches)
 
 
 def _line(document: Mapping[str, Any]) -> str:

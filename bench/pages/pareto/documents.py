@@ -6,19 +6,17 @@ A document is JSON: {"schema_version", "tier", "machine", "workload", "twins" or
 of the supplied tier also have "kind", one of KINDS, and "answers": [{"source", "score"}, ...], one a question.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.harness.documents import content_of, document_of, parse_json
 from bench.harness.environment import describe
-from bench.pages.pareto.entries import require_entry
+from bench.pages.pareto.entries import TIERS, require_document
 from bench.pages.pareto.join import join_entries
-from bench.pages.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point
+from bench.pages.pareto.points import Point
 
-SCHEMA_VERSION = 1
-TIERS = {TRAINED: "twins", PUBLISHED: "models", SUPPLIED: "models"}  # tier -> the list's name
 REMEDY = "write it again with the command that made it"
 TEST = (  # what twins were asked
     "batches of {batch_size} requests; accuracy over {num_pictures} pictures of the test split, "
@@ -56,7 +54,8 @@ def read_tiers(paths: Iterable[Path]) -> dict[str, Tier]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A file is no such document, or two of a tier are of different machines.
+        CorruptRecord: A file is no such document.
+        ValueError: Two of a tier are of different machines.
     """
     documents = [(path, _read(path)) for path in paths]
     found = {tier: [(path, doc) for path, doc in documents if doc["tier"] == tier] for tier in TIERS}
@@ -64,23 +63,10 @@ def read_tiers(paths: Iterable[Path]) -> dict[str, Tier]:
 
 
 def _read(path: Path) -> Json:
-    try:
-        document: Json = json.loads(path.read_text(encoding="utf-8"))
-        version, tier = document["schema_version"], document["tier"]
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {version!r}")
-        if tier not in TIERS:
-            raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}")
-        _machine(document), _workload(document)  # complain of what they lack
-        for entry in document[TIERS[tier]]:
-            require_entry(entry, tier)
-        if not document[TIERS[tier]]:
-            raise ValueError(f"{TIERS[tier]} must hold at least one, got none")
-    except KeyError as error:
-        raise ValueError(f"{path} must hold {error}, got a document without it; {REMEDY}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} must be a document of scored models, got: {error}; {REMEDY}") from error
-    return document
+    with document_of(path, remedy=REMEDY):
+        document: Json = parse_json(content_of(path))
+        require_document(document)
+        return document
 
 
 def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:

@@ -1,72 +1,159 @@
-"""One entry of a document, a scored model on one task: what it must hold, checked before anything is computed."""
+"""What a document of scored models must hold, checked before anything is computed."""
 
-import math
-import sys
-from collections.abc import Callable, Mapping
-from reprlib import repr as shortened
-from typing import Any
+from typing import Annotated
 
-from bench.pages.pareto.points import AXES, KINDS, MEASURED, PREDICTED, SUPPLIED
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-FIELDS = ("task", "variant", "size", "num_parameters", "num_active_parameters", "accuracy", "throughput")
-FIELDS_OF_TIER = {SUPPLIED: (*FIELDS, "kind", "answers")}  # a name that a user chose tells no kind
-ABOVE_0 = math.ulp(0.0)
+from bench.harness.documents import DocumentError
+from bench.harness.forms import Count, Finite, NotNegative, Positive, Share, Text, checked
+from bench.pages.pareto.points import AXES, KINDS, MEASURED, PREDICTED, PUBLISHED, SUPPLIED, TRAINED
 
-Json = Mapping[str, Any]
+SCHEMA_VERSION = 1
+TIERS = {TRAINED: "twins", PUBLISHED: "models", SUPPLIED: "models"}  # tier -> the list's name
 
 
-def require_entry(entry: Json, tier: str) -> None:
-    """Refuse what is no scored model.
+def _require_order(low: float, estimate: float, high: float) -> None:
+    if not low <= estimate <= high:
+        raise ValueError(f"estimate must be within low and high, got {estimate} and {low}, {high}")
 
-    Args:
-        entry: Of a document.
-        tier: The document's.
+
+class ShareForm(Struct, frozen=True, kw_only=True):
+    """An accuracy with its interval."""
+
+    estimate: Share
+    low: Share
+    high: Share
+    num_samples: Annotated[int, Meta(ge=1)] | UnsetType = UNSET  # questions
+
+    def __post_init__(self) -> None:
+        """Demand an interval."""
+        _require_order(self.low, self.estimate, self.high)
+
+
+class RateForm(Struct, frozen=True, kw_only=True):
+    """A throughput with its interval."""
+
+    estimate: Positive
+    low: Positive
+    high: Positive
+
+    def __post_init__(self) -> None:
+        """Demand an interval."""
+        _require_order(self.low, self.estimate, self.high)
+
+
+class DifferenceForm(Struct, frozen=True, kw_only=True):
+    """A difference of two accuracies with its interval."""
+
+    estimate: Finite
+    low: Finite
+    high: Finite
+
+    def __post_init__(self) -> None:
+        """Demand an interval."""
+        _require_order(self.low, self.estimate, self.high)
+
+
+class GuessForm(Struct, frozen=True, kw_only=True):
+    """What the best guesser without sight scores."""
+
+    estimate: Share
+
+
+class AnswerForm(Struct, frozen=True, kw_only=True):
+    """What was asked, and how it was answered."""
+
+    source: str
+    score: Share | None  # None where the rules could not read the answer
+
+
+class ScoredForm(Struct, frozen=True, kw_only=True):
+    """A scored model on one task; what else a document says of it is for others."""
+
+    task: Text
+    variant: str
+    size: str
+    num_parameters: Positive
+    num_active_parameters: Positive
+    accuracy: dict[str, ShareForm]
+    throughput: dict[str, RateForm]
+    seed: Count | UnsetType = UNSET
+    kind: str | UnsetType = UNSET
+    basis: str = MEASURED
+    blind: dict[str, GuessForm] | UnsetType = UNSET
+    minus_dense: DifferenceForm | UnsetType = UNSET
+    unparsed_rate: Share | UnsetType = UNSET
+    specialization_coef: NotNegative | UnsetType = UNSET
+    weights: str | UnsetType = UNSET
+    compared_with: list[str] = []
+    source: str = ""
+    split: str = ""
+    answers: list[AnswerForm] = []
+
+    def __post_init__(self) -> None:
+        """Demand what every point is drawn from, by the names that it is known by."""
+        if "all" not in self.accuracy:
+            raise ValueError(f"accuracy must have all, got {', '.join(self.accuracy) or 'none'}")
+        if self.blind is not UNSET and "all" not in self.blind:
+            raise ValueError(f"blind must have all, got {', '.join(self.blind) or 'none'}")
+        if lacking := [axis for axis in AXES if axis not in self.throughput]:
+            raise ValueError(f"throughput must have {' and '.join(AXES)}, got no {', '.join(lacking)}")
+        if self.kind is not UNSET and self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r:.60}")
+        if self.basis not in (MEASURED, PREDICTED):
+            raise ValueError(f"basis must be {MEASURED} or {PREDICTED}, got {self.basis!r:.60}")
+
+
+class SuppliedForm(ScoredForm, frozen=True, kw_only=True):
+    """A supplied model: a name that a user chose tells no kind, and its answers are compared one by one."""
+
+    kind: str
+    answers: Annotated[list[AnswerForm], Meta(min_length=1)]
+
+
+class MachineForm(Struct, frozen=True, kw_only=True):
+    """What is told of a machine."""
+
+    device_model: Text
+    dtype: Text
+    num_threads: Count
+
+
+class TestForm(Struct, frozen=True, kw_only=True):
+    """What twins were asked."""
+
+    batch_size: Count
+    num_pictures: Count
+    difficulty: str
+
+
+class DocumentForm(Struct, frozen=True, kw_only=True):
+    """What all tiers have in common."""
+
+    schema_version: int
+    tier: str
+    machine: MachineForm | str = ""
+    workload: str = ""
+    test: TestForm | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Demand a known schema and tier."""
+        if self.schema_version != SCHEMA_VERSION:
+            raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {self.schema_version}")
+        if self.tier not in TIERS:
+            raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {self.tier!r:.60}")
+
+
+def require_document(document: object) -> None:
+    """Refuse what is no document of scored models.
 
     Raises:
-        ValueError: A field is missing or holds what it cannot.
+        DocumentError: a field is missing or holds what it cannot.
     """
-    fields = FIELDS_OF_TIER.get(tier, FIELDS)
-    missing = [name for name in fields if name not in entry]
-    if missing:
-        raise ValueError(f"an entry must have {', '.join(fields)}, one has no {', '.join(missing)}")
-    name = f"{entry['task']} {entry['variant']} {entry['size']}".strip()
-    for field, (holds, rule) in RULES.items():
-        if field in entry and not holds(entry[field]):
-            raise ValueError(f"{field} of {name} must be {rule}, got {shortened(entry[field])}")
-    for answer in entry.get("answers", ()):
-        if not _is_answer(answer):
-            raise ValueError(f"an answer of {name} must have a source and a score from 0 to 1 or null, got {answer}")
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: object, least: float = ABOVE_0, most: float = sys.float_info.max) -> bool:
-    return isinstance(value, int | float) and least <= value <= most
-
-
-def _is_interval(table: Json, *limits: float) -> bool:
-    found: list[Any] = [table.get(name) for name in ("low", "estimate", "high")]
-    return all(_is_number(value, *limits) for value in found) and sorted(found) == found
-
-
-def _is_answer(answer: Json) -> bool:
-    return _is_text(answer["source"]) and (answer["score"] is None or _is_number(answer["score"], 0, 1))
-
-
-RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {  # field -> what it holds where it is there, and in words
-    **dict.fromkeys(("task", "variant", "size"), (_is_text, "text")),
-    **dict.fromkeys(("num_parameters", "num_active_parameters"), (_is_number, "a number above 0")),
-    "kind": (tuple(KINDS).__contains__, f"one of {', '.join(KINDS)}"),
-    "basis": ((MEASURED, PREDICTED).__contains__, f"{MEASURED} or {PREDICTED}"),
-    "accuracy": (
-        lambda accuracy: _is_interval(accuracy["all"], 0, 1),
-        "a share for all, 0 <= low <= estimate <= high <= 1 (divide percent by 100)",
-    ),
-    "throughput": (
-        lambda rates: all(_is_interval(rates.get(axis, {})) for axis in AXES),
-        f"rates for {' and '.join(AXES)}, 0 < low <= estimate <= high",
-    ),
-    "answers": (bool, "at least one"),
-}
+    tier = checked(document, DocumentForm).tier
+    assert isinstance(document, dict)  # or it would have been refused
+    name, form = TIERS[tier], SuppliedForm if tier == SUPPLIED else ScoredForm
+    if name not in document:
+        raise DocumentError(f"must have {name}, got no {name}")
+    if not checked(document[name], list[form], name):  # type: ignore[valid-type]  # one of two
+        raise DocumentError("must hold at least one, got none", place=name)

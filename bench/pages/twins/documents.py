@@ -1,20 +1,19 @@
 """Trained twins as `python -m bench.front.trained score` wrote them, sorted by task, size and variant."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.harness.documents import content_of, document_of, parse_json
+from bench.harness.forms import checked
 from bench.pages.grouping import grouped
+from bench.pages.twins.forms import TwinsForm
 
 Twin = Mapping[str, Any]
 COEF = "specialization_coef"  # weight of the specialization loss, of a twin that has one; another weight, another model
-REQUIRED = (
-    *("task", "size", "variant", "seed", "shape", "recipe", "steps", "cpu_s"),
-    *("num_parameters", "num_active_parameters", "accuracy", "blind"),
-)
+REMEDY = "score the twins again, with bench.front.trained"
 TRAINING = {"recipe": ("task", "size"), "data_hash": ("task", "size", "seed")}  # field -> twins alike in these share it
 
 
@@ -46,7 +45,8 @@ def read_settings(path: Path, *, task: str | None = None, size: str | None = Non
         size: likewise.
 
     Raises:
-        ValueError: the file is no such document, its twins were trained apart, or it has no such task or size.
+        CorruptRecord: the file is no such document.
+        ValueError: its twins were trained apart, or it has no such task or size.
         FileNotFoundError: there is no file.
     """
     twins = _read(path)
@@ -62,15 +62,11 @@ def read_settings(path: Path, *, task: str | None = None, size: str | None = Non
 
 
 def _read(path: Path) -> list[Twin]:
-    try:
-        twins: list[Twin] = json.loads(path.read_text())["twins"]
-        missing = [name for name in REQUIRED if any(name not in twin for twin in twins)]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} must hold twins as bench.front.trained writes them, got {error!r}") from error
-    if missing or not twins:
-        got = f"some without {', '.join(missing)}" if missing else "none"
-        raise ValueError(f"{path} must hold twins with {', '.join(REQUIRED)}, got {got}; score them again")
-    return twins
+    with document_of(path, remedy=REMEDY):
+        document = parse_json(content_of(path))
+        checked(document, TwinsForm)
+        twins: list[Twin] = document["twins"]
+        return twins
 
 
 def _setting(named: Sequence[tuple[str, Twin]]) -> Setting:
@@ -82,7 +78,17 @@ def _setting(named: Sequence[tuple[str, Twin]]) -> Setting:
             "score the twins again"
         )
     groups = grouped(named, lambda one: one[0])
+    for group in groups:
+        _require_same_layers(group[0][0], [twin for _, twin in group])
     return Setting(task, size, {group[0][0]: [twin for _, twin in group] for group in groups})
+
+
+def _require_same_layers(name: str, twins: Sequence[Twin]) -> None:
+    """Refuse a variant whose twins cannot be drawn as one."""
+    layers = {len(twin["routing"]["msi"]) if twin.get("routing") else 0 for twin in twins}
+    if len(layers) > 1:
+        got = ", ".join(map(str, sorted(layers)))
+        raise ValueError(f"twins of {name} must have one number of routed layers, got {got}; {REMEDY}")
 
 
 def variant_names(twins: Sequence[Twin]) -> list[str]:

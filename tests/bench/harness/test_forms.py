@@ -37,9 +37,9 @@ BROKEN = {
     "pair": ({"inner": {"a": {**GOOD, "pair": [1]}}}, "inner.a.pair must be list of length 2, got [1]"),
     "own rule": ({"inner": {"a": GOOD, "b.c": {"name": "bad"}}}, "inner.b.c.name must be good, got bad"),
     "value": ({"inner": {"a": {**GOOD, "values": {"k": [1], "m": [1, 0]}}}},
-              "inner.a.values.m[1] must be number above 0.0, got 0"),
+              "inner.a.values.m[1] must be number above 0, got 0"),
     "the first of several": ({"inner": {key: {**GOOD, "values": {"p": [1], "q": [value]}} for key, value in SEVERAL}},
-                             "inner.c.values.q[0] must be number above 0.0, got -3"),
+                             "inner.c.values.q[0] must be number above 0, got -3"),
 }  # fmt: skip
 
 
@@ -63,8 +63,8 @@ def test_the_place_of_a_part_precedes_the_culprits() -> None:
     [
         (Count, [0, 5], [-1, 1.5, True, "1", None, 10**400]),
         (Number, [-1, 1.5, 0], [True, "1", None, float("inf"), float("nan"), [], {}]),
-        (Finite, [-1, 1.5, 0], [True, "1", None, float("-inf"), float("nan"), 10**400]),
-        (Positive, [1e-300, 1], [0, -1.0, True, float("inf"), float("nan"), 10**400]),
+        (Finite, [-1, 1.5, 0, -1e100], [True, 1e300, "1", None, float("-inf"), float("nan"), 10**400]),
+        (Positive, [1e-100, 1, 1e100], [0, -1.0, 1e-300, 1e300, True, float("inf"), float("nan"), 10**400]),
         (NotNegative, [0, 0.0, 1], [-1e-300, True, float("inf"), float("nan")]),
         (Text, ["x"], ["", 1, None]),
     ],

@@ -112,8 +112,8 @@ LEDGERS = {
     f"{field} of {value!r}": Case(
         slowdowns(**{field: value}), CORRUPT, f"[1].{field} must be {rule}", RESTORE, HISTORY, NAME)
     for field, value, rule in (
-        ("old", 0, "number above 0.0, got 0"),
-        ("new", -1, "number above 0.0, got -1"),
+        ("old", 0, "number above 0, got 0"),
+        ("new", -1, "number above 0, got -1"),
         ("log_ratio", "much", "number, got 'much'"),
         ("log_ratio", 0.5, "log(new / old), 0.693147, got 0.5"),
         ("control", "moe/moe", "moe/dense, got 'moe/moe'"),

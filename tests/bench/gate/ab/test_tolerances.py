@@ -72,7 +72,7 @@ def test_the_projects_own_file_can_be_read() -> None:
             "tolerance_percent must be number, got True",
         ),
         ('[[limit]]\nscenarios = "a"\ntolerance_percent = inf\nreason = "x"', "must be a finite number"),
-        ('[[limit]]\nscenarios = "a"\ntolerance_percent = -8\nreason = "x"', "must be number above 0.0, got -8"),
+        ('[[limit]]\nscenarios = "a"\ntolerance_percent = -8\nreason = "x"', "must be number above 0, got -8"),
         ("limit = [3]", "limit 1 must be object, got 3"),
     ],
 )

@@ -1,0 +1,161 @@
+"""Every reader with a good file, the command that reads it, and what may be believed of it."""
+
+import json
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from bench.__main__ import main
+from bench.gate.ab.tolerances import read_rules
+from bench.gate.ledger import CONTROL, NAME
+from bench.gate.qualify.store import append_launch, append_suite, begin
+from bench.harness.record import merge, seal
+from tests.bench.gate.qualify_suites import launch, qualification, suite
+from tests.bench.hostile import schemas
+from tests.bench.hostile.mutations import written
+from tests.bench.pages.sample_twins import MACHINE, TRAINED, entry
+from tests.bench.sample_records import BASELINE_NAME, document
+
+JUDGED = frozenset({0, 4, 10, 11, 12, 13, 14, 15, 16, 17})
+CORRUPT = frozenset({0, 14})
+USAGE = frozenset({0, 4, 14})
+
+Json = Any
+TEMPORARY = TemporaryDirectory()
+
+
+class Reader(NamedTuple):
+    """One kind of file and one command that reads it; paths are of a folder that has a promoted baseline."""
+
+    name: str  # of the file in the folder
+    good: Callable[[], Json]
+    holds: schemas.Schema  # what may be believed
+    codes: frozenset[int]
+    arguments: tuple[str, ...]
+    write: Callable[[Json], bytes] = written
+    parse: Callable[[str], Json] = json.loads
+    run: Callable[[list[str]], int] = main
+
+
+def of_several(documents: Json) -> bytes:
+    """Write one JSON document a line."""
+    return b"".join(written(one) + b"\n" for one in documents) if isinstance(documents, list) else written(documents)
+
+
+def lines(text: str) -> Json:
+    """Read one JSON document a line; what follows the last newline is torn, and passed over."""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].removesuffix("\n").split("\n")]
+
+
+def toml(tables: Json) -> bytes:
+    """Write lists of tables as TOML; what is no such thing becomes a line that TOML may refuse."""
+    found = []
+    for key, entries in tables.items() if isinstance(tables, Mapping) else ():
+        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+            found.append(f"{key} = {written(entries).decode()}")
+            continue
+        for one in entries:
+            found += [f"[[{key}]]", *(f"{json.dumps(k)} = {written(v).decode()}" for k, v in one.items())]
+    return "\n".join(found).encode("utf-8", "surrogatepass")
+
+
+def resealed(sealed: Json) -> bytes:
+    """Write a record under a checksum that fits, where it still has a header."""
+    try:
+        return written(seal(sealed))
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+        return written(sealed)
+
+
+def rules_read(arguments: list[str]) -> int:
+    """Read tolerances as `ab` does before it measures."""
+    try:
+        read_rules(Path(arguments[0]))
+    except ValueError:
+        return 4
+    return 0
+
+
+@cache
+def a_baseline() -> Json:
+    stamp = {"reason": "why", "commit": "c0ffee", "date": "2026-01-01", "release": "", "launches": 2}
+    merged = merge([document("l0"), document("l1")])
+    return seal({**merged, "moevlm": {**merged["moevlm"], "promotion": stamp}})
+
+
+def a_ledger() -> Json:
+    words = {"scenario": "s", "control": CONTROL, "baseline": BASELINE_NAME, "reason": "w", "date": "2026-01-01"}
+    slower = {**words, "old": 1.0, "new": 2.0, "log_ratio": math.log(2), "commit": "c0ffee", "release": ""}
+    return [slower, {**slower, "old": 2.0, "new": 3.0, "log_ratio": math.log(1.5)}]
+
+
+def a_plan() -> Json:
+    step = {"name": "a", "why": "b", "options": ["-k", "x"], "files": ["bench_decode.py"], "launches": 2}
+    return {"step": [step, {"name": "b", "why": "c", "options": [], "suites": 3}]}
+
+
+def some_limits() -> Json:
+    limit = {"scenarios": "^bench_x", "tolerance_percent": 8, "reason": "why", "smallest_effect_percent": 3}
+    return {"limit": [limit, {**limit, "tolerance_percent": 7.5}]}
+
+
+def a_front() -> Json:
+    found = [entry(name, seed, 0.5, blind={"all": {"estimate": 0.1}}) for name in ("dense", "plain") for seed in (0, 1)]
+    asked = {"batch_size": 8, "num_pictures": 12, "difficulty": "hard"}
+    return {"schema_version": 1, "tier": "measured", "machine": MACHINE, "test": asked, "twins": found}
+
+
+def some_twins() -> Json:
+    return {"twins": TRAINED}
+
+
+@cache
+def some_suites() -> Json:
+    path = Path(TEMPORARY.name) / "suites.jsonl"
+    ratios = {"bench_decode[a]": {"moe": 0.1, "dense": 0.0, "anchor": 0.0}}
+    whole = qualification(suite([launch(number, ratios) for number in range(2)]), num_launches=2)
+    begin(path, whole)
+    append_suite(path, whole.suites[0])
+    for one in whole.suites[0].launches:
+        append_launch(path, whole.suites[0], one)
+    return lines(path.read_text())
+
+
+BASELINES = ("--baselines={folder}", "--out={folder}/drawn")
+READERS = {
+    "report of a record": Reader("a.json", document, schemas.record, CORRUPT, ("report", "{path}"), resealed),
+    "compare of a record": Reader(
+        "a.json", document, schemas.record, JUDGED, ("compare", "{path}", "--baselines={folder}"), resealed),
+    "compare with a baseline": Reader(
+        "b.json", a_baseline, schemas.record, JUDGED, ("compare", "{folder}/run.json", "--baseline={path}"), resealed),
+    "history of a baseline": Reader(
+        BASELINE_NAME, a_baseline, schemas.record, USAGE, ("history", *BASELINES), resealed),
+    "history of a ledger": Reader(NAME, a_ledger, schemas.ledger, USAGE, ("history", *BASELINES)),
+    "layers of a record": Reader(
+        "a.json", document, schemas.record, USAGE, ("layers", "{path}", "--out={folder}/p.md"), resealed),
+    "performance of a record": Reader(
+        "a.json", document, schemas.record, USAGE, ("performance", "{path}", "--out={folder}/p.md"), resealed),
+    "results of a record": Reader(
+        "a.json", document, schemas.record, USAGE, ("results", "{path}", "--out={folder}/p.md"), resealed),
+    "bundle of a record": Reader(
+        "a.json", a_baseline, schemas.record, USAGE, ("bundle", "{path}", "--out={folder}/a.tar.gz"), resealed),
+    "promotion of a record": Reader(
+        "a.json", document, schemas.record, USAGE,
+        ("promote", "{path}", "--reason=why", "--baselines={folder}/new"), resealed),
+    "pareto of a front": Reader("a.json", a_front, schemas.scored, USAGE, ("pareto", "{path}", "--out={folder}/p.md")),
+    "results of a front": Reader(
+        "a.json", a_front, schemas.scored, USAGE, ("results", "{path}", "--out={folder}/p.md")),
+    "twins of a document": Reader(
+        "a.json", some_twins, schemas.twins, USAGE, ("twins", "{path}", "--out={folder}/p.md")),
+    "campaign of a plan": Reader(
+        "a.toml", a_plan, schemas.plan, USAGE | {16},
+        ("campaign", "--scale=tiny", "--budget=1s", "--plan={path}", "--out={folder}/out"), toml, tomllib.loads),
+    "qualify of suites": Reader(
+        "a.jsonl", some_suites, schemas.suites, USAGE, ("qualify", "--report", "--record={path}"), of_several, lines),
+    "ab's tolerances": Reader(
+        "t.toml", some_limits, schemas.tolerances, USAGE, ("{path}",), toml, tomllib.loads, rules_read),
+}  # fmt: skip
