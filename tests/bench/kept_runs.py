@@ -1,4 +1,4 @@
-"""Runs of an exhaustive test that a record keeps, so that an interrupted one goes on; of other code they are run anew."""
+"""Runs of an exhaustive test that a record keeps, so that an interrupted one goes on; other code runs them anew."""
 
 import json
 import platform
