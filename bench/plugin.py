@@ -8,6 +8,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
+from bench.commands.interrupt import end_on_signals
 from bench.commands.terminal import print_in_any_encoding
 from bench.gate.ab.worker_plugin import WorkerSession
 from bench.gate.comparison import Selection
@@ -28,7 +29,9 @@ from bench.harness.options import Options, add_options, read_options
 from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
 from bench.harness.progress import RunProgress
-from bench.harness.run import Finished
+from bench.harness.run import Finished, hold_record
+from bench.harness.visible import visible_lines
+from bench.harness.wording import counted
 from bench.pages.report import write_reports
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
@@ -61,6 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _register_part(config)
     if holds_scenarios(config) and not is_controller(config) and not config.option.collectonly:
         config.pluginmanager.register(ApartSession(), RUNS_APART)
+    if holds_scenarios(config) and config.getoption("ab_worker") is None and not told_to(config):
+        config.add_cleanup(end_on_signals())
 
 
 def _register_part(config: pytest.Config) -> None:
@@ -75,6 +80,7 @@ def _register_part(config: pytest.Config) -> None:
         config.hook.pytest_measured_on(config=config, device=options.on_device)
     if options.compare == "require" and is_disabled(config):
         raise pytest.UsageError("--compare=require must measure, got --benchmark-disable; drop one of the two")
+    hold_record(config, options)
     in_parallel = is_controller(config) and holds_scenarios(config)
     source = Parallel(config, options) if in_parallel else Measuring(config, options)
     config.pluginmanager.register(source, MEASURES)
@@ -98,6 +104,7 @@ class HarnessSession:
         self.progress: RunProgress | None = None
         self.verdict_reports = 0
         self.wrong_reports = 0
+        self.is_interrupted = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Refuse a selection under which nothing would be measured."""
@@ -194,19 +201,30 @@ class HarnessSession:
                 allow = self.options.allow_inconclusive
                 session.exitstatus = self.outcome.exit_code(self.options.compare, allow_inconclusive=allow)
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember to say how to go on."""
+        self.is_interrupted = True
+
     def pytest_terminal_summary(self) -> None:
         """Print the table, the reasons and the one line that sums the run up; write the same as markdown."""
         if self.source.selected and is_disabled(self.config):
             self.console.print("nothing was timed: --benchmark-disable runs each scenario once; drop it to measure")
         finished, outcome = self.finished, self.outcome
         if not finished and outcome.run_verdict:
-            self.console.print(f"{outcome.run_verdict.value}: {outcome.why}")
+            said = visible_lines(f"{outcome.run_verdict.value}: {outcome.why}")
+            self.console.print(said, highlight=False, markup=False)
         if finished and any(
             (finished.record.scenarios, finished.record.not_fitting, outcome.run_verdict, outcome.verdicts)
         ):
             seconds = time.monotonic() - self.started
             by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
             write_reports(self.console, finished, outcome, by_scenario, seconds)
+        if finished and self.is_interrupted:
+            done, path = len(finished.record.scenarios), finished.record_path
+            self.console.print(
+                f"interrupted: {done} of {counted(len(self.source.selected), 'scenario')} measured; "
+                f"the same command with --measured={path} and another --record goes on with the rest"
+            )
 
 
 class ApartSession:

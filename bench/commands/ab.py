@@ -18,6 +18,7 @@ from bench.gate.qualify.spread import prior_here
 from bench.gate.qualify.suites import RECORD
 from bench.gate.verdict import exit_code
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.writing import check_writable, replace_text
 
@@ -47,7 +48,9 @@ def add(commands: Commands) -> None:
     accept = "accept that head answers otherwise than base, and record why; default: CHANGED, exit 18"
     parser.add_argument("--accept-answers", type=reason, metavar="REASON", help=accept)
     take_pytest_options(parser, "--device cuda bench/bench_decode.py")
-    parser.set_defaults(run=run)
+    parser.set_defaults(
+        run=run, goes_on="nothing is judged, the records of earlier runs are as they were; run it again"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,6 +73,11 @@ def run(options: argparse.Namespace) -> int:
     )
     for path in (options.out / LAUNCHES, *filter(None, [options.junitxml])):
         check_writable(path)
+    with held("--out", options.out):
+        return _compare(brief, options)
+
+
+def _compare(brief: Brief, options: argparse.Namespace) -> int:
     result = compare(brief, note=note)
     said = comment(result)
     allow = options.allow_inconclusive

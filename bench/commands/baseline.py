@@ -17,10 +17,12 @@ from bench.gate.launch import LaunchFailed
 from bench.gate.sentences import sensitivity
 from bench.gate.verdict import EXIT_CODES
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.record import load
 from bench.harness.wording import counted
 
 RECORDS = Path("records")
+GOES_ON = "finished launches are kept; the same command goes on"
 
 
 def add(commands: Commands) -> None:
@@ -33,7 +35,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     add_baselines(parser)
     take_pytest_options(parser, "--device cuda, and files of scenarios")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
         begun_with={"code": code, **this_machine()},
     )
     try:
-        paths = measure_launches(wanted, note=note)
+        with held("--out", wanted.folder):
+            paths = measure_launches(wanted, note=note)
     except LaunchFailed as failed:
         note(f"{failed.verdict.value}: {failed}; whole launches stay, call again to go on")
         return EXIT_CODES[failed.verdict]

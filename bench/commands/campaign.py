@@ -12,8 +12,11 @@ from bench.evidence.campaign.state import state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
 from bench.evidence.campaign.tables import report
 from bench.gate.verdict import EXIT_CODES, Verdict, worst
+from bench.harness.held import held
 from bench.harness.reading import seconds
 from bench.harness.writing import replace_text
+
+GOES_ON = "finished scenarios are kept; the same command goes on"
 
 
 def add(commands: Commands) -> None:
@@ -25,7 +28,7 @@ def add(commands: Commands) -> None:
     plan = "the steps; default: %(default)s"
     parser.add_argument("--plan", type=Path, default=in_clone(PLAN), metavar="FILE", help=plan)
     take_pytest_options(parser, "--batch-size 1 --depth 2, over the plan's")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
         options=[f"--scale={options.scale}", *options.pytest],
         deadline=time.monotonic() + options.budget,
     )
-    troubles = run_steps(steps, invocation, note=note)
+    with held("--out", options.out):
+        troubles = run_steps(steps, invocation, note=note)
     said = report(options.out, steps, troubles)
     try:
         replace_text(options.out / "campaign.md", f"{said}\n")

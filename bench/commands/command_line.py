@@ -13,13 +13,15 @@ from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord
 from bench.harness.writing import REMEDIES, RecordWriteError, write_error
 
+GOES_ON = "nothing more is judged; finished files are kept"  # of a command that says no more
+
 ERROR_CODES: dict[type[Exception], int] = {
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
     CorruptRecord: EXIT_CODES[Verdict.CORRUPT],
     RecordWriteError: EXIT_CODES[Verdict.FAILED],
     ValueError: USAGE_ERROR,  # after CorruptRecord, which is one
 }
-KNOWN = (*ERROR_CODES, OSError)
+KNOWN: tuple[type[Exception], ...] = (*ERROR_CODES, OSError)
 
 
 def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
@@ -30,8 +32,10 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
         arguments: by default the process's.
     """
     ours, passed = split(sys.argv[1:] if arguments is None else arguments)
+    goes_on = GOES_ON
     try:
         options = _options(commands, ours, passed)
+        goes_on = getattr(options, "goes_on", GOES_ON)
         command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
     except KNOWN as raised:
@@ -39,7 +43,7 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
         note(f"error: {error}")
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
-        note("interrupted: nothing more is judged; finished files are kept")
+        note(f"interrupted: {goes_on}")
         return INTERRUPTED
     except ReaderGone:
         return READER_GONE

@@ -10,7 +10,7 @@ from bench.gate.cap import capped
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
 from bench.gate.headline import headline, tell
 from bench.gate.judging_groups import judge_groups
-from bench.gate.markdown import markdown_table
+from bench.gate.markdown import escape, markdown_table
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.sentences import explanations
 from bench.gate.verdict import EXIT_CODES, closed, exit_code, worst
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     wrong = wrong_scenarios(record)
     if isinstance(opened, NoBaseline):
         for text in (f"{opened.verdict.value}: {opened.why}", *explanations(wrong)):
-            say(text)
+            say(escape(text))
         return EXIT_CODES[worst([opened.verdict, *(verdict.verdict for verdict in wrong)])]
     confirmed = all(len(scenario.launch_ids) >= LAUNCHES_TO_CONFIRM for scenario in record.scenarios.values())
     verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     verdicts.update(groups)
     said = closed(verdicts.values(), allow_inconclusive=options.allow_inconclusive)
     for text in explanations(said):
-        say(f"- {text}")
+        say(f"- {escape(text)}")
     if head := headline(tell(groups.values())):
-        say(head)
+        say(escape(head))
     return exit_code(said, allow_inconclusive=options.allow_inconclusive)

@@ -10,8 +10,9 @@ from bench.commands.parsing import Commands, add_baselines
 from bench.commands.terminal import say
 from bench.gate import ledger
 from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
-from bench.gate.markdown import markdown_table
+from bench.gate.markdown import escape, markdown_table
 from bench.gate.stats import percent
+from bench.harness.visible import visible
 from bench.harness.wording import counted
 from bench.pages.history import draw_history
 
@@ -47,13 +48,14 @@ def run(options: argparse.Namespace) -> int:
     series = {scenario: moves for scenario, moves in found.items() if pattern.search(scenario) and scenario not in gone}
     if not series:
         raise ValueError(f"REGEX must find a scenario of {name}, got {pattern.pattern!r}; it has {_some(list(found))}")
-    say(f"{name}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
+    say(f"{escape(name)}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
     shown = series if options.scenarios else {scenario: moves[-1:] for scenario, moves in series.items()}
     say(f"{markdown_table(HEADERS, _rows(shown))}\n\n{LEGEND}")
     if left:
-        say(f"{counted(len(left), 'scenario')} not in the newest promotion: {_some(left)}; a REGEX shows their past")
+        gone_by = escape(_some(left))
+        say(f"{counted(len(left), 'scenario')} not in the newest promotion: {gone_by}; a REGEX shows their past")
     for note in history.notes:
-        say(f"note: {note}")
+        say(f"note: {visible(note)}")
     drawn = draw_history(series, options.out / FIGURE)
     others = " that moved most" if len(drawn) < len(series) else ""
     say(f"drawn: {options.out / FIGURE}, {len(drawn)} of {counted(len(series), 'scenario')}{others}")

@@ -13,6 +13,7 @@ from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import git_says
 from bench.gate.promotion import promote
 from bench.gate.stats import percent
+from bench.harness.visible import visible
 
 
 def add(commands: Commands) -> None:
@@ -53,5 +54,5 @@ def promote_and_tell(records: Sequence[Path], baselines: Path, reason: str) -> P
     else:
         say(f"slowdowns of {ledger.CONTROL} accepted {since}:")
     for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
-        say(f"  {percent(log_ratio):+6.1f} %  {scenario}")
+        say(f"  {percent(log_ratio):+6.1f} %  {visible(scenario)}")
     return path

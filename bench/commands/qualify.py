@@ -15,8 +15,11 @@ from bench.gate.qualify.store import read_qualification
 from bench.gate.qualify.suites import RECORD, UNCHANGED, Kind
 from bench.gate.qualify.tables import report
 from bench.harness.environment import this_machine
+from bench.harness.held import held
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.writing import replace_text
+
+GOES_ON = "finished launches are kept; the same command goes on"
 
 
 def add(commands: Commands) -> None:
@@ -40,13 +43,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", type=seconds, default=math.inf, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
     take_pytest_options(parser, "--device cuda --dtype bfloat16")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=GOES_ON)
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure the launches that are missing, then print the tables; what an interrupted call has measured is kept."""
     if not options.report:
-        _measure(options)
+        with held("--record", options.record, is_file=True):
+            _measure(options)
     said = report(read_qualification(options.record))
     try:
         replace_text(options.record.with_suffix(".md"), f"{said}\n")

@@ -29,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
     if deep:
         say(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
     for text in explanations(wrong_scenarios(record)):
-        say(f"\n- {text}")
+        say(f"\n- {escape(text)}")
     return 0

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TextIO
 
+from bench.harness.visible import visible_lines
 from bench.harness.writing import write_error
 
 READER_GONE = 141  # as shells say it of a program whose reader has ended, like `head -1`: 128 + SIGPIPE
@@ -41,10 +42,13 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print what is no result, of how things go, to standard error; what it cannot take costs nothing else."""
+    """Print what is no result, of how things go, to standard error; what it cannot take costs nothing else.
+
+    Names in it, whoever gave them, steer no terminal.
+    """
     if sys.stderr is not None:
         try:
-            print(text, file=sys.stderr, flush=True)
+            print(visible_lines(text), file=sys.stderr, flush=True)
         except OSError:
             _drop_the_rest(sys.stderr)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.gate.inherited import fresh_environment
+from bench.harness.tied import tied
 
-GRACE_S = 30.0  # for a process that was told to end: what it has finished is on disk already
+GRACE_S = 5.0  # for a process that was told to end: what it has finished is on disk already
 LOG_SHOWN = 600  # last characters
 
 
@@ -24,7 +25,7 @@ def run_logged(command: Sequence[str], *, root: Path, log: Path, timeout_s: floa
     with log.open("a") as file:
         begun = file.tell()
         process = subprocess.Popen(
-            command,
+            tied(command),
             cwd=root,
             env=fresh_environment(),
             stdout=file,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.gate.sentences import explain
 from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, closed, fails
+from bench.harness.visible import visible_lines
 from bench.harness.writing import write_error
 
 IN_ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"  # variables that a job has
@@ -43,12 +44,12 @@ def publish(
 
 
 def _message(text: str) -> str:
-    r"""Encode what would end a workflow command.
+    r"""Encode what would end a workflow command; its text is shown in a log, which colours would steer.
 
-    >>> _message("50 %\n")
-    '50 %25%0A'
+    >>> _message("50 %\n\x1b[31m")
+    '50 %25%0A\\x1b[31m'
     """
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible_lines(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(verdict: ScenarioVerdict) -> str:

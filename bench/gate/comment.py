@@ -9,7 +9,7 @@ from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
 from bench.gate.headline import headline, tell
-from bench.gate.markdown import code, folded, github_table
+from bench.gate.markdown import code, escape, folded, github_table
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
 from bench.gate.speedups import speedup_rows
 from bench.gate.stats import percent
@@ -45,7 +45,7 @@ def comment(comparison: Comparison) -> str:
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
     parts = [
         f"{MARKER}\n### {verdict_line(comparison)}",
-        headline(tell(groups)),
+        escape(headline(tell(groups))),
         *_accepted(comparison),
         _groups(groups),
         _judged(shown, times),
@@ -100,7 +100,7 @@ def _judged(verdicts: Sequence[ScenarioVerdict], times: Mapping[str, tuple[str, 
 
 def _groups(groups: Sequence[ScenarioVerdict]) -> str:
     """Return the table of benchmarks at a scale and of the suite: a mean over scenarios sees what none is sure of."""
-    rows = [(group.scenario, *_arms(group), group.verdict.value, group.where) for group in groups]
+    rows = [(escape(group.scenario), *_arms(group), group.verdict.value, escape(group.where)) for group in groups]
     return github_table(GROUP_HEADERS, rows) if rows else ""
 
 
@@ -113,7 +113,8 @@ def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tupl
     seen = max((c.tolerance for c in verdict.changes if c.control.arm in ARMS), default=0.0)
     detectable = f"{percent(seen):.1f} %" if seen and math.isfinite(seen) else ""
     values = times.get(verdict.scenario, ("", ""))
-    return (code(verdict.scenario), *values, *_arms(verdict), detectable, verdict.verdict.value, verdict.where)
+    said = (detectable, verdict.verdict.value, escape(verdict.where))
+    return (code(verdict.scenario), *values, *_arms(verdict), *said)
 
 
 def _reason(verdict: ScenarioVerdict) -> str:
@@ -123,7 +124,7 @@ def _reason(verdict: ScenarioVerdict) -> str:
 
 def _profile(profile: ScenarioProfile) -> str:
     """Say which operations of a regressed scenario's slower arm changed."""
-    where = f"**{code(profile.scenario)}, {profile.arm} under torch.profiler**"
+    where = f"**{code(profile.scenario)}, {escape(profile.arm)} under torch.profiler**"
     if profile.why:
         return f"{where}: it could not be profiled, {code(profile.why[:WHY_LETTERS])}"
     if not profile.changes:
@@ -139,7 +140,8 @@ def _operation(change: OperationChange) -> tuple[str, ...]:
     short = name if len(name) <= NAME_LETTERS else f"{name[:NAME_LETTERS]}..."
     seconds = DISPLAYS["s"]
     times = [seconds(value) if value else "not run" for value in (change.base_s, change.head_s)]
-    return (code(short), change.on, *times, f"{'+' if change.change_s > 0 else '-'}{seconds(abs(change.change_s))}")
+    grown = f"{'+' if change.change_s > 0 else '-'}{seconds(abs(change.change_s))}"
+    return (code(short), escape(change.on), *times, grown)
 
 
 def _summary(launches: Iterable[PairedLaunch]) -> str:
@@ -164,7 +166,8 @@ def _measured(comparison: Comparison) -> str:
     wider = evidence.noise.widening if evidence else 1.0
     sticky = f" Launches resemble the one before: all limits are {wider:.1f} times as wide." if wider > 1 else ""
     return (
-        f"Both sides ran with {comparison.software}. {said}, {counted(placebos, 'launch')} of base against itself; "
+        f"Both sides ran with {escape(comparison.software)}. {said}, "
+        f"{counted(placebos, 'launch')} of base against itself; "
         f"{comparison.seconds:.0f} s. Times are medians. Changes are taken block by block, less what base against "
         f"itself showed; above 0 is worse; intervals are 95 % over all looks at them.{sticky}"
     )

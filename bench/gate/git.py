@@ -1,8 +1,11 @@
 """How the harness asks git: of a folder, without hooks, whatever repository a hook that started us points to."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
+
+from bench.harness.tied import tied
 
 # A user's hooks have no part in a measurement; what only looks writes no index, which a full disk would not take.
 GIT = ("git", "--no-optional-locks", "-c", "core.hooksPath=/dev/null")
@@ -16,11 +19,18 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ValueError: if there is no git.
     """
     own = {name: value for name, value in os.environ.items() if name not in POINTERS}
-    command = [*GIT, "-C", str(folder), *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=own)
-    except OSError as error:
-        raise ValueError(f"this needs git, got none on PATH ({error.strerror}); install it") from error
+    if shutil.which(GIT[0]) is None:
+        raise ValueError("this needs git, got none on PATH; install it")
+    command = tied([*GIT, "-C", str(folder), *arguments])  # with its filters, which may be anything
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=own,
+        start_new_session=True,
+    )
 
 
 def git_says(folder: Path, *arguments: str) -> str:

@@ -4,18 +4,17 @@ pytest writes such files of its own tests alone and offers nothing public that w
 is theirs: testsuites, testsuite, testcase.
 """
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict, closed, fails
+from bench.harness.visible import visible, visible_lines
 
 SUITE = "ab"
 FAILURES = (Verdict.WRONG, Verdict.REGRESSED, Verdict.CHANGED, Verdict.INCONCLUSIVE)  # others that fail: error
 SKIPPED = (Verdict.NEW, Verdict.INCONCLUSIVE)  # where they do not fail
 COUNTS = {"testcase": "tests", "failure": "failures", "error": "errors", "skipped": "skipped"}
-FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # no XML 1.0 file may hold them
 
 
 def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, allow_inconclusive: bool = False) -> str:
@@ -23,12 +22,12 @@ def junit(verdicts: Iterable[ScenarioVerdict], *, seconds: float, allow_inconclu
     suite = ET.Element("testsuite", name=SUITE, time=f"{seconds:.1f}")
     counts = dict.fromkeys(COUNTS, 0)
     for verdict in closed(verdicts, allow_inconclusive=allow_inconclusive):
-        function = verdict.scenario.partition("[")[0]
-        case = ET.SubElement(suite, "testcase", classname=_allowed(function), name=_allowed(verdict.scenario))
+        name = visible(verdict.scenario)
+        case = ET.SubElement(suite, "testcase", classname=name.partition("[")[0], name=name)
         counts["testcase"] += 1
         if tag := _tag(verdict, allow_inconclusive=allow_inconclusive):
             counts[tag] += 1
-            said = _allowed(explain(verdict))
+            said = visible_lines(explain(verdict))  # what a worker printed may hold what no XML can
             ET.SubElement(case, tag, message=said, type=verdict.verdict.value).text = said
     for tag, name in COUNTS.items():
         suite.set(name, str(counts[tag]))
@@ -43,12 +42,3 @@ def _tag(verdict: ScenarioVerdict, *, allow_inconclusive: bool) -> str:
     if fails(verdict, allow_inconclusive=allow_inconclusive):
         return "failure" if verdict.verdict in FAILURES else "error"
     return "skipped" if verdict.verdict in SKIPPED else ""
-
-
-def _allowed(text: str) -> str:
-    r"""Write out characters that XML cannot hold: what a worker printed may colour its words.
-
-    >>> _allowed("\x1b[31m")
-    '#x1B[31m'
-    """
-    return FORBIDDEN.sub(lambda found: f"#x{ord(found.group()):02X}", text)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,8 @@ from bench.gate.inherited import fresh_environment
 from bench.gate.verdict import Verdict
 from bench.harness.options import ON_DEVICE
 from bench.harness.record import Record, load
+from bench.harness.scratch import scratch
+from bench.harness.tied import tied
 
 # Plugins that a fresh process does without: a cache shared with others, and one that imports for a second at the end.
 WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
@@ -43,13 +44,13 @@ class Launcher:
         Raises:
             LaunchFailed: if it ended without a record (with the end of its output), or not in time (with what it had).
         """
-        with tempfile.TemporaryDirectory(prefix="moevlm-launch-") as folder:
-            path = Path(folder) / "record.json"
+        with scratch("launch") as folder:
+            path = folder / "record.json"
             command = [sys.executable, "-m", "pytest", *node_ids, *self.options]
             command += [*WITHOUT, "--compare=off", f"--record={path}", "-q"]
             try:
                 done = subprocess.run(
-                    command,
+                    tied(command),
                     cwd=self.root,
                     env=fresh_environment(),
                     capture_output=True,
@@ -57,6 +58,7 @@ class Launcher:
                     errors="replace",
                     timeout=timeout_s,
                     check=False,
+                    start_new_session=True,
                 )
             except subprocess.TimeoutExpired as error:
                 why = f"a fresh launch did not end within the {timeout_s:.0f} s left; raise --time-budget"

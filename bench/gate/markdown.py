@@ -1,9 +1,30 @@
-"""Markdown as GitHub reads it: tables, folded parts, and names that stay what they are whatever they hold."""
+"""Markdown as GitHub reads it: tables, folded parts, and text from outside that stays what it is whatever it holds.
+
+GitHub reads mentions, references to issues, emoji and links out of the page that markdown became, so a backslash does
+not hold them off: a code span does. What holds anything that could be read so comes as one.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
+
+from bench.harness.visible import visible
+
+BAR = "&#124;"
+RISKY = re.compile(  # what markdown, or GitHub after it, may read as more than text
+    r"""
+    [\\`*~$!<>&\#|]             # markup, math, HTML, entities, references to issues, cells
+    | (?<!\w)_ | _(?!\w)        # emphasis: within a word it is none
+    | (?<!\w)@ | @\S*\.         # mentions and mail; the depth in 7b@4 is neither
+    | \][(\[]                   # links
+    | \w+:// | www\. | \w:\S*@  # and what is one without brackets
+    | :[\w+-]+: | :(?!\d+$)[\w+-]+$  # emoji, also with a colon behind the text
+    | \bGH(SA)?-\w | \b[0-9a-f]{7,}\b  # issues, advisories, commits
+    | ^[=\[] | ^[+-](?!\d) | ^\d+[.)](?!\d)  # rules, tasks, lists: at the start of a line
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -17,28 +38,38 @@ def github_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape what would end a cell or start markup in a GitHub table.
+    r"""Return text as markdown that shows it and no more: as it is where nothing in it could be markup, else as code.
 
-    >>> escape("a|b <i>")
-    'a\\\\|b &lt;i&gt;'
+    >>> print(escape("bench_decode[7b@4-b1]"), escape("a <i>"), escape("@team\u202e"))
+    bench_decode[7b@4-b1] `a <i>` `@team\u202e`
     """
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    line = _line(text)
+    return code(line) if RISKY.search(line) else line
 
 
 def code(text: str) -> str:
-    """Return a code span, in which GitHub reads neither markup nor mentions nor links; also within a table's cell.
+    """Return code spans, in which GitHub reads neither markup nor mentions, links or math; also within a table's cell.
 
-    >>> code("a|b")
-    '`a\\\\|b`'
-    >>> code("a`b")
-    '`` a`b ``'
+    A cell ends at a bar whatever is around it, and outside of tables a backslash before one shows: bars stand between
+    spans.
+
+    >>> code("a<b"), code("a`b"), code("a|b"), code("")
+    ('`a<b`', '`` a`b ``', '`a`&#124;`b`', '')
     """
-    line = " ".join(text.split())
-    if not line:
+    return BAR.join(map(_span, _line(text).split("|")))
+
+
+def _line(text: str) -> str:
+    """Join the lines of a text, and write out what hides in it."""
+    return visible(" ".join(re.split("[ \t\r\n]+", text)).strip(" "))
+
+
+def _span(text: str) -> str:
+    if not text:
         return ""
-    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
-    room = " " if len(fence) > 1 else ""
-    return f"{fence}{room}{line}{room}{fence}".replace("|", "\\|")
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    room = " " if len(fence) > 1 or text[0] == text[-1] == " " else ""  # a space at both ends is markup
+    return f"{fence}{room}{text}{room}{fence}"
 
 
 def folded(title: str, body: str) -> str:

@@ -16,6 +16,8 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import torch
 
+from bench.harness.tied import die_with
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -39,9 +41,10 @@ class Apart:
     def begin(self) -> None:
         """Fork it now: torch must not have computed anything yet on more than one thread, nor on a GPU."""
         self._channel, theirs = Pipe()
+        parent = os.getpid()
         self._origin = os.fork()
         if not self._origin:
-            _serve(theirs)
+            _serve(theirs, parent)
         theirs.close()
 
     def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -87,20 +90,22 @@ class Apart:
         raise LostProcess(f"a process apart hung: no answer within {LONGEST_S:.0f} s; run the scenario alone")
 
 
-def _serve(channel: Connection) -> NoReturn:
+def _serve(channel: Connection, parent: int) -> NoReturn:
     """Fork a process for each call that is asked for, until nobody can ask any more."""
     try:
+        die_with(parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the asking process's to handle
         gc.freeze()  # nothing from before is ever collected here: a file closed below would be closed twice
         os.closerange(FIRST_FILE, channel.fileno())  # `ab` takes its worker for dead when its socket is closed
         os.closerange(channel.fileno() + 1, MOST_FILES)
+        origin = os.getpid()
         while True:
             asked = channel.recv_bytes()
             with tempfile.TemporaryFile() as output:  # not the terminal, where progress is drawn
                 if not (pid := os.fork()):
                     os.dup2(output.fileno(), 1)
                     os.dup2(output.fileno(), 2)
-                    _answer(channel, asked)
+                    _answer(channel, asked, origin)
                 _, status = os.waitpid(pid, 0)
                 if status:
                     channel.send_bytes(pickle.dumps(_lost(os.waitstatus_to_exitcode(status), output.fileno())))
@@ -111,8 +116,9 @@ def _serve(channel: Connection) -> NoReturn:
     os._exit(1)
 
 
-def _answer(channel: Connection, asked: bytes) -> NoReturn:
+def _answer(channel: Connection, asked: bytes, origin: int) -> NoReturn:
     """Tell the process's id, then what the function returns or raises."""
+    die_with(origin)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     channel.send_bytes(pickle.dumps(os.getpid()))
     try:

@@ -6,10 +6,10 @@ hold different scenarios of one run; joined they are the record that one process
 
 import datetime
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from bench.harness.measuring import NOTHING_SELECTED, XDIST, Measuring, scenario
 from bench.harness.options import Options
 from bench.harness.record import KEY, Record, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
+from bench.harness.scratch import scratch
+from bench.harness.tied import die_with
 from bench.harness.writing import RecordWriteError
 
 REFUSED = ("benchmark_json", "benchmark_save", "benchmark_autosave", "benchmark_compare", "benchmark_histogram")
@@ -42,7 +44,9 @@ class Parallel:
         self.config, self.options, self.launched = config, options, launched_now()
         self.deadline = time.monotonic() + options.time_budget_s
         self.free = devices_of(config)
-        self.scratch = tempfile.TemporaryDirectory(prefix="moevlm-workers-")
+        hold = ExitStack()
+        self.scratch = hold.enter_context(scratch("workers"))
+        config.add_cleanup(hold.close)  # the joined record has all of the workers'
         self.selected: list[str] = []  # node ids
         self.told: dict[str, Any] = {}  # by one worker that ended; all collect the same
         self.seconds: dict[str, float] = {}  # of a test's set-up and call, by node id
@@ -68,7 +72,7 @@ class Parallel:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker where to measure and where to leave its record."""
         started = self.launched.started.isoformat()
-        values = {DEVICE: self.free.pop(0), FOLDER: self.scratch.name, LAUNCH: self.launched.id, STARTED: started}
+        values = {DEVICE: self.free.pop(0), FOLDER: str(self.scratch), LAUNCH: self.launched.id, STARTED: started}
         node.workerinput[KEY] = values
 
     @pytest.hookimpl(optionalhook=True)
@@ -101,7 +105,7 @@ class Parallel:
 
     def finish(self) -> Finished | None:
         """Join the workers' records and write the whole; nothing where no worker began to measure."""
-        documents = [read(path) for path in sorted(Path(self.scratch.name).glob("*.json"))]
+        documents = [read(path) for path in sorted(self.scratch.glob("*.json"))]
         if not documents:
             return None
         document = self._joined(documents)
@@ -143,15 +147,12 @@ class Parallel:
             for name, node_id in node_ids.items()
         }
 
-    def pytest_unconfigure(self) -> None:
-        """Remove the workers' records: the joined one has all of them."""
-        self.scratch.cleanup()
-
 
 class Worker(Measuring):
     """A worker's part: a run whose record goes to the controller's folder."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
+        die_with(os.getppid())
         given = told_to(config)
         for name in [name for name in os.environ if name.startswith(XDIST)]:
             del os.environ[name]

@@ -5,6 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from bench.harness.visible import visible, visible_lines
+
 
 class RunProgress:
     """A bar on a terminal, one line a scenario in a log.
@@ -26,6 +28,7 @@ class RunProgress:
 
     def begin(self, scenario: str) -> None:
         """Announce the scenario that starts now."""
+        scenario = visible(scenario)
         if self.console.is_terminal:
             self.bar.update(self.task, completed=self.done, description=f"{scenario}  {self.left()}")
             self.bar.start()
@@ -39,7 +42,7 @@ class RunProgress:
     def note(self, text: str) -> None:
         """Say something that is not a scenario, for instance that suspects are measured again."""
         self.bar.stop()
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(visible_lines(text), highlight=False, markup=False)
 
     def end(self) -> None:
         """Remove the bar."""

@@ -1,5 +1,6 @@
 """One measured run: machine, clock, peaks and the scenarios so far; after each scenario the record is on disk."""
 
+import contextlib
 import datetime
 import random
 import time
@@ -17,6 +18,7 @@ from bench.harness.backends import ran_on
 from bench.harness.blocks import Terms
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, kind_key, load_average
+from bench.harness.held import InUse, held
 from bench.harness.hooks import MeasuredSetup
 from bench.harness.options import Options
 from bench.harness.paired import Measurement, Paired
@@ -70,6 +72,24 @@ class Launched(NamedTuple):
 def launched_now() -> Launched:
     """Name a launch that starts now."""
     return Launched(uuid.uuid4().hex[:12], datetime.datetime.now(datetime.UTC))
+
+
+def hold_record(config: pytest.Config, options: Options) -> None:
+    """Hold the record that the user has named against every other run, until pytest ends.
+
+    Raises:
+        pytest.UsageError: if another run holds it.
+    """
+    if options.record is None or config.option.collectonly:
+        return
+    hold = contextlib.ExitStack()
+    try:
+        hold.enter_context(held("--record", options.record, is_file=True))
+    except InUse as error:
+        raise pytest.UsageError(str(error)) from error
+    except RecordWriteError:
+        return  # the run says so at its end: what it measures is worth its table
+    config.add_cleanup(hold.close)
 
 
 class Run:

@@ -24,6 +24,7 @@ from bench.harness.metrics import metric
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.run import Finished
+from bench.harness.visible import visible, visible_lines
 from bench.harness.wording import counted, span
 from bench.harness.writing import RecordWriteError, replace_text
 from bench.pages.engine import percent, ratio
@@ -182,18 +183,18 @@ def write_reports(
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
     head = headline(tell(outcome.groups))
     if rows:
-        console.print(machine_line(record), highlight=False, markup=False, soft_wrap=True)
+        console.print(visible(machine_line(record)), highlight=False, markup=False, soft_wrap=True)
         console.print(terminal_table(rows))
     if deep:
         console.print(plain_table(EXTRAPOLATION_HEADERS, deep))
     for text in (*([LEGEND] if rows else []), *notes, *said, *kept(run, said), *filter(None, (head, line))):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(visible_lines(text), highlight=False, markup=False, soft_wrap=True)
     tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
     listed = "\n".join(f"- {escape(note)}" for note in [*notes, *said])
     sections = [
-        f"**{head}**" if head else "",
-        f"**{line}**",
+        f"**{escape(head)}**" if head else "",
+        f"**{escape(line)}**",
         *tables,
         listed,
         f"<sub>{values_legend(record)}{LEGEND}</sub>",
@@ -201,7 +202,7 @@ def write_reports(
     try:
         replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
     except RecordWriteError as error:
-        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        console.print(visible_lines(str(error)), highlight=False, markup=False, soft_wrap=True)
 
 
 def kept(run: Finished, said: Sequence[str]) -> list[str]:
@@ -214,7 +215,7 @@ def kept(run: Finished, said: Sequence[str]) -> list[str]:
 def values_legend(record: Record) -> str:
     """Say what each benchmark's values are and how they are computed."""
     measured = {(name.partition("[")[0], one.arms[PRIMARY].metric) for name, one in record.scenarios.items()}
-    said = [f"{name}: {metric(value).label}, {metric(value).formula}; " for name, value in sorted(measured)]
+    said = [f"{escape(name)}: {metric(value).label}, {metric(value).formula}; " for name, value in sorted(measured)]
     return "".join(said)
 
 
@@ -248,7 +249,7 @@ def plain_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Lay rows out for a terminal."""
     table = Table(*map(_column, headers), box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     return table
 
 
@@ -262,5 +263,7 @@ def terminal_table(rows: Iterable[Row]) -> Table:
     table = Table(*map(_column, HEADERS), box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     for row in rows:
         *cells, said = row.cells()
-        table.add_row(*(Text(cell) for cell in cells), Text(said, style=STYLES[row.verdict] if row.verdict else ""))
+        table.add_row(
+            *(Text(visible(cell)) for cell in cells), Text(said, style=STYLES[row.verdict] if row.verdict else "")
+        )
     return table

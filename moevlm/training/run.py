@@ -139,6 +139,9 @@ class _Run:
         part = self.folder / f"{CHECKPOINT}.part"
         torch.save(state, part)
         part.replace(self.folder / CHECKPOINT)
+        self._write_log()
+
+    def _write_log(self) -> None:
         (self.folder / LOG).write_text("".join(f"{line}\n" for line in self.lines))
 
     def resume(self) -> int:
@@ -151,6 +154,7 @@ class _Run:
             raise ValueError(f"a checkpoint must be of the same schedule, got another in {path}; choose another folder")
         self.modules.load_state_dict(state["modules"])
         self.lines, num_done = list(state["log"]), int(state["num_done"])
+        self._write_log()  # a run that was killed as it wrote has left a part
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"]:
             torch.cuda.set_rng_state_all([random.cpu() for random in state["random_cuda"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.evidence.campaign.plan import Step
 from bench.evidence.campaign.state import State, state_of
-from bench.gate.markdown import markdown_table
+from bench.gate.markdown import escape, markdown_table
 
 HEADERS = ("step", "for", "measured", "does not fit", "left")
 
@@ -14,13 +14,14 @@ def report(folder: Path, steps: Sequence[Step], troubles: Mapping[str, str]) -> 
     """Return the state of a campaign as markdown, with what went wrong in this call by step."""
     states = {step.name: state_of(folder, step) for step in steps}
     rows = [_row(step, states[step.name]) for step in steps]
-    lines = [f"- {name}: {text}" for name, text in troubles.items()]
+    lines = [f"{name}: {text}" for name, text in troubles.items()]
     for name, state in states.items():
-        lines += [f"- {name}: {scenario} {why}" for scenario, why in state.not_fitting.items()]
+        lines += [f"{name}: {scenario} {why}" for scenario, why in state.not_fitting.items()]
         if name not in troubles:  # which say it already
-            lines += [f"- {name}: {text}" for text in state.wrong_answers]
-        lines += [f"- {name}: {scenario} was not reached" for scenario in sorted(state.left - set(state.wrong))]
-    return "\n".join([markdown_table(HEADERS, rows), *([""] if lines else []), *lines])
+            lines += [f"{name}: {text}" for text in state.wrong_answers]
+        lines += [f"{name}: {scenario} was not reached" for scenario in sorted(state.left - set(state.wrong))]
+    said = [f"- {escape(line)}" for line in lines]
+    return "\n".join([markdown_table(HEADERS, rows), *([""] if said else []), *said])
 
 
 def _row(step: Step, state: State) -> tuple[str, ...]:

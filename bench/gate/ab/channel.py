@@ -19,11 +19,12 @@ RECEIVED_BYTES = 65536  # at a time; a message is far smaller
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
-    """Worker: what it found to run, and from where it has imported the measured package."""
+    """Worker: what it found to run, on what, and from where it has imported the measured package."""
 
     package_file: str
     node_ids: Sequence[str]
     protocol: int = FIRST_PROTOCOL
+    num_threads: int = 0  # of an operation on a CPU, where that is what is measured
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ import functools
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from bench.gate.git import run_git
 from bench.gate.inherited import fresh_environment, import_path
 from bench.gate.launch import WITHOUT
 from bench.harness.measuring import scenario_of
+from bench.harness.scratch import scratch
+from bench.harness.tied import tied
 
 COLLECTOR = Path(__file__).with_name("collector.py")
 SAID_SHOWN = 400  # last characters of a pytest that refuses
@@ -114,11 +115,11 @@ def _holds(path: str, node_id: str) -> bool:
 
 def _run(root: Path, paths: Sequence[str], brief: Brief) -> Collected:
     expression = ["-k", brief.expression] if brief.expression else []
-    with tempfile.TemporaryDirectory(prefix="moevlm-collect-") as folder:
-        path = Path(folder) / "node-ids"
+    with scratch("collect") as folder:
+        path = folder / "node-ids"
         ours = [str(path), *paths, *expression, *WITHOUT]
         done = subprocess.run(
-            [sys.executable, "-P", str(COLLECTOR), *ours, "--", *brief.arguments],
+            tied([sys.executable, "-P", str(COLLECTOR), *ours, "--", *brief.arguments]),
             cwd=root,
             env=fresh_environment(**import_path(root)),
             stdin=subprocess.DEVNULL,
@@ -126,6 +127,7 @@ def _run(root: Path, paths: Sequence[str], brief: Brief) -> Collected:
             encoding="utf-8",
             errors="replace",
             check=False,
+            start_new_session=True,
         )
         node_ids = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return Collected(node_ids, done.returncode, (done.stdout + done.stderr).strip()[-SAID_SHOWN:])

@@ -95,6 +95,18 @@ def attribute(changes: Iterable[Change]) -> str:
     return "shared code" if len(kinds) == 2 else "MoE" if kinds == {True} else "dense"
 
 
+def attribute_among(changes: Sequence[Change], wider: Iterable[str]) -> str:
+    """Name what became slower, as wider circles know it where an undecided arm leaves it open.
+
+    Args:
+        changes: Of one scenario or group.
+        wider: What its group and its suite are put down to, the nearest first; their means are less noisy.
+    """
+    likelier = attribute(changes)
+    least = attribute([change for change in changes if change.verdict is not Verdict.INCONCLUSIVE])
+    return next((cause for cause in wider if cause in (likelier, least)), likelier)
+
+
 def _moved_with(change: Change, most: float) -> bool:
     is_sure = is_judged(change.control) and change.verdict is Verdict.REGRESSED
     is_far = change.interval.estimate > (NEIGHBOUR if is_sure else SHARED_SHARE) * most

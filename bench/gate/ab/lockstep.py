@@ -116,7 +116,7 @@ def _measure(
         WorkerLost: if a worker dies or hangs.
     """
     try:
-        ready = workers.in_turn(Go(seed=_seed(terms, scenario)), Ready)
+        ready = workers.set_up(Go(seed=_seed(terms, scenario)))
         if why := _other_work(ready):
             workers.abandon()
             return Trouble(scenario=scenario, verdict=Verdict.NOT_COMPARABLE, why=why)
@@ -158,7 +158,8 @@ def _counted(ready: Mapping[str, Ready]) -> list[Mapping[str, Block]]:
 
 
 def _timed(workers: Workers, terms: LaunchTerms, arms: Sequence[str], rng: random.Random) -> list[Mapping[str, Block]]:
-    """Warm up, then alternate; the sides' order is as balanced as the arms'."""
+    """Warm up, then alternate, on the same cores; the sides' order is as balanced as the arms'."""
+    workers.share_cores(terms.number)
     warm = workers.in_turn(WarmUp(), Warm).values()
     num_blocks = count_blocks(terms.budget_s, sum(side.block_s for side in warm), terms.min_blocks)
     timeout_s = max(terms.timeouts.block_s, terms.timeouts.block_factor * max(side.block_s for side in warm))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scipy import stats as scipy_stats
 
-from bench.gate.ab.channel import Ended, Finish, Go, Profile, Profiled, Ready, Warm, WarmUp
+from bench.gate.ab.channel import Ended, Finish, Go, Profile, Profiled, Warm, WarmUp
 from bench.gate.ab.endings import BASE, HEAD
 from bench.gate.ab.judging import judged
 from bench.gate.ab.pair import DidNotStart, EndedEarly, Timeouts, Workers
@@ -95,10 +95,11 @@ def _profiled(node_id: str, arm: str, sides: Sequence[Side], project: Project) -
     with Workers(sides, project, Timeouts(), [node_id]) as workers:
         workers.collected()
         workers.choose([node_id])
-        ready = workers.in_turn(Go(), Ready)
+        ready = workers.set_up(Go())
         if any(side.counts is not None for side in ready.values()):
             workers.abandon()
             return []
+        workers.share_cores(0)
         workers.in_turn(WarmUp(), Warm)
         turns = balanced_orders((BASE, HEAD), 1 + NUM_CALLS, random.Random(0))
         calls = [workers.in_turn(Profile(arm=arm), Profiled, turns=turn) for turn in turns]

@@ -12,7 +12,7 @@ import numpy as np
 from bench.gate.ab.boundary import boundary
 from bench.gate.ab.changes import MACHINE, launch_changes
 from bench.gate.ab.evidence import PRIOR, Evidence, weigh
-from bench.gate.ab.judging import attribute, counted_change, judged, timed_change
+from bench.gate.ab.judging import attribute, attribute_among, counted_change, judged, timed_change
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.noise import MEASURED, Prior
 from bench.gate.ab.panel import Panel, panel_of
@@ -69,7 +69,10 @@ def decide(
     evidence = weigh(panel, effects_S, prior) if panel.scenarios else None
     groups = _groups(evidence) if evidence else []
     timed = _timed(launches, panel, evidence, limits, groups) if evidence else {}
-    groups = [_with_members(group, panel, timed) for group in groups]
+    groups = _with_causes([_with_members(group, panel, timed) for group in groups])
+    causes = {group.scenario: group.where for group in groups}
+    of_group = dict(zip(panel.scenarios, panel.group_of_S, strict=True))
+    timed = {name: _caused(one, [causes.get(of_group[name], ""), causes.get(SUITE, "")]) for name, one in timed.items()}
     found = {**timed, **_counted(launches, limits)}
     order = dict.fromkeys(launch.scenario for launch in launches if launch.scenario in found)
     merged = _with_troubles({name: found[name] for name in order}, troubles)
@@ -106,6 +109,19 @@ def _with_members(group: ScenarioVerdict, panel: Panel, found: Mapping[str, Scen
     changes = tuple(_with_arms(change, members) for change in group.changes)
     verdict = worst(change.verdict for change in changes)
     return replace(group, changes=changes, verdict=verdict, where=attribute(changes))
+
+
+def _with_causes(groups: Sequence[ScenarioVerdict]) -> list[ScenarioVerdict]:
+    """Let the suite say what a group leaves open."""
+    suite = [group.where for group in groups if group.scenario == SUITE]
+    return [group if group.scenario == SUITE else _caused(group, suite) for group in groups]
+
+
+def _caused(found: ScenarioVerdict, wider: Iterable[str]) -> ScenarioVerdict:
+    """Put a slowdown down to what its wider circles say, where an arm of its own is undecided."""
+    if found.verdict is not Verdict.REGRESSED:
+        return found
+    return replace(found, where=attribute_among(found.changes, wider))
 
 
 def _with_arms(change: Change, members: Iterable[ScenarioVerdict]) -> Change:

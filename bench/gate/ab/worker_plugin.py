@@ -136,22 +136,23 @@ class WorkerSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Tell what was found; keep what the parent chooses, in its order."""
+        """Pin device and threads; tell what was found; keep what the parent chooses, in its order."""
         found = {item.nodeid: item for item in items}
-        package_file = str(getattr(sys.modules[self.package], "__file__", ""))
-        self.channel.send(Collected(package_file=package_file, node_ids=list(found), protocol=PROTOCOL))
+        self.setup = setup_of(self.config)
+        self.clock = make_clock(self.setup["device"])
+        self.channel.send(
+            Collected(
+                package_file=str(getattr(sys.modules[self.package], "__file__", "")),
+                node_ids=list(found),
+                protocol=PROTOCOL,
+                num_threads=self.setup["num_threads"] if self.setup["device"].type == "cpu" else 0,
+            )
+        )
         chosen = self.channel.receive()
         assert isinstance(chosen, Chosen), "the parent answers with its choice"
         if why := other_protocol(chosen.protocol):
             raise pytest.UsageError(why)
         items[:] = [found[node_id] for node_id in chosen.node_ids]
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtestloop(self) -> Generator[None, Any, None]:
-        """Pin device and threads before the first scenario."""
-        self.setup = setup_of(self.config)
-        self.clock = make_clock(self.setup["device"])
-        yield
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:

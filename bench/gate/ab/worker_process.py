@@ -7,16 +7,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.gate.ab.channel import Channel, Message
+from bench.gate.ab.cores import keep_on
 from bench.gate.ab.own_tree import OwnTree
 from bench.gate.inherited import fresh_environment, import_path
 from bench.gate.launch import WITHOUT
 from bench.harness.measuring import scenario_of
+from bench.harness.tied import tied
 
 HARNESS_ROOT = Path(__file__).parents[3]  # holds bench/: a worker runs the parent's own harness, or its tree's
 CHILD = f"{__package__}.child"
@@ -90,7 +92,7 @@ class Worker:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `stop`
         with theirs:  # the worker's copy is then the only one: its death closes the channel
             self._process = subprocess.Popen(
-                _command(side, project, files_of(side.node_ids(node_ids)), theirs.fileno()),
+                tied(_command(side, project, files_of(side.node_ids(node_ids)), theirs.fileno())),
                 cwd=root,
                 env=fresh_environment(**project.environment, **import_path(harness)),
                 stdin=subprocess.DEVNULL,
@@ -124,6 +126,10 @@ class Worker:
             raise WorkerLost(self.side.name, why) from error
         except (EOFError, OSError) as error:
             raise self._gone() from error
+
+    def keep_on(self, cores: Collection[int]) -> None:
+        """Keep the worker's threads on some cores."""
+        keep_on(self._process.pid, cores)
 
     def stop(self, grace_s: float = 0.0) -> None:
         """Close the channel, wait for the worker to end, then kill what is left of it and of what it started."""
@@ -168,7 +174,8 @@ def pin_device(name: str) -> Pinned:
     asked = "cuda" if name == "auto" else name
     if not asked.startswith("cuda"):
         return Pinned((f"--device={name}",), {})
-    answer = subprocess.run([sys.executable, "-c", GPU_QUERY, asked], capture_output=True, text=True, check=False)
+    query = tied([sys.executable, "-c", GPU_QUERY, asked])
+    answer = subprocess.run(query, capture_output=True, text=True, check=False, start_new_session=True)
     if answer.returncode:  # no GPU: auto is then the CPU, and the workers refuse a name that does not exist
         return Pinned((f"--device={name}",), {})
     return Pinned((PINNED_GPU,), {"CUDA_VISIBLE_DEVICES": f"GPU-{answer.stdout.strip()}"})

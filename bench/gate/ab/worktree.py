@@ -1,7 +1,6 @@
 """The two sides' source: all that one git revision tracks, or the working tree, and in a folder alone the package."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,8 +8,7 @@ from pathlib import Path
 
 from bench.gate.git import run_git
 from bench.harness.project import NAME
-
-SCRATCH = "moevlm-ab-"  # prefix of the temporary folders
+from bench.harness.scratch import is_scratch, remove_abandoned, scratch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +41,9 @@ def source_tree(project: Path, revision: str | None, package: str, source: str =
     root = repository_root(project)
     place = project.resolve().relative_to(root)
     commit = resolve(root, revision or "HEAD")
-    with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
-        folder, tree = Path(scratch).resolve() / "source", Path(scratch).resolve() / "tree"
+    remove_abandoned_trees(root)
+    with scratch("ab") as both:
+        folder, tree = both / "source", both / "tree"
         if revision is None:
             if not _copy(project / source, package, folder):
                 raise ValueError(
@@ -59,8 +58,7 @@ def source_tree(project: Path, revision: str | None, package: str, source: str =
             has_package = _copy(own / source, package, folder)
             yield SourceTree(folder=folder, tree=own, commit=commit, is_dirty=False, has_package=has_package)
         finally:
-            run_git(root, "worktree", "remove", "--force", str(tree))
-            run_git(root, "worktree", "prune")  # also what a killed run has left behind
+            _remove(root, tree)
 
 
 def repository_root(folder: Path) -> Path:
@@ -97,6 +95,20 @@ def resolve(root: Path, revision: str) -> str:
 def is_dirty(root: Path) -> bool:
     """Tell whether the working tree differs from its commit, new files included and ignored ones not."""
     return bool(run_git(root, "status", "--porcelain").stdout.strip())
+
+
+def remove_abandoned_trees(root: Path) -> None:
+    """Remove the worktrees of killed runs; those of living ones, and a user's own, stay."""
+    listed = run_git(root, "worktree", "list", "--porcelain").stdout.splitlines()
+    trees = [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
+    for tree in trees:
+        if is_scratch(tree.parent) and remove_abandoned(tree.parent):
+            _remove(root, tree)
+
+
+def _remove(root: Path, tree: Path) -> None:
+    """Remove a worktree, and its registration where it is gone; git locks one that it is still making."""
+    run_git(root, "worktree", "remove", "--force", "--force", str(tree))
 
 
 def _check_out(root: Path, commit: str, tree: Path) -> None:

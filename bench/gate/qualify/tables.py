@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from bench.gate.markdown import markdown_table
+from bench.gate.markdown import escape, markdown_table
 from bench.gate.qualify import rates
 from bench.gate.qualify.effects import effects
 from bench.gate.qualify.rates import Clustered, Share
@@ -60,11 +60,12 @@ def report(qualification: Qualification, budgets: Mapping[str, float] = BUDGETS)
 
 def _headline(qualification: Qualification) -> str:
     machine, whole = qualification.machine, qualification.whole
+    software = f"torch {machine['torch']}, transformers {machine['transformers']}"
     loads = [launch.load for suite in whole for launch in suite.launches]
     return (
         f"{counted(len(whole), 'suite')} of {counted(len(qualification.scenarios), 'scenario')} and "
-        f"{counted(qualification.num_launches, 'launch')} on {machine['cpu_model']}, "
-        f"{counted(machine['cpu_count'], 'CPU')}, torch {machine['torch']}, transformers {machine['transformers']}; "
+        f"{counted(qualification.num_launches, 'launch')} on {escape(str(machine['cpu_model']))}, "
+        f"{counted(machine['cpu_count'], 'CPU')}, {escape(software)}; "
         f"load {min(loads):.1f} to {max(loads):.1f}; intervals are 95 %: of suites exact, of scenarios by Student over "
         "suites, whose scenarios are not independent."
     )

@@ -10,10 +10,11 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
+
+from moevlm.kernels.cpu import lifeline
 
 SOURCES = Path(__file__).parent
 MAIN = "experts.cpp"
@@ -67,8 +68,7 @@ def compile_to(library: Path, command: Sequence[str]) -> None:
     paths = [f"-I{path}" for path in include_paths()] + [f"-L{path}" for path in library_paths()]
     call = [*command, *_flags(), *paths, str(SOURCES / MAIN), "-o", str(library), *LIBRARIES]
     surroundings = os.environ | {"TMPDIR": str(library.parent), "LC_ALL": "C"}  # complaints are looked for in English
-    read = partial(subprocess.run, capture_output=True, encoding="utf-8", errors="replace")
-    read(call, check=True, timeout=COMPILE_TIMEOUT_S, env=surroundings)
+    lifeline.run(call, timeout_s=COMPILE_TIMEOUT_S, environment=surroundings)
     if not library.is_file():
         raise subprocess.SubprocessError(f"{command[0]} ended well and wrote no library")
 

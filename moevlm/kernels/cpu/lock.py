@@ -15,7 +15,7 @@ def locked(path: Path, *, most_wait_s: float) -> Iterator[None]:
     """Hold a lock while the block runs; programs that it starts do not inherit it.
 
     Args:
-        path: Its file, made if it is not there; it stays, and means nothing by itself.
+        path: Its file, made if it is not there; it stays, and says who has held it last.
         most_wait_s: Seconds to wait for whoever holds it.
 
     Raises:
@@ -33,8 +33,12 @@ def _wait(descriptor: int, path: Path, most_wait_s: float) -> None:
     deadline = time.monotonic() + most_wait_s
     while True:
         try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            return
         except BlockingIOError as error:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"another process has held {path} for {most_wait_s:g} s; end it") from error
+                owner = os.pread(descriptor, 20, 0).decode() or "another"
+                raise TimeoutError(f"process {owner} has held {path} for {most_wait_s:g} s; end it") from error
             time.sleep(POLL_S)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from bench.commands.interrupt import FORCED, end_on_signals
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMAND = """
 import pathlib, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started ignoring it
@@ -51,11 +53,45 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up(
     assert (tmp_path / "cleaned").exists()
 
 
+HANGS = """
+import signal, time
+import bench.commands.interrupt as interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupt.LONGEST_S = 0.5
+interrupt.end_on_signals()
+try:
+    print("working", flush=True)
+    time.sleep(600)
+finally:
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_does_not_end_by_itself_is_ended_and_says_so(number: signal.Signals) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(number)
+        _, complaints = process.communicate(timeout=60)
+    assert (process.returncode, complaints) == (130, FORCED)
+
+
+def test_signals_mean_what_they_meant_once_a_process_goes_on() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    restore = end_on_signals()
+    during = [signal.getsignal(number) for number in SIGNALS]
+    restore()
+    assert during != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
 def test_a_signal_that_was_ignored_from_the_start_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     handlers = dict.fromkeys(SIGNALS, signal.SIG_IGN)
     monkeypatch.setattr(signal, "getsignal", handlers.__getitem__)
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
-    from bench.commands.interrupt import end_on_signals
-
     end_on_signals()
     assert set(handlers.values()) == {signal.SIG_IGN}

@@ -63,6 +63,21 @@ def test_ctrl_c_ends_130_with_one_line(
     assert capsys.readouterr().err == "interrupted: nothing more is judged; finished files are kept\n"
 
 
+@pytest.mark.parametrize("command", ["campaign --scale=tiny --out=x", "qualify", "baseline --reason=x", "ab --base=x"])
+def test_an_interrupted_measurement_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    def interrupted(_options: object) -> int:
+        raise KeyboardInterrupt
+
+    name, *arguments = command.split()
+    monkeypatch.setattr(f"bench.commands.{name}.run", interrupted)
+    assert commands.main([name, *arguments]) == 130
+    said = capsys.readouterr().err
+    assert said.startswith("interrupted: ")
+    assert said.endswith("run it again\n" if name == "ab" else "kept; the same command goes on\n")
+
+
 def test_corrupt_record_ends_14(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.json").write_text("{")
     assert commands.main(["promote", str(tmp_path / "r.json"), "--reason", "x"]) == 14

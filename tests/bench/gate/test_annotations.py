@@ -29,6 +29,9 @@ def test_nothing_in_a_name_or_reason_ends_the_command() -> None:
     assert line.startswith("::error title=REGRESSED%3A bench_x[a%2Cb]::")
     assert "50 %25%0Aslower" in line
     assert "\n" not in line
+    coloured = ScenarioVerdict(scenario="bench_x[\x1b[31m]", verdict=Verdict.FAILED, why="\u202e::error::x\r")
+    (line,) = annotations([coloured])
+    assert line == "::error title=FAILED%3A bench_x[\\x1b[31m]::bench_x[\\x1b[31m]: FAILED: \\u202e::error::x\\r"
 
 
 def test_the_summary_is_appended_to_and_annotations_are_for_actions_alone(tmp_path: Path) -> None:

@@ -1,14 +1,77 @@
-"""Tests of markdown tables: what names hold starts no markup; spans and folded parts are tested in test_comment.py."""
+"""Names in markdown, read by GitHub's own library: each shows as it is, and none becomes more than text."""
 
-from bench.gate.markdown import escape, markdown_table
+import re
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.gate.markdown import code, escape, folded, github_table, markdown_table
+from tests.bench.github import Page, page_of, seen
+from tests.bench.harness.test_visible import LOOK_LIKE_NOTHING
+from tests.bench.hostile_names import HOSTILE
+
+PLACES: dict[str, Callable[[str], str]] = {  # where names stand
+    "a line": lambda said: said,
+    "a list": lambda said: f"- {said}\n- {said}",
+    "a sentence": lambda said: f"x {said}: y",
+    "bold": lambda said: f"**{said}**, x",
+    "a heading": lambda said: f"### {said}",
+    "a table": lambda said: github_table(["h", said], [[said, "x"], ["y", said]]),
+    "a table by hand": lambda said: f"| h | {said} |\n|---|---|\n| {said} | x |",
+    "a folded part": lambda said: folded("title", f"- {said}"),
+}
+PLAIN = page_of("\n\n".join(put("x") for put in PLACES.values())).elements
+NAMES = st.text("ab1 _*`~|\\<>[]()!#@$&;:/.\n-+='\"\x1b\u202e\u200b") | st.text(max_size=20)
 
 
-def test_markdown_escapes_what_names_may_hold() -> None:
-    table = markdown_table(("a|b",), [["<img>\nx|y\\"]])
-    assert table.splitlines()[0].replace(" ", "") == r"|a\|b|"
-    assert r"&lt;img&gt; x\|y\\" in table
-    assert len(table.splitlines()) == 3
-    assert escape("plain") == "plain"
+def expected(name: str) -> str:
+    """Return what must be seen of a name, character by character."""
+    hidden = {one for one in name if ord(one) in LOOK_LIKE_NOTHING or unicodedata.category(one)[0] in "CZ"} - {
+        *" \t\r\n"
+    }
+    return seen("".join(ascii(one)[1:-1] if one in hidden else one for one in name))
+
+
+def check(name: str, page: Page, plain: Page) -> None:
+    assert page.found == [], name
+    assert [one for one in page.elements if one != "code"] == plain.elements, name
+    assert seen(page.text) == seen(plain.text.replace("NAME", expected(name))), name
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("write", [escape, code])
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_a_name_shows_as_it_is_wherever_it_stands(name: str, write: Callable[[str], str], place: str) -> None:
+    assert expected(name) == (HOSTILE[name] or name)
+    check(name, page_of(PLACES[place](write(name))), page_of(PLACES[place]("NAME")))
+
+
+@given(name=NAMES, place=st.sampled_from(sorted(PLACES)), write=st.sampled_from([escape, code]))
+def test_so_does_any_text(name: str, place: str, write: Callable[[str], str]) -> None:
+    if said := write(name):  # of nothing there is nothing to see
+        check(name, page_of(PLACES[place](said)), page_of(PLACES[place]("NAME")))
+
+
+@given(names=st.lists(NAMES, min_size=2, max_size=4))
+def test_names_beside_one_another_make_nothing_together(names: list[str]) -> None:
+    page = page_of(" ".join(map(escape, ["x", *names])))
+    assert (set(page.elements) <= {"p", "code"}, page.found) == (True, [])
+    assert seen(page.text) == seen(" ".join(["x", *map(expected, names)]))
+
+
+def test_what_names_usually_are_stays_as_it_is() -> None:
+    ours = ["bench_decode[7b@4-mmmu-uniform-b1-s2048]", "bench_x[a]:dense is", "specialized:6", "a (b) / c"]
+    figures = ["+1.2 % [-0.5, +3.0]", "1.25x", "-3", "torch 2.13.0+cpu, 2 threads; 1,024 tokens"]
+    assert [escape(usual) for usual in ours + figures] == ours + figures
+
+
+def test_a_table_escapes_its_headers_and_its_cells() -> None:
+    page = page_of(markdown_table(("a|b",), [["<img>\nx|y\\"]]))
+    assert [word for word in re.split(r"\n+", page.text) if word] == ["a|b", r"<img> x|y\ ".strip()]
+    assert (page.elements.count("tr"), page.elements.count("td")) == (2, 1)
 
 
 def test_markdown_keeps_numbers_as_they_were_written() -> None:

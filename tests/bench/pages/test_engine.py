@@ -16,7 +16,7 @@ def test_rows_become_a_table_through_filters() -> None:
                     name="a|b", gain=Interval(1.5, 1.25, 2.0), took=0.0123)  # fmt: skip
     assert [[cell.strip() for cell in line.strip("|").split(" | ")] for line in said.splitlines()][::2] == [
         ["who", "gain", "took"],
-        ["`a\\|b`", "1.50x [1.25, 2.00]", "12.3 ms"],
+        ["`a`&#124;`b`", "1.50x [1.25, 2.00]", "12.3 ms"],
     ]
 
 

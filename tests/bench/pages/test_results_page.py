@@ -130,7 +130,7 @@ def test_names_stay_what_they_are(tmp_path: Path) -> None:
         for seed in (0, 1)
     ]
     said = page(scenario(1.0, 2.0), documents=(document(tmp_path, twins),))
-    assert "(a\\|b), at" in said
+    assert "(`a`&#124;`b`), at" in said
 
 
 def test_floors_are_named_where_they_predict_the_throughput(tmp_path: Path) -> None:

@@ -46,5 +46,5 @@ def test_the_page_comes_last_and_not_at_all_where_a_figure_cannot_be_drawn(conte
 
 def test_the_page_ends_with_its_records_and_its_command(content: Content) -> None:
     assert page_text(Path("page.md"), content, "a|b").endswith(
-        "## Records\n\n- 1 record (results)\n\nWritten by `a\\|b`.\n"
+        "## Records\n\n- 1 record (results)\n\nWritten by `a`&#124;`b`.\n"
     )

@@ -50,6 +50,28 @@ def measured(folder: Path) -> Record:
     return record.load(folder / "run.json")
 
 
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", *(pytest.param(name, marks=pytest.mark.long) for name in ("SIGINT", "SIGHUP"))]
+)
+def test_a_signal_ends_a_run_with_what_it_has_measured_and_how_to_go_on(tmp_path: Path, name: str) -> None:
+    twice = f"os.kill(os.getpid(), signal.{name}); " * 2
+    heeds = (
+        "import signal, bench.commands.interrupt as interrupt\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which background jobs are started ignoring
+        "interrupt.LONGEST_S = 600\n"  # whatever else this machine does
+    )
+    ending = f"if size == 3: {twice}time.sleep(60)"
+    folder = write_project(tmp_path / "project", ending=ending, conftest=heeds)
+    ended = run_pytest(folder, "bench", "--record=run.json")
+    assert ended.code == 2, ended.said
+    assert "interrupted: 2 of 4 scenarios measured; the same command with --measured=run.json and another" in ended.said
+    assert list(record.load(folder / "run.json").scenarios) == SCENARIOS[:2]
+    (folder / "bench" / "bench_x.py").write_text((folder / "bench" / "bench_x.py").read_text().replace(twice, ""))
+    rest = run_pytest(folder, "bench", "--measured=run.json", "--record=rest.json", "-k", "not 3")
+    assert rest.code == 0, rest.said
+    assert list(record.load(folder / "rest.json").scenarios) == SCENARIOS[3:]
+
+
 def test_without_a_baseline_the_figures_are_shown_and_kept_with_a_hint(first: First) -> None:
     assert first.ended.code == 13, first.ended.said
     said = first.ended.said

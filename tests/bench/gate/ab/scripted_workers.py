@@ -37,6 +37,7 @@ class ScriptedWorkers:
         self.has = {"f.py::a", "f.py::b"}
         self.lacking: dict[str, set[str]] = {}
         self.abandoned = 0
+        self.shared: list[int] = []
 
     def __call__(self, sides: Sequence[Side], *_: object) -> "ScriptedWorkers":
         self.started.append(sides)
@@ -57,6 +58,13 @@ class ScriptedWorkers:
 
     def choose(self, node_ids: Sequence[str]) -> None:
         self.chosen = node_ids
+
+    def set_up(self, go: Go) -> dict[str, Any]:
+        return self.in_turn(go, Ready)
+
+    def share_cores(self, number: int) -> None:
+        assert isinstance(self.asked[-1][0], Go), "before anything is warm"
+        self.shared.append(number)
 
     def abandon(self) -> None:
         self.abandoned += 1

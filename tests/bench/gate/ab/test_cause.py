@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.gate.ab.changes import BASE, MACHINE
-from bench.gate.ab.judging import attribute
+from bench.gate.ab.judging import attribute, attribute_among
 from bench.gate.stats import Interval
 from bench.gate.verdict import Change, Control, Verdict
 
@@ -36,6 +36,28 @@ def test_a_slowdown_is_put_down_to_the_arms_that_moved_as_far(
 ) -> None:
     changes = [change(Control(arm=arm, against=BASE), *moved) for arm, moved in (("moe", moe), ("dense", dense))]
     assert attribute(changes) == cause
+
+
+@pytest.mark.parametrize(
+    ("dense", "wider", "cause"),
+    [
+        ((9, UNSURE), ["MoE", "shared code"], "MoE"),
+        ((9, UNSURE), ["", "MoE"], "MoE"),
+        ((9, UNSURE), ["shared code", "MoE"], "shared code"),
+        ((9, UNSURE), ["", ""], "shared code"),
+        ((9, UNSURE), ["dense"], "shared code"),
+        ((2, UNSURE), ["shared code"], "MoE"),
+        ((9, SURE), ["MoE"], "shared code"),
+        ((0, Verdict.OK), ["shared code"], "MoE"),
+    ],
+    ids=["group", "suite", "the nearest first", "nobody", "neither of the two", "too little", "sure", "surely not"],
+)
+def test_what_an_undecided_arm_leaves_open_the_group_and_then_the_suite_say(
+    dense: tuple[float, Verdict], wider: list[str], cause: str
+) -> None:
+    moved = {"moe": (10.0, SURE), "dense": dense}
+    changes = [change(Control(arm=arm, against=BASE), *one) for arm, one in moved.items()]
+    assert attribute_among(changes, wider) == cause
 
 
 @pytest.mark.parametrize(("half_width", "cause"), [(0.05, "machine"), (0.2, "MoE")])

@@ -37,6 +37,7 @@ def test_both_sides_run_the_same_blocks_in_balanced_turns(monkeypatch: pytest.Mo
     places = Counter((place, arm) for m, _, _ in workers.blocks()[:18] for place, arm in enumerate(m.order))
     assert set(places.values()) == {6}
     assert {m.anchor_calls for m, _, _ in workers.blocks()} == {3}
+    assert workers.shared == [0]  # cores, those of this launch
     assert result == PairedLaunch(
         scenario="a",
         arms={arm: ([1.0] * 20, [2.0] * 20) for arm in READY.arms},

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.gate.ab.cores import allowed_cores
 from bench.gate.ab.known import Known
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.lockstep import LaunchTerms, run_launch
@@ -58,6 +59,12 @@ def bench_counted(paired, size):
 
 def bench_timed(paired):
     assert measure(paired) == {"moe": "moe", "dense": "dense"}
+
+def bench_on_cores(paired):
+    def note(arm):
+        with open(f"cores-{pack.SIDE}", "a") as file:
+            print(*sorted(os.sched_getaffinity(0)), file=file)
+    measure(paired, note)
 
 def bench_new(paired):
     pack.only_in_head
@@ -195,7 +202,8 @@ def started(root: Path) -> list[str]:
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken:
     """One launch of scenarios most of which go wrong, with real workers."""
     root = make_project(tmp_path_factory.mktemp("broken") / "project")
-    names = ["bench_counted[1]", "bench_counted[2]", "bench_timed", "bench_new", "bench_late", "bench_wrong"]
+    names = ["bench_counted[1]", "bench_counted[2]", "bench_timed", "bench_on_cores", "bench_new"]
+    names += ["bench_late", "bench_wrong"]
     names += [f"bench_answer_{where}" for where in ("of_head", "of_base", "of_both", "in_the_end")]
     names += ["bench_drawn", "bench_other_answer"]
     names += ["bench_in_the_end", "bench_killed", "bench_after", "bench_hung"]
@@ -217,6 +225,12 @@ def test_timed_scenarios_come_with_every_arm_block_by_block(broken: Broken) -> N
         assert isinstance(timed, PairedLaunch), timed
         assert list(timed.arms) == ["moe", "dense", "anchor"]
         assert all(len(values) == MIN_BLOCKS for sides in timed.arms.values() for values in sides)
+
+
+@pytest.mark.skipif(len(allowed_cores()) < 2, reason="needs two cores to choose from")
+def test_both_sides_are_timed_on_one_core(broken: Broken) -> None:
+    seen = {side: (broken[0] / f"cores-{side}").read_text().splitlines()[-MIN_BLOCKS:] for side in ("base", "head")}
+    assert seen["base"] == seen["head"] == [str(min(allowed_cores()))] * MIN_BLOCKS  # that of launch 0, on one thread
 
 
 @pytest.mark.parametrize(

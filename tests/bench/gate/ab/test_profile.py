@@ -94,7 +94,7 @@ class BrokenWorkers:
 
     def abandon(self) -> None: ...
 
-    def in_turn(self, _message: object, _kind: object) -> Any:
+    def set_up(self, _go: object) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
         return {"base": self.answer, "head": self.answer}

@@ -94,6 +94,16 @@ def test_a_general_slowdown_is_found_in_the_suite_its_groups_and_scenarios(
     assert all(one.verdict is Verdict.REGRESSED for one in found.scenarios)
 
 
+def test_what_a_scenario_leaves_open_of_the_cause_its_group_says() -> None:
+    found = judge({(None, "moe"): 15.0, (0, "dense"): 8.0}, num_launches=3, sd=0.02)
+    dense = change(verdict(found, 0), Control(arm="dense", against=BASE))
+    assert (dense.verdict, dense.interval.estimate > 0.5 * 0.15) == (
+        Verdict.INCONCLUSIVE,
+        True,
+    )  # open, so likelier moved
+    assert verdict(found, 0).where == "MoE"
+
+
 def test_a_group_is_told_of_what_none_of_its_scenarios_is_sure_of() -> None:
     found = judge({(place, "moe"): 3.0 for place in range(3)}, num_launches=12, sd=0.015)
     assert slower(found) == {"x at s0"}

@@ -4,14 +4,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.gate.ab import worker_process
-from bench.gate.ab.channel import Collected, Ended, Finish, Go, Warm
+from bench.gate.ab.channel import Collected, Ended, Finish, Go, Ready, Warm, WarmUp
+from bench.gate.ab.cores import allowed_cores
 from bench.gate.ab.own_tree import OwnTree
 from bench.gate.ab.pair import DidNotStart, EndedEarly, Timeouts, Workers
 from bench.gate.ab.worker_process import HARNESS_ROOT, Pinned, Project, Side, Worker, WorkerLost, pin_device
@@ -191,6 +192,64 @@ def test_an_answer_to_another_question_loses_the_worker(script: Start, tmp_path:
         both.collected()
         with pytest.raises(WorkerLost, match=r"base: it must answer Warm, got Go\(seed=0\)"):
             both.in_turn(Go(), Warm)
+
+
+READY = "Ready(arms=[], metric='', hashes={}, params={'cores': ' '.join(map(str, sorted(os.sched_getaffinity(0))))})"
+ON_CORES = f"""
+channel.send(Collected(package_file=arguments[3] + "/pack/__init__.py", node_ids=[], num_threads=THREADS))
+channel.receive()
+if AT_ONCE:  # neither is ready before both were asked
+    pathlib.Path(f"asked-{{is_base}}").touch()
+    while not pathlib.Path(f"asked-{{not is_base}}").exists():
+        time.sleep(0.01)
+channel.send({READY})
+channel.receive()
+channel.send({READY})
+"""
+CORES = sorted(allowed_cores())
+
+
+def told(ready: Mapping[str, Ready]) -> set[str]:
+    return {side.params["cores"] for side in ready.values()}
+
+
+@pytest.mark.skipif(len(CORES) < 2, reason=f"needs two cores to choose from, got {CORES}")
+@pytest.mark.parametrize(
+    ("base", "head", "number", "shared"),
+    [
+        (1, 1, 0, CORES[:1]),
+        (1, 1, 1, CORES[1:2]),
+        (len(CORES), len(CORES), 0, None),
+        (1, 2, 0, None),
+        (0, 1, 0, None),
+    ],
+    ids=["first launch", "second launch", "all cores", "more threads on head", "a GPU, or a worker that does not say"],
+)
+def test_both_set_up_at_once_on_any_cores_and_are_then_timed_on_the_same(
+    script: Start, tmp_path: Path, base: int, head: int, number: int, shared: list[int] | None
+) -> None:
+    text = ON_CORES.replace("THREADS", f"({base} if is_base else {head})").replace("AT_ONCE", str(shared is not None))
+    script(text, greets=False)
+    with workers(tmp_path, stage_s=20.0) as both:
+        both.collected()
+        both.share_cores(number)  # of a scenario before
+        assert told(both.set_up(Go())) == {" ".join(map(str, CORES))}
+        both.share_cores(number)
+        assert told(both.in_turn(WarmUp(), Ready)) == {" ".join(map(str, shared or CORES))}
+
+
+def test_a_side_that_ends_a_scenario_as_both_set_it_up_has_the_other_leave_it(script: Start, tmp_path: Path) -> None:
+    script(
+        "channel.send(Collected(package_file=arguments[3] + '/pack/__init__.py', node_ids=[], num_threads=1))\n"
+        f"channel.receive(); channel.send(Ended(outcome='skipped') if is_base else {READY})\n"
+        "is_base or channel.send(Ended(outcome=type(channel.receive()).__name__))",
+        greets=False,
+    )
+    with workers(tmp_path) as both:
+        both.collected()
+        with pytest.raises(EndedEarly) as early:
+            both.set_up(Go())
+        assert early.value.ended == {"base": Ended(outcome="skipped")}
 
 
 def test_a_package_from_elsewhere_is_refused(script: Start, tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """Tests of the sides' source, on small repositories of their own."""
 
+import os
+import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,13 +76,61 @@ def test_nothing_is_left_when_the_body_is_interrupted(repository: Path, error: t
     assert nothing_is_left(repository)
 
 
-def test_what_a_killed_run_left_is_pruned(repository: Path, tmp_path: Path) -> None:
-    git(repository, "worktree", "add", "--detach", str(tmp_path / "killed"), "HEAD")
-    (tmp_path / "killed").rename(tmp_path / "gone")
+LAYS_OUT = """
+import pathlib, signal, sys
+from bench.gate.ab.worktree import source_tree
+with source_tree(pathlib.Path(sys.argv[1]), "HEAD", "pack") as tree:
+    print(tree.tree, flush=True)
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def other_run(repository: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that has laid a revision out, in a temporary folder of its own choice."""
+    (tmp_path / "tmp").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4]), "TMPDIR": str(tmp_path / "tmp")}
+    command = [sys.executable, "-c", LAYS_OUT, str(repository)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        yield process
+        process.kill()
+
+
+def laid_out(run: "subprocess.Popen[str]") -> Path:
+    assert run.stdout is not None
+    return Path(run.stdout.readline().strip())
+
+
+@pytest.mark.parametrize("state", ["whole", "without files", "locked"])
+def test_what_a_killed_run_left_goes_with_the_next_run(
+    repository: Path, other_run: "subprocess.Popen[str]", state: str
+) -> None:
+    tree = laid_out(other_run)
+    other_run.kill()
+    other_run.wait()
+    if state == "without files":
+        shutil.rmtree(tree.parent)
+    if state == "locked":  # which stays where git is killed as it makes a worktree
+        git(repository, "worktree", "lock", "--reason", "initializing", str(tree))
     assert not nothing_is_left(repository)
     with source_tree(repository, "HEAD", "pack"):
         pass
     assert nothing_is_left(repository)
+    assert not tree.parent.exists()
+
+
+def test_what_a_living_run_and_the_user_have_laid_out_stays(
+    repository: Path, other_run: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    tree = laid_out(other_run)
+    git(repository, "worktree", "add", "--detach", str(tmp_path / "unmounted"), "HEAD")
+    (tmp_path / "unmounted").rename(tmp_path / "elsewhere")
+    with source_tree(repository, "HEAD", "pack"):
+        pass
+    assert (tree / "pack").is_dir()
+    listed = git(repository, "worktree", "list", "--porcelain")
+    assert f"worktree {tree}" in listed
+    assert f"worktree {tmp_path / 'unmounted'}" in listed
 
 
 def test_two_sides_of_one_revision_do_not_meet(repository: Path) -> None:

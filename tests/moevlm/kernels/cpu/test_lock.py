@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from moevlm.kernels.cpu import lock
 from moevlm.kernels.cpu.lock import locked
 
-HOLD = """
-import fcntl, sys, time
-file = open(sys.argv[1], "a")
-fcntl.flock(file, fcntl.LOCK_EX)
-print(flush=True)
-time.sleep(60)
+HOLD = f"""
+import pathlib, sys, time
+sys.path.insert(0, {str(Path(lock.__file__).parent)!r})  # the package itself loads torch
+from lock import locked
+with locked(pathlib.Path(sys.argv[1]), most_wait_s=5):
+    print(flush=True)
+    time.sleep(60)
 """
 
 
@@ -27,7 +30,7 @@ def holder(tmp_path):
 
 
 def test_waiting_for_a_holder_ends_with_the_locks_name(holder, tmp_path):
-    said = f"another process has held {tmp_path}/lock for 0.1 s"
+    said = f"process {holder.pid} has held {tmp_path}/lock for 0.1 s"
     with pytest.raises(TimeoutError, match=said), locked(tmp_path / "lock", most_wait_s=0.1):
         pytest.fail("two hold the lock")
 
