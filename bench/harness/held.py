@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.harness.record import RecordWriteError
+from bench.harness.writing import write_error
 
 LOCK = ".lock"  # in a folder; beside a file, after its name
 
@@ -39,7 +39,7 @@ def held(option: str, output: Path, *, is_file: bool = False) -> Iterator[None]:
             "wait for it, end it, or name another"
         ) from error
     except OSError as error:
-        raise RecordWriteError(f"{output} must be writable, got {error}; name a path that may be written") from error
+        raise write_error(output, error) from error
     try:
         yield
     finally:
@@ -66,7 +66,8 @@ def _take(path: Path) -> int:
             owner = os.pread(descriptor, 20, 0).decode() or "(starting)"
             os.close(descriptor)
             raise BlockingIOError(owner) from error
-        except OSError:
+        except OSError:  # a full disk takes no process id
+            path.unlink(missing_ok=True)
             os.close(descriptor)
             raise
         os.close(descriptor)  # its owner ended, and removed it, between the two lines above

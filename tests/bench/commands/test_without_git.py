@@ -17,5 +17,5 @@ def test_what_needs_git_names_it(
     before = files()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commands.main(CASES[name].arguments) == 4
-    assert "this needs git, got none on PATH (No such file or directory); install it" in capsys.readouterr().err
+    assert "this needs git, got none on PATH; install it" in capsys.readouterr().err
     assert files() == before
