@@ -1,17 +1,21 @@
 """The workflows keep the rules that no runner checks: pinned actions, few rights, no code from outside on the GPU."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from bench.gate.comment import MARKER
+from bench.gate.posted import MARKER
 
 FOLDER = Path(__file__).parents[1] / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+POST = 'python3 -S -m bench.gate.posted "$RUNNER_TEMP/ab/ab.md" "$RUNNER_TEMP/comment.md"'
+DEFAULT_BRANCH = "${{ github.event.repository.default_branch }}"
+CACHES = ("TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 READING = ("read", "none")
 
 
@@ -52,17 +56,27 @@ def test_a_workflow_begins_with_rights_to_read_at_most(path: Path) -> None:
     assert not writes(document["permissions"])
 
 
-def test_only_a_comment_and_an_issue_are_written_and_by_jobs_that_run_no_code() -> None:
+def test_only_a_comment_and_an_issue_are_written_and_by_jobs_that_run_no_code_from_outside() -> None:
     writing = {name: job for name, job in jobs() if writes(job.get("permissions"))}
     assert {name: job["permissions"] for name, job in writing.items()} == {
-        "comment.post": {"actions": "read", "pull-requests": "write"},
+        "comment.post": {"actions": "read", "contents": "read", "pull-requests": "write"},
         "newest.report": {"actions": "read", "issues": "write"},
     }
-    for job in writing.values():
-        assert not any("uses" in step for step in job["steps"])
-        runs = "".join(step["run"] for step in job["steps"])
+    for name, job in writing.items():
+        runs = "".join(step.get("run", "") for step in job["steps"])
         assert not re.search(r"\$\{\{", runs)  # names reach the shell as variables
-        assert not re.search(r"\b(pip|python|pytest|bash|source)\b", runs)
+        programs = re.findall(r"\b(?:pip|python\S*|pytest|bash|source)\b.*", runs)
+        assert programs == [POST] * (name == "comment.post")
+        used = [step for step in job["steps"] if "uses" in step]
+        assert [step["with"]["ref"] for step in used] == [DEFAULT_BRANCH] * (name == "comment.post")
+
+
+def test_a_comment_goes_through_what_defuses_it_before_it_is_posted() -> None:
+    ((_, job),) = jobs(of="comment.yml")
+    runs = "".join(step.get("run", "") for step in job["steps"])
+    assert runs.count('"$RUNNER_TEMP/ab/ab.md"') == 3  # it is a file, no link, and is read by the program alone
+    assert re.findall(r"body=@\S+", runs) == ['body=@"$RUNNER_TEMP/comment.md"'] * 2
+    assert not re.search(r"\b(cp|mv|cat|ln)\b", runs)
 
 
 def test_no_workflow_gives_a_pull_request_the_rights_of_its_target() -> None:
@@ -72,13 +86,28 @@ def test_no_workflow_gives_a_pull_request_the_rights_of_its_target() -> None:
 def test_what_a_pull_request_runs_on_the_gpu_needs_the_label() -> None:
     on_gpu = {name: job for name, job in jobs() if "self-hosted" in job["runs-on"]}
     assert set(on_gpu) == {"perf.gate", "perf.compare", "perf.qualify"}
-    condition = on_gpu.pop("perf.gate")["if"]
-    labelled, pushed = condition.split("||")
-    assert "github.event.label.name == 'gpu'" in labelled
-    assert "labels.*.name, 'gpu')" in pushed
-    assert "head.repo.full_name == github.repository" in pushed
+    gate = on_gpu.pop("perf.gate")
+    assert gate["if"].split(" && ") == [
+        "github.event_name == 'pull_request'",
+        "github.event.action == 'labeled'",
+        "github.event.label.name == 'gpu'",
+    ]
+    assert events(workflow(FOLDER / "perf.yml"))["pull_request"] == {"types": ["labeled"]}
+    assert gate["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.head.sha }}"  # that had the label
     assert on_gpu["perf.compare"]["if"] == "github.event_name != 'pull_request'"
     assert "'schedule'" in on_gpu["perf.qualify"]["if"]
+
+
+def test_no_job_on_the_gpu_loads_kernels_that_another_compiled(tmp_path: Path) -> None:
+    for name, job in jobs(of="perf.yml"):
+        names = [step.get("name") for step in job["steps"]]
+        (setup,) = [step["run"] for step in job["steps"] if step.get("name") == "install"]
+        lines = setup.splitlines()
+        loop = "\n".join(lines[: lines.index("done") + 1])
+        environment = {"RUNNER_TEMP": "/job", "GITHUB_ENV": str(tmp_path / name)}
+        subprocess.run(["sh", "-c", loop], env=environment, check=True)
+        assert (tmp_path / name).read_text().splitlines() == [f"{cache}=/job/kernels" for cache in CACHES]
+        assert names.index("install") < min(i for i, step in enumerate(job["steps"]) if "$OPTIONS" in str(step))
 
 
 def test_no_step_writes_a_name_from_outside_into_a_shell() -> None:

@@ -10,6 +10,7 @@ from bench.gate.ab.profile import NUM_CALLS, OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
 from bench.gate.headline import headline, tell
 from bench.gate.markdown import code, escape, folded, github_table
+from bench.gate.posted import MARKER, cut
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
 from bench.gate.speedups import speedup_rows
 from bench.gate.stats import percent
@@ -32,7 +33,6 @@ MOST_GROUPS = 12  # of the summary, shown open
 MOST_LETTERS = 60_000  # GitHub refuses comments above 65,536
 NAME_LETTERS = 90  # of an operation; a kernel's name can fill a page
 WHY_LETTERS = 1_000  # of a reason; a worker's last words can be long
-MARKER = "<!-- moevlm ab -->"  # by which a workflow finds the comment to update it in place
 LEFT_OUT = "_{} tables are left out, for GitHub takes no longer comment; ab.json beside this text has all launches._"
 
 
@@ -179,5 +179,4 @@ def _within_limits(parts: Sequence[str]) -> str:
     while len("\n\n".join(kept)) > MOST_LETTERS and (closed := [p for p in kept if p.startswith("<details>")]):
         kept.remove(closed[-1])
         left_out += 1
-    text = "\n\n".join([*kept, LEFT_OUT.format(left_out)] if left_out else kept)
-    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}\n\n(cut: too long for a comment)"
+    return cut("\n\n".join([*kept, LEFT_OUT.format(left_out)] if left_out else kept), MOST_LETTERS)

@@ -16,9 +16,9 @@ RISKY = re.compile(  # what markdown, or GitHub after it, may read as more than 
     r"""
     [\\`*~$!<>&\#|]             # markup, math, HTML, entities, references to issues, cells
     | (?<!\w)_ | _(?!\w)        # emphasis: within a word it is none
-    | (?<!\w)@ | @\S*\.         # mentions and mail; the depth in 7b@4 is neither
+    | (?<!\w)@ | @[^\s@]*\.     # mentions and mail; the depth in 7b@4 is neither
     | \][(\[]                   # links
-    | \w+:// | www\. | \w:\S*@  # and what is one without brackets
+    | \w:// | www\. | \w:[^\s:@]*@  # and what is one without brackets
     | :[\w+-]+: | :(?!\d+$)[\w+-]+$  # emoji, also with a colon behind the text
     | \bGH(SA)?-\w | \b[0-9a-f]{7,}\b  # issues, advisories, commits
     | ^[=\[] | ^[+-](?!\d) | ^\d+[.)](?!\d)  # rules, tasks, lists: at the start of a line

@@ -14,7 +14,8 @@ from bench.gate.ab.profile import OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
-from bench.gate.comment import HEADERS, MARKER, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
+from bench.gate.comment import HEADERS, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
+from bench.gate.posted import MARKER
 from bench.gate.stats import Interval
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 from tests.bench.github import page_of, seen

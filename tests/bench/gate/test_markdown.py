@@ -76,3 +76,9 @@ def test_a_table_escapes_its_headers_and_its_cells() -> None:
 
 def test_markdown_keeps_numbers_as_they_were_written() -> None:
     assert "| 1.50 |" in markdown_table(("x",), [["1.50"]])
+
+
+@pytest.mark.parametrize("part", ["a@", "a:", "a", "a_", "@", "`", ":a", "]", "1", "a.", "\\"])
+def test_a_long_name_takes_as_many_steps_as_it_has_letters(part: str) -> None:
+    assert part in code(part * 200_000)  # with steps by the square this would not end in an hour
+    assert part in escape(part * 200_000)

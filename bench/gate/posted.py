@@ -1,0 +1,73 @@
+"""A comment as a job may post it that holds the right to: whoever wrote it, it calls nobody and leads nowhere.
+
+A pull request's own code measures, and writes the comment: it may hold anything. The job that posts it runs this file
+of the default branch, on what Python brings along, for it installs nothing.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from bench.harness.visible import visible_lines
+
+MARKER = "<!-- moevlm ab -->"  # by which a workflow finds the comment to update it in place
+NOTICE = "*Measured, and written, by this pull request's own code: whoever changes that code can change what it says.*"
+MOST_LETTERS = 65_000  # GitHub refuses comments above 65,536
+MOST_BYTES = 2**20  # of which more is read than can be shown
+CUT, CLOSED = "\n\n(cut: too long for a comment)", "\n\n</details>"
+MOST_OPEN = 10  # folded parts that lie in one another; ours lie side by side
+UNSEEN = "\N{ZERO WIDTH SPACE}"  # behind what begins more than text; in code, too, it leaves all as it looks
+BEGINS_MORE = re.compile(
+    r"""
+    (?<![a-z0-9])@ | @(?=[\w-]*\.)         # mentions, mail; the depth in 7b@4 is neither
+    | \#(?!(?<=&\#)124;)(?=\d) | \bGH(SA)?-(?=\w)  # issues, advisories; a bar is neither
+    | :(?=//) | www(?=\.) | \](?=[(\[:])    # links, pictures
+    | &(?!\#124;)(?=[\#\w])               # an entity is any of these in disguise; a bar is none
+    | <(?!/?(details|summary|sub)>)        # HTML, but for what a comment of ours has
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def posted(comment: bytes) -> str:
+    """Return a comment with a word on who wrote it, defused and short enough.
+
+    Raises:
+        ValueError: it is none of ours: it does not begin with MARKER.
+    """
+    text = comment[:MOST_BYTES].decode("utf-8", errors="replace")
+    if not text.startswith(MARKER):
+        raise ValueError(f"a comment to post must begin with {MARKER}, got {text[:40]!r}; measure again")
+    said = BEGINS_MORE.sub(lambda found: f"{found[0]}{UNSEEN}", visible_lines(text.removeprefix(MARKER)))
+    return cut(f"{MARKER}\n{NOTICE}\n{said}", MOST_LETTERS)
+
+
+def cut(text: str, most: int) -> str:
+    """Shorten a comment to whole lines, if need be, close the parts that are open then, and say so.
+
+    >>> print(cut("<details>\\n| a |\\n| bc |\\n" + "d" * 200, 185))
+    <details>
+    | a |
+    | bc |
+    <BLANKLINE>
+    </details>
+    <BLANKLINE>
+    (cut: too long for a comment)
+    """
+    if len(text) <= most:
+        return text
+    kept = text[: most - len(CUT) - MOST_OPEN * len(CLOSED)].rpartition("\n")[0]
+    num_open = kept.count("<details>") - kept.count("</details>")
+    return f"{kept}{CLOSED * min(max(num_open, 0), MOST_OPEN)}{CUT}"
+
+
+def main(source: str, out: str) -> None:
+    """Read a comment from a file and write it as it may be posted; what is none of ours ends 1."""
+    try:
+        Path(out).write_text(posted(Path(source).read_bytes()), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {visible_lines(str(error))}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
