@@ -125,7 +125,7 @@ def some_suites() -> Json:
     return lines(path.read_text())
 
 
-BASELINES = ("--baselines={folder}", "--out={folder}/drawn")
+BASELINES = ("--baselines={folder}", f"--baseline={BASELINE_NAME}", "--out={folder}/drawn")
 READERS = {
     "report of a record": Reader("a.json", document, schemas.record, CORRUPT, ("report", "{path}"), resealed),
     "compare of a record": Reader(
