@@ -26,6 +26,7 @@ from bench.harness.measuring import (
     scenarios_folder,
 )
 from bench.harness.options import Options, add_options, read_options
+from bench.harness.other_plugins import check_timer
 from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
 from bench.harness.progress import RunProgress
@@ -61,6 +62,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start this process's part: a worker of `ab`, a worker of xdist, its controller, or all in one."""
     print_in_any_encoding()
+    if holds_scenarios(config):
+        check_timer(config)
     _register_part(config)
     if holds_scenarios(config) and not is_controller(config) and not config.option.collectonly:
         config.pluginmanager.register(ApartSession(), RUNS_APART)

@@ -13,6 +13,7 @@ from bench.harness.blocks import UnknownArm
 from bench.harness.hooks import MeasuredSetup
 from bench.harness.naming import SUITE
 from bench.harness.options import Options
+from bench.harness.other_plugins import replaced, run_again
 from bench.harness.paired import Paired
 from bench.harness.project import read_project
 from bench.harness.record import CorruptRecord, load
@@ -36,6 +37,7 @@ class Measuring:
         self.run: Run | None = None
         self.collected: list[str] = []  # scenario ids, before -k and -m took from them
         self.selected: list[str] = []  # node ids of scenarios
+        self.begun: set[str] = set()  # scenario ids
         self.left_out: list[str] = []  # scenario ids that --measured took from those selected
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -65,9 +67,12 @@ class Measuring:
         yield
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """Note when a scenario's set-up began: the estimate of a fresh launch needs it."""
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Note that and when a scenario's set-up began: the estimate of a fresh launch needs it."""
         self.scenario_started = time.time()
+        if is_scenario(item):
+            self._demand(run_again(item, self.begun))
+            self.begun.add(item.name)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
@@ -95,8 +100,15 @@ class Measuring:
         """End the run over an option that makes no sense, which every other scenario would say too."""
         pytest.exit(why, returncode=pytest.ExitCode.USAGE_ERROR)
 
+    def _demand(self, problem: str) -> None:
+        """End the run over what another plugin does; a worker's scenario fails of it."""
+        if problem:
+            self.refuse(problem)
+            pytest.fail(problem, pytrace=False)
+
     def paired(self, benchmark: BenchmarkFixture) -> Paired:
         """Return what a scenario measures with."""
+        self._demand(replaced(benchmark, self.config))
         assert self.run is not None, "a scenario is collected before it runs"
         return self.run.paired(benchmark)
 
