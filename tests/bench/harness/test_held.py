@@ -93,7 +93,7 @@ def test_a_lock_that_its_owner_removed_as_it_was_opened_is_none(
 def test_an_output_that_cannot_be_written_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(RecordWriteError, match=r"must be writable, got .*; name a path"),
+        pytest.raises(RecordWriteError, match=r"must be writable, got .*; a file stands where a folder is needed"),
         held("--out", tmp_path / "file"),
     ):
         pass

@@ -8,6 +8,8 @@ from tests.bench.plugin.fake_project import write_package, write_project
 from tests.bench.plugin.fresh_pytest import run_module
 
 ASCII = "import sys\nsys.stdout.reconfigure(encoding='ascii', errors='strict')"
+# a shell that starts tests in the background has them ignore it
+HEEDS_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
 RUN = ("bench", "--compare=off", "-k1")
 
 
@@ -30,7 +32,7 @@ def test_a_record_that_was_not_written_is_not_named_and_what_was_measured_is_sho
 
 
 def test_an_interrupted_run_says_too_that_there_is_no_record(folder: Path) -> None:
-    ended = run_module(folder, "pytest", "bench", "--compare=off", "--record=bench")
+    ended = run_module(folder, "pytest", "bench", "--compare=off", "--record=bench", first=HEEDS_CTRL_C)
     assert ended.code == 2, ended.said
     assert "no record: bench must be writable, got a folder or a device in its place; choose" in ended.said
     assert "record: bench\n" not in ended.said
