@@ -7,6 +7,7 @@ scenarios = "benchmarks"  # optional, default "bench": the folder of bench_*.py
 baselines = "baselines"   # optional: the folder of promoted records
 """
 
+import functools
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -80,7 +81,12 @@ def _table(path: Path) -> Any:
         ValueError: it is not TOML.
     """
     try:
-        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+        return _table_of(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be TOML, got {error}; mend it") from error
+
+
+@functools.lru_cache(maxsize=4)  # each option with a default of the project's asks, and each command of all
+def _table_of(text: str) -> Any:
+    tool = tomllib.loads(text).get("tool", {})
     return tool.get(NAME) if isinstance(tool, dict) else None

@@ -28,12 +28,12 @@ def test_who_wrote_it_stands_first() -> None:
     assert said.elements[:3] == ["!--", "p", "em"]
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_whatever_it_holds_calls_nobody_and_leads_nowhere(name: str) -> None:
-    page = page_of(of(f"{name}\n\nx {name} *a*{name}_b_{name}\n\n| a |\n|---|\n| {name} |\n\n`{name}`"))
-    assert not CALLING & set(page.found)
-    assert not (LEADING - {"input"}) & set(page.elements)  # a list of tasks leads nowhere
-    assert MARKER not in of(name).removeprefix(MARKER)
+def test_whatever_it_holds_calls_nobody_and_leads_nowhere() -> None:
+    for name in HOSTILE:
+        page = page_of(of(f"{name}\n\nx {name} *a*{name}_b_{name}\n\n| a |\n|---|\n| {name} |\n\n`{name}`"))
+        assert not CALLING & set(page.found), name
+        assert not (LEADING - {"input"}) & set(page.elements), name  # a list of tasks leads nowhere
+        assert MARKER not in of(name).removeprefix(MARKER), name
 
 
 def test_a_comment_of_ours_looks_as_it_did() -> None:
@@ -53,7 +53,7 @@ def test_what_is_not_ours_is_refused() -> None:
 @pytest.mark.parametrize("row", ["| é |", "| \N{GRINNING FACE} |", "| `a` |"])
 @pytest.mark.parametrize("more", range(2))
 def test_a_long_one_is_cut_behind_a_line_and_folded_parts_are_closed(row: str, more: int) -> None:
-    said = of("x" * more + "\n\n" + FOLDED + f"{row}\n" * MOST_LETTERS)
+    said = of("x" * more + "\n\n" + FOLDED + f"{row}\n" * (MOST_LETTERS // len(row)))
     assert MOST_LETTERS - 300 < len(said) <= MOST_LETTERS
     *_, last = page_of(said).text.split("\n\n")
     assert last.strip() == "(cut: too long for a comment)"
