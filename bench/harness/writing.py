@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import os
 import tempfile
 from pathlib import Path
@@ -53,6 +54,7 @@ def replace_bytes(path: Path, content: bytes) -> None:
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _make_room(path)
+        _remove_abandoned(path)
         with neighbour.open("wb", buffering=0) as file:
             _put(file, content)
         os.replace(neighbour, path)  # noqa: PTH105  # the tests break this call by its name
@@ -114,6 +116,24 @@ def _make_room(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise OSError(errno.EISDIR, "a folder or a device in its place")
     path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the neighbours of a file that killed processes have left."""
+    for neighbour in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = neighbour.suffixes[-2].removeprefix(".")
+        if pid.isdecimal() and not _lives(int(pid)):
+            neighbour.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 def _cut(file: BinaryIO, size: int) -> None:

@@ -1,6 +1,9 @@
 """Tests of how files are written: on a full disk, in a wrong place, after a torn line."""
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +53,31 @@ def test_a_file_gets_its_name_once_it_is_on_disk(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "replace", noting("named", os.replace))
     replace_bytes(tmp_path / "file", CONTENT)
     assert steps == ["on disk", "named"]
+
+
+KILLED_WHILE_WRITING = """
+import os, pathlib, signal, sys
+from bench.harness.writing import replace_text
+os.fsync = lambda _file: os.kill(os.getpid(), signal.SIGKILL)
+replace_text(pathlib.Path(sys.argv[1]), "torn")
+"""
+
+
+def test_what_a_killed_write_left_goes_with_the_next_of_the_same_file(tmp_path: Path) -> None:
+    path, another = tmp_path / "file[1]", tmp_path / "file"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    for torn in (path, another):
+        command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(torn)]
+        assert subprocess.run(command, check=False, env=environment).returncode == -signal.SIGKILL
+    living = tmp_path / f".file[1].{os.getppid()}.tmp"
+    living.touch()
+    foreign = tmp_path / ".file[1].swap.tmp"
+    foreign.touch()
+    replace_text(path, "whole")
+    left = names(tmp_path)
+    assert {living.name, foreign.name, path.name} <= set(left)
+    assert len(left) == 4, "the other file's stays"
+    assert any(name.startswith(".file.") for name in left)
 
 
 @pytest.mark.parametrize("write", [check_writable, lambda path: replace_text(path, "new")])
