@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from bench.commands import ab, baseline, bundle, campaign, compare, history, pages, promote, qualify, report
 from bench.commands.command_line import run_command
-from bench.commands.interrupt import end_on_signals
-from bench.commands.terminal import print_in_any_encoding
+from bench.commands.program import run_program
 
 COMMANDS = (ab, qualify, campaign, baseline, promote, compare, history, report, bundle, pages)
 
@@ -17,6 +16,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    print_in_any_encoding()
-    sys.exit(main())
+    sys.exit(run_program(COMMANDS))

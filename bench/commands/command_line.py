@@ -1,7 +1,6 @@
 """A command line from its words to its exit code: which command, what it may raise, and how each ends."""
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -11,7 +10,8 @@ from bench.commands.terminal import READER_GONE, ReaderGone, note
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.reading import INTERRUPTED, USAGE_ERROR
-from bench.harness.record import CorruptRecord, RecordWriteError
+from bench.harness.record import CorruptRecord
+from bench.harness.writing import REMEDIES, RecordWriteError, write_error
 
 GOES_ON = "nothing more is judged; finished files are kept"  # of a command that says no more
 
@@ -21,6 +21,7 @@ ERROR_CODES: dict[type[Exception], int] = {
     RecordWriteError: EXIT_CODES[Verdict.FAILED],
     ValueError: USAGE_ERROR,  # after CorruptRecord, which is one
 }
+KNOWN: tuple[type[Exception], ...] = (*ERROR_CODES, OSError)
 
 
 def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
@@ -37,12 +38,12 @@ def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None 
         goes_on = getattr(options, "goes_on", GOES_ON)
         command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
-    except tuple(ERROR_CODES) as error:
-        note(f"error: {_said(error)}")
+    except KNOWN as raised:
+        error = in_words(raised)
+        note(f"error: {error}")
         return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
-        with contextlib.suppress(ReaderGone):  # the terminal is gone
-            note(f"interrupted: {goes_on}")
+        note(f"interrupted: {goes_on}")
         return INTERRUPTED
     except ReaderGone:
         return READER_GONE
@@ -71,8 +72,20 @@ def _options(commands: Sequence[ModuleType], ours: Sequence[str], passed: Sequen
     return options
 
 
-def _said(error: Exception) -> str:
-    """Return an error's message; of a file that is not there, in place of the system's words, with a remedy."""
-    if isinstance(error, FileNotFoundError) and error.filename is not None:
-        return f"{error.filename} must exist, got no such file; check the path"
-    return str(error)
+def in_words(error: Exception) -> Exception:
+    """Return an error that says the rule and the remedy, in place of one in the system's words alone.
+
+    Raises:
+        OSError: the error itself, where nobody knows what it means.
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return error  # ours
+    if error.errno in REMEDIES:
+        return write_error(error.filename or "a file", error, must="open")
+    if not isinstance(error, FileNotFoundError):
+        raise error
+    if error.filename is not None:
+        return FileNotFoundError(f"{error.filename} must exist, got no such file; check the path")
+    if "temporary" in str(error):  # tempfile has tried all places that it knows
+        return RecordWriteError(f"a temporary folder must be writable, got none; name one in TMPDIR ({error.strerror})")
+    return FileNotFoundError("the current folder must exist, got a removed one; cd into another")

@@ -3,13 +3,11 @@
 import io
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn, TextIO, TypeAlias
+from typing import TextIO
 
 from bench.harness.visible import visible_lines
 from bench.harness.writing import write_error
 
-Printing: TypeAlias = Callable[[str], None]
 READER_GONE = 141  # as shells say it of a program whose reader has ended, like `head -1`: 128 + SIGPIPE
 
 
@@ -35,32 +33,24 @@ def say(text: str = "") -> None:
         raise write_error("standard output", OSError("a closed one"))
     try:
         print(text, file=sys.stdout, flush=True)
+    except BrokenPipeError:
+        _drop_the_rest(sys.stdout)
+        raise ReaderGone from None
     except OSError as error:
-        _end(sys.stdout, error)
+        _drop_the_rest(sys.stdout)
+        raise write_error("standard output", error) from error
 
 
 def note(text: str) -> None:
-    """Print what is no result, of how things go, to standard error; what it cannot take is dropped.
+    """Print what is no result, of how things go, to standard error; what it cannot take costs nothing else.
 
     Names in it, whoever gave them, steer no terminal.
-
-    Raises:
-        ReaderGone: whoever read it has ended.
     """
     if sys.stderr is not None:
         try:
             print(visible_lines(text), file=sys.stderr, flush=True)
-        except BrokenPipeError as error:
-            _end(sys.stderr, error)
         except OSError:
             _drop_the_rest(sys.stderr)
-
-
-def _end(stream: TextIO, error: OSError) -> NoReturn:
-    _drop_the_rest(stream)
-    if isinstance(error, BrokenPipeError):
-        raise ReaderGone from None
-    raise write_error("standard output", error) from error
 
 
 def _drop_the_rest(stream: TextIO) -> None:

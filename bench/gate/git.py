@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bench.harness.tied import tied
 
-GIT = ("git", "-c", "core.hooksPath=/dev/null")  # a user's hooks have no part in a measurement
+# A user's hooks have no part in a measurement; what only looks writes no index, which a full disk would not take.
+GIT = ("git", "--no-optional-locks", "-c", "core.hooksPath=/dev/null")
 POINTERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")  # set by git for what its hooks start
 
 
@@ -15,11 +16,11 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git on a folder; how it ended is the caller's to explain.
 
     Raises:
-        OSError: if there is no git.
+        ValueError: if there is no git.
     """
     own = {name: value for name, value in os.environ.items() if name not in POINTERS}
     if shutil.which(GIT[0]) is None:
-        raise FileNotFoundError("there is no git on PATH")
+        raise ValueError("this needs git, got none on PATH; install it")
     command = tied([*GIT, "-C", str(folder), *arguments])  # with its filters, which may be anything
     return subprocess.run(
         command,
@@ -33,9 +34,10 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def git_says(folder: Path, *arguments: str) -> str:
-    """Return git's answer; empty where it cannot answer (no git, no repository, no such name)."""
-    try:
-        answer = run_git(folder, *arguments)
-    except OSError:
-        return ""
+    """Return git's answer; empty where it cannot answer (no repository, no such name).
+
+    Raises:
+        ValueError: if there is no git.
+    """
+    answer = run_git(folder, *arguments)
     return "" if answer.returncode else answer.stdout.strip()

@@ -166,16 +166,10 @@ def _git(folder: Path, *arguments: str) -> str:
     """Return git's answer.
 
     Raises:
-        ValueError: with git's words.
+        ValueError: with git's words, or if there is no git.
     """
-    try:
-        answer = run_git(folder, *arguments)
-    except OSError as error:
-        raise _unreadable(folder, str(error)) from error
+    answer = run_git(folder, *arguments)
     if answer.returncode:
-        raise _unreadable(folder, answer.stderr)
+        said = answer.stderr.strip()
+        raise ValueError(f"the history of {folder} must be readable by git, got {said!r}; run it inside a clone")
     return answer.stdout
-
-
-def _unreadable(folder: Path, said: str) -> ValueError:
-    return ValueError(f"the history of {folder} must be readable by git, got {said.strip()!r}; run it inside a clone")

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.gate.stats import Interval
+from bench.harness.visible import visible
 from bench.harness.writing import replace_bytes
 
 INK = "#808080"  # mid-grey: contrast of about 4 on white and on near-black
@@ -78,6 +79,15 @@ def panels(number: int, *, columns: int = 2, width: float = 1.0, height: float =
 def beside(figure: Figure, handles: Sequence[Any], **looks: Any) -> None:
     """Put a legend at the figure's right, which takes no room from the panels."""
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), **looks)
+
+
+def named(name: str) -> str:
+    r"""Return a name as a figure shows it: no formula between dollars, no character that breaks an SVG.
+
+    >>> print(named("$a$\x1b"))
+    \$a\$\x1b
+    """
+    return visible(name).replace("$", r"\$")
 
 
 def whiskers(intervals: Sequence[Interval], factor: float = 1.0) -> list[list[float]]:

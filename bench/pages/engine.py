@@ -76,8 +76,12 @@ TEMPLATES = Environment(
 TEMPLATES.filters.update(
     {
         named.__name__: named
-        for named in (code, counted, display, escape, interval, listed, percent, ratio, rounded, span, table, time)
+        for named in (counted, display, interval, listed, percent, ratio, rounded, span, table, time)
     }
+)
+TEMPLATES.filters.update(
+    code=lambda named: code(str(named)),  # an axis of a scenario may be a number
+    escape=lambda named: escape(str(named)),
 )
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bench.gate.history import Move
 from bench.gate.stats import Interval
-from bench.pages.drawing import COLOURS, INK, Drawing, panels, whiskers
+from bench.pages.drawing import COLOURS, INK, Drawing, named, panels, whiskers
 
 MOST_PANELS = 12  # more cannot be read side by side
 
@@ -49,7 +49,7 @@ def _figure(lines: Mapping[str, Line]) -> Figure:
     figure = panels(len(lines), columns=3, width=1.25, height=0.8)
     for axes, (name, line) in zip(figure.axes, lines.items(), strict=True):
         _draw(axes, line)
-        axes.set_title(name, fontsize=7)
+        axes.set_title(named(name), fontsize=7)
     return figure
 
 
@@ -61,4 +61,4 @@ def _draw(axes: Axes, line: Line) -> None:
         if before.release != after.release:
             axes.axvline(place + 0.5, color=INK, linestyle=":", linewidth=0.8)
     axes.set(ylabel="MoE / dense", xlim=(-0.5, len(line) - 0.5))
-    axes.set_xticks(places, [promotion.date[5:10] for promotion in promotions], fontsize=7)
+    axes.set_xticks(places, [named(promotion.date[5:10]) for promotion in promotions], fontsize=7)

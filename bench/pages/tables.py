@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.gate.stats import Interval
+from bench.harness.visible import visible
 
 DIGITS = 6  # significant, of a fraction
 
@@ -38,11 +39,11 @@ def _cells(name: str, value: object) -> Iterator[tuple[str, object]]:
         yield from zip((name, f"{name}_low", f"{name}_high"), map(_number, value), strict=True)
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            yield from _cells(f"{name}_{key}", part)
+            yield from _cells(visible(f"{name}_{key}"), part)
     elif isinstance(value, tuple | list):
         yield name, " ".join(map(str, value))
     else:
-        yield name, _number(value) if isinstance(value, float) else value
+        yield name, _number(value) if isinstance(value, float) else visible(value) if isinstance(value, str) else value
 
 
 def _number(value: float) -> str:

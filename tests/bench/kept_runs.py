@@ -1,9 +1,9 @@
-"""Runs of an exhaustive test that a record keeps, so that an interrupted one goes on; other code begins it anew."""
+"""Runs of an exhaustive test that a record keeps, so that an interrupted one goes on; other code runs them anew."""
 
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,23 @@ def code_hash() -> str:
 
 def kept_runs(record: Path) -> list[dict[str, Any]]:
     """Return the runs of this code so far."""
-    kept: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"code": "", "runs": []}
-    return list(kept["runs"]) if kept["code"] == code_hash() else []
+    code = code_hash()
+    return [row["run"] for row in _rows(record) if row["on"]["code"] == code]
 
 
-def keep(record: Path, run: Mapping[str, object]) -> None:
-    """Add a run to the record."""
-    machine = {"cpu": cpu_model(), "python": platform.python_version(), "torch": torch.__version__}
-    about = {"code": code_hash(), **machine, "transformers": transformers.__version__}
-    record.write_text(json.dumps({**about, "runs": [*kept_runs(record), run]}, indent=1) + "\n")
+def keep(record: Path, run: Mapping[str, object], *, what: Collection[str]) -> None:
+    """Add a run to the record, in place of an older one of the same; what other code did stays until then.
+
+    Args:
+        record: The file.
+        run: What it said.
+        what: The fields that say which run it is.
+    """
+    on = {"code": code_hash(), "cpu": cpu_model(), "python": platform.python_version(), "torch": torch.__version__}
+    rows = [row for row in _rows(record) if any(row["run"][name] != run[name] for name in what)]
+    rows.append({"on": {**on, "transformers": transformers.__version__}, "run": run})
+    record.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+
+
+def _rows(record: Path) -> list[dict[str, Any]]:
+    return list(json.loads(record.read_text())) if record.exists() else []

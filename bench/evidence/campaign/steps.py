@@ -11,6 +11,7 @@ from bench.evidence.campaign.state import State, check_same_options, record_path
 from bench.evidence.processes import Ended, run_logged
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.reading import USAGE_ERROR
+from bench.harness.writing import make_folder
 
 SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice would fail again
 SHORTEST_S = 20.0  # less does not get past imports and peaks
@@ -36,8 +37,9 @@ def run_steps(steps: Sequence[Step], invocation: Invocation, note: Callable[[str
 
     Raises:
         ValueError: The first process of the campaign was refused its options: all others would be.
+        RecordWriteError: The folder cannot be made.
     """
-    invocation.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(invocation.folder)
     troubles: dict[str, str] = {}
     for step in steps:
         check_same_options(invocation.folder, step, invocation.options)

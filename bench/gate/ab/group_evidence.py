@@ -80,7 +80,9 @@ def group_evidence(panel: Panel, alone_LSA: Floats, noise: Noise, prior: Prior) 
                     *key,
                     interval=Interval(contrast.estimate, contrast.estimate - half, contrast.estimate + half),
                     num_launches=contrast.num_launches,
-                    is_slower=contrast.is_slower(error) or alone[key].is_slower(error),
+                    # what is slower only beside the other arms, which became faster, is not slower
+                    is_slower=contrast.estimate > EFFECT
+                    and any(one.is_slower(error) for one in (contrast, alone[key])),
                 )
             )
     return found

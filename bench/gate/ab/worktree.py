@@ -67,10 +67,7 @@ def repository_root(folder: Path) -> Path:
     Raises:
         ValueError: if none does, git refuses to look, with its words, or there is no git.
     """
-    try:
-        answer = run_git(folder, "rev-parse", "--show-toplevel")
-    except FileNotFoundError as error:
-        raise ValueError("base and head are revisions that git must lay out, got no git on PATH; install it") from error
+    answer = run_git(folder, "rev-parse", "--show-toplevel")
     if answer.returncode:
         raise ValueError(
             f"base and head must be revisions of a git repository, got {folder}; run it inside a clone. "

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.pages.drawing import COLOURS, INK, Drawing, beside, panels, whiskers
+from bench.pages.drawing import COLOURS, INK, Drawing, beside, named, panels, whiskers
 from bench.pages.grouping import grouped
 from bench.pages.layers.times import LAYER, PARTS, LayerTimes
 
@@ -52,7 +52,7 @@ def _panels(layers: Iterable[LayerTimes]) -> tuple[Figure, list[tuple[Axes, list
     groups = grouped(layers, lambda layer: (layer.scale, layer.phase))
     figure = panels(len(groups), width=1.15)
     for axes, group in zip(figure.axes, groups, strict=True):
-        axes.set_title(f"{group[0].scale}, {group[0].phase}")
+        axes.set_title(named(f"{group[0].scale}, {group[0].phase}"))
     return figure, list(zip(figure.axes, groups, strict=True))
 
 
@@ -83,6 +83,8 @@ def draw_parts(layers: Sequence[LayerTimes]) -> Figure:
                 left += share
         axes.axvline(100, color=INK, linewidth=0.8)
         axes.set(xlabel="% of the layer", ylim=(len(group) - 0.5, -0.5))
-        axes.set_yticks(range(len(group)), [f"{layer.arm}, batch {layer.batch_size}" for layer in group], fontsize=7)
+        axes.set_yticks(
+            range(len(group)), [named(f"{layer.arm}, batch {layer.batch_size}") for layer in group], fontsize=7
+        )
     beside(figure, [Patch(color=colour, label=part) for part, colour in colours.items()])
     return figure

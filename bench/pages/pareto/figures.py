@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from bench.harness.metrics import METRICS
-from bench.pages.drawing import INK, beside, panels
+from bench.pages.drawing import INK, beside, named, panels
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.front import Placed, place, steps
 from bench.pages.pareto.labels import Label, place_labels
@@ -28,7 +28,7 @@ def front_figure(tier: Tier, axis: str) -> Figure:
     drawn = {task: place(tier.of(task), axis) for task in tier.tasks}
     for axes, (task, placed) in zip(figure.axes, drawn.items(), strict=True):
         _draw(axes, placed, axis, marks)
-        axes.set(title=TITLES.get(task, task), xlabel=f"{METRICS[axis].label}, {METRICS[axis].unit}")
+        axes.set(title=named(TITLES.get(task, task)), xlabel=f"{METRICS[axis].label}, {METRICS[axis].unit}")
         axes.set_ylabel("accuracy, %")
     beside(figure, legend(tier.points, marks), fontsize=7)
     figure.draw_without_rendering()  # labels are placed in what the layout leaves

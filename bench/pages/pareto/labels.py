@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
+from bench.pages.drawing import named
+
 # Directions from a point, in the order of preference; none is straight up, where a text would have no side.
 ANGLES = tuple(math.radians(degrees) for degrees in (0, 35, 325, 180, 145, 215, 65, 295, 115, 245, 89, 271))
 DISTANCES = (7.0, 13.0, 20.0, 28.0, 38.0, 50.0, 64.0, 80.0)  # typographic points from the marker's centre
@@ -71,7 +73,7 @@ def _boxes(axes: Axes, room: float) -> tuple[list[Bbox], list[Bbox]]:
 def _write(axes: Axes, label: Label, offset: tuple[float, float]) -> Annotation:
     leader = {"arrowstyle": "-", "color": label.colour, "linewidth": 0.5, "alpha": 0.7, "shrinkA": 0, "shrinkB": 3}
     text = axes.annotate(
-        label.text,
+        named(label.text),
         (label.x, label.y),
         xytext=offset,
         textcoords="offset points",

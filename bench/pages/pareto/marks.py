@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.lines import Line2D
 
-from bench.pages.drawing import COLOURS, INK
+from bench.pages.drawing import COLOURS, INK, named
 from bench.pages.pareto.front import Placed, Standing
 from bench.pages.pareto.points import KINDS, PUBLISHED, SUPPLIED, TRAINED, Point
 
@@ -78,9 +78,9 @@ def legend(points: Sequence[Point], marks: Marks) -> list[Line2D]:
     shapes = {point.series: MARKERS[point.kind] for point in reversed(points)}  # of several kinds the first point's
     kinds = {point.kind for point in points}
     parts = {
-        SERIES_TITLES[points[0].tier]: [_mark(n, color=c, marker=shapes[n]) for n, c in marks.colours.items()],
+        SERIES_TITLES[points[0].tier]: [_mark(named(n), color=c, marker=shapes[n]) for n, c in marks.colours.items()],
         "kind": [_mark(said, marker=MARKERS[kind]) for kind, said in KINDS.items() if kind in kinds],
-        "size": [_mark(size, markersize=breadth) for size, breadth in marks.breadths.items()],
+        "size": [_mark(named(size), markersize=breadth) for size, breadth in marks.breadths.items()],
         "standing": [
             _mark("on the front"),
             _mark("not on the front", fillstyle="none"),

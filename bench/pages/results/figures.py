@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import ScalarFormatter
 
 from bench.harness.arms import TWIN
-from bench.pages.drawing import ANY_PAGE, COLOURS, DARK, LIGHT, Drawing, panels, whiskers
+from bench.pages.drawing import ANY_PAGE, COLOURS, DARK, LIGHT, Drawing, named, panels, whiskers
 from bench.pages.grouping import grouped
 from bench.pages.results.gains import Gain
 
@@ -46,7 +46,9 @@ def _figure(groups: Sequence[Sequence[Gain]]) -> Figure:
     for axes, group in zip(figure.axes, groups, strict=True):
         _draw(axes, group, colours)
         axes.set(title=_title(group, groups), xlabel="requests in a batch", ylabel="times as fast as dense")
-    marks = [Line2D([], [], color=colour, marker="o", label=f"{name} tokens") for name, colour in colours.items()]
+    marks = [
+        Line2D([], [], color=colour, marker="o", label=f"{named(name)} tokens") for name, colour in colours.items()
+    ]
     marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK))
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     return figure
@@ -57,7 +59,7 @@ def _title(group: Sequence[Gain], groups: Sequence[Sequence[Gain]]) -> str:
     one = group[0]
     machines = sum((other[0].scale, other[0].phase) == (one.scale, one.phase) for other in groups)
     mark = " (extrapolated)" if any(gain.depths for gain in group) else ""
-    return f"{one.scale}, {one.phase}{mark}" + (f"\n{one.machine}" if machines > 1 else "")
+    return named(f"{one.scale}, {one.phase}{mark}") + (f"\n{named(one.machine)}" if machines > 1 else "")
 
 
 def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str]) -> None:

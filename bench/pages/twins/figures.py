@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.pages.drawing import COLOURS, Drawing, beside, panels
+from bench.pages.drawing import COLOURS, Drawing, beside, named, panels
 from bench.pages.twins.documents import Setting, Twin
 
 Variants = Mapping[str, Sequence[Twin]]
@@ -41,7 +41,7 @@ def draw_msi(variants: Variants) -> Figure:
         spread = np.maximum(0.0, (mean - msi.min(axis=0), msi.max(axis=0) - mean))  # rounding may put a mean outside
         axes.errorbar(
             np.arange(len(mean)) + offset, mean, spread,
-            color=colour, marker="o", markersize=3, linewidth=1.2, elinewidth=0.8, label=variant,
+            color=colour, marker="o", markersize=3, linewidth=1.2, elinewidth=0.8, label=named(variant),
         )  # fmt: skip
     axes.set(xlabel="MoE layer", ylabel="MSI", ylim=(0, 1.02), xticks=range(len(mean)))
     beside(figure, axes.get_legend_handles_labels()[0])
@@ -58,7 +58,7 @@ def draw_scores(variants: Variants) -> Figure:
             low, middle, high = np.array([layer[modality] for layer in layers]).T
             axes.fill_between(range(len(layers)), low, high, color=colour, alpha=0.25, linewidth=0)
             axes.plot(range(len(layers)), middle, color=colour, marker="o", markersize=3, label=f"{modality} tokens")
-        axes.set(title=variant, xlabel="MoE layer", ylim=(-0.03, 1.03), xticks=range(len(layers)))
+        axes.set(title=named(variant), xlabel="MoE layer", ylim=(-0.03, 1.03), xticks=range(len(layers)))
     figure.axes[0].set_ylabel("score: share of text")
     beside(figure, figure.axes[-1].get_legend_handles_labels()[0])
     return figure
@@ -74,7 +74,7 @@ def draw_bins(variants: Variants) -> Figure:
         bins = routing["bins"][0] or [0]
         for edge in range(bins.count(0), len(bins), bins.count(0)):
             axes.axvline(edge - 0.5, color="white", linewidth=0.6)
-        axes.set(title=variant, xlabel="expert, in order of bins", xticks=[], yticks=range(len(layers)))
+        axes.set(title=named(variant), xlabel="expert, in order of bins", xticks=[], yticks=range(len(layers)))
     figure.axes[0].set_ylabel("MoE layer")
     figure.colorbar(figure.axes[0].images[0], ax=figure.axes, label="share of text", fraction=0.04, pad=0.02)
     return figure

@@ -33,4 +33,8 @@ def test_the_unchanged_code_is_never_wrong(tmp_path: Path, dtype: str, number: i
     (passed,) = re.findall(r"= (\d+) passed", ended.said)
     assert "WRONG" not in ended.said
     seconds = round(time.monotonic() - started, 1)
-    keep(RECORD, {"dtype": dtype, "number": number, "scenarios": int(passed), "seconds": seconds})
+    keep(
+        RECORD,
+        {"dtype": dtype, "number": number, "scenarios": int(passed), "seconds": seconds},
+        what=("dtype", "number"),
+    )

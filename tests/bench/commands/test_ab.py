@@ -145,7 +145,7 @@ def test_without_git_it_is_named(
 ) -> None:
     monkeypatch.setenv("PATH", str(clone))
     assert commands.main(["ab", "--base", "HEAD"]) == 4
-    assert "got no git on PATH; install it" in capsys.readouterr().err
+    assert "this needs git, got none on PATH (No such file or directory); install it" in capsys.readouterr().err
 
 
 def test_results_are_on_disk_before_they_are_printed(

@@ -122,7 +122,7 @@ def test_a_baseline_promoted_in_a_subfolder_is_the_clones_and_found_from_another
 def test_a_campaign_follows_the_clones_plan(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (clone / "bench" / "campaign.toml").write_text("[[step]]\nname = 'x'\n")
     assert commands.main(["campaign", "--scale", "tiny", "--out", "o"]) == 4
-    assert "../../bench/campaign.toml, step 1 must have name, why, options" in capsys.readouterr().err
+    assert "../../bench/campaign.toml: step 1 must have why, got no why" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["ab --base HEAD", "qualify", "campaign --scale tiny --out o"])

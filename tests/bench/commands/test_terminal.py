@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from bench import __main__ as commands
-from bench.commands import terminal
 from bench.commands.terminal import ReaderGone, note, print_in_any_encoding, say
 from bench.harness.writing import RecordWriteError
 
@@ -37,14 +36,13 @@ def test_a_terminal_of_any_encoding_gets_everything(monkeypatch: pytest.MonkeyPa
     assert raw.getvalue() == b"bench_x[\\xe9] \\xb1 3\n"
 
 
-@pytest.mark.parametrize(("stream", "printing"), [("stdout", say), ("stderr", note)])
-def test_a_reader_that_has_gone_ends_it_and_nothing_is_left_to_be_flushed(
-    monkeypatch: pytest.MonkeyPatch, gone: io.TextIOWrapper, stream: str, printing: terminal.Printing
+def test_a_reader_of_results_that_has_gone_ends_it_and_nothing_is_left_to_be_flushed(
+    monkeypatch: pytest.MonkeyPatch, gone: io.TextIOWrapper
 ) -> None:
-    monkeypatch.setattr(sys, stream, gone)
+    monkeypatch.setattr(sys, "stdout", gone)
     with pytest.raises(ReaderGone):
-        printing("one")
-    printing("two")  # goes nowhere
+        say("one")
+    say("two")  # goes nowhere
     gone.flush()
 
 
@@ -54,12 +52,14 @@ def test_a_full_disk_under_standard_output_is_an_error(monkeypatch: pytest.Monke
         say("one")
 
 
-def test_a_full_disk_under_standard_error_costs_what_is_noted_there_alone(
-    monkeypatch: pytest.MonkeyPatch, full: io.TextIOWrapper
+@pytest.mark.parametrize("stream", ["gone", "full"])
+def test_a_standard_error_that_takes_nothing_costs_what_is_noted_there_alone(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, stream: str
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", full)
+    unwilling = request.getfixturevalue(stream)
+    monkeypatch.setattr(sys, "stderr", unwilling)
     note("one")
-    full.flush()
+    unwilling.flush()
 
 
 def test_a_result_needs_standard_output_and_a_note_no_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,27 +1,15 @@
 """Tests of how files are written: on a full disk, in a wrong place, after a torn line."""
 
 import os
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.harness.writing import RecordWriteError, append_line, check_writable, replace_bytes, replace_text
+from tests.full_disk import largest_file
 
 CONTENT = b"0123456789" * 20_000  # more than one write of the system takes at once under the limits below
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Have the system refuse what makes a file larger, as a full disk does: with part of a write done."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def names(folder: Path) -> list[str]:

@@ -104,6 +104,13 @@ def test_what_a_scenario_leaves_open_of_the_cause_its_group_says() -> None:
     assert verdict(found, 0).where == "MoE"
 
 
+@pytest.mark.parametrize("faster", [{"moe"}, {"dense"}])
+def test_what_stays_as_it_was_while_the_other_arm_became_faster_is_not_slower(faster: set[str]) -> None:
+    found = judge({(None, arm): -8.0 for arm in faster}, num_launches=15)
+    assert slower(found) == set()
+    assert {one.verdict for one in found.scenarios} == {Verdict.IMPROVED}
+
+
 def test_a_group_is_told_of_what_none_of_its_scenarios_is_sure_of() -> None:
     found = judge({(place, "moe"): 3.0 for place in range(3)}, num_launches=12, sd=0.015)
     assert slower(found) == {"x at s0"}

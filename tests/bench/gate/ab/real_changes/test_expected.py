@@ -33,6 +33,7 @@ RIGHT = GateRun(
 UNDECIDED = replace(
     RIGHT, code=11, scenarios={"INCONCLUSIVE": [DECODE]}, where={}, undecided=["needs 9 min more; raise --budget"]
 )
+SHARED = replace(SLOWER, cause="shared code")
 SAME = replace(RIGHT, code=0, scenarios={"OK": [DECODE, PREFILL]}, where={})
 
 
@@ -42,6 +43,7 @@ def test_a_slowdown_that_is_found_and_unchanged_code_that_is_ok_are_right(
 ) -> None:
     assert judge(SLOWER, RIGHT) == []
     assert judge(UNCHANGED, SAME) == []
+    assert judge(SHARED, replace(RIGHT, where={DECODE: "shared code", "decode at tiny": "MoE"})) == []
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,8 @@ def test_a_slowdown_that_is_found_and_unchanged_code_that_is_ok_are_right(
         (SLOWER, SAME, f"{DECODE} is OK, which is worse by 20 %"),
         (SLOWER, replace(RIGHT, where={DECODE: "dense"}), f"{DECODE} is put down to dense, must be MoE"),
         (SLOWER, replace(RIGHT, where={DECODE: ""}), f"{DECODE} is put down to nothing, must be MoE"),
+        (SHARED, replace(RIGHT, where={DECODE: "MoE"}), f"{DECODE} is put down to MoE, must be shared code"),
+        (SHARED, replace(RIGHT, where={"suite": "machine"}), "suite is put down to machine, must be shared code"),
         (
             SLOWER,
             replace(RIGHT, scenarios={"REGRESSED": [DECODE, PREFILL]}),
