@@ -7,10 +7,11 @@ scenarios = "benchmarks"  # optional, default "bench": the folder of bench_*.py
 baselines = "baselines"   # optional: the folder of promoted records
 """
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from bench.harness.documents import MAX_TOML_BYTES, DocumentError, content_of, document_of, parse_toml
 
 FILE = "pyproject.toml"
 NAME = "moevlm-bench"  # of the table under [tool]
@@ -77,10 +78,8 @@ def _table(path: Path) -> Any:
     """Return what a file has under the table's name, or None.
 
     Raises:
-        ValueError: it is not TOML.
+        DocumentError: it is not TOML.
     """
-    try:
-        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} must be TOML, got {error}; mend it") from error
+    with document_of(path, remedy="mend it", error=DocumentError):
+        tool = parse_toml(content_of(path, MAX_TOML_BYTES), is_ours=False).get("tool", {})
     return tool.get(NAME) if isinstance(tool, dict) else None
