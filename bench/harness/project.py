@@ -8,10 +8,11 @@ baselines = "baselines"   # optional: the folder of promoted records
 """
 
 import functools
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from bench.harness.documents import MAX_TOML_BYTES, DocumentError, content_of, document_of, parse_toml
 
 FILE = "pyproject.toml"
 NAME = "moevlm-bench"  # of the table under [tool]
@@ -78,15 +79,13 @@ def _table(path: Path) -> Any:
     """Return what a file has under the table's name, or None.
 
     Raises:
-        ValueError: it is not TOML.
+        DocumentError: it is not TOML.
     """
-    try:
-        return _table_of(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} must be TOML, got {error}; mend it") from error
+    with document_of(path, remedy="mend it", error=DocumentError):
+        return _table_of(content_of(path, MAX_TOML_BYTES))
 
 
 @functools.lru_cache(maxsize=4)  # each option with a default of the project's asks, and each command of all
-def _table_of(text: str) -> Any:
-    tool = tomllib.loads(text).get("tool", {})
+def _table_of(content: bytes) -> Any:
+    tool = parse_toml(content, is_ours=False).get("tool", {})
     return tool.get(NAME) if isinstance(tool, dict) else None

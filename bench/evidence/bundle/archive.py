@@ -14,7 +14,7 @@ from bench.evidence.bundle.allowed import foreign_word
 from bench.evidence.bundle.claims import Claim, claims_of
 from bench.evidence.bundle.members import MIB, members_of
 from bench.harness.arms import PRIMARY
-from bench.harness.documents import parse_json
+from bench.harness.documents import DocumentError, parse_json
 from bench.harness.record import KEY, CorruptRecord, Record
 from bench.harness.writing import replace_bytes
 
@@ -80,7 +80,10 @@ def unpack(path: Path) -> Bundle:
         raise
     except REFUSED as error:
         said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise CorruptRecord(f"{path} must be an archive that `bundle` wrote: {said}; {REMEDY}") from error
+        if isinstance(error, DocumentError):  # whose remedy is a record's
+            said = f"{error.place} {error.rule}".strip()
+        rule = f"must be an archive that `bundle` wrote: {said}"
+        raise CorruptRecord(rule, file=path, remedy=REMEDY) from error
 
 
 def _bundle(document: Mapping[str, Any]) -> Bundle:

@@ -1,13 +1,13 @@
 """Are there two sides at all? The same package with the same dependencies runs the same, and needs no measurement."""
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict
+from bench.harness.documents import DocumentError, parse_toml
 
 EVERYTHING = "all scenarios"  # in a scenario's place: nothing need be collected to know it
 DEPENDENCIES = ("requires-python", "dependencies", "optional-dependencies", "dynamic")  # of the table `project`
@@ -49,15 +49,15 @@ def dependencies(tree: Path) -> dict[str, Any]:
     path = tree / "pyproject.toml"
     if not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8", errors="replace")
+    content = path.read_bytes()
     try:
-        document = tomllib.loads(text)
-    except ValueError:
-        return {"unreadable": text}
-    project = {name: value for name, value in document.get("project", {}).items() if name in DEPENDENCIES}
-    groups = document.get("dependency-groups")
-    dynamic = document.get("tool", {}).get("setuptools", {}).get("dynamic", {}).get("dependencies")
-    return {**project, "dependency-groups": groups, "dynamic-dependencies": dynamic}
+        document = parse_toml(content, is_ours=False)
+        project, tool = document.get("project", {}), document.get("tool", {})
+        named = {name: value for name, value in project.items() if name in DEPENDENCIES}
+        dynamic = tool.get("setuptools", {}).get("dynamic", {}).get("dependencies")
+    except (DocumentError, AttributeError):  # the second where a value stands in a table's place
+        return {"unreadable": content}
+    return {**named, "dependency-groups": document.get("dependency-groups"), "dynamic-dependencies": dynamic}
 
 
 def other_dependencies(base: SourceTree, head: SourceTree) -> list[str]:

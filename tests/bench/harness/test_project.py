@@ -46,8 +46,29 @@ def test_a_key_in_the_tables_place_and_a_file_that_is_no_toml_are_refused(tmp_pa
     with pytest.raises(ValueError, match=r"must be a table, got 'tinymoe'; write package = \"NAME\" below it"):
         read_project(tmp_path)
     write(tmp_path, "[tool.moevlm-bench\n")
-    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / FILE} must be TOML, got ")):
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / FILE}: must be TOML, got ")):
         read_project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"\xff", "must be UTF-8"),
+        (b"a = 1" + b"0" * 5000, "must hold numbers and dates of a size"),
+        (b"a = " + b"[" * 9000 + b"]" * 9000, "must be nested 64 deep at most"),
+        (b"# " + b"x" * 2**20, "must hold 1048576 bytes at most"),
+    ],
+)
+def test_a_file_that_no_parser_should_meet_is_refused(tmp_path: Path, content: bytes, rule: str) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    for read in (read_project, find_root):
+        with pytest.raises(ValueError, match=f"^{re.escape(f'{tmp_path / FILE}: {rule}')}.*; mend it$"):
+            read(tmp_path)
+
+
+def test_what_other_tools_have_in_the_file_is_theirs(tmp_path: Path) -> None:
+    write(tmp_path, '[tool.other]\nlimit = inf\nseed = 36893488147419103232\n[tool.moevlm-bench]\npackage = "a"\n')
+    assert read_project(tmp_path).package == "a"
 
 
 def test_the_root_is_the_nearest_folder_with_the_table_else_with_the_file(tmp_path: Path) -> None:

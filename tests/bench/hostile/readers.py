@@ -1,4 +1,4 @@
-"""Every reader with a good file, the command that reads it, and what may be believed of it."""
+"""Every reader with a good file, the command that reads it to its end, and what may be believed of it."""
 
 import json
 import math
@@ -9,33 +9,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import msgspec
+
 from bench.__main__ import main
 from bench.gate.ab.tolerances import read_rules
+from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.ledger import CONTROL, NAME
 from bench.gate.qualify.store import append_launch, append_suite, begin
-from bench.harness.record import merge, seal
+from bench.harness.record import KEY, Scenario, merge, seal
 from tests.bench.gate.qualify_suites import launch, qualification, suite
 from tests.bench.hostile import schemas
 from tests.bench.hostile.mutations import written
+from tests.bench.pages import sample_backends, sample_layers
 from tests.bench.pages.sample_twins import MACHINE, TRAINED, entry
 from tests.bench.sample_records import BASELINE_NAME, document
 
 JUDGED = frozenset({0, 4, 10, 11, 12, 13, 14, 15, 16, 17})
-CORRUPT = frozenset({0, 14})
-USAGE = frozenset({0, 4, 14})
+REPORTED = frozenset({0, 14})
+WRITTEN = frozenset({0, 4, 14})
+CORRUPT, USAGE = 14, 4
 
 Json = Any
+Place = tuple[str | int, ...]
 TEMPORARY = TemporaryDirectory()
 
 
 class Reader(NamedTuple):
-    """One kind of file and one command that reads it; paths are of a folder that has a promoted baseline."""
+    """One kind of file and one command that reads it; paths are of a folder that has a promoted baseline.
+
+    The command ends 0 with the good file, and by one code where the file is refused: so it is seen to read it.
+    """
 
     name: str  # of the file in the folder
     good: Callable[[], Json]
     holds: schemas.Schema  # what may be believed
     codes: frozenset[int]
     arguments: tuple[str, ...]
+    above_zero: Place  # a number that must be
+    refusal: int = CORRUPT
     write: Callable[[Json], bytes] = written
     parse: Callable[[str], Json] = json.loads
     run: Callable[[list[str]], int] = main
@@ -87,6 +98,36 @@ def a_baseline() -> Json:
     return seal({**merged, "moevlm": {**merged["moevlm"], "promotion": stamp}})
 
 
+@cache
+def to_bundle() -> Json:
+    found = a_baseline()
+    return seal({**found, KEY: {**found[KEY], "options": {"arguments": ["--scale=tiny"]}}})
+
+
+@cache
+def to_promote() -> Json:
+    return seal(merge([document(f"l{number}") for number in range(LAUNCHES_TO_PROMOTE)]))
+
+
+def of_scenarios(*scenarios: Scenario) -> Json:
+    """Return a record of scenarios."""
+    series = [one for scenario in scenarios for one in scenario.arms.values()]
+    entries = [{"name": f"{one.scenario}:{one.arm}", "fullname": f"bench/bench_a.py::{one.scenario}:{one.arm}",
+                "extra_info": {KEY: msgspec.to_builtins(one)}} for one in series]  # fmt: skip
+    return seal({**document(), "benchmarks": entries})
+
+
+@cache
+def some_layers() -> Json:
+    return of_scenarios(sample_layers.layers_scenario(batch_size=1), sample_layers.devices_scenario())
+
+
+@cache
+def some_backends() -> Json:
+    seconds = {"moe": 0.002, "transformers/eager": 0.004}
+    return of_scenarios(sample_backends.experts(seconds), sample_backends.decode(seconds))
+
+
 def a_ledger() -> Json:
     words = {"scenario": "s", "control": CONTROL, "baseline": BASELINE_NAME, "reason": "w", "date": "2026-01-01"}
     slower = {**words, "old": 1.0, "new": 2.0, "log_ratio": math.log(2), "commit": "c0ffee", "release": ""}
@@ -125,37 +166,45 @@ def some_suites() -> Json:
     return lines(path.read_text())
 
 
-BASELINES = ("--baselines={folder}", f"--baseline={BASELINE_NAME}", "--out={folder}/drawn")
+BASELINES = ("--baselines={folder}", f"--baseline={BASELINE_NAME}", "--out={folder}/out")
+PAGE = ("{path}", "--out={folder}/out/p.md")
+UNITS = ("benchmarks", 0, "extra_info", KEY, "num_units")
+PARAMETERS = ("twins", 0, "num_parameters")
 READERS = {
-    "report of a record": Reader("a.json", document, schemas.record, CORRUPT, ("report", "{path}"), resealed),
+    "report of a record": Reader(
+        "a.json", document, schemas.record, REPORTED, ("report", "{path}"), UNITS, write=resealed),
     "compare of a record": Reader(
-        "a.json", document, schemas.record, JUDGED, ("compare", "{path}", "--baselines={folder}"), resealed),
+        "a.json", document, schemas.record, JUDGED, ("compare", "{path}", "--baselines={folder}"), UNITS,
+        write=resealed),
     "compare with a baseline": Reader(
-        "b.json", a_baseline, schemas.record, JUDGED, ("compare", "{folder}/run.json", "--baseline={path}"), resealed),
+        "b.json", a_baseline, schemas.record, JUDGED, ("compare", "{folder}/run.json", "--baseline={path}"), UNITS,
+        write=resealed),
     "history of a baseline": Reader(
-        BASELINE_NAME, a_baseline, schemas.record, USAGE, ("history", *BASELINES), resealed),
-    "history of a ledger": Reader(NAME, a_ledger, schemas.ledger, USAGE, ("history", *BASELINES)),
+        BASELINE_NAME, a_baseline, schemas.record, WRITTEN, ("history", *BASELINES), UNITS, write=resealed),
+    "history of a ledger": Reader(NAME, a_ledger, schemas.ledger, WRITTEN, ("history", *BASELINES), (0, "old")),
     "layers of a record": Reader(
-        "a.json", document, schemas.record, USAGE, ("layers", "{path}", "--out={folder}/p.md"), resealed),
+        "a.json", some_layers, schemas.record, WRITTEN, ("layers", *PAGE), UNITS, write=resealed),
     "performance of a record": Reader(
-        "a.json", document, schemas.record, USAGE, ("performance", "{path}", "--out={folder}/p.md"), resealed),
+        "a.json", some_backends, schemas.record, WRITTEN, ("performance", *PAGE), UNITS, write=resealed),
     "results of a record": Reader(
-        "a.json", document, schemas.record, USAGE, ("results", "{path}", "--out={folder}/p.md"), resealed),
+        "a.json", document, schemas.record, WRITTEN, ("results", *PAGE), UNITS, write=resealed),
     "bundle of a record": Reader(
-        "a.json", a_baseline, schemas.record, USAGE, ("bundle", "{path}", "--out={folder}/a.tar.gz"), resealed),
+        "a.json", to_bundle, schemas.record, WRITTEN, ("bundle", "{path}", "--out={folder}/out/a.tar.gz"), UNITS,
+        write=resealed),
     "promotion of a record": Reader(
-        "a.json", document, schemas.record, USAGE,
-        ("promote", "{path}", "--reason=why", "--baselines={folder}/new"), resealed),
-    "pareto of a front": Reader("a.json", a_front, schemas.scored, USAGE, ("pareto", "{path}", "--out={folder}/p.md")),
-    "results of a front": Reader(
-        "a.json", a_front, schemas.scored, USAGE, ("results", "{path}", "--out={folder}/p.md")),
-    "twins of a document": Reader(
-        "a.json", some_twins, schemas.twins, USAGE, ("twins", "{path}", "--out={folder}/p.md")),
+        "a.json", to_promote, schemas.record, WRITTEN,
+        ("promote", "{path}", "--reason=why", "--baselines={folder}/out"), UNITS, write=resealed),
+    "pareto of a front": Reader("a.json", a_front, schemas.scored, WRITTEN, ("pareto", *PAGE), PARAMETERS),
+    "results of a front": Reader("a.json", a_front, schemas.scored, WRITTEN, ("results", *PAGE), PARAMETERS),
+    "twins of a document": Reader("a.json", some_twins, schemas.twins, WRITTEN, ("twins", *PAGE), PARAMETERS),
     "campaign of a plan": Reader(
-        "a.toml", a_plan, schemas.plan, USAGE | {16},
-        ("campaign", "--scale=tiny", "--budget=1s", "--plan={path}", "--out={folder}/out"), toml, tomllib.loads),
+        "a.toml", a_plan, schemas.plan, WRITTEN | {16},
+        ("campaign", "--scale=tiny", "--budget=1s", "--plan={path}", "--out={folder}/out"), ("step", 0, "launches"),
+        USAGE, toml, tomllib.loads),
     "qualify of suites": Reader(
-        "a.jsonl", some_suites, schemas.suites, USAGE, ("qualify", "--report", "--record={path}"), of_several, lines),
+        "a.jsonl", some_suites, schemas.suites, WRITTEN, ("qualify", "--report", "--record={path}"),
+        (0, "num_launches"), CORRUPT, of_several, lines),
     "ab's tolerances": Reader(
-        "t.toml", some_limits, schemas.tolerances, USAGE, ("{path}",), toml, tomllib.loads, rules_read),
+        "t.toml", some_limits, schemas.tolerances, WRITTEN, ("{path}",), ("limit", 0, "tolerance_percent"),
+        USAGE, toml, tomllib.loads, rules_read),
 }  # fmt: skip

@@ -3,7 +3,10 @@
 import json
 import math
 import shutil
+import tarfile
 from collections.abc import Callable
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +16,7 @@ from msgspec import structs
 from bench.__main__ import main
 from bench.gate.ledger import CONTROL, NAME, Slowdown
 from bench.harness.record import KEY, seal
+from tests.bench.hostile.readers import a_front, of_several, some_suites, some_twins
 from tests.bench.large_records import commit_promotions
 from tests.bench.sample_records import BASELINE_NAME, SCENARIOS, changed, document
 
@@ -148,7 +152,97 @@ PLANS = {
     "a plan that is binary": Case(b"\xff\xfe", USAGE, "must be UTF-8", FORM, CAMPAIGN),
     "a plan of 2 MB": Case(b"# " + b"x" * 2**21, USAGE, "must hold 1048576 bytes at most, got more", FORM, CAMPAIGN),
 }  # fmt: skip
-KNOWN = RECORDS | LEDGERS | PLANS
+QUALIFY, SUITES = ("qualify", "--report", "--record={}"), "name another --record, or remove the file to begin anew"
+
+
+def suites(line: int, *keys: str | int, value: object) -> bytes:
+    """Return a record of suites with another value at a place in one of its lines."""
+    good = some_suites()
+    return of_several([*good[: line - 1], changed(good[line - 1], *keys, value=value), *good[line:]])
+
+
+QUALIFIED = {
+    "no suites": Case(b"", CORRUPT, "must hold suites that `qualify` wrote, got nothing", SUITES, QUALIFY),
+    "suites of another schema": Case(
+        suites(1, "schema_version", value=1), CORRUPT, "line 1.schema_version must be ", SUITES, QUALIFY),
+    "minus five launches": Case(
+        suites(1, "num_launches", value=-5), CORRUPT, "line 1.num_launches must be integer of 1 or more", SUITES,
+        QUALIFY),
+    "a suite twice": Case(
+        of_several([*some_suites()[:2], *some_suites()[1:]]), CORRUPT, "line 3.suite.number must be begun once", SUITES,
+        QUALIFY),
+    "a launch of no suite": Case(
+        suites(3, "launch", "suite", value=7), CORRUPT, "line 3.launch.suite must be a suite that was begun", SUITES,
+        QUALIFY),
+    "a line of 400 digits": Case(
+        suites(3, "launch", "seconds", value="raw:1" + "0" * 400), CORRUPT, "line 3.launch.seconds must be ", SUITES,
+        QUALIFY),
+    "suites that are a folder": Case(Path.mkdir, CORRUPT, "must be a file, got a folder", SUITES, QUALIFY),
+}  # fmt: skip
+AGAIN, SCORE = "write it again with the command that made it", "score the twins again, with bench.front.trained"
+PARETO, TWINS = ("pareto", "{}", "--out={parent}/p.md"), ("twins", "{}", "--out={parent}/p.md")
+
+
+def front(*keys: str | int, value: object) -> bytes:
+    """Return a document of the front with another value at a place."""
+    return json.dumps(changed(a_front(), *keys, value=value)).encode()
+
+
+def twins(*keys: str | int, value: object) -> bytes:
+    """Return a document of twins with another value at a place."""
+    return json.dumps(changed(some_twins(), *keys, value=value)).encode()
+
+
+ALL = ("accuracy", "all")
+FRONTS = {
+    "minus five questions": Case(
+        front("twins", 0, *ALL, "num_samples", value=-5), CORRUPT,
+        "twins[0].accuracy.all.num_samples must be integer of 1 or more, got -5", AGAIN, PARETO),
+    "more than all answers": Case(
+        front("twins", 1, *ALL, "estimate", value=1.5), CORRUPT,
+        "twins[1].accuracy.all.estimate must be number of 1.0 at most, got 1.5", AGAIN, PARETO),
+    "a throughput of text": Case(
+        front("twins", 0, "throughput", value="fast"), CORRUPT, "twins[0].throughput must be object, got 'fast'", AGAIN,
+        PARETO),
+    "no twins": Case(front("twins", value=[]), CORRUPT, "twins must hold at least one, got none", AGAIN, PARETO),
+    "a front nested deep": Case(b"[" * 100_000, CORRUPT, "must be nested 64 deep at most", AGAIN, PARETO),
+    "a twin of minus one parameters": Case(
+        twins("twins", 0, "num_parameters", value=-1), CORRUPT,
+        "twins[0].num_parameters must be number above 0, got -1", SCORE, TWINS),
+    "an accuracy of text": Case(
+        twins("twins", 0, "accuracy", value={"all": "good"}), CORRUPT, "twins[0].accuracy.all must be object", SCORE,
+        TWINS),
+    "twins that are a folder": Case(Path.mkdir, CORRUPT, "must be a file, got a folder", SCORE, TWINS),
+}  # fmt: skip
+REPRODUCE, UNPACK = ("reproduce", "{}"), "get the file again, or pack it again from its record"
+
+
+def bundled(inside: bytes) -> bytes:
+    """Return a bundle of a record, with hashes that fit."""
+    claims = b"claims"
+    hashes = {"record.json": sha256(inside).hexdigest(), "claims.md": sha256(claims).hexdigest()}
+    members = {"manifest.json": json.dumps({"schema_version": 1, "sha256": hashes}).encode()}
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in (members | {"record.json": inside, "claims.md": claims}).items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            archive.addfile(header, BytesIO(content))
+    return buffer.getvalue()
+
+
+WITHIN = "must be an archive that `bundle` wrote: "
+BUNDLES = {
+    "a bundle of 400 digits": Case(
+        bundled(with_text('"num_units": 32', '"num_units": 1' + "0" * 400)), CORRUPT,
+        f"{WITHIN}benchmarks[0].extra_info.moevlm.num_units must be a finite number", UNPACK, REPRODUCE),
+    "a bundle without dtype": Case(
+        bundled(without(*HEADER, "kind", "dtype")), CORRUPT, f"{WITHIN}moevlm.kind must have dtype", UNPACK, REPRODUCE),
+    "a bundle without a MoE arm": Case(
+        bundled(lone_arms()), CORRUPT, f"{WITHIN}benchmarks must hold the arm moe", UNPACK, REPRODUCE),
+    "a bundle that is a folder": Case(Path.mkdir, CORRUPT, WITHIN, UNPACK, REPRODUCE),
+}  # fmt: skip
+KNOWN = RECORDS | LEDGERS | PLANS | QUALIFIED | FRONTS | BUNDLES
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.gate.ab.brief import Brief
-from bench.gate.ab.identical import content_hash, identical, other_dependencies
+from bench.gate.ab.identical import content_hash, dependencies, identical, other_dependencies
 from bench.gate.ab.worktree import source_tree
 from bench.gate.verdict import Verdict
 from bench.harness.project import ProjectTable
@@ -104,3 +104,11 @@ def test_other_dependencies_are_told(repository: Path) -> None:
     with source_tree(repository, "main", "pack") as base, source_tree(repository, None, "pack") as head:
         assert len(other_dependencies(base, head)) == 1
         assert other_dependencies(base, base) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["project = 3", "tool = []", "[tool]\nsetuptools = 1", f"a = {'[' * 5000}", "a = 1" * 9]
+)
+def test_a_value_in_a_tables_place_is_compared_as_it_is_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert dependencies(tmp_path) == {"unreadable": text.encode()}
