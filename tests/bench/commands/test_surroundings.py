@@ -111,6 +111,15 @@ HARMLESS = {
 }
 
 
+def all_of(*names: str) -> Surroundings:
+    """Return several harmless surroundings at once, in the encoding of the first."""
+    return Surroundings(lambda: [HARMLESS[name].enter() for name in names], HARMLESS[names[0]].encoding)
+
+
+TOGETHER = {
+    "ASCII and a bare machine": all_of("an ASCII locale", "no HOME", "TMPDIR elsewhere", "64 open files", "one core"),
+    "Turkish and a broken user": all_of("a Turkish locale", "a HOME that takes no file", "TMPDIR missing"),
+}
 PERMITTED = "Read-only file system" if os.geteuid() == 0 else "Permission denied"
 ELSEWHERE = "choose another path that may be written"
 IN_THE_WAY = "a file stands where a folder is needed: choose another path that may be written"
@@ -145,23 +154,28 @@ def run(name: str, surroundings: Surroundings, *more: str) -> Ended:
     return ended
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in DRAWING])
-@pytest.mark.parametrize("surroundings", HARMLESS)
-@pytest.mark.usefixtures("folder")
-def test_surroundings_that_are_in_nobody_s_way(surroundings: str, name: str) -> None:
-    ended = run(name, HARMLESS[surroundings])
+def check_harmless(name: str, surroundings: Surroundings) -> None:
+    """Run a command in surroundings that must be in nobody's way."""
+    ended = run(name, surroundings)
     assert ended.code == COMMANDS[name].code, ended
     assert COMMANDS[name].prints in ended.printed
     assert SAYS.get(name, "") in ended.said
     assert list(Path().glob("tmp/*")) == []
 
 
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in DRAWING])
+@pytest.mark.parametrize("several", TOGETHER)
+@pytest.mark.usefixtures("folder")
+def test_several_surroundings_at_once_are_in_nobody_s_way(several: str, name: str) -> None:
+    check_harmless(name, TOGETHER[several])
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("name", sorted(DRAWING))
+@pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("surroundings", HARMLESS)
 @pytest.mark.usefixtures("folder")
-def test_surroundings_that_keep_nobody_from_drawing(surroundings: str, name: str) -> None:
-    test_surroundings_that_are_in_nobody_s_way(surroundings, name)
+def test_surroundings_that_are_in_nobody_s_way(surroundings: str, name: str) -> None:
+    check_harmless(name, HARMLESS[surroundings])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
