@@ -2,10 +2,11 @@
 
 import argparse
 import hashlib
+import os
 from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone, project_table
-from bench.commands.parsing import Commands, add_baselines, take_pytest_options
+from bench.commands.parsing import Commands, add_baselines, take_pytest_options, text
 from bench.commands.promote import promote_and_tell
 from bench.commands.terminal import note, say
 from bench.evidence.launches import Wanted, measure_launches
@@ -30,7 +31,9 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("baseline", help="measure this machine's baseline and promote it; resumable")
     launches = "fresh processes, each of which measures everything; default: %(default)s"
     parser.add_argument("--launches", type=int, default=LAUNCHES_TO_PROMOTE, metavar="N", help=launches)
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
+    parser.add_argument(
+        "--reason", type=text, required=True, metavar="TEXT", help="why the baseline changes, for reviewers"
+    )
     out = f"takes the launches; call again to go on; default: {in_clone(RECORDS)}/baseline-COMMIT"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     add_baselines(parser)
@@ -68,7 +71,7 @@ def _code() -> str:
     """Name the code that is measured: its commit, and what of it is not committed."""
     commit = git_says(Path.cwd(), "rev-parse", "--short=12", "HEAD") or "unversioned"
     changes = git_says(clone_root(), "diff", "HEAD", "--", ".", f":(exclude){project_table().baselines}")
-    return f"{commit}-{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else commit
+    return f"{commit}-{hashlib.sha256(os.fsencode(changes)).hexdigest()[:8]}" if changes else commit
 
 
 def _tell_sensitivity(promoted: Path, launch: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,18 @@ def add_baselines(parser: Parser) -> None:
     parser.add_argument(
         "--baselines", type=Path, default=in_clone(project_table().baselines), metavar="DIR", help=where
     )
+
+
+def text(argument: str) -> str:
+    """Read words of a command line that are kept, and name no file: UTF-8, whatever the locale.
+
+    Raises:
+        ArgumentTypeError: they are in another encoding.
+    """
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError as error:
+        raise argparse.ArgumentTypeError(f"must be UTF-8, got {argument!a}; write it so") from error
 
 
 def add_package(parser: Parser) -> None:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.commands.parsing import Commands, add_baselines
+from bench.commands.parsing import Commands, add_baselines, text
 from bench.commands.terminal import say
 from bench.gate import ledger
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE
@@ -20,7 +20,9 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("promote", help=f"make records of {LAUNCHES_TO_PROMOTE} or more launches the baseline")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that a run of scenarios left")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why the baseline changes, for reviewers")
+    parser.add_argument(
+        "--reason", type=text, required=True, metavar="TEXT", help="why the baseline changes, for reviewers"
+    )
     add_baselines(parser)
     parser.set_defaults(run=run)
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from bench.harness.tied import tied
@@ -15,6 +16,8 @@ POINTERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")  # set b
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git on a folder; how it ended is the caller's to explain.
 
+    Its answers are decoded as names of files are, whatever the locale: `os.fsencode` gives their bytes.
+
     Raises:
         ValueError: if there is no git.
     """
@@ -26,7 +29,8 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding=sys.getfilesystemencoding(),
+        errors="surrogateescape",
         check=False,
         env=own,
         start_new_session=True,

@@ -1,6 +1,7 @@
 """How scenarios moved over the promoted baselines: each promotion is a commit of its own, so git has them all."""
 
 import math
+import os
 import statistics
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +90,7 @@ def read_history(folder: Path, name: str) -> History:
     found, notes = [], [SHALLOW] if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true" else []
     for commit in commits:
         try:
-            record = Record.from_document(parse_json(_git(folder, "show", f"{commit}:./{name}").encode()))
+            record = Record.from_document(parse_json(os.fsencode(_git(folder, "show", f"{commit}:./{name}"))))
             found.append(_promotion(record, commit))
         except ValueError as error:  # CorruptRecord, or no JSON at all
             notes.append(f"{name} of {commit[:10]} is left out: {error}")

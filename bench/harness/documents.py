@@ -1,5 +1,6 @@
 """JSON and TOML of any hand, read within limits: of size, depth and numbers, each key once, all of it Unicode."""
 
+import errno
 import gc
 import json
 import re
@@ -69,6 +70,7 @@ def content_of(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     Raises:
         FileNotFoundError: if there is none.
         DocumentError: if it is something else, too large, or cannot be read.
+        OSError: if too many files are open, which says nothing of this one.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -78,6 +80,8 @@ def content_of(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
         raise DocumentError(f"must be a readable file, got {error.strerror}") from error
     if len(content) > max_bytes:
         raise DocumentError(f"must hold {max_bytes} bytes at most, got more")

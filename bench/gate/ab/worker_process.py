@@ -175,7 +175,9 @@ def pin_device(name: str) -> Pinned:
     if not asked.startswith("cuda"):
         return Pinned((f"--device={name}",), {})
     query = tied([sys.executable, "-c", GPU_QUERY, asked])
-    answer = subprocess.run(query, capture_output=True, text=True, check=False, start_new_session=True)
+    answer = subprocess.run(
+        query, capture_output=True, encoding="utf-8", errors="replace", check=False, start_new_session=True
+    )
     if answer.returncode:  # no GPU: auto is then the CPU, and the workers refuse a name that does not exist
         return Pinned((f"--device={name}",), {})
     return Pinned((PINNED_GPU,), {"CUDA_VISIBLE_DEVICES": f"GPU-{answer.stdout.strip()}"})
