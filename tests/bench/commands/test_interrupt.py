@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,24 +30,34 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(SIGNALS, SIGNALS)))
-def test_a_second_signal_does_not_disturb_the_cleaning_up(
-    tmp_path: Path, first: signal.Signals, second: signal.Signals
-) -> None:
-    root = Path(__file__).parents[3]
-    with subprocess.Popen(
-        [sys.executable, "-c", COMMAND],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root)},
+@contextmanager
+def started(code: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program in a folder and wait until it works; it is killed with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stdout.readline() == "working\n"
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "working\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(SIGNALS, SIGNALS)))
+def test_a_second_signal_does_not_disturb_the_cleaning_up(
+    tmp_path: Path, first: signal.Signals, second: signal.Signals
+) -> None:
+    with started(COMMAND, tmp_path) as process:
         process.send_signal(first)
+        assert process.stdout is not None
         assert process.stdout.readline() == "cleaning\n"
         process.send_signal(second)
         said, complaints = process.communicate("go on\n", timeout=60)
@@ -68,13 +80,8 @@ finally:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_what_does_not_end_by_itself_is_ended_and_says_so(number: signal.Signals) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    with subprocess.Popen(
-        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "working\n"
+def test_what_does_not_end_by_itself_is_ended_and_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    with started(HANGS, tmp_path) as process:
         process.send_signal(number)
         _, complaints = process.communicate(timeout=60)
     assert (process.returncode, complaints) == (130, FORCED)
