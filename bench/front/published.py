@@ -20,6 +20,7 @@ from bench.front.shapes import (
     read_records,
     shape_config,
 )
+from bench.harness.documents import content_of, document_of, parse_json
 from bench.harness.record import Record
 from bench.harness.writing import replace_text
 from bench.pages.pareto.entries import SCHEMA_VERSION
@@ -31,7 +32,8 @@ HARNESS_NOISE = 4  # points, a convention and no bound: Qwen2.5-VL-7B's MMMU is 
 
 def published_document(records: Sequence[Record] = ()) -> dict[str, Any]:
     """Return the document of the published tier, as `bench.pages.pareto.documents` describes it."""
-    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    with document_of(PUBLISHED, remedy="restore it from version control"):
+        published = parse_json(content_of(PUBLISHED))
     loads = {task: mean_load(task) for task in published["split"]}
     shapes: Mapping[str, Any] = published["shapes"]
     models = []

@@ -120,9 +120,18 @@ def load_routing(path: Path) -> RecordedRouting:
     try:
         with safe_open(path, framework="pt") as file:
             num_experts = int((file.metadata() or {})["num_experts"])
-            ids_LTK, rows_T = (file.get_tensor(name).long() for name in ("ids_LTK", "rows_T"))
-    except (SafetensorError, KeyError) as error:
+            ids_LTK, rows_T = (_whole(file.get_tensor(name), name) for name in ("ids_LTK", "rows_T"))
+    except (SafetensorError, KeyError, OSError, ValueError) as error:
         raise ValueError(
             f"a routing file must be what save_routing wrote, got {str(path)!r} ({error}); record it again"
         ) from error
-    return RecordedRouting(ids_LTK=ids_LTK, rows_T=rows_T, num_experts=num_experts)
+    try:
+        return RecordedRouting(ids_LTK=ids_LTK, rows_T=rows_T, num_experts=num_experts)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _whole(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    if tensor.dtype != torch.int16:
+        raise ValueError(f"{name} must be torch.int16, got {tensor.dtype}")
+    return tensor.long()

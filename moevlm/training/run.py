@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -149,12 +150,28 @@ class _Run:
         path = self.folder / CHECKPOINT
         if not path.exists():
             return 0
-        state = torch.load(path, map_location=self.model.device, weights_only=True)
-        if state["plan"] != asdict(self.schedule):
+        try:
+            state = torch.load(path, map_location=self.model.device, weights_only=True)
+            is_of_schedule = state["plan"] == asdict(self.schedule)
+            num_done = self._take_up(state) if is_of_schedule else 0
+        except Exception as error:  # torch says in many ways that a file is not what it wrote
+            said = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise ValueError(
+                f"{path} must be a checkpoint as training writes it, got {said}; restore it, or remove it to train "
+                "from the start"
+            ) from error
+        if not is_of_schedule:
             raise ValueError(f"a checkpoint must be of the same schedule, got another in {path}; choose another folder")
-        self.modules.load_state_dict(state["modules"])
-        self.lines, num_done = list(state["log"]), int(state["num_done"])
         self._write_log()  # a run that was killed as it wrote has left a part
+        return num_done
+
+    def _take_up(self, state: Mapping[str, Any]) -> int:
+        """Go on from a checkpoint's state; return the steps already done."""
+        self.modules.load_state_dict(state["modules"])
+        num_done = state["num_done"]
+        if type(num_done) is not int or not 0 < num_done <= self.schedule.num_steps:
+            raise ValueError(f"num_done must be in [1, {self.schedule.num_steps}], got {num_done!r}")
+        self.lines = [json.dumps(_line(line)) for line in state["log"]]
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"]:
             torch.cuda.set_rng_state_all([random.cpu() for random in state["random_cuda"]])
@@ -162,3 +179,11 @@ class _Run:
         assert self.optimizer is not None, "the stage was entered"
         self.optimizer.load_state_dict(state["optimizer"])
         return num_done
+
+
+def _line(text: str) -> dict[str, float]:
+    """Read a line of the log."""
+    line: dict[str, float] = json.loads(text)
+    if not isinstance(line["step"], int):
+        raise ValueError(f"step must be a whole number, got {line['step']!r}")
+    return line

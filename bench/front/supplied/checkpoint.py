@@ -9,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
+from bench.front.supplied.plausible import require_plausible, require_stored
 from moevlm.config import MoEVLMConfig
 from moevlm.model.processing import MoEVLMProcessor
 
@@ -19,8 +20,6 @@ TOP_K_FIELDS = ("num_experts_per_tok", "moe_topk", "top_k_experts")
 EXPERTS = ".experts."  # in the name of a parameter that a token meets only if it is routed there
 NUM_NAMES_SHOWN = 3
 NUM_HASHED = 64  # values of each tensor
-# What transformers raises where files of a processor are missing (TypeError, KeyError), or a package that it needs.
-PROCESSOR_ERRORS = (OSError, ValueError, ImportError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,11 +85,13 @@ def load_checkpoint(
             f"--checkpoint must be an image-text-to-text model, got model_type {config.model_type} in {name}; "
             "take a vision-language checkpoint that AutoModelForImageTextToText knows"
         )
+    require_plausible(name, config)
     processor = _processor(name)
     check(processor, config)
+    require_stored(name, config)
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # as above
         raise ValueError(f"the weights of {name} must load, got {first_line(error)}; download them again") from error
     model, report = loaded
     _require_all_weights(name, report)
@@ -136,7 +137,7 @@ def _expert_count(config: PreTrainedConfig, fields: Sequence[str]) -> int:
 def _config(name: str) -> PreTrainedConfig:
     try:
         config: PreTrainedConfig = AutoConfig.from_pretrained(name)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # transformers and what it calls say in many ways that a stranger's file is damaged
         raise ValueError(
             "--checkpoint must be a folder with config.json, or a model's name on the hub, of an architecture that "
             f"transformers has without code of the checkpoint's own, got {name}: {first_line(error)}"
@@ -148,7 +149,7 @@ def _processor(name: str) -> Any:
     remedy = "save it beside the weights with processor.save_pretrained"
     try:
         processor = AutoProcessor.from_pretrained(name)
-    except PROCESSOR_ERRORS as error:
+    except Exception as error:  # as above; a package that it needs may be missing too
         raise ValueError(f"{name} must hold its processor, got {first_line(error)}; {remedy}") from error
     missing = [part for part in ("tokenizer", "image_processor") if getattr(processor, part, None) is None]
     if missing:  # AutoProcessor falls back to a tokenizer alone

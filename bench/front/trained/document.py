@@ -26,7 +26,7 @@ from bench.pages.twins.documents import COEF, variant_names
 from fixtures.tasks.procedural import TRAINING_STYLE, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.answers import requests_of
-from fixtures.training.runs import TWIN, find_twins, load_model
+from fixtures.training.runs import find_twins, load_model, read_twin
 from fixtures.training.tasks import TRAINED_TASKS
 from fixtures.training.tokens import Lexicon
 from fixtures.training.variants import has_specialization_loss
@@ -46,10 +46,14 @@ def score_folder(twins: Path, exam: Exam, device: torch.device) -> dict[str, Any
 
     Raises:
         FileNotFoundError: There is no trained twin.
+        ValueError: A file of one is damaged, or it is of no task that we know.
     """
     by_task: dict[str, list[Path]] = {}
     for folder in find_twins(twins):
-        by_task.setdefault(json.loads((folder / TWIN).read_text())["task"], []).append(folder)
+        if (task := read_twin(folder)["task"]) not in TRAINED_TASKS:
+            known = ", ".join(TRAINED_TASKS)
+            raise ValueError(f"{folder}: task must be one of {known}, got {task!r:.60}; leave the folder out")
+        by_task.setdefault(task, []).append(folder)
     load = load_average()
     entries = [
         entry for task, folders in by_task.items() for entry in score_task(TRAINED_TASKS[task], folders, exam, device)

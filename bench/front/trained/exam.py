@@ -1,6 +1,5 @@
 """What trained twins are asked, and the points of their answers; answers are kept beside the twin."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 from bench.accuracy import ALL, Points, score_pictures
 from fixtures.tasks.procedural import TRAINING_STYLE, Picture, Task
 from fixtures.training.answers import answers, held_out_pictures, requests_of, routings
+from fixtures.training.kept import Answered, read_kept
 from fixtures.training.routing import describe_routing
-from fixtures.training.runs import TWIN, write_atomically
+from fixtures.training.runs import read_twin, write_atomically
 from fixtures.training.shipped import weights_hash
 from fixtures.training.tokens import Lexicon
 from moevlm.model.vision_language import MoEVLM
@@ -73,14 +73,20 @@ def score_twin(folder: Path, model: MoEVLM, task: Task, pictures: Mapping[str, l
     """
     lexicon, path = Lexicon(task), folder / ANSWERS
     key = {"weights": weights_hash(folder / MODEL), "asked": exam.asked}
-    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept: dict[str, Any] = {}
+    if path.exists():
+        kept = read_kept(path, Answered, remedy="remove it: the twin will answer again")
+    requests = {style: requests_of(drawn) for style, drawn in pictures.items()}
     if kept.get("key") != key:
-        said = {style: answers(model, lexicon, requests_of(drawn)) for style, drawn in pictures.items()}
+        said = {style: answers(model, lexicon, asked) for style, asked in requests.items()}
         routing = None
         if model.config.text_config.num_experts:
-            asked = requests_of(pictures[TRAINING_STYLE])[:ROUTED_REQUESTS]
-            routing = describe_routing(model, routings(model, lexicon, asked))
+            routed = requests[TRAINING_STYLE][:ROUTED_REQUESTS]
+            routing = describe_routing(model, routings(model, lexicon, routed))
         kept = {"key": key, "answers": said, "routing": routing}
         write_atomically(path, kept)
+    asked_for, found = ({style: len(one) for style, one in some.items()} for some in (requests, kept["answers"]))
+    if found != asked_for:
+        raise ValueError(f"{path} must hold an answer to each question, got {found}; remove it: it will answer again")
     styles = {style: score_pictures(task, drawn, kept["answers"][style]) for style, drawn in pictures.items()}
-    return Scored(about=json.loads((folder / TWIN).read_text()), styles=styles, routing=kept["routing"])
+    return Scored(about=read_twin(folder), styles=styles, routing=kept["routing"])

@@ -1,6 +1,5 @@
 """Ship trained twins: copy them into the project in half precision, scored as they ship, with a card that says so."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from bench.accuracy import accuracy_table, score_pictures
 from fixtures.tasks.procedural import TASKS
 from fixtures.training.answers import answers, held_out_pictures, requests_of
 from fixtures.training.recipes import RECIPES
-from fixtures.training.runs import TWIN, TwinKey, load_model, write_atomically
+from fixtures.training.runs import TWIN, TwinKey, load_model, read_twin, write_atomically
 from fixtures.training.shipped import CARD, SHIPPED_SIZES, shipped_folder, weights_hash
 from fixtures.training.tokens import Lexicon
 from moevlm.model.vision_language import MoEVLM
@@ -41,7 +40,7 @@ def ship(twins: Path, key: TwinKey, num_pictures: int) -> dict[str, Any]:
         raise FileNotFoundError(
             f"{source} must hold a trained twin, got none; train it with python -m fixtures.training"
         )
-    described = json.loads((source / TWIN).read_text())
+    described = read_twin(source)
     if described["recipe"] == asdict(RECIPES[LEARNS_NOTHING]):
         raise ValueError(
             f"a shipped twin must have learned something, got the recipe {LEARNS_NOTHING} in {source}; train it with "

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import shutil
 
 import pytest
 import torch
@@ -214,3 +216,50 @@ def test_a_batch_without_labels_is_refused(make_pair, make_batches, tmp_path):
 def test_plans_that_do_nothing_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Schedule(**fields)
+
+
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("{}"),
+    "flipped": lambda path: path.write_bytes(bytes(255 - byte for byte in path.read_bytes())),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a list": lambda path: torch.save([1, 2], path),
+    "code": lambda path: torch.save({"plan": Stage}, path),  # what is no number, text or tensor is never loaded
+}
+CHANGES = {
+    "no weights": lambda state: state.pop("modules"),
+    "weights of another shape": lambda state: state.update(modules={name: value[..., :1]
+                                                                    for name, value in state["modules"].items()}),
+    "more steps than there are": lambda state: state.update(num_done=10**9),
+    "steps below 1": lambda state: state.update(num_done=-1),
+    "steps that are no number": lambda state: state.update(num_done="two"),
+    "a log that is none": lambda state: state.update(log=["{"]),
+    "a log without steps": lambda state: state.update(log=["[]"]),
+    "random numbers of another kind": lambda state: state.update(random=torch.zeros(3)),
+    "an optimizer of another model": lambda state: state.update(optimizer={}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """Return a folder that is filled once by whoever comes first: a run that stopped after two steps."""
+    return tmp_path_factory.mktemp("stopped")
+
+
+@pytest.mark.parametrize("name", [*DAMAGES, *CHANGES])
+def test_a_damaged_checkpoint_is_named_with_a_remedy(make_pair, make_batches, stopped, tmp_path, name):
+    if not (stopped / "checkpoint.pt").exists():
+        model, probe = make_pair()
+        train(model, make_batches, SCHEDULE, stopped, probe=probe, stop_after=2)
+    path = shutil.copytree(stopped, tmp_path / "run") / "checkpoint.pt"
+    if name in DAMAGES:
+        DAMAGES[name](path)
+    else:
+        state = torch.load(path, weights_only=True)
+        CHANGES[name](state)
+        torch.save(state, path)
+    model, probe = make_pair()
+    rule = f"^{re.escape(str(path))} must be a checkpoint as training writes it, got .*; restore it, or remove it"
+    with pytest.raises(ValueError, match=rule):
+        train(model, make_batches, SCHEDULE, path.parent, probe=probe, stop_after=1)
