@@ -11,6 +11,7 @@ from bench.gate.ab.result import Comparison
 from bench.gate.headline import headline, tell
 from bench.gate.markdown import code, escape, folded, github_table
 from bench.gate.posted import MARKER, cut
+from bench.gate.room import fitting, short_name, short_text
 from bench.gate.speedups import HEADERS as SUMMARY_HEADERS
 from bench.gate.speedups import speedup_rows
 from bench.gate.stats import percent
@@ -29,33 +30,51 @@ PROFILE_HEADERS = ("operation", "on", "base", "head", "change")
 ARMS = (PRIMARY, TWIN)
 MOST_ROWS = 15  # shown open, the most severe first
 MOST_OPERATIONS = 10  # of a profile
-MOST_GROUPS = 12  # of the summary, shown open
+MOST_GROUPS = 12  # shown open
 MOST_LETTERS = 60_000  # GitHub refuses comments above 65,536
-NAME_LETTERS = 90  # of an operation; a kernel's name can fill a page
+SHOWN_LETTERS = 20_000  # of the rows shown open, with their reasons
+LIST_LETTERS = 4_000  # of any other list; the rest of the scenarios gets what is left
+NAME_LETTERS = 120  # a kernel's name can fill a page
+LINE_LETTERS = 2_000  # of the headline
 WHY_LETTERS = 1_000  # of a reason; a worker's last words can be long
-LEFT_OUT = "_{} tables are left out, for GitHub takes no longer comment; ab.json beside this text has all launches._"
 
 
 def comment(comparison: Comparison) -> str:
-    """Return the comment as GitHub's markdown; names from revisions and scenarios can start no markup."""
+    """Return the comment as GitHub's markdown, short enough for it; names can start no markup."""
     groups = comparison.judgement.groups
-    scenarios = [one for one in comparison.verdicts if one not in groups]
-    ranked = sorted(scenarios, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
+    names = {group.scenario for group in groups}
+    ranked = _ranked(one for one in comparison.verdicts if one.scenario not in names)
     times = _times(comparison.launches)
     shown, rest = ranked[:MOST_ROWS], ranked[MOST_ROWS:]
-    parts = [
+    above = [
         f"{MARKER}\n### {verdict_line(comparison)}",
-        escape(headline(tell(groups))),
+        escape(short_text(headline(tell(groups)), LINE_LETTERS)),
         *_accepted(comparison),
-        _groups(groups),
-        _judged(shown, times),
-        "\n".join(f"- {code(note[:WHY_LETTERS])}" for note in comparison.notes),
+        *_groups(groups),
+        fitting(shown, SHOWN_LETTERS, lambda rows: _judged(rows, times)),
+        fitting(comparison.notes, LIST_LETTERS, _notes, "note"),
         *map(_profile, comparison.profiles),
         _summary(comparison.launches),
-        folded(counted(len(rest), "more scenario"), _judged(rest, times)) if rest else "",
-        f"<sub>{_measured(comparison)}</sub>",
     ]
-    return _within_limits([part for part in parts if part])
+    below = f"<sub>{_measured(comparison)}</sub>"
+    whole = "\n\n".join(filter(None, above))
+    title = counted(len(rest), "more scenario")
+    room = MOST_LETTERS - len(whole) - len(folded(title, "")) - len(below) - 2 * len("\n\n")
+    more = folded(title, fitting(rest, room, lambda rows: _judged(rows, times))) if rest else ""
+    return cut("\n\n".join(filter(None, [whole, more, below])), MOST_LETTERS)
+
+
+def _ranked(verdicts: Iterable[ScenarioVerdict]) -> list[ScenarioVerdict]:
+    """Return verdicts, the most severe first, and of these what changed most."""
+    return sorted(verdicts, key=lambda verdict: (-SEVERITY[verdict.verdict], -_size(verdict)))
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return "\n".join(f"- {code(short_text(note, WHY_LETTERS))}" for note in notes)
+
+
+def _name(name: str) -> str:
+    return code(short_name(name, NAME_LETTERS))
 
 
 def verdict_line(comparison: Comparison) -> str:
@@ -73,8 +92,10 @@ def _accepted(comparison: Comparison) -> list[str]:
     if not changed:
         return []
     scenarios = counted(len(changed), "scenario")
-    rows = "\n".join(f"- {code(scenario)}: {code(why[:WHY_LETTERS])}" for scenario, why in changed.items())
-    return [f"Answers of {scenarios} changed, accepted: {code(comparison.accept_answers)}", folded("in what", rows)]
+    said = [f"- {_name(scenario)}: {code(short_text(why, WHY_LETTERS))}" for scenario, why in changed.items()]
+    reason = code(short_text(comparison.accept_answers, WHY_LETTERS))
+    rows = fitting(said, LIST_LETTERS, "\n".join)
+    return [f"Answers of {scenarios} changed, accepted: {reason}", folded("in what", rows)]
 
 
 def _times(launches: Iterable[PairedLaunch]) -> dict[str, tuple[str, str]]:
@@ -98,10 +119,22 @@ def _judged(verdicts: Sequence[ScenarioVerdict], times: Mapping[str, tuple[str, 
     return "\n\n".join(filter(None, [rows, "\n".join(reasons)]))
 
 
-def _groups(groups: Sequence[ScenarioVerdict]) -> str:
+def _groups(groups: Sequence[ScenarioVerdict]) -> list[str]:
     """Return the table of benchmarks at a scale and of the suite: a mean over scenarios sees what none is sure of."""
-    rows = [(escape(group.scenario), *_arms(group), group.verdict.value, escape(group.where)) for group in groups]
-    return github_table(GROUP_HEADERS, rows) if rows else ""
+    if len(groups) <= MOST_GROUPS:
+        return [_grouped(groups)] if groups else []
+    ranked = _ranked(groups)
+    shown, rest = ranked[:MOST_GROUPS], ranked[MOST_GROUPS:]
+    return [_grouped(shown), folded(counted(len(rest), "more group"), fitting(rest, LIST_LETTERS, _grouped))]
+
+
+def _grouped(groups: Sequence[ScenarioVerdict]) -> str:
+    rows = [(_plain(group.scenario), *_arms(group), group.verdict.value, _plain(group.where)) for group in groups]
+    return github_table(GROUP_HEADERS, rows)
+
+
+def _plain(name: str) -> str:
+    return escape(short_name(name, NAME_LETTERS))
 
 
 def _arms(verdict: ScenarioVerdict) -> list[str]:
@@ -113,20 +146,20 @@ def _row(verdict: ScenarioVerdict, times: Mapping[str, tuple[str, str]]) -> tupl
     seen = max((c.tolerance for c in verdict.changes if c.control.arm in ARMS), default=0.0)
     detectable = f"{percent(seen):.1f} %" if seen and math.isfinite(seen) else ""
     values = times.get(verdict.scenario, ("", ""))
-    said = (detectable, verdict.verdict.value, escape(verdict.where))
-    return (code(verdict.scenario), *values, *_arms(verdict), *said)
+    said = (detectable, verdict.verdict.value, _plain(verdict.where))
+    return (_name(verdict.scenario), *values, *_arms(verdict), *said)
 
 
 def _reason(verdict: ScenarioVerdict) -> str:
-    why = verdict.why if len(verdict.why) <= WHY_LETTERS else f"{verdict.why[:WHY_LETTERS]} ..."
-    return f"- {code(verdict.scenario)}: {verdict.verdict.value}, {code(why)}"
+    why = code(short_text(verdict.why, WHY_LETTERS))
+    return f"- {_name(verdict.scenario)}: {verdict.verdict.value}, {why}"
 
 
 def _profile(profile: ScenarioProfile) -> str:
     """Say which operations of a regressed scenario's slower arm changed."""
-    where = f"**{code(profile.scenario)}, {escape(profile.arm)} under torch.profiler**"
+    where = f"**{_name(profile.scenario)}, {_plain(profile.arm)} under torch.profiler**"
     if profile.why:
-        return f"{where}: it could not be profiled, {code(profile.why[:WHY_LETTERS])}"
+        return f"{where}: it could not be profiled, {code(short_text(profile.why, WHY_LETTERS))}"
     if not profile.changes:
         return f"{where}: no operation changed beyond the spread of {NUM_CALLS} calls"
     count, shown = len(profile.changes), profile.changes[:MOST_OPERATIONS]
@@ -136,12 +169,10 @@ def _profile(profile: ScenarioProfile) -> str:
 
 
 def _operation(change: OperationChange) -> tuple[str, ...]:
-    name = change.operation
-    short = name if len(name) <= NAME_LETTERS else f"{name[:NAME_LETTERS]}..."
     seconds = DISPLAYS["s"]
     times = [seconds(value) if value else "not run" for value in (change.base_s, change.head_s)]
     grown = f"{'+' if change.change_s > 0 else '-'}{seconds(abs(change.change_s))}"
-    return (code(short), escape(change.on), *times, grown)
+    return (_name(change.operation), _plain(change.on), *times, grown)
 
 
 def _summary(launches: Iterable[PairedLaunch]) -> str:
@@ -150,7 +181,8 @@ def _summary(launches: Iterable[PairedLaunch]) -> str:
     title = "MoE against dense (above 1 the MoE is better; geometric mean over scenarios)"
     if not rows:
         return ""
-    said = github_table(SUMMARY_HEADERS, [tuple(map(code, row[:4])) + row[4:] for row in rows])
+    named = [tuple(map(_name, row[:4])) + row[4:] for row in rows]
+    said = fitting(named, LIST_LETTERS, lambda first: github_table(SUMMARY_HEADERS, first))
     return folded(title, said) if len(rows) > MOST_GROUPS else f"**{title}**\n\n{said}"
 
 
@@ -166,17 +198,8 @@ def _measured(comparison: Comparison) -> str:
     wider = evidence.noise.widening if evidence else 1.0
     sticky = f" Launches resemble the one before: all limits are {wider:.1f} times as wide." if wider > 1 else ""
     return (
-        f"Both sides ran with {escape(comparison.software)}. {said}, "
+        f"Both sides ran with {escape(short_text(comparison.software, WHY_LETTERS))}. {said}, "
         f"{counted(placebos, 'launch')} of base against itself; "
         f"{comparison.seconds:.0f} s. Times are medians. Changes are taken block by block, less what base against "
         f"itself showed; above 0 is worse; intervals are 95 % over all looks at them.{sticky}"
     )
-
-
-def _within_limits(parts: Sequence[str]) -> str:
-    """Join the parts; where GitHub would refuse the whole, leave out folded ones from the last, then cut."""
-    kept, left_out = list(parts), 0
-    while len("\n\n".join(kept)) > MOST_LETTERS and (closed := [p for p in kept if p.startswith("<details>")]):
-        kept.remove(closed[-1])
-        left_out += 1
-    return cut("\n\n".join([*kept, LEFT_OUT.format(left_out)] if left_out else kept), MOST_LETTERS)

@@ -1,16 +1,15 @@
 """How scenarios moved over the promoted baselines: each promotion is a commit of its own, so git has them all."""
 
 import math
-import os
 import statistics
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.gate import ledger
-from bench.gate.git import run_git
+from bench.gate.git import git_files, run_git
 from bench.gate.ledger import DENOMINATOR, NUMERATOR, Slowdown
 from bench.gate.stats import Interval, median_interval
 from bench.harness.documents import parse_json
@@ -18,6 +17,7 @@ from bench.harness.metrics import METRICS
 from bench.harness.record import ArmSeries, CorruptRecord, Record, Scenario, differing_inputs, load
 
 UNCOMMITTED = "uncommitted"  # in a commit's place: promoted, and not committed yet
+AT_ONCE = 20  # promotions read by one process: each start of one takes as long as reading a hundred scenarios
 SHALLOW = "this clone is shallow, so older promotions are missing; `git fetch --unshallow` brings them"
 
 
@@ -88,9 +88,9 @@ def read_history(folder: Path, name: str) -> History:
     """
     commits = _git(folder, "log", "--reverse", "--diff-filter=AM", "--format=%H", "--", name).split()
     found, notes = [], [SHALLOW] if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true" else []
-    for commit in commits:
+    for commit, content in _contents(folder, name, commits):
         try:
-            record = Record.from_document(parse_json(os.fsencode(_git(folder, "show", f"{commit}:./{name}"))))
+            record = Record.from_document(parse_json(content))
             found.append(_promotion(record, commit))
         except ValueError as error:  # CorruptRecord, or no JSON at all
             notes.append(f"{name} of {commit[:10]} is left out: {error}")
@@ -100,6 +100,12 @@ def read_history(folder: Path, name: str) -> History:
     if not found:
         raise FileNotFoundError("; ".join([f"{path} must have been promoted once, got no readable promotion", *notes]))
     return History(found, notes)
+
+
+def _contents(folder: Path, name: str, commits: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    for start in range(0, len(commits), AT_ONCE):
+        some = commits[start : start + AT_ONCE]
+        yield from zip(some, git_files(folder, [f"{commit}:./{name}" for commit in some]), strict=True)
 
 
 def _promotion(record: Record, commit: str) -> Promotion:

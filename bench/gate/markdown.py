@@ -43,7 +43,7 @@ def escape(text: str) -> str:
     >>> print(escape("bench_decode[7b@4-b1]"), escape("a <i>"), escape("@team\u202e"))
     bench_decode[7b@4-b1] `a <i>` `@team\u202e`
     """
-    line = _line(text)
+    line = one_line(text)
     return code(line) if RISKY.search(line) else line
 
 
@@ -56,10 +56,10 @@ def code(text: str) -> str:
     >>> code("a<b"), code("a`b"), code("a|b"), code("")
     ('`a<b`', '`` a`b ``', '`a`&#124;`b`', '')
     """
-    return BAR.join(map(_span, _line(text).split("|")))
+    return BAR.join(map(_span, one_line(text).split("|")))
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Join the lines of a text, and write out what hides in it."""
     return visible(" ".join(re.split("[ \t\r\n]+", text)).strip(" "))
 

@@ -13,6 +13,7 @@ from bench.gate.stats import Interval
 from bench.pages.drawing import COLOURS, INK, Drawing, named, panels, whiskers
 
 MOST_PANELS = 12  # more cannot be read side by side
+MOST_DATES = 10  # below a panel
 
 Line = Sequence[tuple[Move, Interval]]  # a scenario's ratio at each promotion
 
@@ -61,4 +62,5 @@ def _draw(axes: Axes, line: Line) -> None:
         if before.release != after.release:
             axes.axvline(place + 0.5, color=INK, linestyle=":", linewidth=0.8)
     axes.set(ylabel="MoE / dense", xlim=(-0.5, len(line) - 0.5))
-    axes.set_xticks(places, [named(promotion.date[5:10]) for promotion in promotions], fontsize=7)
+    step = -(-len(promotions) // MOST_DATES)
+    axes.set_xticks(places[::step], [named(one.date[5:10]) for one in promotions[::step]], fontsize=7)

@@ -13,7 +13,7 @@ from bench.gate.ab.profile import OperationChange, ScenarioProfile
 from bench.gate.ab.result import Comparison
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
-from bench.gate.comment import HEADERS, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
+from bench.gate.comment import HEADERS, MOST_GROUPS, MOST_LETTERS, MOST_OPERATIONS, MOST_ROWS, comment, verdict_line
 from bench.gate.posted import MARKER
 from bench.gate.stats import Interval
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
@@ -174,19 +174,51 @@ def test_operations_that_changed_are_listed_and_a_profile_that_failed_says_why()
     assert "no operation changed" in text
 
 
-def test_a_comment_stays_under_githubs_limit_and_says_what_it_left_out() -> None:
-    many = [ScenarioVerdict(scenario=f"bench_{'x' * 200}{i}", verdict=Verdict.OK) for i in range(400)]
+def test_a_comment_stays_under_githubs_limit_and_says_how_many_rows_it_left_out() -> None:
+    many = [ScenarioVerdict(scenario=f"bench_{'x' * 90}{i}", verdict=Verdict.OK) for i in range(1_000)]
     text = comment(comparison_of(*many))
+    _, closed = tables(text)
+    shown = MOST_ROWS + len(closed) - 1
+    assert MOST_LETTERS - 500 < len(text) <= MOST_LETTERS
+    assert "<summary>985 more scenarios</summary>" in text
+    assert f"_{1_000 - shown} rows left out, for GitHub takes no longer comment" in text
+    assert text.count("<details>") == text.count("</details>") == 1
+
+
+def test_of_rows_that_do_not_fit_the_least_severe_are_left_out() -> None:
+    fine = [ScenarioVerdict(scenario=f"fine{i}", verdict=Verdict.OK) for i in range(3_000)]
+    slow = [
+        ScenarioVerdict(scenario=f"slow{i}", verdict=Verdict.REGRESSED, changes=(change("moe", i + 2.0, 0.5, 1.0),))
+        for i in range(100)
+    ]
+    opened, closed = tables(comment(comparison_of(*fine, *slow)))
+    names = [row[0] for row in (*opened[1:], *closed[1:])]
+    assert names[:100] == [f"slow{i}" for i in reversed(range(100))]
+    assert 100 < len(names) < 3_000
+
+
+def test_names_reasons_and_lists_of_any_size_fit() -> None:
+    endless = comparison_that_names("n" * 100_000)
+    assert len(comment(endless)) <= MOST_LETTERS
+    text = comment(comparison_that_names("\x1b|" * 2_000, times=300))
     assert len(text) <= MOST_LETTERS
-    assert "1 tables are left out" in text
-    long = [ScenarioVerdict(scenario=f"a{i}", verdict=Verdict.FAILED, why="y" * 100_000) for i in range(400)]
-    assert len(comment(comparison_of(*long))) < GITHUB_LIMIT
-    wide = ScenarioVerdict(scenario="z" * 100_000, verdict=Verdict.OK)
-    assert len(comment(comparison_of(wide))) < GITHUB_LIMIT
+    assert text.count("<details>") == text.count("</details>")
+    assert text.endswith("</sub>")
 
 
-def comparison_that_names(name: str) -> Comparison:
-    """Return a comparison that has a name wherever one can stand."""
+def test_the_most_severe_groups_are_open_and_the_rest_folded() -> None:
+    groups = [ScenarioVerdict(scenario=f"fine at {i}", verdict=Verdict.OK) for i in range(MOST_GROUPS + 200)]
+    groups.append(ScenarioVerdict(scenario="slow at tiny", verdict=Verdict.REGRESSED))
+    text = comment(comparison_of(judgement=Judgement(scenarios=[], groups=groups, evidence=None)))
+    opened, closed = tables(text)
+    assert [row[0] for row in opened[1:3]] == ["slow at tiny", "fine at 0"]
+    assert len(opened) == 1 + MOST_GROUPS
+    assert f"_{201 - (len(closed) - 1)} rows left out" in text
+    assert "<summary>201 more groups</summary>" in text
+
+
+def comparison_that_names(name: str, *, times: int = 1) -> Comparison:
+    """Return a comparison that has a name wherever one can stand, in lists so many times as long as they need be."""
     axes = {"scale": name, "batch_size": name, "seq_len": name}
     measured = dataclasses.replace(launch(name, (1.0, 1.0), (1.0, 1.0)), params=axes, changed=name)
     slower = change("moe", 10.0, 1.5, 2.0)
@@ -200,10 +232,10 @@ def comparison_that_names(name: str) -> Comparison:
     said = ScenarioVerdict(scenario=name, verdict=Verdict.FAILED, why=name, where=name)
     return comparison_of(
         launches=[measured],
-        judgement=Judgement(scenarios=[said] * (MOST_ROWS + 1), groups=groups, evidence=None),
+        judgement=Judgement(scenarios=[said] * (MOST_ROWS + 1) * times, groups=groups * times, evidence=None),
         profiles=profiles,
         software=f"torch {name}, Python",
-        notes=[name],
+        notes=[name] * times,
         accept_answers=name,
     )
 
