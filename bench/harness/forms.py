@@ -20,6 +20,7 @@ Positive = Annotated[float, Meta(ge=SMALLEST, le=LARGEST)]
 NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Number = int | Finite  # what is told as it was written
+Axis = str | int | Finite | bool | None  # a value of a scenario's parameter: rows are grouped by such
 
 WORDS = {"array": "list", "str": "string", "int": "integer", "float": "number", "bool": "boolean", "|": "or"}
 PLACE = re.compile(r" - at `\$(?P<steps>.*)`$", re.DOTALL)

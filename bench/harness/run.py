@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import math
 import random
 import time
 import uuid
@@ -257,5 +258,6 @@ def _cost(ours: Measurement, arm: str) -> dict[str, float] | None:
 
 
 def _plain(value: object) -> object:
-    """Keep what JSON knows, name the rest."""
-    return value if isinstance(value, (str, int, float, bool, type(None), Sequence)) else str(value)
+    """Keep what a record may hold of an axis, name the rest."""
+    is_finite = isinstance(value, float) and math.isfinite(value)
+    return value if is_finite or isinstance(value, (str, int, type(None))) else str(value)

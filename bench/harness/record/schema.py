@@ -6,8 +6,9 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from msgspec import Meta, Struct, field
 
+from bench.harness.documents import CorruptRecord
 from bench.harness.environment import DEVICES
-from bench.harness.forms import Count, NotNegative, Number, Positive, Text
+from bench.harness.forms import Axis, Count, NotNegative, Number, Positive, Text
 from bench.harness.metrics import METRICS
 
 SCHEMA_VERSION = 1
@@ -46,7 +47,7 @@ class ArmSeries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_units: Annotated[int, Meta(gt=0)] | Positive  # a sample times this is one call
     anchor: str | None
     rates: Mapping[str, Number]  # throughput metric -> quantity per unit
-    params: Json
+    params: Mapping[str, Axis]
     hashes: Mapping[str, str]
     cost: CostForm | None  # of one unit
     facts: Mapping[str, Number]
@@ -56,6 +57,30 @@ class ArmSeries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Demand a known metric."""
         if self.metric not in METRICS:
             raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {self.metric!r:.60}")
+
+    def axis(self, name: str) -> str:
+        """Return the value of an axis, as text.
+
+        Raises:
+            CorruptRecord: the scenario has no such axis.
+        """
+        if name not in self.params:
+            raise self._wrong(f"must have {name}, got {', '.join(self.params) or 'none'}")
+        return str(self.params[name])
+
+    def size(self, name: str) -> int:
+        """Return the value of an axis that is a number of something.
+
+        Raises:
+            CorruptRecord: the scenario has no such axis, or it is no whole number.
+        """
+        text = self.axis(name)
+        if not text.isdecimal():
+            raise self._wrong(f"must have a whole number as {name}, got {text!r:.60}")
+        return int(text)
+
+    def _wrong(self, rule: str) -> CorruptRecord:
+        return CorruptRecord(rule, place=f"params of {self.scenario}", remedy="measure it again")
 
 
 class KindForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

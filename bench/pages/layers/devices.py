@@ -46,7 +46,8 @@ def device_rows(records: Iterable[Record]) -> list[DeviceRow]:
 
 
 def _row(scenario: Scenario, arm: str) -> DeviceRow:
-    params, facts = scenario.arms[arm].params, scenario.arms[arm].facts
+    series = scenario.arms[arm]
+    params, facts = series.params, series.facts
     samples = {name: samples_of(series) for name, series in scenario.arms.items()}
     legs = [found for name, found in samples.items() if name.startswith(f"{arm}/")]
     sent = {name.removeprefix(SENT): value for name, value in facts.items() if name.startswith(SENT)}
@@ -55,7 +56,7 @@ def _row(scenario: Scenario, arm: str) -> DeviceRow:
         scenario=scenario.id,
         params=params,
         arm=arm,
-        routing=UNIFORM if arm == UNIFORM else params["routing"],
+        routing=UNIFORM if arm == UNIFORM else series.axis("routing"),
         msi=facts.get("msi"),
         seconds=median_interval(samples[arm]),
         in_order_over_arm=quotient(samples[AGAINST], samples[arm]) if is_compared else None,

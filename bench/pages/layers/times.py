@@ -116,7 +116,7 @@ def _check_comparable(records: Sequence[Record], layers: Sequence[LayerTimes]) -
 
 def _layer(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> LayerTimes:
     whole, parts = scenario.arms[arm], _parts_of(arm, scenario)
-    preset = str(whole.params["scale"]).partition("@")[0]
+    preset = whole.axis("scale").partition("@")[0]
     depth, full = (int(whole.facts[name]) for name in ("depth", f"full_depth_{PRIMARY}"))
     beside = _parts_of(UNIFORM, scenario) if arm == PRIMARY else {}
     return LayerTimes(
@@ -124,10 +124,10 @@ def _layer(scenario: Scenario, arm: str, peaks: Mapping[str, float]) -> LayerTim
         arm=arm,
         preset=preset,
         scale=preset if depth == full else f"{preset}, {depth} of {full} layers",
-        phase=str(whole.params["phase"]),
-        batch_size=int(whole.params["batch_size"]),
-        length=str(whole.params["seq_len"]),
-        routing=str(whole.params["routing"]),
+        phase=whole.axis("phase"),
+        batch_size=whole.size("batch_size"),
+        length=whole.axis("seq_len"),
+        routing=whole.axis("routing"),
         params=whole.params,
         facts=whole.facts,
         samples={name: samples_of(part) for name, part in {"": whole, **parts}.items()},

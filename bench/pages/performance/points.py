@@ -12,6 +12,7 @@ from bench.pages.samples import quotient, samples_of
 
 EXPERTS, DECODE = "bench_experts", "bench_decode_peers"
 SIZES = {EXPERTS: "num_tokens", DECODE: "batch_size"}  # benchmark -> the axis that its tables run over
+AXES = {EXPERTS: ("routing", "backend"), DECODE: ("scale", "workload", "seq_len", "routing")}  # that group its rows
 CONDITIONS = ("quiet", "contended", "")  # what else ran on the machine; last: not told
 OURS = (ANCHOR, PRIMARY, *DENSE)  # whatever else is in a scenario is another project's
 
@@ -85,6 +86,7 @@ def read_points(records: Mapping[Path, Record]) -> list[Point]:
 
     Raises:
         ValueError: There is no scenario of the two benchmarks.
+        CorruptRecord: One of them lacks an axis that its rows are grouped by.
     """
     in_order = sorted(records.items(), key=lambda item: str(item[1].launch.get("started", "")))
     held = [(path, record, one) for path, record in in_order for one in record.scenarios.values() if _is_ours(one)]
@@ -118,6 +120,8 @@ def _place(point: Point) -> tuple[object, ...]:
 
 def _point(path: Path, record: Record, scenario: Scenario) -> Point:
     ours = scenario.arms[PRIMARY]
+    benchmark = scenario.id.partition("[")[0]
+    size = ours.size(SIZES[benchmark])
     samples = {arm: samples_of(series) for arm, series in scenario.arms.items() if arm != ANCHOR}
     seconds = {arm: median_interval(values).estimate for arm, values in samples.items()}
     best = min((arm for arm in samples if arm not in OURS), key=seconds.__getitem__, default=None)
@@ -127,7 +131,7 @@ def _point(path: Path, record: Record, scenario: Scenario) -> Point:
         device=str(record.kind["device_model"]),
         threads=record.kind["num_threads"],
         dtype=str(record.kind["dtype"]),
-        axis=ours.params,
+        axis={**ours.params, **{name: ours.axis(name) for name in AXES[benchmark]}, SIZES[benchmark]: size},
         units=ours.num_units,
         blocks=len(samples[PRIMARY]),
         seconds=seconds,
