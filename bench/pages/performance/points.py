@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.gate.stats import Interval, median_interval
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY
+from bench.harness.documents import document_of
 from bench.harness.peaks import floor_s
 from bench.harness.record import Record, Scenario
 from bench.pages.samples import quotient, samples_of
@@ -121,7 +122,8 @@ def _place(point: Point) -> tuple[object, ...]:
 def _point(path: Path, record: Record, scenario: Scenario) -> Point:
     ours = scenario.arms[PRIMARY]
     benchmark = scenario.id.partition("[")[0]
-    size = ours.size(SIZES[benchmark])
+    with document_of(path, remedy="measure it again"):
+        grouping = {name: ours.axis(name) for name in AXES[benchmark]} | {SIZES[benchmark]: ours.size(SIZES[benchmark])}
     samples = {arm: samples_of(series) for arm, series in scenario.arms.items() if arm != ANCHOR}
     seconds = {arm: median_interval(values).estimate for arm, values in samples.items()}
     best = min((arm for arm in samples if arm not in OURS), key=seconds.__getitem__, default=None)
@@ -131,7 +133,7 @@ def _point(path: Path, record: Record, scenario: Scenario) -> Point:
         device=str(record.kind["device_model"]),
         threads=record.kind["num_threads"],
         dtype=str(record.kind["dtype"]),
-        axis={**ours.params, **{name: ours.axis(name) for name in AXES[benchmark]}, SIZES[benchmark]: size},
+        axis={**ours.params, **grouping},
         units=ours.num_units,
         blocks=len(samples[PRIMARY]),
         seconds=seconds,

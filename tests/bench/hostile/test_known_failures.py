@@ -1,5 +1,6 @@
 """Files that once ended a command by a traceback, or were believed: each ends by its code, and the remedy is told."""
 
+import copy
 import json
 import math
 import shutil
@@ -16,7 +17,7 @@ from msgspec import structs
 from bench.__main__ import main
 from bench.gate.ledger import CONTROL, NAME, Slowdown
 from bench.harness.record import KEY, seal
-from tests.bench.hostile.readers import a_front, of_several, some_suites, some_twins
+from tests.bench.hostile.readers import a_front, of_several, some_backends, some_suites, some_twins
 from tests.bench.large_records import commit_promotions
 from tests.bench.sample_records import BASELINE_NAME, SCENARIOS, changed, document
 
@@ -88,6 +89,9 @@ RECORDS = {
     "axes that are no list": Case(
         record(*HEADER, "options", value={"axes": {"batch_size": 1}}),
         CORRUPT, "moevlm.options.axes.batch_size must be list, got 1", MEASURE),
+    "an axis that is a list": Case(
+        record(*OURS, "params", value={"batch_size": [1]}),
+        CORRUPT, "benchmarks[0].extra_info.moevlm.params.batch_size must be boolean or integer or number or string or null, got [1]", MEASURE),
     "depth that is a list": Case(
         record(*OURS, "facts", value={"depth": [[]]}),
         CORRUPT, "benchmarks[0].extra_info.moevlm.facts.depth must be integer or number, got [[]]", MEASURE),
@@ -242,7 +246,27 @@ BUNDLES = {
         bundled(lone_arms()), CORRUPT, f"{WITHIN}benchmarks must hold the arm moe", UNPACK, REPRODUCE),
     "a bundle that is a folder": Case(Path.mkdir, CORRUPT, WITHIN, UNPACK, REPRODUCE),
 }  # fmt: skip
-KNOWN = RECORDS | LEDGERS | PLANS | QUALIFIED | FRONTS | BUNDLES
+BACKEND_ROW = "params of bench_experts[7b@2-moevlm-uniform-t1] "
+PERFORMANCE = ("performance", "{}", "--out={parent}/page.md")
+
+
+def experts(**params: object) -> bytes:
+    """Return a record of a layer of experts, with other values of its axes; None leaves one out."""
+    found = copy.deepcopy(some_backends())
+    for entry in found["benchmarks"]:
+        axes = {**entry["extra_info"][KEY]["params"], **params}
+        entry["extra_info"][KEY]["params"] = {name: value for name, value in axes.items() if value is not None}
+    return json.dumps(seal(found)).encode()
+
+
+PAGES = {
+    "a page without an axis of its tables": Case(
+        experts(backend=None), CORRUPT, f"{BACKEND_ROW}must have backend, got scale", "measure it again", PERFORMANCE),
+    "a size that is no number": Case(
+        experts(num_tokens="many"), CORRUPT, f"{BACKEND_ROW}must have a whole number as num_tokens, got 'many'",
+        "measure it again", PERFORMANCE),
+}  # fmt: skip
+KNOWN = RECORDS | LEDGERS | PLANS | QUALIFIED | FRONTS | BUNDLES | PAGES
 
 
 @pytest.fixture(scope="module")
