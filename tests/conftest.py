@@ -1,4 +1,6 @@
-"""Rules for every test: what transformers or torch will take away must not be used."""
+"""Rules for every test: what transformers or torch will take away must not be used, and signals are heeded."""
+
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,3 +13,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Turn warnings of coming removals into errors; `pytest bench` of a user only shows them."""
     config.addinivalue_line("filterwarnings", "error::FutureWarning")
     config.addinivalue_line("filterwarnings", "error:.*deprecated.*:DeprecationWarning:moevlm")
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:  # as in a shell's background, or under nohup
+            signal.signal(number, usual)
