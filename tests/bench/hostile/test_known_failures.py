@@ -91,7 +91,7 @@ RECORDS = {
         CORRUPT, "moevlm.options.axes.batch_size must be list, got 1", MEASURE),
     "an axis that is a list": Case(
         record(*OURS, "params", value={"batch_size": [1]}),
-        CORRUPT, "benchmarks[0].extra_info.moevlm.params.batch_size must be boolean or integer or number or string or null",
+        CORRUPT, "benchmarks[0].extra_info.moevlm.params.batch_size must be boolean or integer or number or string",
         MEASURE),
     "depth that is a list": Case(
         record(*OURS, "facts", value={"depth": [[]]}),
