@@ -1,11 +1,11 @@
 """Tests of the campaign: steps in order, what is left after an interruption, and what is said of it."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bench import __main__ as commands
 from bench.evidence.campaign.plan import PLAN, Step, read_plan
@@ -142,7 +142,7 @@ def test_a_scenario_that_fails_in_every_launch_does_not_hold_up_the_others(tmp_p
 def test_a_wrong_answer_fails_its_step_with_the_reason_and_can_be_mended(tmp_path: Path) -> None:
     check = "if size == 2: raise WrongAnswer(f'{arm}: got 0.3')"
     folder = write_project(tmp_path / "project", check=check)
-    step = replace(ALL, launches=2)
+    step = structs.replace(ALL, launches=2)
     assert run_steps_in(folder, step) == {"all": "bench_x[2] answers wrongly: moe: got 0.3"}
     assert len(records_of(folder / "out", step)) == 1
     assert len(state(folder, step).left) == 4  # of two launches, one is there
@@ -178,7 +178,7 @@ def test_a_later_step_whose_options_pytest_refuses_ends_16_and_the_others_are_me
     assert "- all: its process ended 4" in ended.said
     assert "--no-such-option" in ended.said
     assert state(folder, SMALL).is_done
-    assert state(folder, replace(ALL, name="last")).is_done
+    assert state(folder, structs.replace(ALL, name="last")).is_done
     assert "| all    |" in (folder / "out" / "campaign.md").read_text()
 
 

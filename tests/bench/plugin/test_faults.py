@@ -123,12 +123,18 @@ def refused(name: str, options: tuple[str, ...], says: str) -> Fault:
 
 FULL_DISK = """
 import errno
-from bench.harness.record import storage
+from bench.harness import writing
 
 def full(*paths):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-storage.os = type("Full", (), {"replace": full, "fsync": os.fsync, "getpid": os.getpid})
+class Full:
+    replace = staticmethod(full)
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+writing.os = Full()
 """
 FAULTS = [
     Fault(name="new scenario", baseline=without("bench_x[2]"), code=0, says=("1 NEW, 3 OK",)),
@@ -157,7 +163,7 @@ FAULTS = [
         says=("MISSING: no baseline in", "python -m bench baseline --reason TEXT [-- options] (8 runs like this)"),
     ),
     corrupt("truncated", lambda document: json.dumps(document)[:1000],
-            "CORRUPT: baseline.json: a record must be readable JSON", "restore the file from version control"),
+            "CORRUPT: baseline.json: must be JSON, got Unterminated string", "restore the file from version control"),
     corrupt("wrong checksum", grown,
             "the checksum must be that of the content", "restore the file from version control"),
     Fault(
@@ -188,13 +194,13 @@ FAULTS = [
         name="disk full",
         conftest=FULL_DISK,
         code=16,
-        says=("FAILED: run.json must be writable, got [Errno 28] No space left on device; free disk space", "4 OK"),
+        says=("FAILED: run.json must be writable, got No space left on device; free disk space", "4 OK"),
     ),
     Fault(
         name="read-only",
         options=("--record=conftest.py/run.json",),
         code=16,
-        says=("FAILED: conftest.py/run.json must be writable", "or choose another path that may be written"),
+        says=("FAILED: conftest.py/run.json must be writable", "a file stands where a folder is needed"),
     ),
     Fault(
         name="wrong answer",
