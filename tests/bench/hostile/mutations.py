@@ -16,14 +16,24 @@ VALUES = (
     *("", " ", "x", "moe", "\x00", "\u202e", "\ud800", "../../etc", "2026-13-45", "nan", "1", "[x](y)", "a" * 3000),
     *([], {}, [[]], [None], [0], ["x"], {"": None}, {"all": {}}),
     *(f"{RAW}{text}" for text in ("1e400", "-1e400", "1" + "0" * 400, "NaN", "Infinity", "-0", "1" * 5000)),
+    *(f"{RAW}{'[' * depth}{']' * depth}" for depth in (70, 5000)),
 )
 
 
-def _places(document: Json) -> Iterator[Place]:
+def _kinds(document: Json) -> dict[tuple[Any, ...], list[Place]]:
+    """Group the places in a document by what they are for: entries of a list are of one kind."""
+    found: dict[tuple[Any, ...], list[Place]] = {}
+    for kind, place in _places(document, ()):
+        found.setdefault(kind, []).append(place)
+    return found
+
+
+def _places(document: Json, within: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Place]]:
     keys = document if isinstance(document, dict) else range(len(document)) if isinstance(document, list) else ()
     for key in keys:
-        yield document, key
-        yield from _places(document[key])
+        kind = (*within, key if isinstance(document, dict) else "[]")
+        yield kind, (document, key)
+        yield from _places(document[key], kind)
 
 
 def _replace(draw: st.DrawFn, place: Place) -> None:
@@ -60,18 +70,33 @@ def _scale(draw: st.DrawFn, place: Place) -> None:
         place[0][place[1]] = value * draw(st.sampled_from([-1, 0, 1e-6, 1e6, 1e60, 1e200]))
 
 
+WRONG: tuple[Any, ...] = (None, True, -1, 0.5, "x", "", [], {}, f"{RAW}1e400")
+LOST = object()
+NUM_CHANGES = (1, 1, 1, 2)  # of several, one that is refused hides the others
 CHANGES: tuple[Callable[[st.DrawFn, Place], None], ...] = (_replace, _replace, _remove, _double, _rename, _wrap, _scale)
 
 
 @st.composite
 def mutated(draw: st.DrawFn, good: Json) -> Json:
-    """Draw a document that differs from a good one at one to three places."""
+    """Draw a document that differs from a good one at a place of any kind, or at two."""
     document = copy.deepcopy(good)
-    for _ in range(draw(st.integers(1, 3))):
-        places = list(_places(document))
-        if places:
-            draw(st.sampled_from(CHANGES))(draw, places[draw(st.integers(0, len(places) - 1))])
+    for _ in range(draw(st.sampled_from(NUM_CHANGES))):
+        if kinds := list(_kinds(document).values()):
+            draw(st.sampled_from(CHANGES))(draw, draw(st.sampled_from(draw(st.sampled_from(kinds)))))
     return document
+
+
+def swept(good: Json) -> Iterator[Json]:
+    """Yield a good document with each kind of value lost, or replaced by each that is wrong somewhere."""
+    for kind in _kinds(good):
+        for value in (*WRONG, LOST):
+            document = copy.deepcopy(good)
+            container, key = _kinds(document)[kind][0]
+            if value is LOST:
+                del container[key]
+            else:
+                container[key] = copy.deepcopy(value)
+            yield document
 
 
 def written(document: Json) -> bytes:

@@ -14,13 +14,17 @@ from hypothesis import HealthCheck, given, settings
 
 from bench.harness import record
 from bench.pages.drawing import Drawing
-from tests.bench.hostile.mutations import mutated, spoiled
+from tests.bench.hostile.mutations import mutated, spoiled, swept
 from tests.bench.hostile.readers import READERS, a_baseline
 from tests.bench.large_records import commit_promotions
 from tests.bench.sample_records import BASELINE_NAME, changed, document
 
 FEW, MANY = 13, 130  # cases of each reader: 208, and 2,080 where a test may take its time
 REFUSED = (4, 14)
+SWEPT = (  # one for each form
+    "report of a record", "history of a ledger", "pareto of a front", "twins of a document", "campaign of a plan",
+    "qualify of suites", "ab's tolerances",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +107,14 @@ def test_the_good_file_is_believed_and_one_with_a_number_of_minus_1_is_refused(
 @pytest.mark.parametrize("name", READERS)
 def test_few_hostile_files_end_by_a_documented_code(name: str, folder: Path, undrawn: None) -> None:
     run_cases(name, folder, FEW)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SWEPT)
+def test_no_field_may_be_lost_or_hold_what_the_schema_forbids(name: str, folder: Path, undrawn: None) -> None:
+    reader = READERS[name]
+    for wrong in swept(reader.good()):
+        check(name, reader.write(wrong), folder)
 
 
 @pytest.mark.exhaustive
