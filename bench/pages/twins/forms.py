@@ -51,6 +51,9 @@ class RoutingForm(Struct, frozen=True, kw_only=True):
                 raise ValueError(f"bins must be of {experts} experts, and begin at 0, got {bins!r:.60}")
 
 
+TOLD = {"shape": ("hidden_size", "num_layers", "num_experts", "expert_width", "top_k"), "recipe": ("num_pictures",)}
+
+
 class TwinForm(Struct, frozen=True, kw_only=True):
     """A trained twin; what else a document says of it is for others."""
 
@@ -71,6 +74,14 @@ class TwinForm(Struct, frozen=True, kw_only=True):
     routing: RoutingForm | UnsetType = UNSET
     specialization_coef: NotNegative | UnsetType = UNSET
     data_hash: str = ""
+
+    def __post_init__(self) -> None:
+        """Demand the counts that the page tells of a setting."""
+        for part, names in TOLD.items():
+            for name in names:
+                found = getattr(self, part).get(name)
+                if type(found) is not int or found < 1:
+                    raise ValueError(f"{part}.{name} must be a count, got {found!r:.60}")
 
 
 class TwinsForm(Struct, frozen=True, kw_only=True):

@@ -181,9 +181,12 @@ def twins(value: Any) -> bool:
         bins=a_list(either(NULL, a_list(count))), scores=a_list(an_object(True, text=a_list(number, 3, 3),
                                                                          vision=a_list(number, 3, 3))),
     )  # fmt: skip
+    shape = an_object(
+        True, **dict.fromkeys(("hidden_size", "num_layers", "num_experts", "expert_width", "top_k"), several)
+    )
     twin = an_object(
-        True, **dict.fromkeys(("task", "variant"), name), size=text, seed=count, shape=a_map(anything),
-        recipe=a_map(anything), steps=count, cpu_s=not_negative, num_parameters=positive,
+        True, **dict.fromkeys(("task", "variant"), name), size=text, seed=count, shape=shape,
+        recipe=an_object(True, num_pictures=several), steps=count, cpu_s=not_negative, num_parameters=positive,
         num_active_parameters=positive, accuracy=scores, blind=scores, styles_=scores,
         log_=a_list(an_object(True, task_loss=number)), routing_=routing, specialization_coef_=not_negative,
         data_hash_=text,

@@ -121,7 +121,7 @@ def test_a_weight_is_named_only_of_variants_that_have_the_loss(tmp_path: Path) -
 
 
 def test_twins_of_two_recipes_are_not_compared(tmp_path: Path) -> None:
-    path = write(tmp_path, [trained(name, 0, recipe={"steps": n}) for n, name in enumerate("ab")])
+    path = write(tmp_path, [trained(name, 0, recipe={"num_pictures": 9, "steps": n}) for n, name in enumerate("ab")])
     with pytest.raises(ValueError, match=r"must share their recipe, got two for charts small: .* score it apart"):
         read_settings(path)
 
