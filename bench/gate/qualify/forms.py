@@ -14,6 +14,10 @@ SCHEMA_VERSION = 2
 LARGEST_RATIO = 100.0  # as a logarithm, of which the gate takes the exponential
 
 
+TOLD = {"cpu_model": str, "cpu_count": int, "torch": str, "transformers": str}  # of a machine
+WORDS = {str: "a name", int: "a count"}
+
+
 class HeadForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The first line: what all suites have in common."""
 
@@ -24,9 +28,13 @@ class HeadForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_launches: Annotated[int, Meta(ge=1)]
 
     def __post_init__(self) -> None:
-        """Demand a known schema."""
+        """Demand a known schema, and of the machine what its tables tell."""
         if self.schema_version != SCHEMA_VERSION:
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {self.schema_version}")
+        for name, kind in TOLD.items():
+            found = self.machine.get(name)
+            if type(found) is not kind or not found or (kind is int and found < 0):
+                raise ValueError(f"machine must have {name}, {WORDS[kind]}, got {found!r:.60}")
 
 
 class KindForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -196,6 +196,7 @@ def twins(value: Any) -> bool:
 
 def suites(lines: Any) -> bool:
     """Hold the lines of a record of suites against the forms of the first, of a suite and of a launch."""
+    machine = an_object(True, **dict.fromkeys(("cpu_model", "torch", "transformers"), name), cpu_count=several)
     sample = either(
         *(lambda value, size=size: isinstance(value, list) and len(value) == size for size in (1, 2, 3, 4, 5))
     )
@@ -209,7 +210,7 @@ def suites(lines: Any) -> bool:
         setup_s=not_negative,
     )  # fmt: skip
     head = an_object(
-        schema_version=one_of(2), machine=a_map(anything), scenarios=a_list(name), arguments=a_list(text),
+        schema_version=one_of(2), machine=machine, scenarios=a_list(name), arguments=a_list(text),
         num_launches=several,
     )  # fmt: skip
     return (
