@@ -33,7 +33,8 @@ class HeadForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {self.schema_version}")
         for name, kind in TOLD.items():
             found = self.machine.get(name)
-            if type(found) is not kind or not found or (kind is int and found < 0):
+            negative = isinstance(found, int) and found < 0
+            if type(found) is not kind or not found or negative:
                 raise ValueError(f"machine must have {name}, {WORDS[kind]}, got {found!r:.60}")
 
 
