@@ -139,7 +139,7 @@ class MoEVLMAttention(Qwen3MoeAttention):
         if not self._has_plain_norms:
             query, key = heads[:, :, :num_queries], heads[:, :, num_queries : num_queries + num_keys]
             rotated = _rotate(torch.cat([self.q_norm(query), self.k_norm(key)], dim=2), *rotary)
-        elif step.takes(projected, *rotary, *scales) and rotary[0].shape[:2] == heads.shape[:2]:
+        elif step.takes_rows(projected, *rotary, *scales) and rotary[0].shape[:2] == heads.shape[:2]:
             rotated = step.rotated_heads(
                 projected, scales, rotary, epsilon=epsilon, num_queries=num_queries, num_keys=num_keys
             ).view(*heads.shape[:2], -1, self.head_dim)
