@@ -23,7 +23,7 @@ from bench.harness.record import KEY, Record, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
 from bench.harness.scratch import scratch
 from bench.harness.tied import die_with
-from bench.harness.writing import RecordWriteError
+from moevlm_programs.errors import RecordWriteError
 
 REFUSED = ("benchmark_json", "benchmark_save", "benchmark_autosave", "benchmark_compare", "benchmark_histogram")
 DEVICE, FOLDER, LAUNCH, STARTED = "device", "folder", "launch", "started"  # what the controller tells a worker
