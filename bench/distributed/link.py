@@ -21,6 +21,9 @@ from moevlm.parallel.dispatch import row_bytes
 from moevlm.parallel.link_model import LinkModel, fit_link, predicted_pass_s
 from moevlm.presets import preset_config
 from moevlm.steering.expected_routing import uniform_remote_devices
+from moevlm_programs.parsing import Parser
+from moevlm_programs.program import run_program
+from moevlm_programs.terminal import say
 
 DTYPE = torch.bfloat16  # of what is predicted
 ROW_BYTES = 1024
@@ -75,8 +78,8 @@ def _devices(num_experts: int) -> list[int]:
     return [number for number in DEVICES if num_experts % number == 0]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="torchrun --nproc-per-node 2 -m bench.distributed.link", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--device", **DEVICE)
@@ -138,8 +141,8 @@ def _report(own: Sequence[Exchange], times_s: Sequence[Mapping[int, float]], opt
         f"{options.seq_len}: ms in exchanges",
         markdown_table(("phase", "link", *devices), predicted_rows(link, options)),
     )
-    sys.stdout.write("\n\n".join(tables) + "\n")
+    say("\n\n".join(tables))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

@@ -14,6 +14,7 @@ from fixtures.workload import WORKLOADS
 from moevlm.parallel import PARTS, PacedLink
 from moevlm.parallel.all_to_all import BACKENDS, Link, all_to_all
 from moevlm.presets import PRESETS, preset_variants
+from moevlm_programs.parsing import Parser
 
 BITS = 8
 MOE_PRESETS = tuple(name for name in PRESETS if "moe" in preset_variants(name))  # the others have nothing to spread
@@ -73,9 +74,9 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Build the parser of `torchrun -m bench.distributed.parallel`."""
-    command = argparse.ArgumentParser(
+    command = Parser(
         prog="torchrun --nproc-per-node 2 -m bench.distributed.parallel",
         description="Measure expert parallelism: four arms of the same weights and inputs, by routing and placement.",
     )

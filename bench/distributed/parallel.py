@@ -33,6 +33,8 @@ from bench.pages import engine
 from bench.pages.layers.devices import DeviceRow, device_rows
 from moevlm import RoutingProfile
 from moevlm.parallel import Group, joined
+from moevlm_programs.program import run_program
+from moevlm_programs.terminal import say
 
 RECORDS = Path("records")  # as `pytest bench`
 METRICS = {"prefill": TTFT, "decode": TPOT}
@@ -124,7 +126,7 @@ def _run(options: argparse.Namespace) -> None:
             )
             path = options.record or RECORDS / f"{launched.started:%Y%m%dT%H%M%S}-{launched.id}.json"
             write(path, document)
-            sys.stdout.write(f"{shown(Record.from_document(document, path))}\n\nrecord: {path}\n")
+            say(f"{shown(Record.from_document(document, path))}\n\nrecord: {path}")
         dist.barrier()
 
 
@@ -171,4 +173,4 @@ def _joined_scenarios(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

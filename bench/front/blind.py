@@ -4,7 +4,7 @@ A guesser learns from the training split and is scored on the test split by the 
 beat it has not looked.
 """
 
-import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
@@ -15,6 +15,9 @@ from bench.accuracy import ALL, score_answer
 from fixtures.tasks.procedural import TASKS, Question, Subset, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.tasks import TRAINED_TASKS, check_available
+from moevlm_programs.parsing import Parser
+from moevlm_programs.program import run_program
+from moevlm_programs.terminal import say
 
 TRAIN_PICTURES, TEST_PICTURES = 3000, 1000  # about ten questions each
 
@@ -44,7 +47,7 @@ def questions_of(task: Task, split: str, difficulty: str, num_pictures: int) -> 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one row a task and difficulty."""
-    parser = argparse.ArgumentParser(prog="python -m bench.front.blind", description=__doc__)
+    parser = Parser(prog="python -m bench.front.blind", description=__doc__)
     parser.add_argument(
         "--tasks", nargs="+", choices=TRAINED_TASKS, default=list(TASKS), help="which (default: those drawn here)"
     )
@@ -60,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             overall = scores.pop(ALL)
             kinds = ", ".join(f"{kind} {scored:.2f}" for kind, scored in sorted(scores.items()))
             rows.append((name, difficulty, overall, kinds))
-    print(tabulate(rows, headers=("task", "difficulty", ALL, "by kind"), floatfmt=".2f", tablefmt="github"))
+    say(tabulate(rows, headers=("task", "difficulty", ALL, "by kind"), floatfmt=".2f", tablefmt="github"))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

@@ -1,12 +1,16 @@
 """Print how many parameters each variant of a preset has, and how near the dense ones come to what they match."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from moevlm.model.parameters import ParameterCounts, parameter_counts
 from moevlm.presets import PRESETS, preset_config, preset_variants
+from moevlm_programs.parsing import Parser
+from moevlm_programs.program import run_program
+from moevlm_programs.terminal import say
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 BYTES_PER_GIB = 2**30
@@ -42,8 +46,8 @@ def _difference(variant: str, counts: dict[str, ParameterCounts]) -> str:
     return f"{(counts[variant].text - target) / target:+.3%} of {basis}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m moevlm.presets", description="Print the presets' parameters.")
+def _parser() -> Parser:
+    parser = Parser(prog="python -m moevlm.presets", description="Print the presets' parameters.")
     parser.add_argument(
         "names",
         nargs="*",
@@ -68,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = [row for name in options.names for row in _table_rows(name, **table)]
     except ValueError as error:
         parser.error(str(error))
-    print(tabulate(rows, headers=TABLE_HEADERS, disable_numparse=True, stralign="right"))
+    say(tabulate(rows, headers=TABLE_HEADERS, disable_numparse=True, stralign="right"))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

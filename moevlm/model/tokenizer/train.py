@@ -1,9 +1,16 @@
 """Train the shipped tokenizer again, to the same file: `python -m moevlm.model.tokenizer.train`."""
 
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from moevlm.model.tokenizer import BOS_TOKEN, SPECIAL_TOKENS, TOKENIZER_PATH
 from moevlm.model.tokenizer.corpus import corpus
+from moevlm_programs.parsing import Parser
+from moevlm_programs.program import run_program
+from moevlm_programs.terminal import say
 
 VOCAB_SIZE = 1024  # fits every preset's embedding: 4 special tokens, 256 bytes, the rest merges
 
@@ -28,5 +35,14 @@ def train_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the tokenizer."""
+    parser = Parser(prog="python -m moevlm.model.tokenizer.train", description=__doc__)
+    parser.add_argument("--out", type=Path, default=TOKENIZER_PATH, metavar="FILE", help="default: the shipped file")
+    out: Path = parser.parse_args(arguments).out
+    out.write_text(train_tokenizer().to_str(pretty=True), encoding="utf-8")
+    say(f"written: {out}")
+
+
 if __name__ == "__main__":
-    train_tokenizer().save(str(TOKENIZER_PATH))
+    sys.exit(run_program(main))

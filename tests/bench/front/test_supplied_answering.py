@@ -35,6 +35,7 @@ from moevlm import MoEVLM
 from moevlm.model.processing import build_processor
 from moevlm.model.tokenizer import TOKENIZER_PATH, load_tokenizer
 from moevlm.presets import preset_config
+from moevlm_programs.ending import ended
 from tests.fixtures.parquet_rows import ROWS, write_rows
 
 NUM_TOKENS = 3  # of an answer
@@ -193,7 +194,8 @@ def stopped(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         checkpoint = failing(monkeypatch, error, after=after)
         monkeypatch.setattr("bench.front.supplied.__main__.load_checkpoint", lambda *_, **__: checkpoint)
         options = ["--checkpoint", "ours", "--benchmark", "chartqa", "--data", str(data), "--device", "cpu"]
-        assert main([*options, "--out", str(data / "mine.json"), "--max-new-tokens", str(NUM_TOKENS)]) == code
+        arguments = [*options, "--out", str(data / "mine.json"), "--max-new-tokens", str(NUM_TOKENS)]
+        assert ended(lambda: main(arguments)) == code
         assert not (data / "mine.json").exists()
         return capsys.readouterr().err
 
@@ -217,7 +219,7 @@ def test_a_run_that_fails_at_once_says_that_nothing_is_written(stopped: Callable
 
 def test_an_interrupted_run_keeps_its_answers_too(stopped: Callable[..., str], data: Path) -> None:
     said = stopped(5, KeyboardInterrupt(), 130)
-    assert said.endswith("interrupted. The 2 questions before are kept in "
+    assert said.endswith("interrupted: The 2 questions before are kept in "
                          f"{data / 'mine.json.partial'}, as --limit 2 would give them\n")  # fmt: skip
     assert (data / "mine.json.partial").exists()
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.bench.harness.test_visible import LOOK_LIKE_NOTHING
 
 from bench.gate.markdown import code, escape, folded, github_table, markdown_table
 from tests.bench.github import Page, page_of, seen
-from tests.bench.harness.test_visible import LOOK_LIKE_NOTHING
 from tests.bench.hostile_names import HOSTILE
 
 PLACES: dict[str, Callable[[str], str]] = {  # where names stand

@@ -11,7 +11,6 @@ from msgspec import structs
 
 from bench.harness.environment import kind_key
 from bench.harness.record import Record, Scenario
-from bench.harness.visible import visible
 from bench.pages.layers.page import layers_page
 from bench.pages.pareto.documents import read_tiers
 from bench.pages.pareto.page import pareto_page
@@ -21,6 +20,7 @@ from bench.pages.tables import csv_text
 from bench.pages.twins.documents import read_settings
 from bench.pages.twins.page import twins_page
 from bench.pages.write import Content, page_text
+from moevlm_programs.visible import visible
 from tests.bench.github import page_of, seen
 from tests.bench.pages import sample_backends, sample_gains, sample_twins
 from tests.bench.pages.sample_layers import devices_scenario, layers_scenario

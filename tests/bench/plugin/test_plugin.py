@@ -56,7 +56,7 @@ def measured(folder: Path) -> Record:
 def test_a_signal_ends_a_run_with_what_it_has_measured_and_how_to_go_on(tmp_path: Path, name: str) -> None:
     twice = f"os.kill(os.getpid(), signal.{name}); " * 2
     heeds = (
-        "import signal, bench.commands.interrupt as interrupt\n"
+        "import signal, moevlm_programs.interrupt as interrupt\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which background jobs are started ignoring
         "interrupt.LONGEST_S = 600\n"  # whatever else this machine does
     )

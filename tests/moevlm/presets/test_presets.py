@@ -93,6 +93,6 @@ def test_the_command_takes_a_depth(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_command_explains_what_it_cannot_do(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="4"):
         main(arguments)
     assert message in capsys.readouterr().err

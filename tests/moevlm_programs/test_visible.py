@@ -3,7 +3,7 @@
 import sys
 import unicodedata
 
-from bench.harness.visible import visible, visible_lines
+from moevlm_programs.visible import visible, visible_lines
 from tests.bench.hostile_names import HOSTILE
 
 # Unicode's Default_Ignorable_Code_Point among what is neither control nor format, and braille's empty cell.

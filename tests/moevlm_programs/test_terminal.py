@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from bench import __main__ as commands
-from bench.commands.terminal import ReaderGone, note, print_in_any_encoding, say
-from bench.harness.writing import RecordWriteError
+from moevlm_programs.errors import RecordWriteError
+from moevlm_programs.terminal import ReaderGone, note, print_in_any_encoding, say
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.interrupt import FORCED, end_on_signals
+from moevlm_programs.interrupt import FORCED, end_on_signals
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMAND = """
 import pathlib, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started ignoring it
-from bench.commands.interrupt import end_on_signals
+from moevlm_programs.interrupt import end_on_signals
 end_on_signals()
 try:
     print("working", flush=True)
@@ -36,7 +36,7 @@ def started(code: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -67,7 +67,7 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up(
 
 HANGS = """
 import signal, time
-import bench.commands.interrupt as interrupt
+import moevlm_programs.interrupt as interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 interrupt.LONGEST_S = 0.5
 interrupt.end_on_signals()

@@ -1,27 +1,30 @@
-"""A command as a process: signals, printing, and the last net under what nobody foresaw."""
+"""A program as a process: signals, printing, and the last net under what nobody foresaw."""
 
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 
-from bench.commands.command_line import run_command
-from bench.commands.interrupt import end_on_signals
-from bench.commands.terminal import note, print_in_any_encoding
+from moevlm_programs.codes import UNEXPECTED
+from moevlm_programs.ending import ended
+from moevlm_programs.interrupt import end_on_signals
+from moevlm_programs.terminal import note, print_in_any_encoding
 
-UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: the program's fault, not its user's
 SAID_SHOWN = 300  # characters: the trace has all of it
 
 
-def run_program(commands: Sequence[ModuleType]) -> int:
-    """Run the command that this process was started with; return its exit code, UNEXPECTED after a mistake of ours."""
+def run_program(main: Callable[[], int | None]) -> int:
+    """Be a program; return the exit code that `ended` gives it, UNEXPECTED after a mistake of ours.
+
+    Args:
+        main: what this process was started for.
+    """
     end_on_signals()
     print_in_any_encoding()
     try:
-        return run_command(commands)
+        return ended(main)
     except Exception as error:
         _tell(error)
         return UNEXPECTED

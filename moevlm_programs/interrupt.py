@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from bench.harness.reading import INTERRUPTED
+from moevlm_programs.codes import INTERRUPTED
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LONGEST_S = 8.0  # of cleaning up: what sends SIGTERM often sends SIGKILL ten seconds later

@@ -5,10 +5,8 @@ import os
 import sys
 from typing import TextIO
 
-from bench.harness.visible import visible_lines
-from bench.harness.writing import write_error
-
-READER_GONE = 141  # as shells say it of a program whose reader has ended, like `head -1`: 128 + SIGPIPE
+from moevlm_programs.errors import write_error
+from moevlm_programs.visible import visible_lines
 
 
 class ReaderGone(BaseException):  # no failure that a handler of failures may catch, as KeyboardInterrupt

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands import command_line, program
-from bench.commands.command_line import ERROR_CODES, in_words
-from bench.harness.writing import write_error
+from bench.commands.command_line import ERROR_CODES
+from moevlm_programs import program
+from moevlm_programs.errors import in_words, write_error
 from tests.bench.plugin.fresh_pytest import Ended, run_module
 from tests.full_disk import largest_file
 
@@ -50,9 +50,8 @@ def test_where_no_folder_takes_the_trace_it_is_printed_and_no_file_named(
     monkeypatch.setattr(program.tempfile, "tempdir", str(tmp_path))
     for name in ("end_on_signals", "print_in_any_encoding"):  # they are for the whole process
         monkeypatch.setattr(program, name, lambda: None)
-    monkeypatch.setattr(program, "run_command", fail)
     with largest_file(10):
-        assert program.run_program(()) == 70
+        assert program.run_program(fail) == 70
     said = capsys.readouterr().err
     assert "; no folder takes the full trace, so here it is:\n" in said
     assert said.endswith("KeyError: 'what nobody foresaw'\n\n")
@@ -99,5 +98,5 @@ def test_each_error_has_its_code_and_its_remedy(error: Exception, code: int, sai
 def test_an_error_of_the_system_that_means_nothing_here_is_left_to_the_last_net() -> None:
     error = OSError(errno.EDEADLK, "Resource deadlock avoided")
     with pytest.raises(OSError, match="deadlock") as raised:
-        command_line.in_words(error)
+        in_words(error)
     assert raised.value is error
