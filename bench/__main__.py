@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.commands import ab, baseline, bundle, campaign, compare, history, pages, promote, qualify, report
 from bench.commands.command_line import run_command
-from moevlm_programs.program import run_program
+from fixtures.programs.program import run_program
 
 COMMANDS = (ab, qualify, campaign, baseline, promote, compare, history, report, bundle, pages)
 

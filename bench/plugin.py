@@ -31,9 +31,9 @@ from bench.harness.progress import RunProgress
 from bench.harness.run import Finished, hold_record
 from bench.harness.wording import counted
 from bench.pages.report import write_reports
-from moevlm_programs.interrupt import end_on_signals
-from moevlm_programs.terminal import print_in_any_encoding
-from moevlm_programs.visible import visible_lines
+from fixtures.programs.interrupt import end_on_signals
+from fixtures.programs.terminal import print_in_any_encoding
+from fixtures.programs.visible import visible_lines
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
 CONCLUDES = "moevlm-concludes"
@@ -50,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Register the hooks by which the project says what is measured."""
     pluginmanager.add_hookspecs(hooks)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Leave out calls that were interrupted where Python knows no line: pytest's report would end in a trace there."""
+    excinfo.traceback = excinfo.traceback.filter(lambda entry: entry._rawentry.tb_lineno is not None)
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

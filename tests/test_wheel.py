@@ -13,7 +13,7 @@ from tests.environments import build_wheel, environment_with, run
 ROOT = Path(__file__).parents[1]
 SCRIPT = "moevlm-bench"
 # a copy of these is built: setuptools leaves build/ behind
-SOURCES = ("moevlm", "moevlm_programs", f"bench/{SCRIPT}", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("moevlm", f"bench/{SCRIPT}", "pyproject.toml", "README.md", "LICENSE")
 USE = """
 import importlib.util, sys, tempfile, warnings
 import torch
@@ -67,13 +67,11 @@ def test_it_holds_the_model_its_version_and_the_script_and_nothing_else_of_the_s
     script = f"moevlm-{version[1]}.data/scripts/{SCRIPT}"
     assert script in names
     folders = {name.split("/")[0] for name in names if name != script}
-    assert folders == {"moevlm", "moevlm_programs", f"moevlm-{version[1]}.dist-info"}
+    assert folders == {"moevlm", f"moevlm-{version[1]}.dist-info"}
 
 
 def test_every_file_of_the_package_is_in_it(wheel: Path) -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "moevlm", "moevlm_programs"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
+    listed = subprocess.run(["git", "ls-files", "moevlm"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     with zipfile.ZipFile(wheel) as archive:
         assert {name for name in listed.splitlines() if (ROOT / name).exists()} <= set(archive.namelist())
 

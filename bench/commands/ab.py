@@ -20,7 +20,7 @@ from bench.harness.environment import this_machine
 from bench.harness.held import held
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.writing import check_writable, replace_text
-from moevlm_programs.terminal import note, say
+from fixtures.programs.terminal import note, say
 
 LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 

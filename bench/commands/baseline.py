@@ -20,7 +20,7 @@ from bench.harness.environment import this_machine
 from bench.harness.held import held
 from bench.harness.record import load
 from bench.harness.wording import counted
-from moevlm_programs.terminal import note, say
+from fixtures.programs.terminal import note, say
 
 RECORDS = Path("records")
 GOES_ON = "finished launches are kept; the same command goes on"

@@ -16,7 +16,7 @@ from bench.gate.verdict import exit_code
 from bench.harness.naming import COMMANDS
 from bench.harness.reading import seconds
 from bench.harness.record import Record, merge, read
-from moevlm_programs.terminal import note, say
+from fixtures.programs.terminal import note, say
 
 LAUNCHES = 3  # fewer meet the same bad moment together
 

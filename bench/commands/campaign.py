@@ -14,7 +14,7 @@ from bench.gate.verdict import EXIT_CODES, Verdict, worst
 from bench.harness.held import held
 from bench.harness.reading import seconds
 from bench.harness.writing import replace_text
-from moevlm_programs.terminal import note, say
+from fixtures.programs.terminal import note, say
 
 GOES_ON = "finished scenarios are kept; the same command goes on"
 

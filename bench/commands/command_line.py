@@ -10,8 +10,8 @@ from bench.commands.parsing import Commands, split
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
 from bench.harness.record import CorruptRecord
-from moevlm_programs import ending
-from moevlm_programs.parsing import Parser
+from fixtures.programs import ending
+from fixtures.programs.parsing import Parser
 
 GOES_ON = "nothing more is judged; finished files are kept"  # of a command that says no more
 

@@ -15,7 +15,7 @@ from bench.gate.sentences import explanations
 from bench.gate.verdict import EXIT_CODES, closed, exit_code, worst
 from bench.harness.record import Record, merge, read
 from bench.pages.report import HEADERS, group_rows, rows_of
-from moevlm_programs.terminal import say
+from fixtures.programs.terminal import say
 
 
 def add(commands: Commands) -> None:

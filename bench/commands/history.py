@@ -12,8 +12,8 @@ from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, fol
 from bench.gate.markdown import escape, markdown_table
 from bench.harness.wording import counted
 from bench.pages.history import draw_history
-from moevlm_programs.terminal import say
-from moevlm_programs.visible import visible
+from fixtures.programs.terminal import say
+from fixtures.programs.visible import visible
 
 PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
 HEADERS = ("scenario", "promoted", "commit", "MoE", "dense", "MoE / dense [95 %]", "change", "accepted since release")

@@ -19,7 +19,7 @@ from bench.pages.results.page import results_page
 from bench.pages.twins.documents import read_settings
 from bench.pages.twins.page import twins_page
 from bench.pages.write import Content, write_page
-from moevlm_programs.terminal import say
+from fixtures.programs.terminal import say
 
 
 def _records(paths: Sequence[Path]) -> dict[Path, Record]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bench.commands.clone import in_clone, project_table
-from moevlm_programs.parsing import Parser
+from fixtures.programs.parsing import Parser
 
 
 class Split(NamedTuple):

@@ -11,8 +11,8 @@ from bench.gate import ledger
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import git_says
 from bench.gate.promotion import promote
-from moevlm_programs.terminal import say
-from moevlm_programs.visible import visible
+from fixtures.programs.terminal import say
+from fixtures.programs.visible import visible
 
 
 def add(commands: Commands) -> None:

@@ -17,7 +17,7 @@ from bench.harness.environment import this_machine
 from bench.harness.held import held
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.writing import replace_text
-from moevlm_programs.terminal import note, say
+from fixtures.programs.terminal import note, say
 
 GOES_ON = "finished launches are kept; the same command goes on"
 

@@ -10,7 +10,7 @@ from bench.gate.sentences import explanations
 from bench.harness.record import load
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.report import HEADERS, machine_line, rows_of
-from moevlm_programs.terminal import say
+from fixtures.programs.terminal import say
 
 
 def add(commands: Commands) -> None:

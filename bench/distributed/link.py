@@ -15,15 +15,15 @@ import torch.distributed as dist
 
 from bench.distributed.options import DEVICE, MOE_PRESETS, check_device
 from bench.gate.markdown import markdown_table
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.reading import at_least
 from moevlm.parallel import Exchange, Group, joined, recorded_traffic
 from moevlm.parallel.dispatch import row_bytes
 from moevlm.parallel.link_model import LinkModel, fit_link, predicted_pass_s
 from moevlm.presets import preset_config
 from moevlm.steering.expected_routing import uniform_remote_devices
-from moevlm_programs.parsing import Parser
-from moevlm_programs.program import run_program
-from moevlm_programs.terminal import say
 
 DTYPE = torch.bfloat16  # of what is predicted
 ROW_BYTES = 1024

@@ -9,12 +9,12 @@ import torch
 import torch.distributed as dist
 
 from bench.distributed.arms import Asked
+from fixtures.programs.parsing import Parser
 from fixtures.reading import above_zero, at_least, not_negative, routing_profile
 from fixtures.workload import WORKLOADS
 from moevlm.parallel import PARTS, PacedLink
 from moevlm.parallel.all_to_all import BACKENDS, Link, all_to_all
 from moevlm.presets import PRESETS, preset_variants
-from moevlm_programs.parsing import Parser
 
 BITS = 8
 MOE_PRESETS = tuple(name for name in PRESETS if "moe" in preset_variants(name))  # the others have nothing to spread

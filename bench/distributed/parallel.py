@@ -31,10 +31,10 @@ from bench.harness.record import Record, write
 from bench.harness.run import launched_now
 from bench.pages import engine
 from bench.pages.layers.devices import DeviceRow, device_rows
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from moevlm import RoutingProfile
 from moevlm.parallel import Group, joined
-from moevlm_programs.program import run_program
-from moevlm_programs.terminal import say
 
 RECORDS = Path("records")  # as `pytest bench`
 METRICS = {"prefill": TTFT, "decode": TPOT}

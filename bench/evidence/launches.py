@@ -15,7 +15,7 @@ from bench.gate.promotion import PromotionRefused, problem_of
 from bench.gate.verdict import Verdict
 from bench.harness.progress import time_left
 from bench.harness.record import CorruptRecord, Record, load
-from moevlm_programs.codes import USAGE_ERROR
+from fixtures.programs.codes import USAGE_ERROR
 
 BEGUN = "begun.json"
 SELECTING = ("-k", "-m")

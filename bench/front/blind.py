@@ -12,12 +12,12 @@ from statistics import fmean
 from tabulate import tabulate
 
 from bench.accuracy import ALL, score_answer
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.tasks.procedural import TASKS, Question, Subset, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.tasks import TRAINED_TASKS, check_available
-from moevlm_programs.parsing import Parser
-from moevlm_programs.program import run_program
-from moevlm_programs.terminal import say
 
 TRAIN_PICTURES, TEST_PICTURES = 3000, 1000  # about ten questions each
 

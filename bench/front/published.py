@@ -25,8 +25,8 @@ from bench.harness.record import Record
 from bench.harness.writing import check_writable, replace_text
 from bench.pages.pareto.entries import SCHEMA_VERSION
 from bench.pages.pareto.points import MEASURED, PREDICTED, TITLES
-from moevlm_programs.parsing import Parser
-from moevlm_programs.program import run_program
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
 
 PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published.json"
 HARNESS_NOISE = 4  # points, a convention and no bound: Qwen2.5-VL-7B's MMMU is 58.6, 55.0 or 47.7 by who measures

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from moevlm_programs.parsing import Parser
-from moevlm_programs.program import run_program
-from moevlm_programs.visible import visible_lines
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.visible import visible_lines
 
 MARKER = "<!-- moevlm ab -->"  # by which a workflow finds the comment to update it in place
 NOTICE = "*Measured, and written, by this pull request's own code: whoever changes that code can change what it says.*"

@@ -24,7 +24,7 @@ from bench.harness.record import KEY, Record, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
 from bench.harness.scratch import scratch
 from bench.harness.tied import die_with
-from moevlm_programs.errors import RecordWriteError
+from fixtures.programs.errors import RecordWriteError
 
 REFUSED = ("benchmark_json", "benchmark_save", "benchmark_autosave", "benchmark_compare", "benchmark_histogram")
 GRACE_S = 0.5  # for a worker between two scenarios

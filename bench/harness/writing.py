@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from moevlm_programs.errors import write_error
+from fixtures.programs.errors import write_error
 
 
 def make_folder(folder: Path) -> None:

@@ -29,8 +29,8 @@ from bench.harness.writing import replace_text
 from bench.pages.engine import percent, ratio
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.slices import median_sample
-from moevlm_programs.errors import RecordWriteError
-from moevlm_programs.visible import visible, visible_lines
+from fixtures.programs.errors import RecordWriteError
+from fixtures.programs.visible import visible, visible_lines
 
 HEADERS = (
     *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU", "floor"),

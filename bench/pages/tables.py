@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.gate.stats import Interval
-from moevlm_programs.visible import visible
+from fixtures.programs.visible import visible
 
 DIGITS = 6  # significant, of a fraction
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from bench.commands import ab, baseline, compare, history, promote, qualify, report
 from bench.commands.command_line import run_command
-from moevlm_programs.program import run_program
+from fixtures.programs.program import run_program
 
 COMMANDS = (ab, qualify, baseline, promote, compare, history, report)
 

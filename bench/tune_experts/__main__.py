@@ -20,13 +20,13 @@ from bench.peers.experts import is_grouped_fused
 from bench.tune_experts.candidates import search
 from bench.tune_experts.layers import make_layers, measure_tilings
 from fixtures.devices import DTYPES, resolve_device
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.reading import at_least, listed, one_of
 from moevlm.costs import phase_cost
 from moevlm.kernels.tilings import MEASURED, Entry, default_tiling, takes, write
 from moevlm.presets import PRESETS, preset_config, preset_variants
-from moevlm_programs.parsing import Parser
-from moevlm_programs.program import run_program
-from moevlm_programs.terminal import say
 
 ARMS = ("moe", "dense")
 SCALES = tuple(name for name in PRESETS if set(ARMS) <= set(preset_variants(name)))  # others have no MoE with a twin

@@ -13,7 +13,7 @@ import transformers
 from bench.harness.environment import cpu_model
 
 ROOT = Path(__file__).parents[2]
-CODE = ("moevlm", "moevlm_programs", "fixtures", "bench")
+CODE = ("moevlm", "fixtures", "bench")
 
 
 def code_hash() -> str:

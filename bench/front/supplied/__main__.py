@@ -32,12 +32,12 @@ from bench.harness.metrics import METRICS
 from bench.harness.writing import replace_text
 from bench.scoring import SCORERS
 from fixtures.devices import pin_threads, resolve_device, resolve_dtype
+from fixtures.programs.codes import USAGE_ERROR
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import note, say
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
-from moevlm_programs.codes import USAGE_ERROR
-from moevlm_programs.parsing import Parser
-from moevlm_programs.program import run_program
-from moevlm_programs.terminal import note, say
 
 PROGRESS = Console(stderr=True)
 MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter

@@ -13,11 +13,11 @@ from bench.front.trained.exam import Exam
 from bench.front.trained.ship import ship
 from bench.harness.writing import check_writable
 from fixtures.devices import pin_threads, resolve_device
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.training.runs import TwinKey
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS
-from moevlm_programs.parsing import Parser
-from moevlm_programs.program import run_program
-from moevlm_programs.terminal import say
 
 
 def score(chosen: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from bench.harness.record.schema import KEY, SCHEMA_VERSION, ArmSeries, Launch
 from bench.harness.record.storage import load, read, seal, write
 from bench.harness.record.view import Record, Scenario, differing_inputs
 from bench.harness.writing import replace_text
-from moevlm_programs.errors import RecordWriteError
+from fixtures.programs.errors import RecordWriteError
 
 __all__ = [
     "KEY",

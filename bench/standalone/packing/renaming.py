@@ -6,7 +6,7 @@ PACKAGE = "moevlm_bench"
 RENAMED = {  # longest first where one begins another
     "bench": PACKAGE,
     "fixtures.devices": f"{PACKAGE}.devices",
-    "moevlm_programs": f"{PACKAGE}.programs",
+    "fixtures.programs": f"{PACKAGE}.programs",
 }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.__main__ import main
-from moevlm_programs.program import run_program
+from fixtures.programs.program import run_program
 
 TIMEOUT_S = 240  # a command takes less than a second; a hanging one must not hang the tests
 MOST_DESCRIPTORS = 1024  # more than a test opens

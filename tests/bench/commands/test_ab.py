@@ -14,8 +14,8 @@ from bench.gate.ab.result import Comparison
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict
-from moevlm_programs.errors import RecordWriteError
-from moevlm_programs.terminal import ReaderGone
+from fixtures.programs.errors import RecordWriteError
+from fixtures.programs.terminal import ReaderGone
 from tests.bench.plugin.fake_project import write_package, write_project
 from tests.bench.plugin.fresh_pytest import run_module
 from tests.bench.plugin.test_faults import QUICK

@@ -29,13 +29,13 @@ from bench.front.supplied.checkpoint import Checkpoint
 from bench.front.supplied.prompts import WORD, encode
 from bench.harness.clock import make_clock
 from bench.pages.pareto.documents import read_tiers
+from fixtures.programs.ending import ended
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
 from moevlm import MoEVLM
 from moevlm.model.processing import build_processor
 from moevlm.model.tokenizer import TOKENIZER_PATH, load_tokenizer
 from moevlm.presets import preset_config
-from moevlm_programs.ending import ended
 from tests.fixtures.parquet_rows import ROWS, write_rows
 
 NUM_TOKENS = 3  # of an answer

@@ -20,7 +20,7 @@ from bench.pages.tables import csv_text
 from bench.pages.twins.documents import read_settings
 from bench.pages.twins.page import twins_page
 from bench.pages.write import Content, page_text
-from moevlm_programs.visible import visible
+from fixtures.programs.visible import visible
 from tests.bench.github import page_of, seen
 from tests.bench.pages import sample_backends, sample_gains, sample_twins
 from tests.bench.pages.sample_layers import devices_scenario, layers_scenario

@@ -19,7 +19,7 @@ HANGS = """if size > 2 and not os.path.exists("go_on"):
         finally: open("cleans_up", "w")
 """
 WAITS = """
-import moevlm_programs.interrupt as interrupt
+import fixtures.programs.interrupt as interrupt
 from xdist.workermanage import NodeManager
 interrupt.LONGEST_S = NodeManager.EXIT_TIMEOUT = 600  # whatever else this machine does
 """

@@ -3,10 +3,10 @@
 import pytest
 from transformers import OlmoConfig
 
+from fixtures.presets import main
 from moevlm.config import MoEVLMConfig
 from moevlm.model.parameters import parameter_counts
 from moevlm.presets import PRESETS, preset_config, preset_variants
-from moevlm.presets.__main__ import main
 
 EVERY_VARIANT = [(name, variant) for name in PRESETS for variant in preset_variants(name)]
 
