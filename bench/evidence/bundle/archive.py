@@ -16,7 +16,7 @@ from bench.evidence.bundle.members import MIB, MOST_PACKED, members_of
 from bench.harness.arms import PRIMARY
 from bench.harness.documents import DocumentError, parse_json
 from bench.harness.forms import LARGEST
-from bench.harness.record import KEY, CorruptRecord, Record
+from bench.harness.record import KEY, CorruptRecord, Record, check_seal
 from bench.harness.visible import visible
 from bench.harness.writing import replace_bytes
 
@@ -72,6 +72,7 @@ def unpack(path: Path) -> Bundle:
         check_files(manifest, files)
         document = parse_json(files[RECORD])
         bundle = _bundle(document)
+        check_seal(document)
         check_record(manifest, _manifest(bundle, document, files))
         return bundle
     except FileNotFoundError:

@@ -104,7 +104,7 @@ def written(document: Mapping[str, Any]) -> bytes:
 def forged(folder: Path, document: Mapping[str, Any], **changes: Any) -> Path:
     """Write an archive about a document that `bundle` need not take."""
     path = folder / "claims.tar.gz"
-    path.write_bytes(zipped(*sealed(written(document), document, **changes)))
+    path.write_bytes(zipped(*sealed(written(record.seal(document)), document, **changes)))
     return path
 
 

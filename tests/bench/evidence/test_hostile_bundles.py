@@ -233,6 +233,10 @@ HOSTILE: dict[str, tuple[Callable[[list[Member]], bytes], str]] = {  # what is m
         lambda _whole: zipped(*sealed(changed_record(commit_info=["x"]))),
         "commit_info",
     ),
+    "a record under another checksum": (
+        lambda _whole: zipped(*sealed(changed_record(version="x"))),
+        "the checksum must be that of the content",
+    ),
     "a metric that is none": (lambda _whole: about(metric="rm"), "metric must be one of"),
     "speed-ups that no number holds": (
         lambda _whole: of_launches(1e-100, 1e100, 1e-100, 1e100),
