@@ -11,7 +11,6 @@ from bench.commands.terminal import say
 from bench.gate import ledger
 from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
 from bench.gate.markdown import escape, markdown_table
-from bench.gate.stats import percent
 from bench.harness.visible import visible
 from bench.harness.wording import counted
 from bench.pages.history import draw_history
@@ -19,8 +18,8 @@ from bench.pages.history import draw_history
 PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
 HEADERS = ("scenario", "promoted", "commit", "MoE", "dense", "MoE / dense [95 %]", "change", "accepted since release")
 LEGEND = (
-    "change: of MoE / dense to the promotion before, above 0 is worse; accepted: what the ledger adds up to since the "
-    "last release tag"
+    "change: of MoE / dense to the promotion before, above 0 is worse, of accuracy the MoE's own, in points; accepted: "
+    "what the ledger adds up to since the last release tag"
 )
 FIGURE = "history.svg"
 
@@ -102,9 +101,9 @@ def _rows(series: Mapping[str, Sequence[Move]]) -> list[tuple[str, ...]]:
 
 
 def _cells(move: Move) -> tuple[str, ...]:
-    ratio = move.ratio.text(".3f") if move.ratio else ""
-    logs = [f"{percent(log):+.1f} %" if log is not None else "" for log in (move.change, move.accepted)]
-    return (_minute(move.promotion), _short(move.promotion), move.moe, move.dense, ratio, *logs)
+    ratio = move.followed.text(".3f") if move.followed and move.control == ledger.CONTROL else ""
+    told = [str(moved) if moved else "" for moved in (move.change, move.accepted)]
+    return (_minute(move.promotion), _short(move.promotion), move.moe, move.dense, ratio, *told)
 
 
 def _short(promotion: Promotion) -> str:

@@ -12,7 +12,6 @@ from bench.gate import ledger
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import git_says
 from bench.gate.promotion import promote
-from bench.gate.stats import percent
 from bench.harness.visible import visible
 
 
@@ -54,7 +53,7 @@ def promote_and_tell(records: Sequence[Path], baselines: Path, reason: str) -> P
     if not accepted:
         say(f"no slowdown was accepted {since}")
     else:
-        say(f"slowdowns of {ledger.CONTROL} accepted {since}:")
-    for scenario, log_ratio in sorted(accepted.items(), key=lambda item: -item[1]):
-        say(f"  {percent(log_ratio):+6.1f} %  {visible(scenario)}")
+        say(f"slowdowns of {ledger.CONTROL}, of accuracy losses of the MoE, accepted {since}:")
+    for scenario, one in sorted(accepted.items(), key=lambda item: -item[1].log_ratio):
+        say(f"  {one!s:>11}  {visible(scenario)}")
     return path

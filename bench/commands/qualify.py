@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--change", action="append", default=[], metavar="REV", help=changed)
     each = "of each --inject and --change; default: %(default)s"
     parser.add_argument("--slowed-suites", type=int, default=6, metavar="N", help=each)
-    length = "of each suite, placebos among them; default: %(default)s"
+    length = "of each suite, placebos among them; more than a record has are added; default: %(default)s"
     parser.add_argument("--launches", type=int, default=20, metavar="N", help=length)
     add_package(parser)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bench.gate import ledger
 from bench.gate.git import git_files, run_git
-from bench.gate.ledger import DENOMINATOR, NUMERATOR, Slowdown
+from bench.gate.ledger import CONTROL, DENOMINATOR, NUMERATOR, Moved, Slowdown
 from bench.gate.stats import Interval, median_interval
 from bench.harness.documents import parse_json
 from bench.harness.metrics import METRICS
@@ -27,7 +27,8 @@ class Seen:
 
     moe: str  # median over launches, in the metric's unit
     dense: str  # the same; empty without a dense twin
-    log_ratio: Interval | None  # log(MoE / dense) as the ledger takes it, 95 % over launches
+    control: str  # what the ledger follows; empty where it follows nothing
+    log_value: Interval | None  # of it, 95 % over launches
     sign: float  # 1.0 where lower is better, -1.0 where higher is
     hashes: Mapping[str, str]
 
@@ -58,9 +59,10 @@ class Move:
     promotion: Promotion
     moe: str
     dense: str
-    ratio: Interval | None  # MoE / dense, 95 % over launches
-    change: float | None  # log ratio to the promotion before, above 0 is worse; None where nothing is comparable
-    accepted: float | None  # log ratio of the slowdowns accepted since the last release tag; None without any
+    control: str  # see Seen
+    followed: Interval | None  # MoE / dense, of a share the MoE's own, 95 % over launches
+    change: Moved | None  # to the promotion before; None where nothing is comparable
+    accepted: Moved | None  # since the last release tag; None without any
 
 
 def baseline_names(folder: Path) -> list[str]:
@@ -116,11 +118,12 @@ def _promotion(record: Record, commit: str) -> Promotion:
 
 
 def _seen(scenario: Scenario) -> Seen:
-    moe, has_twin = scenario.arms[NUMERATOR], DENOMINATOR in scenario.arms
+    moe, control = scenario.arms[NUMERATOR], ledger.control_of(scenario)
     return Seen(
         moe=_value(moe),
-        dense=_value(scenario.arms[DENOMINATOR]) if has_twin else "",
-        log_ratio=median_interval(ledger.log_ratios(scenario)) if has_twin else None,
+        dense=_value(scenario.arms[DENOMINATOR]) if DENOMINATOR in scenario.arms else "",
+        control=control,
+        log_value=median_interval(ledger.log_values(scenario)) if control else None,
         sign=METRICS[moe.metric].sign,
         hashes=moe.hashes,
     )
@@ -156,17 +159,25 @@ def _date(entry: Slowdown) -> str:
 
 
 def _move(promotion: Promotion, seen: Seen, before: Seen | None, accepted: Sequence[Slowdown]) -> Move:
-    logs, change = seen.log_ratio, None
-    if logs and before and before.log_ratio and not differing_inputs(seen.hashes, before.hashes):
-        change = seen.sign * (logs.estimate - before.log_ratio.estimate)
     return Move(
         promotion=promotion,
         moe=seen.moe,
         dense=seen.dense,
-        ratio=Interval(*map(math.exp, logs)) if logs else None,
-        change=change,
+        control=seen.control,
+        followed=Interval(*map(math.exp, seen.log_value)) if seen.log_value else None,
+        change=_change(seen, before),
         accepted=ledger.accepted(accepted) if accepted else None,
     )
+
+
+def _change(seen: Seen, before: Seen | None) -> Moved | None:
+    """Return how a scenario moved; nothing where the two are not the same control on the same inputs."""
+    if before is None or seen.control != before.control or differing_inputs(seen.hashes, before.hashes):
+        return None
+    if seen.log_value is None or before.log_value is None:
+        return None
+    worse = seen.sign * (seen.log_value.estimate - before.log_value.estimate)
+    return Moved(worse, None if seen.control == CONTROL else math.exp(before.log_value.estimate))
 
 
 def _git(folder: Path, *arguments: str) -> str:

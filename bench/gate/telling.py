@@ -16,14 +16,27 @@ def moved(change: Change, *, with_interval: bool = True) -> str:
     """
     estimate, low, high = change.interval
     if change.share is not None:
-        return f"{points(change.share, estimate):+z.1f} points"
+        return told(estimate, change.share)
     if not math.isfinite(estimate):
         return f"{'better' if estimate < 0 else 'worse'} beyond any ratio, for one side is 0"
     if low == high or not with_interval:
-        return f"{percent(estimate):+.1f} %"
+        return told(estimate)
     if not all(map(math.isfinite, change.interval)):
-        return f"{percent(estimate):+.1f} % {NO_BOUNDS}"
+        return f"{told(estimate)} {NO_BOUNDS}"
     return Interval(*map(percent, change.interval)).text("+.1f", " %")
+
+
+def told(log_ratio: float, share: float | None = None) -> str:
+    """Say a change without its interval, by the log ratio whose side above 0 is worse.
+
+    Args:
+        log_ratio: of now to then.
+        share: that it was, where it is one.
+
+    >>> told(0.0953102), told(0.1053605, 0.8)
+    ('+10.0 %', '-8.0 points')
+    """
+    return f"{percent(log_ratio):+.1f} %" if share is None else f"{points(share, log_ratio):+z.1f} points"
 
 
 def bound(change: Change, form: str = ".1f") -> str:

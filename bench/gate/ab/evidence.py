@@ -17,6 +17,7 @@ from bench.gate.ab.panel import CLIP, Flags, Floats, Panel, counts, mean_of
 
 SCENARIO_ERROR = 0.03  # of the 0.05 that a suite of unchanged code may be told that anything became slower
 PRIOR, CONTRAST_PRIOR = 3.0, 1.0  # launches at which the boundary of a mean, and of a difference of two, is tightest
+EARLY = math.log(1.25)  # what few launches must show: a process is at times a fifth slower for as long as it lives
 MARGIN = math.log(1.01)  # what a slot may favour one scenario by, beyond what it does to all of them
 
 
@@ -47,8 +48,8 @@ def weigh(panel: Panel, smallest_effect_S: Floats, prior: Prior = MEASURED) -> E
     noise = noise_of(panel, prior)
     alone_LSA = panel.values_LSA - noise.state_LS[:, :, None]
     count_SA = counts(alone_LSA[~panel.is_placebo_L])
-    placebo, information_S = _placebo(panel, noise)
-    estimate_SA = np.where(count_SA > 0, mean_of(panel.values_LSA[~panel.is_placebo_L]) - placebo, np.nan)
+    information_S = _information(panel)
+    estimate_SA = np.where(count_SA > 0, mean_of(panel.values_LSA[~panel.is_placebo_L]) - noise.placebo, np.nan)
 
     def half_width(error: float) -> Floats:
         own_SA = boundary(count_SA, error, PRIOR) * noise.spread_SA * noise.widening
@@ -57,7 +58,7 @@ def weigh(panel: Panel, smallest_effect_S: Floats, prior: Prior = MEASURED) -> E
 
     error = SCENARIO_ERROR / max(1, int(np.sum(count_SA > 0)))
     alone = _slower(alone_LSA[~panel.is_placebo_L], noise, error)
-    whole = _slower_as_a_whole(panel, noise, placebo, estimate_SA - half_width(error), error)
+    whole = _slower_as_a_whole(panel, noise, estimate_SA - half_width(error), error)
     return Evidence(
         estimate_SA=estimate_SA,
         half_width_SA=half_width(0.025),
@@ -69,28 +70,27 @@ def weigh(panel: Panel, smallest_effect_S: Floats, prior: Prior = MEASURED) -> E
     )
 
 
-def _placebo(panel: Panel, noise: Noise) -> tuple[float, Floats]:
-    """Return the state that placebos showed, and of how many launches a scenario's distance from it is worth."""
+def _information(panel: Panel) -> Floats:
+    """Return how many launches a scenario's distance from the placebos' state is worth."""
     n = counts(panel.values_LSA[~panel.is_placebo_L]).max(axis=1, initial=0.0)
-    m = float(panel.is_placebo_L.sum())
-    # a state is the launch's, whichever scenarios tell it
-    state = float(noise.median_L[panel.is_placebo_L].mean()) if m else 0.0
-    return state, n * m / np.maximum(n + m, 1)
+    m = float(panel.is_placebo_L.sum())  # a state is the launch's, whichever scenarios tell it
+    return np.asarray(n * m / np.maximum(n + m, 1))
 
 
 def _slower(real_LSA: Floats, noise: Noise, error: float) -> Flags:
-    """Tell which arms became slower beside all others in the same launches: without their states; after two."""
+    """Tell which arms became slower beside all others in the same launches: without their states; EARLY after two."""
     count_SA, mean_SA = counts(real_LSA), mean_of(real_LSA)
     spread_SA = noise.spread_SA * noise.widening
     clipped_SA = mean_of(np.clip(real_LSA, mean_SA - CLIP * spread_SA, mean_SA + CLIP * spread_SA))
     lowest_SA = clipped_SA - boundary(count_SA, error, PRIOR) * spread_SA
     beyond_SA = _nearly_all_beyond(real_LSA, noise.spread * noise.widening, error)
-    return np.asarray((count_SA > 1) & (lowest_SA > MARGIN) & beyond_SA)
+    many_SA = (count_SA >= LAUNCHES) | ((count_SA > 1) & (mean_SA > EARLY))
+    return np.asarray(many_SA & (lowest_SA > MARGIN) & beyond_SA)
 
 
-def _slower_as_a_whole(panel: Panel, noise: Noise, placebo: float, lowest_SA: Floats, error: float) -> Flags:
+def _slower_as_a_whole(panel: Panel, noise: Noise, lowest_SA: Floats, error: float) -> Flags:
     """Tell which arms became slower with their launches' states: where most of a suite changed, states hide it."""
-    real_LSA = panel.values_LSA[~panel.is_placebo_L] - placebo
+    real_LSA = panel.values_LSA[~panel.is_placebo_L] - noise.placebo
     beyond_SA = _nearly_all_beyond(real_LSA, math.hypot(noise.spread, noise.state_sd) * noise.widening, error)
     return np.asarray((counts(real_LSA) >= LAUNCHES) & (lowest_SA > MARGIN) & beyond_SA)
 

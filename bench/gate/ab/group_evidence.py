@@ -22,6 +22,7 @@ LAUNCHES = 4  # at least: what disturbs one arm throughout a launch disturbs all
 EFFECT = math.log(1.01)  # a mean is sure of less than anybody cares for
 PRIOR = 1.0  # launches at which the boundary is tightest
 STATE_WORTH = 2.0  # launches of an arm that the prior of a group's own state is worth
+OWN_WORTH = 8.0  # launches of the pooled state in that of one arm of one group, which can only be larger
 
 
 class GroupEvidence(NamedTuple):
@@ -71,7 +72,7 @@ def group_evidence(panel: Panel, alone_LSA: Floats, noise: Noise, prior: Prior) 
     for level in ([name for name in members if name != SUITE], [SUITE] if SUITE in members else []):
         places = {name: [panel.scenarios.index(one) for one in members[name]] for name in level}
         error = LEVEL_ERROR / (2 * len(panel.arms) * max(1, len(level)))
-        whole = _contrasts(panel, panel.values_LSA, places, noise, prior.state)
+        whole = _contrasts(panel, panel.values_LSA - noise.placebo, places, noise, prior.state)
         alone = _contrasts(panel, alone_LSA, places, noise, prior.own_state)
         for key, contrast in whole.items():
             half = contrast.half_width(0.025)
@@ -99,7 +100,8 @@ def _contrasts(
         if (found := _means(values_LSA[:, chosen, a], noise.spread, panel.is_placebo_L)) is not None
     }
     state = _state_sd(list(means.values()), noise.spread, usual_state)
-    return {key: _contrast(one, noise.spread, state, noise.widening) for key, one in means.items()}
+    own = {key: _own_state(one, noise.spread, state) for key, one in means.items()}
+    return {key: _contrast(one, noise.spread, own[key], noise.widening) for key, one in means.items()}
 
 
 def _means(values_LS: Floats, spread: float, is_placebo_L: Flags) -> Means | None:
@@ -136,6 +138,19 @@ def _state_sd(means: Sequence[Means], spread: float, usual: float) -> float:
             excess += float(residuals @ residuals) - (len(residuals) - 1) * spread**2 * float(np.mean(1 / count_L))
     worth = STATE_WORTH * len(means)
     return math.sqrt(max(usual**2 / 4, (worth * usual**2 + excess) / (worth + degrees)))
+
+
+def _own_state(means: Means, spread: float, state: float) -> float:
+    """Return what launches do to one arm of one group, drawn to the pooled one and never below it.
+
+    Placebos count around 0, where an arm lies that nothing favours: three that agree on a sixth are no better known.
+    """
+    mean_L, count_L, is_placebo_L = means
+    real = mean_L[~is_placebo_L]
+    squares = float(np.sum((real - real.mean()) ** 2) + np.sum(mean_L[is_placebo_L] ** 2))
+    degrees = len(mean_L) - 1
+    excess = squares - degrees * spread**2 * float(np.mean(1 / count_L))
+    return math.sqrt(max(state**2, (OWN_WORTH * state**2 + excess) / (OWN_WORTH + degrees)))
 
 
 def _contrast(means: Means, spread: float, state: float, widening: float) -> Contrast:

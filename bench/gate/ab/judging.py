@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from bench.gate.ab.changes import BASE, MACHINE, is_judged
 from bench.gate.ab.tolerances import Limits
-from bench.gate.judging import SHARED_SHARE
+from bench.gate.judging import NEIGHBOUR, SHARED_SHARE
 from bench.gate.stats import Interval, pseudo_median
 from bench.gate.verdict import TOLERANCE_CAP, Change, Control, Verdict
 from bench.harness.arms import is_moe
-
-NEIGHBOUR = 0.2  # of a slower arm's log ratio that its neighbour in each block may be slower by, of unchanged code
 
 
 def timed_change(arm: str, interval: Interval, upper: float, limit: Limits, *, is_slower: bool) -> Change:

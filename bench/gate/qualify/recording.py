@@ -21,7 +21,7 @@ from bench.gate.ab.schedule import covering_order
 from bench.gate.ab.sides import sides_of
 from bench.gate.ab.verdicts import is_placebo
 from bench.gate.ab.worktree import repository_root, resolve, source_tree
-from bench.gate.qualify.store import REMEDY, append_launch, append_suite, begin, read_qualification
+from bench.gate.qualify.store import REMEDY, append_launch, append_suite, begin, lengthened, read_qualification
 from bench.gate.qualify.suites import SAME_MACHINE, Kind, Launch, Measured, Qualification, Suite, condense
 from bench.harness.environment import load_average
 from bench.harness.measuring import scenario_of
@@ -59,10 +59,10 @@ def missing(wanted: Sequence[Wanted], suites: Sequence[Suite]) -> list[Kind]:
 
 
 def open_record(path: Path, brief: Brief, machine: Mapping[str, Any], num_launches: int) -> Qualification:
-    """Read what earlier calls have left, or begin.
+    """Read what earlier calls have left, or begin; suites that are to be longer than they were go on.
 
     Raises:
-        ValueError: it was measured on another machine, with other software, other scenarios or another length.
+        ValueError: it was measured on another machine, with other software or other scenarios, or is longer.
     """
     scenarios = covering_order([scenario_of(node_id) for node_id in collect(brief)])
     fresh = Qualification(
@@ -74,11 +74,11 @@ def open_record(path: Path, brief: Brief, machine: Mapping[str, Any], num_launch
     found = read_qualification(path)
     changed = [field for field in SAME_MACHINE if found.machine.get(field) != machine.get(field)]
     changed += ["scenarios"] if list(found.scenarios) != scenarios else []
-    changed += ["--launches"] if found.num_launches != num_launches else []
+    changed += [f"--launches, {found.num_launches}"] if found.num_launches > num_launches else []
     if changed:
         what = ", ".join(changed)
         raise ValueError(f"{path} must come from this machine and these options, got other {what}; {REMEDY}")
-    return found
+    return lengthened(path, found, num_launches)
 
 
 def record(recorder: Recorder, wanted: Sequence[Wanted]) -> None:

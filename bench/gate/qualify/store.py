@@ -28,8 +28,25 @@ def begin(path: Path, qualification: Qualification) -> None:
     Raises:
         RecordWriteError: if the file system refuses.
     """
-    head = {name: value for name, value in asdict(qualification).items() if name != "suites"}
-    replace_text(path, f"{_line({'schema_version': SCHEMA_VERSION, **head})}\n")
+    replace_text(path, _head(qualification))
+
+
+def lengthened(path: Path, qualification: Qualification, num_launches: int) -> Qualification:
+    """Return what a record holds with suites of so many launches, not fewer than now, and have it say so.
+
+    Raises:
+        RecordWriteError: if the file system refuses.
+    """
+    longer = replace(qualification, num_launches=num_launches)
+    if longer != qualification:
+        _, _, lines = whole_lines(content_of(path)).partition(b"\n")
+        replace_text(path, _head(longer) + lines.decode())
+    return longer
+
+
+def _head(qualification: Qualification) -> str:
+    head = {name: value for name, value in vars(qualification).items() if name != "suites"}
+    return f"{_line({'schema_version': SCHEMA_VERSION, **head})}\n"
 
 
 def append_suite(path: Path, suite: Suite) -> None:

@@ -4,12 +4,14 @@ import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.__main__ import main
 from bench.gate import ledger
 from bench.gate.history import UNCOMMITTED, follow, read_history
+from bench.gate.ledger import Moved
 from bench.gate.promotion import promote
 from bench.harness import record
 from tests.bench.sample_records import BASELINE_NAME, DENSE, SCENARIOS, document
@@ -23,17 +25,26 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
 
 
-def promote_one(folder: Path, number: int, scenarios: Sequence[str] = SCENARIOS) -> None:
+def promote_one(folder: Path, number: int, scenarios: Sequence[str] = SCENARIOS, *, share: float = 0.0) -> None:
     records = []
     for launch in range(8):
         path = folder.parent / "records" / f"{number}-{launch}.json"
         dense = tuple(sample / FACTORS[number] for sample in DENSE)
         whole = document(f"launch-{number}-{launch}", dense=dense)
         entries = [one for one in whole["benchmarks"] if one["extra_info"]["moevlm"]["scenario"] in scenarios]
+        if share:
+            as_accuracy(entries, share)
         record.write(path, record.seal({**whole, "benchmarks": entries}))
         records.append(path)
     day = f"2026-01-0{number + 1}T00:00:00+00:00"
     promote(records, folder, ledger.Stamp(f"reason {number}", "c0ffee", day, RELEASES[number]))
+
+
+def as_accuracy(entries: Sequence[dict[str, Any]], share: float) -> None:
+    for entry in entries:
+        ours = entry["extra_info"]["moevlm"]
+        ours["metric"] = "accuracy"
+        ours["launches"][0]["samples"] = [share if ours["arm"] == "moe" else 0.9] * 3
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +66,19 @@ def test_every_promotion_is_a_point_with_its_change_to_the_one_before(baselines:
     moves = follow(history.promotions, ledger.read(baselines), baseline=BASELINE_NAME)[SCENARIOS[0]]
     assert [move.moe for move in moves] == ["2.00 ms"] * 3
     assert [move.dense for move in moves] == ["1.00 ms", "909 µs", "945 µs"]
-    assert [move.ratio.estimate for move in moves if move.ratio] == pytest.approx([2.0, 2.2, 2.2 / 1.04], rel=1e-5)
+    assert [move.followed.estimate for move in moves if move.followed] == pytest.approx(
+        [2.0, 2.2, 2.2 / 1.04], rel=1e-5
+    )
     assert moves[0].change is None
-    assert [move.change for move in moves[1:]] == pytest.approx([0.0953102, -0.0392207], abs=1e-5)  # ln 1.1, -ln 1.04
+    changes = [move.change.log_ratio for move in moves[1:] if move.change]
+    assert changes == pytest.approx([0.0953102, -0.0392207], abs=1e-5)  # ln 1.1, -ln 1.04
 
 
 def test_accepted_slowdowns_add_up_from_the_last_release_to_each_promotion(baselines: Path) -> None:
     history = read_history(baselines, BASELINE_NAME)
     moves = follow(history.promotions, ledger.read(baselines), baseline=BASELINE_NAME)[SCENARIOS[0]]
-    assert [move.accepted for move in moves] == [None, pytest.approx(0.0953102, abs=1e-5), moves[1].accepted]
+    accepted = Moved(pytest.approx(0.0953102, abs=1e-5))
+    assert [move.accepted for move in moves] == [None, accepted, accepted]
 
 
 def test_the_command_prints_and_draws_what_a_pattern_finds(
@@ -109,6 +124,21 @@ def test_without_a_pattern_a_scenario_that_the_newest_promotion_lacks_is_only_co
     assert "1 of 1 scenario" in said
     assert main([*arguments[:1], "prefill", *arguments[1:]]) == 0
     assert f"| {SCENARIOS[1]} " in capsys.readouterr().out
+
+
+def test_accuracy_moves_in_points_and_has_no_ratio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(tmp_path, "init", "-q")
+    folder = tmp_path / "baselines"
+    for number, share in enumerate((0.8, 0.72)):
+        promote_one(folder, number, share=share)
+        git(tmp_path, "add", "baselines")
+        git(tmp_path, "commit", "-q", "-m", "promotion")
+    assert main(["history", "decode", "--baselines", str(folder), "--out", str(tmp_path)]) == 0
+    row = capsys.readouterr().out.split("2026-01-02")[-1]
+    assert "| -8.0 points |" in row
+    cells = [cell.strip() for cell in row.partition("\n")[0].split("|")]
+    assert cells[2:7] == ["72.0 %", "90.0 %", "", "-8.0 points", "-8.0 points"]
+    assert "MoE" in "".join(ET.parse(tmp_path / "history.svg").getroot().itertext())
 
 
 def copied(baselines: Path, tmp_path: Path) -> Path:

@@ -156,6 +156,9 @@ def test_where_higher_is_better_the_sign_turns() -> None:
         ({"moe": 1.3}, "MoE"),
         ({"dense": 1.3}, "dense"),
         ({"moe": 1.3, "dense": 1.3}, "shared code"),
+        ({"moe": 4.13, "dense": 1.19}, "MoE"),  # what runs beside a loop over all experts finds cold caches
+        ({"moe": 1.19, "dense": 4.13}, "dense"),
+        ({"moe": 1.3, "dense": 1.1}, "shared code"),
         ({"moe": 1.3, "dense": 1.3, "anchor": 1.3}, ""),  # the machine, not the code
         ({}, ""),
     ],

@@ -197,6 +197,12 @@ def test_each_launch_is_on_disk_before_the_next_and_head_is_the_revision_that_wa
     assert found.suites[0].head == git(project, "rev-parse", "slower")
     record(recorder(path, project), wanted)
     assert len(seen) == 2  # both were there
+    open_record(path, brief(project), MACHINE, 3)
+    assert read_qualification(path).whole == []  # of two launches each
+    record(recorder(path, project), wanted)
+    longer = read_qualification(path)
+    assert [[launch.number for launch in one.launches] for one in longer.whole] == [[0, 1, 2]] * 2
+    assert [one.launches[:2] for one in longer.suites] == [one.launches for one in found.suites]
 
 
 def test_an_interrupted_suite_goes_on_with_the_commits_that_it_began_with(
@@ -242,7 +248,7 @@ def test_nothing_begins_after_the_deadline(tmp_path: Path, project: Path) -> Non
     [
         ({**MACHINE, "torch": "2.11.0"}, list(NAMES), 20, "torch"),
         (MACHINE, ["another"], 20, "scenarios"),
-        (MACHINE, list(NAMES), 6, "--launches"),
+        (MACHINE, list(NAMES), 6, "--launches, 20"),
     ],
 )
 def test_suites_of_another_machine_or_of_other_options_are_not_continued(

@@ -59,6 +59,10 @@ FAMILIES: dict[str, Draw] = {  # of standard deviation 1, but for what is added 
         (rng.normal(size=shape) + _autoregressive(rng, _shared(shape), 0.8)) / math.sqrt(2)
     ),
     "head's slot favours base by 1 %": lambda rng, shape: rng.normal(size=shape) + 0.5,
+    "one arm in eight a sixth slower in half of the processes": lambda rng, shape: (
+        rng.normal(size=shape)
+        + np.where(rng.random((1, *shape[1:])) < 1 / 8, 8.5 * np.subtract(*rng.integers(0, 2, (2, *shape))), 0.0)
+    ),
     "a slot bias of up to 1 % in each scenario": lambda rng, shape: (
         rng.normal(size=shape) + 0.5 * rng.random((1, *shape[1:]))
     ),

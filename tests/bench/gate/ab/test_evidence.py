@@ -41,6 +41,20 @@ def test_what_base_shows_against_itself_is_no_change() -> None:
     assert not any(one.is_slower for one in found.groups)
 
 
+def test_placebos_that_agree_by_chance_make_no_slower_group() -> None:
+    """As measured: each process of unchanged code was a sixth slower in one arm, or not, for as long as it lived."""
+    values = drawn(12, 8)
+    values[:, 0, 1] = [0.022, -0.157, 0.030, 0.061, 0.107, -0.190, -0.126, 0.094, 0.130, -0.187, 0.014, 0.100]
+    assert not any(one.is_slower for one in weighed(values).groups)
+
+
+def test_few_launches_tell_what_no_state_of_a_process_does() -> None:
+    for percent, is_told in ((30.0, True), (18.0, False)):
+        found = weighed(changed(drawn(3), effects(12, {(0, "moe"): percent})))
+        assert bool(found.is_slower_SA[0, 0]) is is_told
+    assert weighed(changed(drawn(5), effects(12, {(0, "moe"): 18.0}))).is_slower_SA[0, 0]
+
+
 def test_what_all_arms_share_is_told_of_the_suite_as_a_whole() -> None:
     found = weighed(changed(drawn(9, 48), effects(48, {(None, "moe"): 6.0, (None, "dense"): 6.0})))
     assert {(one.group, one.arm) for one in found.groups if one.is_slower} >= {("suite", "moe"), ("suite", "dense")}
