@@ -94,15 +94,15 @@ def about(**entry: Any) -> bytes:
     return zipped(*sealed(json.dumps(found).encode(), found))
 
 
-def of_launches(*dense: float) -> bytes:
-    """Return an archive about launches whose dense arms took so many seconds."""
+def of_launches(*factors: float) -> bytes:
+    """Return an archive about launches whose dense arms took so many times a second, and whose MoE arms that less."""
     found = launches()
     for entry in found["benchmarks"]:
         ours = entry["extra_info"]["moevlm"]
-        if ours["arm"] == "dense":
-            ours["launches"] = [
-                {**one, "samples": [seconds] * 3} for one, seconds in zip(ours["launches"], dense, strict=True)
-            ]
+        ours["launches"] = [
+            {**one, "samples": [factor if ours["arm"] == "dense" else 1 / factor] * 3}
+            for one, factor in zip(ours["launches"], factors, strict=True)
+        ]
     return zipped(*sealed(json.dumps(found).encode(), found))
 
 
@@ -238,6 +238,10 @@ HOSTILE: dict[str, tuple[Callable[[list[Member]], bytes], str]] = {  # what is m
         "the checksum must be that of the content",
     ),
     "a metric that is none": (lambda _whole: about(metric="rm"), "metric must be one of"),
+    "speed-ups beyond all that is believed": (
+        lambda _whole: of_launches(1e-50, 1e50, 1e-50, 1e50),
+        r"launches that agree, got speed-ups of bench_decode\[tiny-b1\] that no number holds",
+    ),
     "speed-ups that no number holds": (
         lambda _whole: of_launches(1e-100, 1e100, 1e-100, 1e100),
         r"launches that agree, got speed-ups of bench_decode\[tiny-b1\] that no number holds",

@@ -123,7 +123,7 @@ LEDGERS = {
         ("new", -1, "number above 0, got -1"),
         ("log_ratio", "much", "number, got 'much'"),
         ("log_ratio", 0.5, "log(new / old), 0.693147, got 0.5"),
-        ("control", "moe/moe", "moe/dense, got 'moe/moe'"),
+        ("control", "moe/moe", "moe/dense, or moe of a share, got 'moe/moe'"),
         ("release", None, "string, got None"),
     )
 } | {
