@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "attend_op.h"
+#include "prompt_op.h"
 #include "route_op.h"
 #include "routing.h"
 #include "step_ops.h"
@@ -212,6 +213,7 @@ STABLE_TORCH_LIBRARY(moevlm, m) {
         "float scale) -> Tensor");
   m.def("route(Tensor hidden, Tensor weight, Tensor? table, Tensor? rows, float damping, int top_k, bool normalises) "
         "-> (Tensor, Tensor, Tensor)");
+  m.def("attend_prompt(Tensor queries, Tensor keys, Tensor values, Tensor? is_seen, float scale) -> Tensor");
   m.def("best_tier() -> int");
 }
 
@@ -223,6 +225,7 @@ STABLE_TORCH_LIBRARY_IMPL(moevlm, CPU, m) {
   m.impl("rotated_heads", TORCH_BOX(&moevlm::rotated_heads));
   m.impl("attend", TORCH_BOX(&moevlm::attend_one));
   m.impl("route", TORCH_BOX(&moevlm::route));
+  m.impl("attend_prompt", TORCH_BOX(&moevlm::attend_prompt));
 }
 
 STABLE_TORCH_LIBRARY_IMPL(moevlm, CompositeExplicitAutograd, m) { m.impl("best_tier", TORCH_BOX(&moevlm::best_tier)); }
