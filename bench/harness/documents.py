@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bench.harness.visible import visible
+from fixtures.programs.visible import visible
 
 MAX_BYTES = 2**28  # a record of 10,000 scenarios and 20 launches takes three quarters of it
 MAX_TOML_BYTES = 2**20  # people write it, and its parser is slow

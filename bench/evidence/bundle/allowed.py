@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bench.harness.documents import CorruptRecord
-from bench.harness.visible import visible
+from fixtures.programs.visible import visible
 
 WORD = r"[a-z0-9][\w@.-]*"  # a preset, a variant, a number, as "7b@4"
 WORDS = rf"{WORD}(,{WORD})*"

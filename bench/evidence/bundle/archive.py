@@ -17,8 +17,8 @@ from bench.harness.arms import PRIMARY
 from bench.harness.documents import DocumentError, parse_json
 from bench.harness.forms import LARGEST
 from bench.harness.record import KEY, CorruptRecord, Record, check_seal
-from bench.harness.visible import visible
 from bench.harness.writing import replace_bytes
+from fixtures.programs.visible import visible
 
 RECORD, CLAIMS = "record.json", "claims.md"
 MOST_BYTES = {MANIFEST: 16 * MIB, RECORD: 64 * MIB, CLAIMS: 16 * MIB}  # thirty times the largest that we have seen
