@@ -79,6 +79,7 @@ def elements(page: Page) -> list[str]:
     return [one for one in page.elements if one != "code"]
 
 
+@pytest.mark.long
 def test_a_name_in_a_record_is_text_and_no_more(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain, usual_table, _ = outputs(named("NAME"), checkout, capsys, *SCENARIOS)
     usual = page_of(plain)
@@ -97,6 +98,7 @@ def test_a_name_in_a_record_is_text_and_no_more(checkout: Path, capsys: pytest.C
         )  # an axis loses its _
 
 
+@pytest.mark.long
 def test_a_name_of_a_scenario_is_text_or_refused(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     usual = page_of(outputs(called("NAME"), checkout, capsys, "bench_decode[NAME]", SCENARIOS[1])[0])
     for name, said in HOSTILE.items():
