@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.bench.harness.test_visible import LOOK_LIKE_NOTHING
 
 from bench.gate.markdown import code, escape, folded, github_table, markdown_table
 from tests.bench.github import Page, page_of, seen
 from tests.bench.hostile_names import HOSTILE
+from tests.fixtures.programs.test_visible import LOOK_LIKE_NOTHING
 
 PLACES: dict[str, Callable[[str], str]] = {  # where names stand
     "a line": lambda said: said,
