@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.bench.plugin.fresh_pytest import TIMEOUT_S, Ended, run_pytest
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("moevlm", "fixtures.programs", "fixtures", "bench", "baselines")
+FOLDERS = ("moevlm", "fixtures", "bench", "baselines")
 FILES = ("pyproject.toml", "conftest.py")
 
 
