@@ -25,6 +25,7 @@ R = TypeVar("R")
 WARMUP_BLOCKS = 2  # the first pays for allocation, the second sizes the run; one, where a block exceeds the budget
 MIN_BLOCKS = 6  # the fewest whose median has a 95 % interval (2 * 0.5**6 < 0.05)
 MAX_BLOCKS = 200  # more do not help: launches differ by more than this many blocks resolve
+TIMING = 2  # what a timed call follows: 1 whatever ran before, 2 an untimed call of its own in a brief block
 BRIEF_S = 0.1  # of a block; in a longer one cold caches weigh little, and a second call of all arms much
 
 
