@@ -36,6 +36,7 @@ from bench.harness.arms import ANCHOR
 from bench.harness.backends import RanOn, ran_on
 from bench.harness.blocks import Blocks, Terms
 from bench.harness.clock import Clock, make_clock
+from bench.harness.heap import give_back
 from bench.harness.measuring import setup_of
 from bench.harness.metrics import Metric
 from bench.harness.options import read_options
@@ -163,6 +164,7 @@ class WorkerSession:
         self.ended[nodeid] = Ended(outcome="passed")
         go = self.channel.receive()
         assert isinstance(go, Go), "the parent says when"
+        give_back()
         self.seed = go.seed
         DRAWS.seed(go.seed)
 
