@@ -15,6 +15,7 @@ from bench.harness.measuring import scenario_of
 SCENARIO_BUDGET_S = (
     0.5  # clock time of one scenario's blocks in one launch, both sides together; launches differ by more
 )
+MIN_BLOCKS = 10  # of a scenario whose blocks are long: fewer spread more from launch to launch than processes do
 
 Results = Generator[PairedLaunch | Trouble, None, None]
 
@@ -51,6 +52,7 @@ class LiveLaunches:
             known=self.known,
             seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
+            min_blocks=MIN_BLOCKS,
             is_placebo=placebo,
             accepts_answers=bool(self.brief.accept_answers),
         )
