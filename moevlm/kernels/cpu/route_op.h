@@ -4,7 +4,6 @@
 // what comes of NaN. Both together take about as long as loops over the experts.
 #pragma once
 
-#include <array>
 #include <tuple>
 #include <type_traits>
 
@@ -12,14 +11,6 @@
 
 namespace moevlm {
 namespace {
-
-// What one of torch's operators returns; `to` takes each result out, once.
-template <class... Arguments>
-auto call_torch(const char* name, const Arguments&... arguments) {
-  std::array<StableIValue, sizeof...(arguments)> stack{torch::stable::detail::from(arguments)...};
-  TORCH_ERROR_CODE_CHECK(torch_call_dispatcher(name, "", stack.data(), TORCH_ABI_VERSION));
-  return stack;
-}
 
 // logits = the table's row + damping * logits, rounded once.
 template <class V>
