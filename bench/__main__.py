@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.commands import ab, baseline, bundle, campaign, compare, history, pages, promote, qualify, report
 from bench.commands.command_line import run_command
-from bench.commands.program import run_program
+from fixtures.programs.program import run_program
 
 COMMANDS = (ab, qualify, campaign, baseline, promote, compare, history, report, bundle, pages)
 
@@ -16,4 +16,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_program(COMMANDS))
+    sys.exit(run_program(main))

@@ -8,8 +8,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
-from bench.commands.interrupt import end_on_signals
-from bench.commands.terminal import print_in_any_encoding
 from bench.gate.ab.worker_plugin import WorkerSession
 from bench.gate.comparison import Selection
 from bench.gate.conclude import Outcome, conclude, unanswered
@@ -31,9 +29,11 @@ from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
 from bench.harness.progress import RunProgress
 from bench.harness.run import Finished, hold_record
-from bench.harness.visible import visible_lines
 from bench.harness.wording import counted
 from bench.pages.report import write_reports
+from fixtures.programs.interrupt import end_on_signals
+from fixtures.programs.terminal import print_in_any_encoding
+from fixtures.programs.visible import visible_lines
 
 MEASURES = "moevlm-measures"  # names under which the parts of the plugin are registered
 CONCLUDES = "moevlm-concludes"
@@ -50,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Register the hooks by which the project says what is measured."""
     pluginmanager.add_hookspecs(hooks)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Leave out calls that were interrupted where Python knows no line: pytest's report would end in a trace there."""
+    excinfo.traceback = excinfo.traceback.filter(lambda entry: entry._rawentry.tb_lineno is not None)
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

@@ -66,7 +66,8 @@ def test_it_holds_the_model_its_version_and_the_script_and_nothing_else_of_the_s
         names = archive.namelist()
     script = f"moevlm-{version[1]}.data/scripts/{SCRIPT}"
     assert script in names
-    assert {name.split("/")[0] for name in names if name != script} == {"moevlm", f"moevlm-{version[1]}.dist-info"}
+    folders = {name.split("/")[0] for name in names if name != script}
+    assert folders == {"moevlm", f"moevlm-{version[1]}.dist-info"}
 
 
 def test_every_file_of_the_package_is_in_it(wheel: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
 from bench.commands.selection import read_selection
-from bench.commands.terminal import note, say
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
 from bench.gate.ab.endings import HEAD
@@ -21,6 +20,7 @@ from bench.harness.environment import this_machine
 from bench.harness.held import held
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.writing import check_writable, replace_text
+from fixtures.programs.terminal import note, say
 
 LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 

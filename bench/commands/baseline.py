@@ -8,7 +8,6 @@ from pathlib import Path
 from bench.commands.clone import clone_root, in_clone, project_table
 from bench.commands.parsing import Commands, add_baselines, take_pytest_options, text
 from bench.commands.promote import promote_and_tell
-from bench.commands.terminal import note, say
 from bench.evidence.launches import Wanted, measure_launches
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE, NoBaseline, open_baseline
 from bench.gate.cap import UNJUDGEABLE, capped
@@ -21,6 +20,7 @@ from bench.harness.environment import this_machine
 from bench.harness.held import held
 from bench.harness.record import load
 from bench.harness.wording import counted
+from fixtures.programs.terminal import note, say
 
 RECORDS = Path("records")
 GOES_ON = "finished launches are kept; the same command goes on"

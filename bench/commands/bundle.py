@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bench.commands.clone import clone_root, project_table
 from bench.commands.parsing import Commands, add_allow_inconclusive, take_pytest_options
-from bench.commands.terminal import note, say
 from bench.evidence.bundle.allowed import check_scenarios, options_here
 from bench.evidence.bundle.archive import pack, unpack
 from bench.evidence.bundle.claims import claims_of
@@ -17,6 +16,7 @@ from bench.gate.verdict import exit_code
 from bench.harness.naming import COMMANDS
 from bench.harness.reading import seconds
 from bench.harness.record import Record, merge, read
+from fixtures.programs.terminal import note, say
 
 LAUNCHES = 3  # fewer meet the same bad moment together
 

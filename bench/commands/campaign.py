@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bench.commands.clone import clone_root, in_clone
 from bench.commands.parsing import Commands, take_pytest_options
-from bench.commands.terminal import note, say
 from bench.evidence.campaign.plan import PLAN, read_plan
 from bench.evidence.campaign.state import state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
@@ -15,6 +14,7 @@ from bench.gate.verdict import EXIT_CODES, Verdict, worst
 from bench.harness.held import held
 from bench.harness.reading import seconds
 from bench.harness.writing import replace_text
+from fixtures.programs.terminal import note, say
 
 GOES_ON = "finished scenarios are kept; the same command goes on"
 

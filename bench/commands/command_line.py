@@ -3,50 +3,48 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 
-from bench.commands.parsing import Commands, Parser, split
-from bench.commands.terminal import READER_GONE, ReaderGone, note
+from bench.commands.parsing import Commands, split
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.naming import COMMANDS as PROGRAM
-from bench.harness.reading import INTERRUPTED, USAGE_ERROR
 from bench.harness.record import CorruptRecord
-from bench.harness.writing import REMEDIES, RecordWriteError, write_error
+from fixtures.programs import ending
+from fixtures.programs.parsing import Parser
 
 GOES_ON = "nothing more is judged; finished files are kept"  # of a command that says no more
 
-ERROR_CODES: dict[type[Exception], int] = {
+ERROR_CODES: ending.Codes = {
+    CorruptRecord: EXIT_CODES[Verdict.CORRUPT],  # before ValueError, which it is
+    **ending.ERROR_CODES,
     FileNotFoundError: EXIT_CODES[Verdict.MISSING],
-    CorruptRecord: EXIT_CODES[Verdict.CORRUPT],
-    RecordWriteError: EXIT_CODES[Verdict.FAILED],
-    ValueError: USAGE_ERROR,  # after CorruptRecord, which is one
 }
-KNOWN: tuple[type[Exception], ...] = (*ERROR_CODES, OSError)
 
 
 def run_command(commands: Sequence[ModuleType], arguments: Sequence[str] | None = None) -> int:
-    """Run one of the commands; return its exit code, the error's in ERROR_CODES, INTERRUPTED or READER_GONE.
+    """Run one of the commands; return its exit code, or that of how it ended, by ERROR_CODES.
 
     Args:
         commands: modules with `add`, which adds to the parser.
         arguments: by default the process's.
     """
     ours, passed = split(sys.argv[1:] if arguments is None else arguments)
-    goes_on = GOES_ON
+    return ending.ended(partial(_run, commands, ours, passed), ERROR_CODES)
+
+
+def _run(commands: Sequence[ModuleType], ours: Sequence[str], passed: Sequence[str]) -> int:
+    """Run a command; where it is interrupted, its own words say how to go on.
+
+    Raises:
+        KeyboardInterrupt: with these words.
+    """
+    options = _options(commands, ours, passed)
+    command: Callable[[argparse.Namespace], int] = options.run
     try:
-        options = _options(commands, ours, passed)
-        goes_on = getattr(options, "goes_on", GOES_ON)
-        command: Callable[[argparse.Namespace], int] = options.run
         return command(options)
-    except KNOWN as raised:
-        error = in_words(raised)
-        note(f"error: {error}")
-        return next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
-        note(f"interrupted: {goes_on}")
-        return INTERRUPTED
-    except ReaderGone:
-        return READER_GONE
+        raise KeyboardInterrupt(getattr(options, "goes_on", GOES_ON)) from None
 
 
 def parser_of(commands: Sequence[ModuleType]) -> Parser:
@@ -70,22 +68,3 @@ def _options(commands: Sequence[ModuleType], ours: Sequence[str], passed: Sequen
         parser.error(f"this command runs no pytest and takes nothing after --, got {' '.join(passed)}")
     options.pytest = passed
     return options
-
-
-def in_words(error: Exception) -> Exception:
-    """Return an error that says the rule and the remedy, in place of one in the system's words alone.
-
-    Raises:
-        OSError: the error itself, where nobody knows what it means.
-    """
-    if not isinstance(error, OSError) or error.errno is None:
-        return error  # ours
-    if error.errno in REMEDIES:
-        return write_error(error.filename or "a file", error, must="open")
-    if not isinstance(error, FileNotFoundError):
-        raise error
-    if error.filename is not None:
-        return FileNotFoundError(f"{error.filename} must exist, got no such file; check the path")
-    if "temporary" in str(error):  # tempfile has tried all places that it knows
-        return RecordWriteError(f"a temporary folder must be writable, got none; name one in TMPDIR ({error.strerror})")
-    return FileNotFoundError("the current folder must exist, got a removed one; cd into another")

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from bench.commands.parsing import Commands, add_allow_inconclusive, add_baselines
-from bench.commands.terminal import say
 from bench.gate.baseline import NoBaseline, open_baseline
 from bench.gate.cap import capped
 from bench.gate.comparison import Selection, judge_all, missing_scenarios, wrong_scenarios
@@ -16,6 +15,7 @@ from bench.gate.sentences import explanations
 from bench.gate.verdict import EXIT_CODES, closed, exit_code, worst
 from bench.harness.record import Record, merge, read
 from bench.pages.report import HEADERS, group_rows, rows_of
+from fixtures.programs.terminal import say
 
 
 def add(commands: Commands) -> None:

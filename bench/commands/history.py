@@ -7,13 +7,13 @@ from pathlib import Path
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_baselines
-from bench.commands.terminal import say
 from bench.gate import ledger
 from bench.gate.history import UNCOMMITTED, Move, Promotion, baseline_names, follow, read_history
 from bench.gate.markdown import escape, markdown_table
-from bench.harness.visible import visible
 from bench.harness.wording import counted
 from bench.pages.history import draw_history
+from fixtures.programs.terminal import say
+from fixtures.programs.visible import visible
 
 PROMOTION_HEADERS = ("promoted", "commit", "launches", "release before", "reason")
 HEADERS = ("scenario", "promoted", "commit", "MoE", "dense", "MoE / dense [95 %]", "change", "accepted since release")

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands
-from bench.commands.terminal import say
 from bench.harness.documents import content_of, document_of, parse_json
 from bench.harness.forms import checked
 from bench.harness.record import KEY, Record, load
@@ -20,6 +19,7 @@ from bench.pages.results.page import results_page
 from bench.pages.twins.documents import read_settings
 from bench.pages.twins.page import twins_page
 from bench.pages.write import Content, write_page
+from fixtures.programs.terminal import say
 
 
 def _records(paths: Sequence[Path]) -> dict[Path, Record]:

@@ -1,16 +1,14 @@
-"""The command line's parser: a line that makes no sense ends 4, as pytest's own usage errors do."""
+"""What command lines of the commands share: our part and pytest's, and options that several take."""
 
 import argparse
 import itertools
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bench.commands.clone import in_clone, project_table
-from bench.commands.terminal import say
-from bench.harness.reading import USAGE_ERROR
+from fixtures.programs.parsing import Parser
 
 
 class Split(NamedTuple):
@@ -28,19 +26,6 @@ def split(arguments: Sequence[str]) -> Split:
     """
     ours = list(itertools.takewhile(lambda argument: argument != "--", arguments))
     return Split(ours, list(arguments[len(ours) + 1 :]))
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse's parser, whose errors end with USAGE_ERROR."""
-
-    def print_help(self, _file: object = None) -> None:
-        """Print the help as results are printed: argparse's own way drops what cannot be written."""
-        say(self.format_help().rstrip())
-
-    def error(self, message: str) -> NoReturn:
-        """Print usage and message, and end."""
-        self.print_usage(sys.stderr)
-        self.exit(USAGE_ERROR, f"{self.prog}: error: {message}\n")
 
 
 if TYPE_CHECKING:

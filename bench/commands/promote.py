@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.commands.parsing import Commands, add_baselines, text
-from bench.commands.terminal import say
 from bench.gate import ledger
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import git_says
 from bench.gate.promotion import promote
-from bench.harness.visible import visible
+from fixtures.programs.terminal import say
+from fixtures.programs.visible import visible
 
 
 def add(commands: Commands) -> None:

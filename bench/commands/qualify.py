@@ -8,7 +8,6 @@ from pathlib import Path
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_package, take_pytest_options
 from bench.commands.selection import read_selection
-from bench.commands.terminal import note, say
 from bench.gate.ab.brief import Brief
 from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
 from bench.gate.qualify.store import read_qualification
@@ -18,6 +17,7 @@ from bench.harness.environment import this_machine
 from bench.harness.held import held
 from bench.harness.reading import seconds, slowdowns
 from bench.harness.writing import replace_text
+from fixtures.programs.terminal import note, say
 
 GOES_ON = "finished launches are kept; the same command goes on"
 

@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 
 from bench.commands.parsing import Commands
-from bench.commands.terminal import say
 from bench.gate.comparison import wrong_scenarios
 from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations
 from bench.harness.record import load
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.report import HEADERS, machine_line, rows_of
+from fixtures.programs.terminal import say
 
 
 def add(commands: Commands) -> None:

@@ -15,6 +15,9 @@ import torch.distributed as dist
 
 from bench.distributed.options import DEVICE, MOE_PRESETS, check_device
 from bench.gate.markdown import markdown_table
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.reading import at_least
 from moevlm.parallel import Exchange, Group, joined, recorded_traffic
 from moevlm.parallel.dispatch import row_bytes
@@ -75,8 +78,8 @@ def _devices(num_experts: int) -> list[int]:
     return [number for number in DEVICES if num_experts % number == 0]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="torchrun --nproc-per-node 2 -m bench.distributed.link", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--device", **DEVICE)
@@ -138,8 +141,8 @@ def _report(own: Sequence[Exchange], times_s: Sequence[Mapping[int, float]], opt
         f"{options.seq_len}: ms in exchanges",
         markdown_table(("phase", "link", *devices), predicted_rows(link, options)),
     )
-    sys.stdout.write("\n\n".join(tables) + "\n")
+    say("\n\n".join(tables))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

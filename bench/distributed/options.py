@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 
 from bench.distributed.arms import Asked
+from fixtures.programs.parsing import Parser
 from fixtures.reading import above_zero, at_least, not_negative, routing_profile
 from fixtures.workload import WORKLOADS
 from moevlm.parallel import PARTS, PacedLink
@@ -73,9 +74,9 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Build the parser of `torchrun -m bench.distributed.parallel`."""
-    command = argparse.ArgumentParser(
+    command = Parser(
         prog="torchrun --nproc-per-node 2 -m bench.distributed.parallel",
         description="Measure expert parallelism: four arms of the same weights and inputs, by routing and placement.",
     )

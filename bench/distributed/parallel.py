@@ -31,6 +31,8 @@ from bench.harness.record import Record, write
 from bench.harness.run import launched_now
 from bench.pages import engine
 from bench.pages.layers.devices import DeviceRow, device_rows
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from moevlm import RoutingProfile
 from moevlm.parallel import Group, joined
 
@@ -124,7 +126,7 @@ def _run(options: argparse.Namespace) -> None:
             )
             path = options.record or RECORDS / f"{launched.started:%Y%m%dT%H%M%S}-{launched.id}.json"
             write(path, document)
-            sys.stdout.write(f"{shown(Record.from_document(document, path))}\n\nrecord: {path}\n")
+            say(f"{shown(Record.from_document(document, path))}\n\nrecord: {path}")
         dist.barrier()
 
 
@@ -171,4 +173,4 @@ def _joined_scenarios(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

@@ -14,8 +14,8 @@ from bench.gate.launch import LaunchFailed
 from bench.gate.promotion import PromotionRefused, problem_of
 from bench.gate.verdict import Verdict
 from bench.harness.progress import time_left
-from bench.harness.reading import USAGE_ERROR
 from bench.harness.record import CorruptRecord, Record, load
+from fixtures.programs.codes import USAGE_ERROR
 
 BEGUN = "begun.json"
 SELECTING = ("-k", "-m")

@@ -4,7 +4,7 @@ A guesser learns from the training split and is scored on the test split by the 
 beat it has not looked.
 """
 
-import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
@@ -12,6 +12,9 @@ from statistics import fmean
 from tabulate import tabulate
 
 from bench.accuracy import ALL, score_answer
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.tasks.procedural import TASKS, Question, Subset, Task
 from fixtures.tasks.procedural.blind import learn_blind
 from fixtures.training.tasks import TRAINED_TASKS, check_available
@@ -44,7 +47,7 @@ def questions_of(task: Task, split: str, difficulty: str, num_pictures: int) -> 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one row a task and difficulty."""
-    parser = argparse.ArgumentParser(prog="python -m bench.front.blind", description=__doc__)
+    parser = Parser(prog="python -m bench.front.blind", description=__doc__)
     parser.add_argument(
         "--tasks", nargs="+", choices=TRAINED_TASKS, default=list(TASKS), help="which (default: those drawn here)"
     )
@@ -60,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             overall = scores.pop(ALL)
             kinds = ", ".join(f"{kind} {scored:.2f}" for kind, scored in sorted(scores.items()))
             rows.append((name, difficulty, overall, kinds))
-    print(tabulate(rows, headers=("task", "difficulty", ALL, "by kind"), floatfmt=".2f", tablefmt="github"))
+    say(tabulate(rows, headers=("task", "difficulty", ALL, "by kind"), floatfmt=".2f", tablefmt="github"))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

@@ -5,11 +5,11 @@ a record of `bench_generate` and `bench_prefill` at that very shape is given: th
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.commands.parsing import Parser
 from bench.front.shapes import (
     BATCH_SIZE,
     DEVICE,
@@ -22,9 +22,11 @@ from bench.front.shapes import (
 )
 from bench.harness.documents import content_of, document_of, parse_json
 from bench.harness.record import Record
-from bench.harness.writing import replace_text
+from bench.harness.writing import check_writable, replace_text
 from bench.pages.pareto.entries import SCHEMA_VERSION
 from bench.pages.pareto.points import MEASURED, PREDICTED, TITLES
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
 
 PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published.json"
 HARNESS_NOISE = 4  # points, a convention and no bound: Qwen2.5-VL-7B's MMMU is 58.6, 55.0 or 47.7 by who measures
@@ -83,12 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--record", nargs="*", type=Path, default=[], help="of pytest bench, on an H200: shapes that it measured"
     )
     options = parser.parse_args(arguments)
-    try:
-        found = published_document(read_records(options.record))
-    except (ValueError, FileNotFoundError) as error:
-        parser.error(str(error))
+    check_writable(options.out)
+    found = published_document(read_records(options.record))
     replace_text(options.out, json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

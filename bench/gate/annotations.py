@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bench.gate.sentences import explain
 from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, closed, fails
-from bench.harness.visible import visible_lines
-from bench.harness.writing import write_error
+from fixtures.programs.errors import write_error
+from fixtures.programs.visible import visible_lines
 
 IN_ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"  # variables that a job has
 

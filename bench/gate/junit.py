@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict, closed, fails
-from bench.harness.visible import visible, visible_lines
+from fixtures.programs.visible import visible, visible_lines
 
 SUITE = "ab"
 FAILURES = (Verdict.WRONG, Verdict.REGRESSED, Verdict.CHANGED, Verdict.INCONCLUSIVE)  # others that fail: error

@@ -149,7 +149,9 @@ def chains_of(entries: Iterable[Slowdown], *, baseline: str) -> dict[tuple[str, 
     for entry in entries:
         if entry.baseline == baseline:
             chain = chains.setdefault((entry.release, entry.scenario), [])
-            chain[:] = [*(one for one in chain if one.control == entry.control), entry]
+            if chain and chain[-1].control != entry.control:
+                chain.clear()
+            chain.append(entry)
     return chains
 
 

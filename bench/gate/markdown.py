@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from bench.harness.visible import visible
+from fixtures.programs.visible import visible
 
 BAR = "&#124;"
 RISKY = re.compile(  # what markdown, or GitHub after it, may read as more than text

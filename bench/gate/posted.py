@@ -6,9 +6,12 @@ of the default branch, on what Python brings along, for it installs nothing.
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.harness.visible import visible_lines
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.visible import visible_lines
 
 MARKER = "<!-- moevlm ab -->"  # by which a workflow finds the comment to update it in place
 NOTICE = "*Measured, and written, by this pull request's own code: whoever changes that code can change what it says.*"
@@ -61,13 +64,14 @@ def cut(text: str, most: int) -> str:
     return f"{kept}{CLOSED * min(max(num_open, 0), MOST_OPEN)}{CUT}"
 
 
-def main(source: str, out: str) -> None:
-    """Read a comment from a file and write it as it may be posted; what is none of ours ends 1."""
-    try:
-        Path(out).write_text(posted(Path(source).read_bytes()), encoding="utf-8")
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {visible_lines(str(error))}")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read a comment from a file and write it as it may be posted; what is none of ours ends 4."""
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("source", type=Path, metavar="COMMENT", help="what a measuring job wrote")
+    parser.add_argument("out", type=Path, metavar="OUT", help="takes what may be posted")
+    options = parser.parse_args(arguments)
+    options.out.write_text(posted(options.source.read_bytes()), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(run_program(main))

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fixtures.programs.visible import visible
+
 MAX_BYTES = 2**28  # a record of 10,000 scenarios and 20 launches takes three quarters of it
 MAX_TOML_BYTES = 2**20  # people write it, and its parser is slow
 MAX_DEPTH = 64  # a record's is 8
@@ -32,7 +34,8 @@ class DocumentError(ValueError):
     def __init__(self, rule: str, *, file: object = None, place: str = "", remedy: str = "") -> None:
         self.rule, self.file, self.place, self.remedy = rule, file, place, remedy
         where = f"{file}: " if file is not None else ""
-        super().__init__(f"{where}{place}{' ' if place else ''}{rule}{'; ' if remedy else ''}{remedy}")
+        said = f"{place}{' ' if place else ''}{rule}{'; ' if remedy else ''}{remedy}"
+        super().__init__(f"{where}{visible(said)}")  # a document's own words end no line
 
 
 class CorruptRecord(DocumentError):  # noqa: N818  # named after its verdict, CORRUPT

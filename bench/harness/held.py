@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.harness.writing import write_error
+from fixtures.programs.errors import write_error
 
 LOCK = ".lock"  # in a folder; beside a file, after its name
 

@@ -1,7 +1,8 @@
 """`pytest bench -n N`: each xdist worker measures on a device of its own, the controller joins what they leave.
 
 A worker is an ordinary run that writes its record, scenario by scenario, to a folder of the controller's. The records
-hold different scenarios of one run; joined they are the record that one process would have left.
+hold different scenarios of one run; joined they are the record that one process would have left. They are joined after
+each scenario: however the run ends, what was finished is in its record.
 """
 
 import datetime
@@ -9,7 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from bench.harness.record import KEY, Record, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
 from bench.harness.scratch import scratch
 from bench.harness.tied import die_with
-from bench.harness.writing import RecordWriteError
+from fixtures.programs.errors import RecordWriteError
 
 REFUSED = ("benchmark_json", "benchmark_save", "benchmark_autosave", "benchmark_compare", "benchmark_histogram")
+GRACE_S = 0.5  # for a worker between two scenarios
 DEVICE, FOLDER, LAUNCH, STARTED = "device", "folder", "launch", "started"  # what the controller tells a worker
 COLLECTED, SELECTED, WRITE_ERROR = "collected", "selected", "write_error"  # what a worker tells the controller
 
@@ -52,6 +54,7 @@ class Parallel:
         self.seconds: dict[str, float] = {}  # of a test's set-up and call, by node id
         self.devices: dict[str, str] = {}  # that a test ran on, by node id
         self.lost: dict[str, str] = {}
+        self.left: dict[Path, tuple[int, dict[str, Any]]] = {}  # workers' records, with the time they were written
 
     @property
     def collected(self) -> list[str]:
@@ -75,6 +78,11 @@ class Parallel:
         values = {DEVICE: self.free.pop(0), FOLDER: str(self.scratch), LAUNCH: self.launched.id, STARTED: started}
         node.workerinput[KEY] = values
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """End workers in the middle of a scenario: xdist would wait for them for longer than an interrupt may last."""
+        if manager := self.config.pluginmanager.getplugin("dsession").nodemanager:
+            manager.group.terminate(timeout=GRACE_S)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take the device back: a worker in place of one that died gets it."""
@@ -91,11 +99,13 @@ class Parallel:
         self.selected = [node_id for node_id in ids if (self.config.rootpath / node_id).is_relative_to(folder)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add up what a test took, and note where it ran."""
+        """Add up what a test took, note where it ran, and keep a scenario that has finished."""
         if report.when != "teardown":
             self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if worker := getattr(report, "node", None):  # our own reports, of verdicts, come from none
             self.devices[report.nodeid] = worker.workerinput[KEY][DEVICE]
+            if report.when == "call":
+                self._keep()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
@@ -105,7 +115,7 @@ class Parallel:
 
     def finish(self) -> Finished | None:
         """Join the workers' records and write the whole; nothing where no worker began to measure."""
-        documents = [read(path) for path in sorted(self.scratch.glob("*.json"))]
+        documents = self._documents()
         if not documents:
             return None
         document = self._joined(documents)
@@ -126,6 +136,20 @@ class Parallel:
             write_error=write_error,
             lost=self.lost,
         )
+
+    def _keep(self) -> None:
+        """Write the record as far as it is; what cannot be written is told at the end."""
+        if documents := self._documents():
+            with suppress(RecordWriteError):
+                write(self.launched.record_path(self.config, self.options), self._joined(documents))
+
+    def _documents(self) -> list[dict[str, Any]]:
+        """Return the workers' records; only what a worker has written since is read again."""
+        for path in self.scratch.glob("*.json"):
+            written = path.stat().st_mtime_ns
+            if self.left.get(path, (0,))[0] != written:
+                self.left[path] = (written, read(path))
+        return [self.left[path][1] for path in sorted(self.left)]
 
     def _joined(self, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         try:

@@ -5,7 +5,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bench.harness.visible import visible, visible_lines
+from fixtures.programs.visible import visible, visible_lines
 
 
 class RunProgress:

@@ -4,8 +4,6 @@ import argparse
 import re
 from collections.abc import Mapping
 
-USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR; argparse's own is 2, which pytest uses for an interrupted run
-INTERRUPTED = 130  # as shells say it of Ctrl-C: 128 + SIGINT
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}  # seconds
 DURATION = re.compile(r"(?P<number>\d*\.?\d+)(?P<unit>[smh]?)")
 LARGEST_SLOWDOWN = 100  # a slip of the finger beyond it: a run would not end

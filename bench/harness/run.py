@@ -25,7 +25,7 @@ from bench.harness.options import Options
 from bench.harness.paired import Measurement, Paired
 from bench.harness.peaks import Peaks, measure_peaks
 from bench.harness.record import KEY, SCHEMA_VERSION, Record, arm_entry, seal, write
-from bench.harness.writing import RecordWriteError
+from fixtures.programs.errors import RecordWriteError
 
 
 class ScenarioTest(NamedTuple):

@@ -8,23 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-REMEDY = "choose another path that may be written"
-REMEDIES = {  # by what the file system says
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), f"free disk space or raise the limit, or {REMEDY}"),
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files, `ulimit -n`"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR), REMEDY),
-    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), f"a file stands where a folder is needed: {REMEDY}"),
-}
-
-
-class RecordWriteError(OSError):
-    """Something could not be written; the file that was there before is intact."""
-
-
-def write_error(what: Path | str, error: OSError, *, must: str = "be writable") -> RecordWriteError:
-    """Return the error that says what could not be written, why, and what helps."""
-    remedy = REMEDIES.get(error.errno or 0, REMEDY)
-    return RecordWriteError(f"{what} must {must}, got {error.strerror or error}; {remedy}")
+from fixtures.programs.errors import write_error
 
 
 def make_folder(folder: Path) -> None:

@@ -10,8 +10,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.gate.stats import Interval
-from bench.harness.visible import visible
 from bench.harness.writing import replace_bytes
+from fixtures.programs.visible import visible
 
 INK = "#808080"  # mid-grey: contrast of about 4 on white and on near-black
 COLOURS = ("#3b7dd8", "#e07b28", "#2f9e60", "#c94f6d", "#8b6fc9", "#8a8a2a")  # of lines; each legible on both

@@ -24,12 +24,13 @@ from bench.harness.metrics import metric
 from bench.harness.peaks import Cost, floor_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.run import Finished
-from bench.harness.visible import visible, visible_lines
 from bench.harness.wording import counted, span
-from bench.harness.writing import RecordWriteError, replace_text
+from bench.harness.writing import replace_text
 from bench.pages.engine import percent, ratio
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.slices import median_sample
+from fixtures.programs.errors import RecordWriteError
+from fixtures.programs.visible import visible, visible_lines
 
 HEADERS = (
     *("scenario", "MoE", "other arm", "its value", "other / MoE [95 %]", "MFU", "MBU", "floor"),

@@ -20,6 +20,9 @@ from bench.peers.experts import is_grouped_fused
 from bench.tune_experts.candidates import search
 from bench.tune_experts.layers import make_layers, measure_tilings
 from fixtures.devices import DTYPES, resolve_device
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.reading import at_least, listed, one_of
 from moevlm.costs import phase_cost
 from moevlm.kernels.tilings import MEASURED, Entry, default_tiling, takes, write
@@ -31,9 +34,9 @@ NUM_TOKENS = "1,2,4,8,16,32,64,128,256,512,1024,2048,4096,16384"
 HEADERS = ("preset", "arm", "tokens", "way", "tiles", "ms a layer", "of the floor", "kept")
 
 
-def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.tune_experts", description=__doc__.partition("\n")[0])
+    parser = Parser(prog="python -m bench.tune_experts", description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--scale",
         dest="scales",
@@ -95,12 +98,12 @@ def tune(preset: str, arm: str, num_tokens: int, chosen: argparse.Namespace, pea
     ]  # fmt: skip
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Tune what the command line asks for."""
     chosen = read_arguments(arguments)
     torch.cuda.set_device(chosen.device)
     peaks = measure_peaks(make_clock(chosen.device), chosen.device, chosen.dtype)
-    print(
+    say(
         f"{torch.cuda.get_device_name()}: {peaks.matmul_flop_per_s / 1e12:.0f} TFLOP/s in {chosen.dtype}, "
         f"{peaks.copy_byte_per_s / 1e12:.2f} TB/s copied; experts hit as uniform routing hits them"
     )
@@ -108,9 +111,9 @@ def main(arguments: Sequence[str]) -> None:
         for preset in chosen.scales:
             for arm in ARMS:
                 rows = [row for tokens in chosen.tokens for row in tune(preset, arm, tokens, chosen, peaks)]
-                print(tabulate(rows, headers=HEADERS, tablefmt="github"), flush=True)
-    print(f"written: {chosen.out}")
+                say(tabulate(rows, headers=HEADERS, tablefmt="github"))
+    say(f"written: {chosen.out}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(run_program(main))

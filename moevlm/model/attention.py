@@ -24,7 +24,7 @@ from transformers.models.qwen3_moe.modeling_qwen3_moe import (
 )
 
 from moevlm.config import MoEVLMTextConfig
-from moevlm.kernels.cpu import step
+from moevlm.kernels.cpu import prompt, step
 from moevlm.kernels.projections import Projection, is_plain, product, side_by_side
 from moevlm.model.cache import PreallocatedLayer
 
@@ -139,7 +139,7 @@ class MoEVLMAttention(Qwen3MoeAttention):
         if not self._has_plain_norms:
             query, key = heads[:, :, :num_queries], heads[:, :, num_queries : num_queries + num_keys]
             rotated = _rotate(torch.cat([self.q_norm(query), self.k_norm(key)], dim=2), *rotary)
-        elif step.takes(projected, *rotary, *scales) and rotary[0].shape[:2] == heads.shape[:2]:
+        elif step.takes_rows(projected, *rotary, *scales) and rotary[0].shape[:2] == heads.shape[:2]:
             rotated = step.rotated_heads(
                 projected, scales, rotary, epsilon=epsilon, num_queries=num_queries, num_keys=num_keys
             ).view(*heads.shape[:2], -1, self.head_dim)
@@ -164,6 +164,8 @@ class MoEVLMAttention(Qwen3MoeAttention):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return what each head gathers (B, S, N, W), and probabilities where the attention materialises them."""
         name = self.config._attn_implementation
+        if name == "sdpa" and not self.training and prompt.takes(query, key, value, attention_mask):
+            return prompt.attend(query, key, value, attention_mask, scale=self.scaling), None
         if name == "sdpa" and attention_mask is None:
             attention_mask = mask_of_few(query, key)
         if name == "sdpa" and query.shape[2] == 1 and not self.training:

@@ -12,6 +12,6 @@ class MoEVLMRMSNorm(Qwen3MoeRMSNorm):
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Scale each row to a root mean square of 1, then by the weight."""
-        if step.takes(hidden_states, self.weight):
+        if step.takes_rows(hidden_states, self.weight):
             return step.rms_norm(hidden_states, self.weight, self.variance_epsilon)
         return F.rms_norm(hidden_states, self.weight.shape, self.weight, self.variance_epsilon)

@@ -1,13 +1,17 @@
 """One run of training: steps over the schedule's stages, a checkpoint now and then, exact resumption."""
 
+import io
 import json
 import math
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from moevlm.model.vision_language import MoEVLM
@@ -45,6 +49,7 @@ def train(
     Raises:
         ValueError: The checkpoint is of another schedule, a batch lacks labels, or loss or gradients are not finite;
             the last checkpoint is kept.
+        OSError: The folder takes no file; the last checkpoint is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(model, probe, schedule, folder)
@@ -57,7 +62,7 @@ def train(
             run.save(step + 1)
     if end == schedule.num_steps:
         model.train(mode=False)
-        model.save_pretrained(folder / MODEL)
+        _write_model(model, folder / MODEL)
 
 
 class _Run:
@@ -138,7 +143,9 @@ class _Run:
             "log": self.lines,
         }
         part = self.folder / f"{CHECKPOINT}.part"
-        torch.save(state, part)
+        written = io.BytesIO()  # torch tells a full disk as a fault of its own
+        torch.save(state, written)
+        part.write_bytes(written.getbuffer())
         part.replace(self.folder / CHECKPOINT)
         self._write_log()
 
@@ -179,6 +186,17 @@ class _Run:
         assert self.optimizer is not None, "the stage was entered"
         self.optimizer.load_state_dict(state["optimizer"])
         return num_done
+
+
+def _write_model(model: MoEVLM, folder: Path) -> None:
+    """Save a model; a disk that refuses it is told as the system tells it."""
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(folder)) from error
 
 
 def _line(text: str) -> dict[str, float]:

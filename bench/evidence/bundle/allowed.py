@@ -8,22 +8,62 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-PLAIN = r"[\w@:.,+-]*"  # names, numbers and lists of them
-PROFILE = r"[\w-]+(:-?\d[\d./-]*)?"  # of routing, with its strength; one that is read from a file is no such
+from bench.harness.documents import CorruptRecord
+from fixtures.programs.visible import visible
+
+WORD = r"[a-z0-9][\w@.-]*"  # a preset, a variant, a number, as "7b@4"
+WORDS = rf"{WORD}(,{WORD})*"
+STRENGTH = r"\d[\d.e+/-]*"  # of the profile that takes numbers: what follows another's name is a file's
+PROFILE = rf"({WORD}|specialized:{STRENGTH})"
+NAMES = ("scale", "depth", "dtype", "threads", "batch-size", "seq-len", "workload", "visual", "num-tokens", "backend",
+         "arms", "seed")  # fmt: skip
 OPTIONS: Mapping[str, str] = {  # -> what a value may be, so that it names no file
-    **dict.fromkeys(("scale", "depth", "device", "dtype", "threads", "batch-size", "seq-len", "workload"), PLAIN),
-    **dict.fromkeys(("visual", "num-tokens", "backend", "arms", "seed"), PLAIN),
+    **dict.fromkeys(NAMES, WORDS),
+    "device": rf"{WORD}(:\d+)?",
     "routing": rf"{PROFILE}(,{PROFILE})*",
     "data": "",
 }
-OPTION = re.compile(rf"--(?P<name>{'|'.join(OPTIONS)})=(?P<value>.*)")
-NODE_ID = re.compile(r"(?!.*\.\./)(?P<file>\w[\w./-]*\.py)::.+")
+OF_FILES = ("--data=", "--routing=")  # may have named a file where they were measured: one's own must replace them
+OPTION = re.compile("|".join(f"--{name}=({value})" for name, value in OPTIONS.items()), re.ASCII)
+PART = r"[^\W_][\w.-]*"  # of a path: neither hidden, nor private, nor the folder above
+NODE_ID = re.compile(rf"(?P<file>({PART}/)*{PART}\.py)::([^\W\d]\w*::)*(?P<function>[^\W\d]\w*)(\[.*\])?")
+REMEDY = "name a record of a project's scenarios"
+ELSEWHERE = "reproduce it in a checkout of the project that it is of"
+MOST_LETTERS = 2**12  # of a word: as long as a path may be
+MOST_BYTES = 2**19  # of all words: half of the shortest command line that a system takes
 
 
-def foreign_word(options: Iterable[object], node_ids: Iterable[str]) -> str | None:
-    """Return the first word that is neither a scenario's option nor a scenario's name; None if all are."""
-    foreign = (word for word in options if not (isinstance(word, str) and OPTION.fullmatch(word)))
-    return next((str(word) for word in (*foreign, *(n for n in node_ids if not NODE_ID.fullmatch(n)))), None)
+def check_words(options: Sequence[object], node_ids: Mapping[str, str]) -> None:
+    """Demand that what becomes pytest's words is the scenarios' names and options alone.
+
+    Args:
+        options: of a record.
+        node_ids: scenario -> what pytest calls it.
+
+    Raises:
+        CorruptRecord: one is another word, or they are too many to start a process with.
+    """
+    foreign = [word for word in options if not (isinstance(word, str) and _is_option(word))]
+    foreign += [word for name, word in node_ids.items() if not (_is_node_id(word) and word.endswith(f"::{name}"))]
+    if foreign:
+        rule = f"a bundle must name scenarios and their options alone, got {foreign[0]!r:.200}"
+        raise CorruptRecord(rule, remedy=REMEDY)
+    size = len("".join([*map(str, options), *node_ids.values()]).encode())
+    if size > MOST_BYTES:
+        rule = f"a bundle must name {MOST_BYTES} bytes of scenarios and options at most, got {size}"
+        raise CorruptRecord(rule, remedy=REMEDY)
+
+
+def _is_option(word: str) -> bool:
+    return _is_seen(word) and (OPTION.fullmatch(word) is not None or word.startswith(OF_FILES))
+
+
+def _is_node_id(word: str) -> bool:
+    return _is_seen(word) and NODE_ID.fullmatch(word) is not None
+
+
+def _is_seen(word: str) -> bool:
+    return len(word) <= MOST_LETTERS and visible(word) == word
 
 
 def options_here(theirs: Iterable[str], ours: Sequence[str]) -> list[str]:
@@ -35,8 +75,7 @@ def options_here(theirs: Iterable[str], ours: Sequence[str]) -> list[str]:
     given = {word.partition("=")[0] for word in ours}
     kept = [word for word in theirs if word.partition("=")[0] not in given]
     for word in kept:
-        found = OPTION.fullmatch(word)
-        if not found or not re.fullmatch(OPTIONS[found["name"]], found["value"]):
+        if not OPTION.fullmatch(word):
             name = word.partition("=")[0]
             raise ValueError(
                 f"a bundle must name no files of this machine, got {word!r:.200}; name your own: -- {name}=PATH"
@@ -45,7 +84,9 @@ def options_here(theirs: Iterable[str], ours: Sequence[str]) -> list[str]:
 
 
 def check_scenarios(node_ids: Iterable[str], root: Path, folder: str) -> None:
-    """Demand that a bundle's scenarios lie in the project's folder of them, links followed.
+    """Demand that a bundle's scenarios are functions of files in the project's folder of them, links followed.
+
+    A file is imported before pytest looks for a scenario in it: one that has none may be a program.
 
     Args:
         node_ids: what pytest calls the scenarios.
@@ -53,12 +94,18 @@ def check_scenarios(node_ids: Iterable[str], root: Path, folder: str) -> None:
         folder: of its scenarios, from there.
 
     Raises:
-        ValueError: one lies elsewhere.
+        ValueError: one lies elsewhere, or is not there.
     """
     for node_id in node_ids:
-        file = node_id.partition("::")[0]
-        if not (root / file).resolve().is_relative_to((root / folder).resolve()):
-            raise ValueError(
-                f"a bundle's scenarios must lie in {folder}/ of {root}, got {file!r:.200}; "
-                "reproduce it in a checkout of the project that it is of"
-            )
+        found = NODE_ID.fullmatch(node_id)
+        assert found, node_id  # it was checked
+        path = (root / found["file"]).resolve()
+        if not path.is_relative_to((root / folder).resolve()):
+            raise ValueError(f"a bundle's scenarios must lie in {folder}/ of {root}, got {node_id!r:.200}; {ELSEWHERE}")
+        if not _defines(path, found["function"]):
+            raise ValueError(f"a bundle's scenarios must be there, got no {node_id!r:.200} in {root}; {ELSEWHERE}")
+
+
+def _defines(path: Path, function: str) -> bool:
+    source = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return re.search(rf"^\s*def {function}\(", source, re.MULTILINE) is not None

@@ -1,25 +1,26 @@
 """One archive: the record, what machine, software and command it came from, the claims, and a hash of each file."""
 
 import gzip
-import hashlib
 import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.evidence.bundle.allowed import foreign_word
+from bench.evidence.bundle.allowed import check_words
 from bench.evidence.bundle.claims import Claim, claims_of
-from bench.evidence.bundle.members import MIB, members_of
+from bench.evidence.bundle.manifest import MANIFEST, check_files, check_record, manifest_of
+from bench.evidence.bundle.members import MIB, MOST_PACKED, members_of
 from bench.harness.arms import PRIMARY
 from bench.harness.documents import DocumentError, parse_json
-from bench.harness.record import KEY, CorruptRecord, Record
+from bench.harness.forms import LARGEST
+from bench.harness.record import KEY, CorruptRecord, Record, check_seal
 from bench.harness.writing import replace_bytes
+from fixtures.programs.visible import visible
 
-SCHEMA_VERSION = 1
-MANIFEST, RECORD, CLAIMS = "manifest.json", "record.json", "claims.md"
+RECORD, CLAIMS = "record.json", "claims.md"
 MOST_BYTES = {MANIFEST: 16 * MIB, RECORD: 64 * MIB, CLAIMS: 16 * MIB}  # thirty times the largest that we have seen
 LAUNCHES_TO_CLAIM = 2  # one has no spread, and without that a claim has no tolerance to be reproduced within
 REMEDY = "get the file again, or pack it again from its record"
@@ -41,22 +42,20 @@ def pack(document: Mapping[str, Any], path: Path, claims_table: str) -> Bundle:
     """Write an archive, a gzipped tar, with a table of its claims for readers; the same record makes the same bytes.
 
     Raises:
-        ValueError: the record answers wrongly, claims nothing, is a rehearsal, or does not say how it was measured.
+        ValueError: the record answers wrongly, claims nothing, is a rehearsal, or does not say how it was measured; or
+            it is too large.
+        CorruptRecord: it names something else than scenarios and their options.
         RecordWriteError: the archive could not be written.
     """
     bundle = _bundle(document)
     files = {RECORD: json.dumps(document, indent=1).encode(), CLAIMS: claims_table.encode()}
-    header = document[KEY]
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "commit": document.get("commit_info", {}),
-        "environment": header["fingerprint"],
-        "command": ["python", "-m", "pytest", *bundle.node_ids.values(), *bundle.options],
-        "claims": [{**asdict(claim), "text": str(claim), "verdict": claim.verdict} for claim in bundle.claims],
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-    }
-    files = {MANIFEST: json.dumps(manifest, indent=1, default=str).encode(), **files}
-    replace_bytes(path, _archived(files))
+    manifest = json.dumps(_manifest(bundle, document, files), indent=1, default=str)
+    files = {MANIFEST: manifest.encode(), **files}
+    packed = _archived(files)
+    if len(packed) > MOST_PACKED or any(len(content) > MOST_BYTES[name] for name, content in files.items()):
+        most = f"{MOST_BYTES[RECORD] // MIB} MiB, and {MOST_PACKED // MIB} MiB packed"
+        raise ValueError(f"a record to bundle must be of at most {most}, got a larger one; measure fewer scenarios")
+    replace_bytes(path, packed)
     return bundle
 
 
@@ -69,13 +68,13 @@ def unpack(path: Path) -> Bundle:
     """
     try:
         files = members_of(path, MOST_BYTES)
-        manifest = parse_json(files[MANIFEST])
-        if manifest["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {manifest['schema_version']!r:.60}")
-        changed = [n for n in (RECORD, CLAIMS) if hashlib.sha256(files[n]).hexdigest() != manifest["sha256"][n]]
-        if changed:
-            raise ValueError(f"files must be as they were packed, got another {', '.join(changed)}")
-        return _bundle(parse_json(files[RECORD]))
+        manifest = parse_json(files.pop(MANIFEST))
+        check_files(manifest, files)
+        document = parse_json(files[RECORD])
+        bundle = _bundle(document)
+        check_seal(document)
+        check_record(manifest, _manifest(bundle, document, files))
+        return bundle
     except FileNotFoundError:
         raise
     except REFUSED as error:
@@ -91,7 +90,7 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
     if record.wrong:
         said = "; ".join(f"{name}: {why}" for name, why in record.wrong.items())
         raise ValueError(
-            f"a record to bundle must be of right answers, got {said}; mend the code, and measure it again"
+            f"a record to bundle must be of right answers, got {visible(said)}; mend the code, and measure it again"
         )
     claims = claims_of(record)
     if not claims:
@@ -100,6 +99,11 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
         raise ValueError(
             f"a record to bundle must hold {LAUNCHES_TO_CLAIM} launches or more, whose spread gives the tolerance, "
             "got one; name several records of the same scenarios, or a baseline"
+        )
+    if wild := [claim for claim in claims if claim.speedup.high > LARGEST]:
+        raise ValueError(
+            f"a record to bundle must be of launches that agree, got speed-ups of {visible(wild[0].scenario)} that no "
+            "number holds; measure it again"
         )
     if record.injected:
         raise ValueError(
@@ -111,14 +115,17 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
     claimed = {claim.scenario for claim in claims}
     entries = [(entry["extra_info"][KEY], entry["fullname"]) for entry in document["benchmarks"]]
     node_ids = {ours["scenario"]: name for ours, name in entries if ours["arm"] == PRIMARY}
-    if (foreign := foreign_word(options, node_ids.values())) is not None:
-        raise CorruptRecord(f"a bundle must name scenarios and their options alone, got {foreign!r:.200}; {REMEDY}")
+    check_words(options, node_ids)
     return Bundle(
         record=record,
         claims=claims,
         node_ids={scenario: name for scenario, name in node_ids.items() if scenario in claimed},
         options=list(options),
     )
+
+
+def _manifest(bundle: Bundle, document: Mapping[str, Any], files: Mapping[str, bytes]) -> Mapping[str, Any]:
+    return manifest_of(document, bundle.claims, [*bundle.node_ids.values(), *bundle.options], files)
 
 
 def _archived(files: Mapping[str, bytes]) -> bytes:

@@ -10,6 +10,7 @@ from bench.gate.verdict import Control
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY
 from bench.harness.record import Record, Scenario
 
+LARGEST_EXPONENT = 709  # beyond it, exp is no float
 SUPPORTED, UNDECIDED = "supported", "undecided"
 
 
@@ -65,4 +66,8 @@ def speedup(scenario: Scenario, against: str) -> Interval:
     One launch tells nothing of the next: its interval is without bounds.
     """
     values = launch_values(scenario, Control(arm=against, against=PRIMARY))
-    return Interval(*map(math.exp, mean_interval(values)))
+    return Interval(*map(_exp, mean_interval(values)))
+
+
+def _exp(value: float) -> float:
+    return math.exp(value) if value < LARGEST_EXPONENT else math.inf

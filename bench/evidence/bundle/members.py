@@ -1,6 +1,5 @@
 """The files of an archive that anyone may have made: read in memory within limits, nothing is written to disk."""
 
-import io
 import stat
 import tarfile
 import zlib
@@ -9,6 +8,7 @@ from pathlib import Path
 
 MIB = 2**20
 MOST_PACKED = 16 * MIB
+BLOCK = tarfile.BLOCKSIZE
 PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)  # neither links nor devices, nor what takes more room than it has bytes
 
 
@@ -50,18 +50,28 @@ def _unzipped(path: Path, most: int) -> bytes:
 
 
 def _members(content: bytes, most_bytes: Mapping[str, int]) -> dict[str, bytes]:
-    """Return what a tar holds: each expected file once, as a plain file, and nothing else."""
+    """Return what a tar holds: each expected file once, as a plain file, and nothing else.
+
+    Headers are read one at a time: tarfile itself would follow those that extend, link and resize others.
+    """
     found: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-        for member in archive:
-            if member.name not in most_bytes or member.name in found:
-                raise ValueError(f"it must hold {', '.join(most_bytes)} once each, got {member.name!r:.60}")
-            if member.type not in PLAIN or member.sparse is not None or member.size > most_bytes[member.name]:
-                most = f"a plain file of at most {most_bytes[member.name] // MIB} MiB"
-                raise ValueError(f"{member.name} must be {most}, got type {member.type!r} of {member.size} bytes")
-            file = archive.extractfile(member)
-            assert file is not None, member  # of a plain file there always is one
-            found[member.name] = file.read()
+    place = 0
+    while any(block := content[place : place + BLOCK]):
+        member = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
+        if member.name not in most_bytes or member.name in found:
+            raise ValueError(f"it must hold {', '.join(most_bytes)} once each, got {member.name!r:.60}")
+        if member.type not in PLAIN or not 0 <= member.size <= most_bytes[member.name]:
+            most = f"a plain file of at most {most_bytes[member.name] // MIB} MiB"
+            raise ValueError(f"{member.name} must be {most}, got type {member.type!r} of {member.size} bytes")
+        start, end = place + BLOCK, place + BLOCK + member.size
+        if end > len(content):
+            raise ValueError(
+                f"{member.name} must have {member.size} bytes, got {len(content) - start}: it is cut short"
+            )
+        found[member.name] = content[start:end]
+        place = start + -(-member.size // BLOCK) * BLOCK
+    if any(content[place:]):
+        raise ValueError("it must end behind its files, got more behind the end")
     if missing := [name for name in most_bytes if name not in found]:
         raise ValueError(f"it must hold {', '.join(most_bytes)}, got no {', '.join(missing)}")
     return found

@@ -10,8 +10,8 @@ from bench.evidence.campaign.plan import Step
 from bench.evidence.campaign.state import State, check_same_options, record_path, state_of
 from bench.evidence.processes import Ended, run_logged
 from bench.gate.verdict import EXIT_CODES, Verdict
-from bench.harness.reading import USAGE_ERROR
 from bench.harness.writing import make_folder
+from fixtures.programs.codes import USAGE_ERROR
 
 SPARE_LAUNCHES = 1  # for scenarios that a launch has lost; what fails twice would fail again
 SHORTEST_S = 20.0  # less does not get past imports and peaks

@@ -17,12 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich import get_console
+from rich.console import Console
 from rich.progress import track
 from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
-from bench.commands.parsing import Parser
 from bench.front.supplied.answering import Answered, AnsweringError, answer
 from bench.front.supplied.checking import require_askable, require_counts, require_scorable, require_writable
 from bench.front.supplied.checkpoint import load_checkpoint
@@ -30,13 +29,17 @@ from bench.front.supplied.document import document
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint
 from bench.harness.metrics import METRICS
-from bench.harness.reading import INTERRUPTED, USAGE_ERROR
-from bench.harness.writing import RecordWriteError, replace_text
+from bench.harness.writing import replace_text
 from bench.scoring import SCORERS
 from fixtures.devices import pin_threads, resolve_device, resolve_dtype
+from fixtures.programs.codes import USAGE_ERROR
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import note, say
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
 
+PROGRESS = Console(stderr=True)
 MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter
 
 
@@ -69,21 +72,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     batches = answer(checkpoint, samples, batch_size=size, max_new_tokens=options.max_new_tokens, clock=clock)
     done: list[Answered] = []
     try:
-        for answered in track(batches, description=options.benchmark, total=-(-len(samples) // size)):
+        for answered in track(batches, options.benchmark, -(-len(samples) // size), console=PROGRESS):
             done.append(answered)
     except AnsweringError as error:
         raise ValueError(f"{error}. {_kept(options.out, written, samples, done)}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(options.out, written, samples, done)) from None
-    except Exception:  # a defect, here or in a checkpoint: its traceback follows, but hours of answers are not lost
-        print(f"error: {_kept(options.out, written, samples, done)}", file=sys.stderr)
+    except Exception:  # a defect, here or in a checkpoint: it is told at the end, but hours of answers are not lost
+        note(f"error: {_kept(options.out, written, samples, done)}")
         raise
     return written(samples, done)
 
 
 def _samples(options: argparse.Namespace) -> list[Sample]:
     """Read the questions and find all that is wrong with them."""
-    with get_console().status(f"reading {options.data} and checking its images"):
+    with PROGRESS.status(f"reading {options.data} and checking its images"):
         samples = load_samples(options.data, load_workload(options.benchmark), num_samples=options.limit)
     require_scorable(options.benchmark, samples)
     return samples
@@ -146,16 +149,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = run(options)
         _write(options.out, found)
-    except (ValueError, ImportError, RecordWriteError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, ImportError) as error:
+        note(f"error: {error}")
         return USAGE_ERROR
-    except KeyboardInterrupt as interrupt:
-        print(f"interrupted. {interrupt}", file=sys.stderr)
-        return INTERRUPTED
-    print(f"{table(found)}\n\nwritten: {options.out}\nput it on the front: "
+    say(f"{table(found)}\n\nwritten: {options.out}\nput it on the front: "
           f"python -m bench pareto {options.out} --out pareto.md")  # fmt: skip
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main))

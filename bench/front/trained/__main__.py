@@ -1,30 +1,35 @@
 """Score trained twins or ship them: `python -m bench.front.trained score DIR --out JSON`, or `ship DIR`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
 from transformers.utils.logging import disable_progress_bar
 
-from bench.commands.parsing import Parser
 from bench.front.trained.document import score_folder, table, write_document
 from bench.front.trained.exam import Exam
 from bench.front.trained.ship import ship
-from bench.harness.writing import RecordWriteError
+from bench.harness.writing import check_writable
 from fixtures.devices import pin_threads, resolve_device
+from fixtures.programs.parsing import Parser
+from fixtures.programs.program import run_program
+from fixtures.programs.terminal import say
 from fixtures.training.runs import TwinKey
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS
 
 
 def score(chosen: argparse.Namespace) -> None:
     """Score the twins of a folder, print a table, write the document."""
+    if chosen.out:
+        check_writable(chosen.out)
     exam = Exam(num_pictures=chosen.pictures, num_shifted=chosen.shifted_pictures)
     document = score_folder(chosen.twins, exam, resolve_device(chosen.device))
-    print(table(document["twins"]))
+    say(table(document["twins"]))
     if chosen.out:
         write_document(chosen.out, document)
-        print(f"written: {chosen.out}")
+        say(f"written: {chosen.out}")
 
 
 def ship_all(chosen: argparse.Namespace) -> None:
@@ -35,7 +40,7 @@ def ship_all(chosen: argparse.Namespace) -> None:
             key = TwinKey(task=task, size=size, variant=variant, seed=chosen.seed)
             card = ship(chosen.twins, key, chosen.pictures)
             rows.append([task, size, variant, card["num_parameters"], card["accuracy"]["all"]["estimate"]])
-    print(tabulate(rows, headers=("task", "size", "variant", "parameters", "accuracy"), intfmt=",", floatfmt=".2f"))
+    say(tabulate(rows, headers=("task", "size", "variant", "parameters", "accuracy"), intfmt=",", floatfmt=".2f"))
 
 
 def build_parser() -> Parser:
@@ -72,9 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         pin_threads(chosen.threads)
         chosen.run(chosen)
-    except (FileNotFoundError, ImportError, ValueError, RecordWriteError) as error:
+    except (FileNotFoundError, ImportError, ValueError) as error:
         parser.error(str(error))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(main))

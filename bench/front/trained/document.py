@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from rich.progress import track
 from tabulate import tabulate
 
@@ -35,6 +36,7 @@ from moevlm.training import MODEL
 SCHEMA_VERSION = 1
 TIER = "measured"
 SIGNIFICANT_DIGITS = 6  # of what is written: far finer than any interval, and a third of the file
+PROGRESS = Console(stderr=True)
 REFERENCE = "dense"  # the variant that the others of a size and seed are compared with
 
 
@@ -89,7 +91,7 @@ def score_task(task: Task, folders: Sequence[Path], exam: Exam, device: torch.de
     models = {str(folder): load_model(folder / MODEL, device=device) for folder in folders}
     scored = {
         name: score_twin(Path(name), model, task, pictures, exam)
-        for name, model in track(models.items(), description=f"answers about {task.name}", transient=True)
+        for name, model in track(models.items(), f"answers about {task.name}", transient=True, console=PROGRESS)
     }
     requests = requests_of(pictures[TRAINING_STYLE])[: exam.batch_size]
     rates = measure_throughput(models, Lexicon(task), requests, make_clock(device), num_blocks=exam.num_blocks)

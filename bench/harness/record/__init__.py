@@ -8,9 +8,10 @@ from bench.harness.documents import CorruptRecord
 from bench.harness.record.entries import arm_entry, merge
 from bench.harness.record.join import join
 from bench.harness.record.schema import KEY, SCHEMA_VERSION, ArmSeries, Launch
-from bench.harness.record.storage import load, read, seal, write
+from bench.harness.record.storage import check_seal, load, read, seal, write
 from bench.harness.record.view import Record, Scenario, differing_inputs
-from bench.harness.writing import RecordWriteError, replace_text
+from bench.harness.writing import replace_text
+from fixtures.programs.errors import RecordWriteError
 
 __all__ = [
     "KEY",
@@ -22,6 +23,7 @@ __all__ = [
     "RecordWriteError",
     "Scenario",
     "arm_entry",
+    "check_seal",
     "differing_inputs",
     "join",
     "load",

@@ -203,3 +203,4 @@ class DocumentForm(Struct, frozen=True, kw_only=True):
 
     moevlm: HeaderForm
     benchmarks: list[EntryForm]
+    commit_info: Json = field(default_factory=dict)

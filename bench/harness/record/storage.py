@@ -30,11 +30,20 @@ def _read(path: Path) -> tuple[dict[str, Any], Record]:
     with uncollected(), document_of(path, remedy=READ_REMEDY):
         document: dict[str, Any] = parse_json(content_of(path))
         record = Record.from_document(document, path)
-        stored, computed = document[KEY].get("checksum"), checksum(document)
-        if stored != computed:
-            rule = f"must be that of the content, {computed[:12]}..., got {stored!r:.20}"
-            raise DocumentError(rule, place="the checksum")
+        check_seal(document)
     return document, record
+
+
+def check_seal(document: Json) -> None:
+    """Demand that the checksum of a document, whose form is checked, is that of its content.
+
+    Raises:
+        DocumentError: it was changed, or never sealed.
+    """
+    stored, computed = document[KEY].get("checksum"), checksum(document)
+    if stored != computed:
+        rule = f"must be that of the content, {computed[:12]}..., got {stored!r:.20}"
+        raise DocumentError(rule, place="the checksum")
 
 
 def seal(document: Json) -> dict[str, Any]:

@@ -3,7 +3,11 @@
 import ast
 
 PACKAGE = "moevlm_bench"
-RENAMED = {"bench": PACKAGE, "fixtures.devices": f"{PACKAGE}.devices"}  # longest first where one begins another
+RENAMED = {  # longest first where one begins another
+    "bench": PACKAGE,
+    "fixtures.devices": f"{PACKAGE}.devices",
+    "fixtures.programs": f"{PACKAGE}.programs",
+}
 
 
 def renamed(module: str) -> str:

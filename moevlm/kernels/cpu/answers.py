@@ -70,6 +70,13 @@ def _attend(operators: Any, ones: Make) -> Answers:
     return [(gathered, LOGIT), (memory[0], 1.0), (memory[1], LOGIT)]  # the only token's values; both were kept
 
 
+def _attend_prompt(operators: Any, ones: Make) -> Answers:
+    keys, values = ones(1, 1, TOKENS, HIDDEN_SIZE), ones(1, 1, TOKENS, HIDDEN_SIZE)
+    values[:, :, 2:] = 3  # the second token sees two ones, the fourth two of each
+    gathered = operators.attend_prompt(ones(1, 1, TOKENS, HIDDEN_SIZE), keys, values, None, 1.0)
+    return [(gathered[:, 1], 1.0), (gathered[:, 3], 2.0)]
+
+
 def _route(operators: Any, ones: Make) -> Answers:
     weight = ones(4, HIDDEN_SIZE)
     weight[:3] = 0
@@ -85,6 +92,7 @@ CASES: dict[str, Callable[[Any, Make], Answers]] = {
     ],
     "rotated_heads": _rotated_heads,
     "attend": _attend,
+    "attend_prompt": _attend_prompt,
     "route": _route,
     "swiglu_dense": _swiglu_dense,
     "swiglu_experts": _swiglu_experts,

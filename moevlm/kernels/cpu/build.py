@@ -58,6 +58,10 @@ def _routing(
     return logits, weights, torch.empty_like(weights, dtype=torch.long)
 
 
+def _by_token(queries: torch.Tensor, _keys: object, values: torch.Tensor, *_: object) -> torch.Tensor:
+    return queries.new_empty(*queries.transpose(1, 2).shape[:3], values.shape[-1])
+
+
 FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shape, for torch.compile
     "swiglu_experts": _like_third,
     "swiglu_dense": _like_third,
@@ -67,6 +71,7 @@ FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shap
     "attend": lambda hidden, q_weight, *_: hidden.new_empty(*hidden.shape[:2], len(q_weight)),
     "route": _routing,
     "decode_layer": lambda hidden, *_: torch.empty_like(hidden),
+    "attend_prompt": _by_token,
 }
 
 

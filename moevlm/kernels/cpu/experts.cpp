@@ -4,6 +4,7 @@
 #include "attend_op.h"
 #include "experts_op.h"
 #include "layer_op.h"
+#include "prompt_op.h"
 #include "route_op.h"
 #include "step_ops.h"
 
@@ -22,6 +23,7 @@ STABLE_TORCH_LIBRARY(moevlm, m) {
   m.def("decode_layer(Tensor hidden, Tensor[] weights, Tensor? router, Tensor? table, Tensor? rows, Tensor cos, "
         "Tensor signed_sin, Tensor(a!) keys, Tensor(b!) values, int slot, Tensor? is_seen, float epsilon, float scale, "
         "float damping, int top_k, bool normalises, int num_open, int tier) -> Tensor");
+  m.def("attend_prompt(Tensor queries, Tensor keys, Tensor values, Tensor? is_seen, float scale) -> Tensor");
   m.def("best_tier() -> int");
 }
 
@@ -34,6 +36,7 @@ STABLE_TORCH_LIBRARY_IMPL(moevlm, CPU, m) {
   m.impl("attend", TORCH_BOX(&moevlm::attend_one));
   m.impl("route", TORCH_BOX(&moevlm::route));
   m.impl("decode_layer", TORCH_BOX(&moevlm::decode_layer));
+  m.impl("attend_prompt", TORCH_BOX(&moevlm::attend_prompt));
 }
 
 STABLE_TORCH_LIBRARY_IMPL(moevlm, CompositeExplicitAutograd, m) { m.impl("best_tier", TORCH_BOX(&moevlm::best_tier)); }

@@ -22,6 +22,7 @@ constexpr int LANES = 4;
 typedef float Floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef int32_t Ints __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint16_t Halves __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
+typedef uint8_t Bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 typedef uint16_t bfloat16;  // its bits
 
 inline float widen(float x) { return x; }

@@ -1,4 +1,4 @@
-"""A decode step's work beside the experts, in CPU kernels: few rows' products, norms, rotation, attention, routing.
+"""What stands beside the experts, in CPU kernels: any rows' norms and rotation; few rows' products, attention, routing.
 
 Shapes: R rows (tokens), H inputs, O outputs, B samples, N query heads, G key-value heads, W head_dim, L tokens that the
 cache has room for, E experts, K experts a token, P rows of a routing profile's table.
@@ -16,12 +16,17 @@ MOST_ROWS = 8  # beyond, torch's products are as fast, and its threads share the
 
 
 def takes(hidden: torch.Tensor, *tensors: torch.Tensor) -> bool:
-    """Tell whether the kernels compute with these: few rows on a CPU, float32 or bfloat16, one dtype, no gradient."""
+    """Tell whether the kernels of few rows compute with these, as `takes_rows` says of any number."""
+    return hidden.numel() <= MOST_ROWS * hidden.shape[-1] and takes_rows(hidden, *tensors)
+
+
+def takes_rows(hidden: torch.Tensor, *tensors: torch.Tensor) -> bool:
+    """Tell whether norms and rotation compute with these: on a CPU, float32 or bfloat16, one dtype, no gradient."""
     return (
         hidden.is_cpu
         and hidden.dtype in DTYPES
         and not torch.is_grad_enabled()
-        and 0 < hidden.numel() <= MOST_ROWS * hidden.shape[-1]
+        and hidden.numel() > 0
         and hidden.is_contiguous()
         and all(tensor.dtype == hidden.dtype and tensor.is_contiguous() for tensor in tensors)
         and load() is None
@@ -40,7 +45,7 @@ def few_rows(weight_OH: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def rms_norm(hidden: torch.Tensor, scale_H: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Scale each row to a root mean square of 1, then by `scale_H`; `takes` has been asked.
+    """Scale each row to a root mean square of 1, then by `scale_H`; `takes_rows` has been asked.
 
     Zhang and Sennrich 2019, arXiv:1910.07467. Rounded once, at the end.
     """
@@ -57,7 +62,7 @@ def rotated_heads(
     num_queries: int,
     num_keys: int,
 ) -> torch.Tensor:
-    """Normalise and rotate the query and key heads of what was projected; `takes` has been asked.
+    """Normalise and rotate the query and key heads of what was projected; `takes_rows` has been asked.
 
     Args:
         projected: Query, key and value heads beside each other, (R, (N + 2G) * W in all).

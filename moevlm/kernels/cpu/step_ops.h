@@ -96,13 +96,17 @@ void project_to(const Tensor& weight, const Tensor& hidden, typename P::Value* o
   for (int64_t row = 0; row < rows; ++row) std::copy_n(from + row * columns, columns, output + row * row_size);
 }
 
+int64_t rows_a_thread(int64_t width) { return std::max<int64_t>(1, SMALLEST_SHARE / 4 / width); }
+
 template <class V>
 void norm_of(const Tensor& hidden, const Tensor& scale, float epsilon, Tensor& output) {
   const int64_t width = scale.numel(), rows = hidden.numel() / width;
   const auto* from = values<V>(hidden);
   const auto* by = values<V>(scale);
   auto* to = static_cast<V*>(output.mutable_data_ptr());
-  for (int64_t row = 0; row < rows; ++row) normalise(from + row * width, by, width, epsilon, to + row * width);
+  torch::stable::parallel_for(0, rows, rows_a_thread(width), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) normalise(from + row * width, by, width, epsilon, to + row * width);
+  });
 }
 
 Tensor rms_norm(const Tensor hidden, const Tensor scale, double epsilon) {
@@ -118,13 +122,15 @@ void rotated_of(const Tensor& projected, const Tensor& q_scale, const Tensor& k_
   const int64_t rows = output.size(0), heads = output.size(1), width = output.size(2);
   const int64_t row_size = projected.numel() / rows;
   auto* to = static_cast<V*>(output.mutable_data_ptr());
-  std::vector<float> scratch(width);
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t head = 0; head < heads; ++head)
-      normalise_and_rotate(values<V>(projected) + row * row_size + head * width,
-                           values<V>(head < queries ? q_scale : k_scale), values<V>(cos) + row * width,
-                           values<V>(signed_sin) + row * width, width, epsilon, scratch.data(),
-                           to + (row * heads + head) * width);
+  torch::stable::parallel_for(0, rows, rows_a_thread(row_size), [&](int64_t begin, int64_t end) {
+    std::vector<float> scratch(width);
+    for (int64_t row = begin; row < end; ++row)
+      for (int64_t head = 0; head < heads; ++head)
+        normalise_and_rotate(values<V>(projected) + row * row_size + head * width,
+                             values<V>(head < queries ? q_scale : k_scale), values<V>(cos) + row * width,
+                             values<V>(signed_sin) + row * width, width, epsilon, scratch.data(),
+                             to + (row * heads + head) * width);
+  });
 }
 
 // Queries and keys out of [rows, (queries + keys + values) * width], normalised and rotated: [rows, queries + keys, width].

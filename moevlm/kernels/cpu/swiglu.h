@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "lanes.h"
+
 namespace moevlm {
 
 constexpr float EXP_LOWEST = -87.f, EXP_HIGHEST = 88.f;  // beyond, exp leaves float32's normal range
@@ -24,6 +26,20 @@ inline float exponential(float x) {
   float power;
   std::memcpy(&power, &bits, 4);
   return (p * r * r + r + 1.f) * power;
+}
+
+// exp of lanes, as `exponential`, and 0 below what float32's normal range holds.
+inline Floats exponential_or_0(Floats x) {
+  const Floats n = (x * 1.44269504088896341f + ROUNDER) - ROUNDER;
+  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Floats p = 1.9875691500e-4f + Floats{};
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const Floats power = (Floats)((__builtin_convertvector(n, Ints) + 127) << 23);
+  return x < EXP_LOWEST ? Floats{} : (p * r * r + r + 1.f) * power;
 }
 
 inline float swiglu(float gate, float up) { return gate / (1.f + exponential(-gate)) * up; }

@@ -1,4 +1,4 @@
-"""The shipped tokenizer: byte-level BPE; `python -m moevlm.model.tokenizer.train` makes it again."""
+"""The shipped tokenizer: byte-level BPE; `python -m fixtures.tokenizer` makes it again."""
 
 from pathlib import Path
 

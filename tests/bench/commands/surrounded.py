@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.__main__ import COMMANDS
-from bench.commands.program import run_program
+from bench.__main__ import main
+from fixtures.programs.program import run_program
 
 TIMEOUT_S = 240  # a command takes less than a second; a hanging one must not hang the tests
 MOST_DESCRIPTORS = 1024  # more than a test opens
@@ -71,7 +71,7 @@ def _become(enter: Callable[[], object], arguments: Sequence[str], encoding: str
     sys.argv = ["bench", *arguments]
     tempfile.tempdir = None  # it is looked for anew
     try:
-        return run_program(COMMANDS)
+        return run_program(main)
     except SystemExit as ended:  # argparse
         return ended.code if isinstance(ended.code, int) else 1
     finally:

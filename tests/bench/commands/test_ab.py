@@ -9,13 +9,13 @@ import pytest
 
 from bench import __main__ as commands
 from bench.commands import ab
-from bench.commands.terminal import ReaderGone
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.result import Comparison
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
 from bench.gate.verdict import ScenarioVerdict, Verdict
-from bench.harness.writing import RecordWriteError
+from fixtures.programs.errors import RecordWriteError
+from fixtures.programs.terminal import ReaderGone
 from tests.bench.plugin.fake_project import write_package, write_project
 from tests.bench.plugin.fresh_pytest import run_module
 from tests.bench.plugin.test_faults import QUICK

@@ -174,7 +174,8 @@ def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def test_the_script_reaches_the_commands_of_the_clone_that_it_is_run_in(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("bench", "fixtures/programs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "conftest.py").touch()
     report = tmp_path / "bench" / "commands" / "report.py"
     report.write_text(report.read_text().replace("print a record as a markdown table", "print what the copy prints"))

@@ -12,7 +12,7 @@ from bench import __main__ as commands
 from bench.commands import ab
 from bench.gate.qualify.store import append_launch, append_suite, begin
 from bench.harness import record
-from bench.harness.writing import RecordWriteError
+from fixtures.programs.errors import RecordWriteError
 from tests.bench.commands.test_ab import FOUND
 from tests.bench.evidence.sample_bundles import launches
 from tests.bench.evidence.test_campaign import SMALL, plan_file, record_path

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bench.__main__ import main
-from bench.commands.terminal import note
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.environment import kind_key
 from bench.harness.record import merge, seal
+from fixtures.programs.terminal import note
 from tests.bench.github import Page, page_of, seen
 from tests.bench.hostile_names import HOSTILE
 from tests.bench.sample_records import FINGERPRINT, document

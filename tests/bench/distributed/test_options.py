@@ -46,7 +46,7 @@ def test_a_process_that_torchrun_did_not_start_is_a_usage_error(command, monkeyp
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     with pytest.raises(SystemExit) as ended:
         command.main([])
-    assert ended.value.code == 2
+    assert ended.value.code == 4
     assert "must have LOCAL_RANK, got none; start it with torchrun" in capsys.readouterr().err
 
 

@@ -84,7 +84,7 @@ def test_a_changed_file_is_corrupt(tmp_path: Path) -> None:
     tar = bytearray(gzip.decompress(path.read_bytes()))
     tar[tar.rindex(b"claims", 0, len(tar))] ^= 1  # the text of claims.md
     path.write_bytes(gzip.compress(bytes(tar)))
-    with pytest.raises(CorruptRecord, match=r"another claims\.md"):
+    with pytest.raises(CorruptRecord, match=r"another of claims\.md"):
         unpack(path)
 
 

@@ -36,9 +36,3 @@ def test_the_document_is_one_that_pareto_reads(tmp_path: Path) -> None:
     qwen = next(point for point in tier.of("mmmu") if point.name == "Qwen3-VL 30B-A3B")
     assert qwen.accuracy == pytest.approx((0.742, 0.702, 0.782))
     assert "predicted" in tier.machine
-
-
-def test_a_missing_record_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="4"):
-        main(["--out", str(tmp_path / "published.json"), "--record", str(tmp_path / "none.json")])
-    assert "none.json" in capsys.readouterr().err

@@ -29,6 +29,7 @@ from bench.front.supplied.checkpoint import Checkpoint
 from bench.front.supplied.prompts import WORD, encode
 from bench.harness.clock import make_clock
 from bench.pages.pareto.documents import read_tiers
+from fixtures.programs.ending import ended
 from fixtures.tasks import Sample, load_samples
 from fixtures.workload import load_workload
 from moevlm import MoEVLM
@@ -193,7 +194,8 @@ def stopped(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         checkpoint = failing(monkeypatch, error, after=after)
         monkeypatch.setattr("bench.front.supplied.__main__.load_checkpoint", lambda *_, **__: checkpoint)
         options = ["--checkpoint", "ours", "--benchmark", "chartqa", "--data", str(data), "--device", "cpu"]
-        assert main([*options, "--out", str(data / "mine.json"), "--max-new-tokens", str(NUM_TOKENS)]) == code
+        arguments = [*options, "--out", str(data / "mine.json"), "--max-new-tokens", str(NUM_TOKENS)]
+        assert ended(lambda: main(arguments)) == code
         assert not (data / "mine.json").exists()
         return capsys.readouterr().err
 
@@ -217,7 +219,7 @@ def test_a_run_that_fails_at_once_says_that_nothing_is_written(stopped: Callable
 
 def test_an_interrupted_run_keeps_its_answers_too(stopped: Callable[..., str], data: Path) -> None:
     said = stopped(5, KeyboardInterrupt(), 130)
-    assert said.endswith("interrupted. The 2 questions before are kept in "
+    assert said.endswith("interrupted: The 2 questions before are kept in "
                          f"{data / 'mine.json.partial'}, as --limit 2 would give them\n")  # fmt: skip
     assert (data / "mine.json.partial").exists()
 

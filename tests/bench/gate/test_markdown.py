@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bench.gate.markdown import code, escape, folded, github_table, markdown_table
 from tests.bench.github import Page, page_of, seen
-from tests.bench.harness.test_visible import LOOK_LIKE_NOTHING
 from tests.bench.hostile_names import HOSTILE
+from tests.fixtures.programs.test_visible import LOOK_LIKE_NOTHING
 
 PLACES: dict[str, Callable[[str], str]] = {  # where names stand
     "a line": lambda said: said,

@@ -76,4 +76,4 @@ def test_the_file_runs_on_what_python_brings_along(tmp_path: Path) -> None:
     assert (tmp_path / "out.md").read_text() == f"{MARKER}\n{NOTICE}\n\n@{UNSEEN}team"
     (tmp_path / "ab.md").write_text("@team")
     refused = subprocess.run(program, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert (refused.returncode, refused.stderr.startswith("error: a comment to post must begin")) == (1, True)
+    assert (refused.returncode, refused.stderr.startswith("error: a comment to post must begin")) == (4, True)

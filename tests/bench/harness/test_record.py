@@ -12,7 +12,7 @@ import pytest
 from bench.harness import record
 from bench.harness.environment import kind_key
 from bench.harness.record import CorruptRecord, Record
-from bench.harness.writing import RecordWriteError
+from fixtures.programs.errors import RecordWriteError
 from tests.bench.plugin.fresh_pytest import outside_xdist
 from tests.bench.sample_records import DENSE, FINGERPRINT, MOE, SCENARIOS, changed, document, primary_entry
 

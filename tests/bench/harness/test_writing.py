@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.writing import RecordWriteError, append_line, check_writable, replace_bytes, replace_text
+from bench.harness.writing import append_line, check_writable, replace_bytes, replace_text
+from fixtures.programs.errors import RecordWriteError
 from tests.full_disk import largest_file
 
 CONTENT = b"0123456789" * 20_000  # more than one write of the system takes at once under the limits below

@@ -7,6 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from bench.harness.record import seal
+
 Json = Any
 Place = tuple[Any, Any]  # a container, and the key or index within it
 
@@ -106,6 +108,14 @@ def written(document: Json) -> bytes:
         if isinstance(value, str) and value.startswith(RAW):
             text = text.replace(json.dumps(value), value.removeprefix(RAW))
     return text.encode()
+
+
+def resealed(sealed: Json) -> bytes:
+    """Write a record under a checksum that fits, where it still has a header."""
+    try:
+        return written(seal(sealed))
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+        return written(sealed)
 
 
 def _cut(draw: st.DrawFn, content: bytes) -> bytes:

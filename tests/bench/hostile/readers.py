@@ -1,5 +1,6 @@
 """Every reader with a good file, the command that reads it to its end, and what may be believed of it."""
 
+import gzip
 import json
 import math
 import tomllib
@@ -17,9 +18,11 @@ from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.ledger import CONTROL, NAME
 from bench.gate.qualify.store import append_launch, append_suite, begin
 from bench.harness.record import KEY, Scenario, merge, seal
+from tests.bench.evidence.sample_bundles import launches
 from tests.bench.gate.qualify_suites import launch, qualification, suite
 from tests.bench.hostile import schemas
-from tests.bench.hostile.mutations import written
+from tests.bench.hostile.bundles import a_bundle, reproduced, tar_about, tar_text, zipped_files, zipped_text
+from tests.bench.hostile.mutations import resealed, written
 from tests.bench.pages import sample_backends, sample_layers
 from tests.bench.pages.sample_twins import MACHINE, TRAINED, entry
 from tests.bench.sample_records import BASELINE_NAME, document
@@ -50,6 +53,8 @@ class Reader(NamedTuple):
     write: Callable[[Json], bytes] = written
     parse: Callable[[str], Json] = json.loads
     run: Callable[[list[str]], int] = main
+    wrap: Callable[[bytes], bytes] = bytes  # what is done to the bytes last, which is not spoiled
+    text: Callable[[bytes], str] = bytes.decode
 
 
 def of_several(documents: Json) -> bytes:
@@ -72,14 +77,6 @@ def toml(tables: Json) -> bytes:
         for one in entries:
             found += [f"[[{key}]]", *(f"{json.dumps(k)} = {written(v).decode()}" for k, v in one.items())]
     return "\n".join(found).encode("utf-8", "surrogatepass")
-
-
-def resealed(sealed: Json) -> bytes:
-    """Write a record under a checksum that fits, where it still has a header."""
-    try:
-        return written(seal(sealed))
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
-        return written(sealed)
 
 
 def rules_read(arguments: list[str]) -> int:
@@ -168,6 +165,7 @@ def some_suites() -> Json:
 
 BASELINES = ("--baselines={folder}", f"--baseline={BASELINE_NAME}", "--out={folder}/out")
 PAGE = ("{path}", "--out={folder}/out/p.md")
+REPRODUCE = ("reproduce", "{path}", "--launches=1")
 UNITS = ("benchmarks", 0, "extra_info", KEY, "num_units")
 PARAMETERS = ("twins", 0, "num_parameters")
 READERS = {
@@ -204,6 +202,12 @@ READERS = {
     "qualify of suites": Reader(
         "a.jsonl", some_suites, schemas.suites, WRITTEN, ("qualify", "--report", "--record={path}"),
         (0, "num_launches"), CORRUPT, of_several, lines),
+    "reproduce of a bundle": Reader(
+        "a.tar.gz", a_bundle, schemas.bundle, JUDGED, REPRODUCE, ("record.json", *UNITS), write=zipped_files,
+        run=reproduced, text=zipped_text),
+    "reproduce of a record": Reader(
+        "a.tar.gz", launches, schemas.bundle, JUDGED, REPRODUCE, UNITS, write=tar_about, run=reproduced,
+        wrap=gzip.compress, text=tar_text),
     "ab's tolerances": Reader(
         "t.toml", some_limits, schemas.tolerances, WRITTEN, ("{path}",), ("limit", 0, "tolerance_percent"),
         USAGE, toml, tomllib.loads, rules_read),

@@ -116,7 +116,7 @@ ENTRY = an_object(True, name=name, fullname=name, extra_info=an_object(True, moe
 
 def record(value: Any) -> bool:
     """Hold a record against its fields, then against what its parts must have in common."""
-    if not an_object(True, moevlm=HEADER, benchmarks=a_list(ENTRY))(value):
+    if not an_object(True, moevlm=HEADER, benchmarks=a_list(ENTRY), commit_info_=a_map(anything))(value):
         return False
     blocks: dict[str, dict[str, Any]] = {}
     for entry in value["benchmarks"]:
@@ -218,3 +218,60 @@ def suites(lines: Any) -> bool:
         and head(lines[0])
         and all(either(an_object(suite=suite), an_object(launch=launch))(x) for x in lines[1:])
     )
+
+
+FIGURES = a_list(positive, 3, 3)
+CLAIM = an_object(
+    scenario=name, against=name, params=a_map(anything), speedup=FIGURES, num_launches=count, text=name, verdict=name
+)
+MANIFEST = an_object(
+    schema_version=one_of(1), commit=a_map(anything), environment=a_map(anything), command=a_list(text),
+    claims=a_list(CLAIM, 1), sha256=a_map(text),
+)  # fmt: skip
+TO_MEASURE = ("scale", "depth", "device", "dtype", "threads", "batch-size", "seq-len", "workload", "visual", "routing",
+              "num-tokens", "backend", "arms", "seed", "data")  # fmt: skip
+
+
+def bundle(value: Any) -> bool:
+    """Hold the files of a bundle against their forms, then against one another, then what they have run."""
+    if value["names"] != ["claims.md", "manifest.json", "record.json"] or not record(value["record.json"]):
+        return False
+    said, document = value["manifest.json"], value["record.json"]
+    header, series = document["moevlm"], [one["extra_info"]["moevlm"] for one in document["benchmarks"]]
+    dense = [(one["scenario"], one["arm"]) for one in series if one["arm"].startswith("dense")]
+    timed = {name for name, _ in dense}
+    names = [
+        entry["fullname"]
+        for entry, one in zip(document["benchmarks"], series, strict=True)
+        if one["arm"] == "moe" and one["scenario"] in timed
+    ]
+    return (
+        MANIFEST(said)
+        and said["sha256"] == value["hashes"]
+        and (said["commit"], said["environment"]) == (document.get("commit_info", {}), header["fingerprint"])
+        and said["command"] == ["python", "-m", "pytest", *names, *header["options"]["arguments"]]
+        and sorted((claim["scenario"], claim["against"]) for claim in said["claims"]) == sorted(dense)
+        and all(len(one["launches"]) > 1 for one in series if one["scenario"] in timed)
+        and not header["injected"]
+        and not header.get("wrong")
+        and all(map(scenario_name, names))
+        and all(map(scenario_option, header["options"]["arguments"]))
+    )
+
+
+def scenario_name(word: str) -> bool:
+    file, _, function = word.partition("::")
+    folders = file.split("/")
+    return (
+        word.isprintable()
+        and folders[0] == "bench"
+        and file.endswith(".py")
+        and all(part[:1].isalnum() and part.replace(".", "").replace("-", "").isidentifier() for part in folders[1:])
+        and function.split("[")[0].isidentifier()
+    )
+
+
+def scenario_option(word: str) -> bool:
+    option, _, value = word.partition("=")
+    is_known = option.startswith("--") and option[2:] in TO_MEASURE and word.isprintable()
+    return is_known and "/" not in value and ".." not in value and not value.startswith("-")

@@ -4,10 +4,7 @@ import copy
 import json
 import math
 import shutil
-import tarfile
 from collections.abc import Callable
-from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +14,7 @@ from msgspec import structs
 from bench.__main__ import main
 from bench.gate.ledger import CONTROL, NAME, Slowdown
 from bench.harness.record import KEY, seal
+from tests.bench.evidence.sample_bundles import sealed, zipped
 from tests.bench.hostile.readers import a_front, of_several, some_backends, some_suites, some_twins
 from tests.bench.large_records import commit_promotions
 from tests.bench.sample_records import BASELINE_NAME, SCENARIOS, changed, document
@@ -125,7 +123,7 @@ LEDGERS = {
         ("new", -1, "number above 0, got -1"),
         ("log_ratio", "much", "number, got 'much'"),
         ("log_ratio", 0.5, "log(new / old), 0.693147, got 0.5"),
-        ("control", "moe/moe", "moe/dense, got 'moe/moe'"),
+        ("control", "moe/moe", "moe/dense, or moe of a share, got 'moe/moe'"),
         ("release", None, "string, got None"),
     )
 } | {
@@ -223,17 +221,8 @@ REPRODUCE, UNPACK = ("reproduce", "{}"), "get the file again, or pack it again f
 
 
 def bundled(inside: bytes) -> bytes:
-    """Return a bundle of a record, with hashes that fit."""
-    claims = b"claims"
-    hashes = {"record.json": sha256(inside).hexdigest(), "claims.md": sha256(claims).hexdigest()}
-    members = {"manifest.json": json.dumps({"schema_version": 1, "sha256": hashes}).encode()}
-    buffer = BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in (members | {"record.json": inside, "claims.md": claims}).items():
-            header = tarfile.TarInfo(name)
-            header.size = len(content)
-            archive.addfile(header, BytesIO(content))
-    return buffer.getvalue()
+    """Return a bundle of a record, which fits but for that."""
+    return zipped(*sealed(inside))
 
 
 WITHIN = "must be an archive that `bundle` wrote: "

@@ -56,7 +56,7 @@ def measured(folder: Path) -> Record:
 def test_a_signal_ends_a_run_with_what_it_has_measured_and_how_to_go_on(tmp_path: Path, name: str) -> None:
     twice = f"os.kill(os.getpid(), signal.{name}); " * 2
     heeds = (
-        "import signal, bench.commands.interrupt as interrupt\n"
+        "import signal, fixtures.programs.interrupt as interrupt\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which background jobs are started ignoring
         "interrupt.LONGEST_S = 600\n"  # whatever else this machine does
     )
@@ -146,8 +146,14 @@ def test_a_failing_scenario_ends_1_and_is_not_in_the_record(tmp_path: Path) -> N
     assert record.read(folder / "run.json")["moevlm"]["failed"] == ["bench_x[2]"]
 
 
-def test_an_interrupted_run_leaves_the_finished_scenarios_and_measures_none_again(first: First, tmp_path: Path) -> None:
-    folder = write_project(tmp_path / "project", ending="if size == 2: raise KeyboardInterrupt")
+NOWHERE = "exec(compile('raise KeyboardInterrupt', '', 'exec').replace(co_linetable=b''))"  # where Python knows no line
+
+
+@pytest.mark.parametrize("interrupt", ["raise KeyboardInterrupt", NOWHERE], ids=["a line", "no line"])
+def test_an_interrupted_run_leaves_the_finished_scenarios_and_measures_none_again(
+    first: First, tmp_path: Path, interrupt: str
+) -> None:
+    folder = write_project(tmp_path / "project", ending=f"if size == 2: {interrupt}")
     with_baseline(folder, first.document)
     write_package(folder, {1: {"moe": 2.5}})
     ended = run(folder, "--baseline=baseline.json")

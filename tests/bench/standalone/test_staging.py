@@ -50,7 +50,18 @@ def test_harness_and_gate_are_there_whole_and_what_measures_this_model_is_not(st
         )
         assert found == expected
     names = {name.split(".")[1] for name, _ in modules(staged) if "." in name}
-    assert names == {"__main__", "commands", "defaults", "devices", "evidence", "gate", "harness", "pages", "plugin"}
+    assert names == {
+        "__main__",
+        "commands",
+        "defaults",
+        "devices",
+        "evidence",
+        "gate",
+        "harness",
+        "pages",
+        "plugin",
+        "programs",
+    }
 
 
 def test_no_text_that_a_user_may_read_names_the_clones_modules(staged: Path) -> None:
@@ -81,6 +92,7 @@ def test_version_bounds_licence_and_pythons_are_the_clones(staged: Path) -> None
 def test_what_would_import_the_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "PLUGINS", ("bench.floors",))
     with pytest.raises(
-        ValueError, match=r"must import of the clone bench, fixtures\.devices alone, got (moevlm|fixtures)\."
+        ValueError,
+        match=r"must import of the clone bench, fixtures\.devices, fixtures.programs alone, got (moevlm|fixtures)\.",
     ):
         staging.shipped()

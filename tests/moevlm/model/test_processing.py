@@ -9,10 +9,10 @@ from PIL import Image
 from transformers import CLIPVisionConfig
 from transformers.models.llava_next.modeling_llava_next import LlavaNextModel
 
+from fixtures.tokenizer.__main__ import train_tokenizer
 from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
 from moevlm.model.processing import MoEVLMProcessor, build_processor
 from moevlm.model.tokenizer import TOKENIZER_PATH, load_tokenizer
-from moevlm.model.tokenizer.train import train_tokenizer
 from moevlm.model.vision_language import MoEVLM
 
 GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))

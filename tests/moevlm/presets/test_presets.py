@@ -3,10 +3,10 @@
 import pytest
 from transformers import OlmoConfig
 
+from fixtures.presets import main
 from moevlm.config import MoEVLMConfig
 from moevlm.model.parameters import parameter_counts
 from moevlm.presets import PRESETS, preset_config, preset_variants
-from moevlm.presets.__main__ import main
 
 EVERY_VARIANT = [(name, variant) for name in PRESETS for variant in preset_variants(name)]
 
@@ -93,6 +93,6 @@ def test_the_command_takes_a_depth(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_command_explains_what_it_cannot_do(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="4"):
         main(arguments)
     assert message in capsys.readouterr().err

@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from moevlm.training import IGNORED, LOG, MODEL, VISUAL_LABELS, Schedule, Stage, VisualProbe, train
+from moevlm.training import CHECKPOINT, IGNORED, LOG, MODEL, VISUAL_LABELS, Schedule, Stage, VisualProbe, train
+from tests.full_disk import largest_file
 
 SCHEDULE = Schedule(
     stages=(Stage(num_steps=3, learning_rate=1e-2, projector_only=True), Stage(num_steps=5, learning_rate=1e-2)),
@@ -52,6 +53,21 @@ def make_pair(make_model):
 
 def losses_in(folder):
     return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+
+
+def test_a_full_disk_is_told_by_the_system_and_costs_no_checkpoint(make_pair, make_batches, tmp_path):
+    train(make_pair()[0], make_batches, ONE_STAGE, tmp_path / "whole")
+    checkpoint, weights = (tmp_path / "whole" / name for name in (CHECKPOINT, f"{MODEL}/model.safetensors"))
+    for size, num_done in ((checkpoint.stat().st_size - 1, 4), (weights.stat().st_size - 1, 5)):  # 5: all but the model
+        folder = tmp_path / str(num_done)
+        train(make_pair()[0], make_batches, ONE_STAGE, folder, stop_after=num_done)
+        shutil.rmtree(folder / MODEL, ignore_errors=True)
+        before = (folder / CHECKPOINT).read_bytes()
+        with largest_file(size), pytest.raises(OSError, match="File too large"):
+            train(make_pair()[0], make_batches, ONE_STAGE, folder)
+        assert (folder / CHECKPOINT).read_bytes() == before
+        train(make_pair()[0], make_batches, ONE_STAGE, folder)
+        assert (folder / MODEL / "model.safetensors").read_bytes() == weights.read_bytes()
 
 
 def test_the_learning_rate_rises_linearly_and_falls_as_a_cosine_in_each_stage():

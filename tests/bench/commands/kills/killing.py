@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.commands.interrupt import FORCED
+from fixtures.programs.interrupt import FORCED
 
 MARKER = "MOEVLM_KILL_TEST"  # in the environment, which whatever is started inherits
 ENDS_S = 10.0  # that a command may take to end, and what it has started, on a machine with a core for each

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.gate.qualify.store import read_qualification
-from bench.harness.reading import INTERRUPTED
 from bench.harness.record import load
+from fixtures.programs.codes import INTERRUPTED
 from tests.bench.commands.kills.killing import Started, leaves, registered_trees, runs, says
 
 SMALL = ("--scale=tiny", "--batch-size=1,2", "--seq-len=128")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness.reading import INTERRUPTED
+from fixtures.programs.codes import INTERRUPTED
 from tests.bench.commands.kills.killing import SIGNALS, Ended, Started, is_busy, registered_trees
 from tests.bench.commands.kills.table import COMMANDS, TERM
 from tests.bench.kept_runs import ROOT, keep, kept_runs

@@ -52,9 +52,10 @@ def test_each_row_of_a_product_is_what_it_is_alone(dtype):
     assert torch.equal(step.few_rows(weight, hidden), alone)
 
 
+@pytest.mark.parametrize("rows", [1, 3, 1000])
 @pytest.mark.parametrize("width", [7, 64, 200])
-def test_a_norm_equals_its_formula_in_float64(dtype, width):
-    hidden, scale = 3 * normal(2, 3, width, dtype=dtype), normal(width, dtype=dtype, seed=1)
+def test_a_norm_equals_its_formula_in_float64(dtype, width, rows):
+    hidden, scale = 3 * normal(2, rows, width, dtype=dtype), normal(width, dtype=dtype, seed=1)
     assert_near(step.rms_norm(hidden, scale, EPSILON), normalised(hidden.double()) * scale.double())
 
 
@@ -63,8 +64,9 @@ def test_a_row_of_zeros_stays_zero(dtype):
     assert torch.equal(step.rms_norm(zeros, torch.ones(64, dtype=dtype), EPSILON), zeros)
 
 
-def test_heads_turn_as_complex_numbers_do(dtype):
-    rows, queries, keys, width = 3, 4, 2, 16
+@pytest.mark.parametrize("rows", [3, 700])
+def test_heads_turn_as_complex_numbers_do(dtype, rows):
+    queries, keys, width = 4, 2, 16
     projected = normal(rows, (queries + 2 * keys) * width, dtype=dtype)
     scales = normal(width, dtype=dtype, seed=1), normal(width, dtype=dtype, seed=2)
     angle = normal(rows, width // 2, dtype=torch.float64, seed=3)
@@ -103,10 +105,12 @@ def test_what_the_kernels_cannot_compute_with_is_left_to_torch(hidden, other):
     with torch.no_grad():
         assert step.takes(torch.ones(8, 64), torch.ones(64))
         assert not step.takes(hidden, other)
+        assert step.takes_rows(hidden, other) is (len(hidden) > step.MOST_ROWS)  # norms and rotation take any number
 
 
 def test_gradients_are_left_to_torch():
     assert not step.takes(torch.ones(2, 64), torch.ones(64))
+    assert not step.takes_rows(torch.ones(20, 64), torch.ones(64))
 
 
 @pytest.mark.parametrize("shape", [(4, 32), (6, 64)])
