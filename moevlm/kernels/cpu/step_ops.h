@@ -83,7 +83,11 @@ Tensor linear(const Tensor& weight, const Tensor& hidden) {
 
 // hidden @ weight.T for any rows: beyond a few torch's product is as fast, and its threads share them.
 Tensor project(const Tensor& weight, const Tensor& hidden) {
-  return hidden.numel() <= MOST_ROWS * weight.size(1) ? few_rows(weight, hidden) : linear(weight, hidden);
+  if (hidden.numel() <= MOST_ROWS * weight.size(1)) return few_rows(weight, hidden);
+  const Tensor projected = linear(weight, hidden);  // in as many dimensions as hidden
+  Tensor output = new_matrix(hidden.numel() / weight.size(1), weight.size(0), dtype_of(hidden));
+  std::memcpy(output.mutable_data_ptr(), projected.const_data_ptr(), output.numel() * output.element_size());
+  return output;
 }
 
 // The same into the columns of rows of `row_size` values that begin at `output`.
