@@ -1,173 +1,148 @@
-"""A decode step whose layers are one operator each, where a model's modules do no more than their tensors say.
+"""When decode steps run the layers as operators: where a model's modules do no more than their tensors say.
 
-What the modules cost beside their kernels is half of a small model's step. Nothing here decides anything: it is taken
-where it returns what the modules return, and left wherever a hook, an adapter, a gradient, another backend or another
-device asks for the modules.
+What the modules cost beside their kernels is half of a small model's step. Nothing here decides anything: a model is
+looked at once, its operators are checked against its modules, and they are left wherever a hook, an adapter, training,
+another backend or another device asks for the modules, at once and until it is gone.
 
-Shapes: B samples, H hidden size, V vocabulary.
+Shapes: B samples, G key-value heads, L tokens that the cache has room for, W head_dim.
 """
 
 # torch's and transformers' modules carry few annotations.
 # mypy: allow-untyped-calls
 
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
-from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRMSNorm, Qwen3MoeRotaryEmbedding
+from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRMSNorm
 
+from moevlm.generation.fused_check import flaw
+from moevlm.generation.fused_layer import FusedLayer, fuse
+from moevlm.generation.fused_steps import FusedSteps
 from moevlm.generation.state import DecodeState
+from moevlm.generation.untouched import GLOBAL_HOOKS, Untouched
 from moevlm.kernels.backends import OURS
 from moevlm.kernels.best_backend import AUTO
-from moevlm.kernels.cpu import ops, step
+from moevlm.kernels.cpu import ops
 from moevlm.kernels.cpu.build import load
-from moevlm.kernels.cpu.layer import ALL_EXPERTS, LayerRouter, LayerWeights, Place, decode_layer
 from moevlm.kernels.fast import HIDDEN_ACT
 from moevlm.kernels.projections import Projection, is_plain
-from moevlm.model.attention import MoEVLMAttention, rotary_tables
-from moevlm.model.cache import PreallocatedLayer
+from moevlm.model.attention import MoEVLMAttention
+from moevlm.model.cache import LayerMemory, PreallocatedLayer
 from moevlm.model.decoder_layer import MoEVLMDecoderLayer
 from moevlm.model.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
 from moevlm.model.modeling import MoEVLMTextModel
 from moevlm.model.norms import MoEVLMRMSNorm
 from moevlm.model.vision_language import MoEVLMForConditionalGeneration
-from moevlm.routing.profiles import bias_rows
-from moevlm.routing.router import LOGIT_DAMPING, MoEVLMRouter
+from moevlm.routing.router import MoEVLMRouter
+from moevlm.smoes.binning import ExpertBins
+from moevlm.smoes.modality import GaussianModality
 
-PLAIN = (  # kinds of which the operator, or a call of the module itself, does the same
+FUSED, MODULES = "fused", "modules"  # paths of a decode step
+PLAIN = (  # kinds of which the operator does the same, or which run in no step that records nothing
     MoEVLMTextModel, MoEVLMDecoderLayer, MoEVLMAttention, MoEVLMSparseMLP, MoEVLMExperts, MoEVLMRouter, MoEVLMDenseMLP,
-    MoEVLMRMSNorm, Qwen3MoeRMSNorm, Qwen3MoeRotaryEmbedding, Projection, nn.Linear, nn.Embedding, nn.ModuleList,
-    type(ACT2FN[HIDDEN_ACT]),
+    MoEVLMRMSNorm, Qwen3MoeRMSNorm, Projection, nn.Linear, nn.ModuleList, type(ACT2FN[HIDDEN_ACT]), GaussianModality,
+    ExpertBins,
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class FusedLayer:
-    """One layer's tensors, as they lie in its modules."""
+class Built(NamedTuple):
+    """A model's layers, for as long as it is what it was."""
 
-    weights: LayerWeights
-    router: LayerRouter | None
-    scale: float
+    untouched: Untouched
+    layers: Sequence[FusedLayer] | None  # None: the operator takes no such sizes, or returned something else
 
 
-@dataclass(frozen=True, kw_only=True)
-class FusedSteps:
-    """Decode steps of a model, whose modules were found plain, over the cache of a state."""
-
-    model: MoEVLMForConditionalGeneration
-    layers: Sequence[FusedLayer]
-    cache: Sequence[PreallocatedLayer]
-    mask_BS: torch.Tensor | None
-
-    def logits(self, token_B1: torch.Tensor, position_B1: torch.Tensor, slot: int) -> torch.Tensor:
-        """Feed a token a sample, whose keys and values go to `slot`; return the logits (B, V)."""
-        text_model, tier = self.model.model.language_model, len(ops.tiers()) - 1
-        hidden_B1H = text_model.embed_tokens(token_B1)
-        cos, signed_sin = rotary_tables(*text_model.rotary_emb(hidden_B1H, position_B1))
-        is_seen = None if self.mask_BS is None else self.mask_BS[:, : slot + 1].contiguous()
-        place, rows_B = Place(cos, signed_sin, slot, is_seen), self._rows(text_model, position_B1)
-        hidden_BH, epsilon = hidden_B1H[:, 0], text_model.config.rms_norm_eps
-        for layer, cached in zip(self.layers, self.cache, strict=True):
-            hidden_BH = decode_layer(
-                hidden_BH, layer.weights, layer.router, rows_B, place, cached.memory,
-                epsilon=epsilon, scale=layer.scale, tier=tier,
-            )  # fmt: skip
-        logits_BV: torch.Tensor = self.model.lm_head(text_model.norm(hidden_BH))
-        return logits_BV
-
-    def show(self, length: int) -> None:
-        """Make the first `length` tokens the cache's content, as the modules would have."""
-        for cached in self.cache:
-            cached.show(length)
-
-    @staticmethod
-    def _rows(text_model: MoEVLMTextModel, position_B1: torch.Tensor) -> torch.Tensor | None:
-        if not text_model.routing_profile.is_biased:
-            return None
-        return bias_rows(position_B1, samples=text_model.batch_part.samples(len(position_B1)))
+built_of: WeakKeyDictionary[MoEVLMForConditionalGeneration, Built] = WeakKeyDictionary()
 
 
 def fused_steps(model: MoEVLMForConditionalGeneration, state: DecodeState) -> FusedSteps | None:
     """Return how a model decodes from a state without its layers' modules; None: the modules must be called."""
-    text_model, cache = model.model.language_model, list(_plain_cache(state))
-    if not _is_plain_model(model, len(state.next_token_B1)) or len(cache) != len(text_model.layers):
+    num_samples, mask_BS = len(state.next_token_B1), state.attention_mask_BS
+    layers = _layers_for(model, num_samples)
+    if layers is None or (mask_BS is not None and mask_BS.dtype != torch.bool):
         return None
-    layers = [_fused(cast(MoEVLMDecoderLayer, layer)) for layer in text_model.layers]
-    mask_BS = state.attention_mask_BS
-    if not all(map(_is_taken, layers)) or (mask_BS is not None and mask_BS.dtype != torch.bool):
+    memory, text = list(_memory(state)), model.config.text_config
+    shape, dtype = (num_samples, text.num_key_value_heads, text.head_dim), layers[0].weights.down_EIH.dtype
+    if len(memory) != len(layers) or not all(_fits(states, shape, dtype) for pair in memory for states in pair):
         return None
-    return FusedSteps(model=model, layers=layers, cache=cache, mask_BS=mask_BS)
+    return FusedSteps(model=model, layers=layers, memory=memory, mask_BS=mask_BS)
 
 
-def _plain_cache(state: DecodeState) -> Iterator[PreallocatedLayer]:
-    for layer in state.cache.layers:
-        if isinstance(layer, PreallocatedLayer) and all(states.is_contiguous() for states in layer.memory):
-            yield layer
+@torch.inference_mode()
+def decode_path(model: MoEVLMForConditionalGeneration, num_samples: int) -> str:
+    """Name what `decode_steps` runs for so many samples, of a prompt whose routing is not recorded."""
+    return MODULES if _layers_for(model, num_samples) is None else FUSED
 
 
-def _is_plain_model(model: MoEVLMForConditionalGeneration, num_samples: int) -> bool:
-    """Tell whether nothing but the modules' own tensors and configuration says what a step does."""
+def _memory(state: DecodeState) -> Iterator[LayerMemory]:
+    return (layer.memory for layer in state.cache.layers if isinstance(layer, PreallocatedLayer))
+
+
+def _fits(states_BGLW: torch.Tensor, shape: tuple[int, int, int], dtype: torch.dtype) -> bool:
+    """Tell whether the operator writes to such a memory; with modality scores it is wider."""
+    num_samples, num_keys, _, width = states_BGLW.shape
+    return (num_samples, num_keys, width) == shape and states_BGLW.dtype == dtype and states_BGLW.is_contiguous()
+
+
+def _layers_for(model: MoEVLMForConditionalGeneration, num_samples: int) -> Sequence[FusedLayer] | None:
+    """Return the layers where the operator is the best choice.
+
+    One limit for MoE and dense, whose blocks see every sample: both take the same path.
+    """
+    if _asks_for_modules(model):
+        return None
+    built = built_of.get(model)
+    if built is None or not built.untouched.holds():
+        if not _is_plain(model.model.language_model):
+            return None  # what was built stays, for when the hook is gone
+        built = built_of[model] = _build(model)
+    if built.layers is None or not ops.is_best(built.layers[0].weights.down_EIH.dtype, num_samples):
+        return None
+    return built.layers
+
+
+def _asks_for_modules(model: MoEVLMForConditionalGeneration) -> bool:
+    """Tell whether something asks for the modules that is not seen in them."""
     text_model, config = model.model.language_model, model.config.text_config
+    weight = next(text_model.layers.parameters(), None)
     return (
-        model.device.type == "cpu"
-        and model.dtype in step.DTYPES
-        and not torch.is_grad_enabled()
-        and not text_model.training
-        and not text_model.gradient_checkpointing
-        and config._attn_implementation == "sdpa"
-        and config._experts_implementation in (None, AUTO, OURS)
-        and config.hidden_act == HIDDEN_ACT
-        and text_model.batch_part.at_home is None
-        and all(type(module) in PLAIN and is_plain(module, type(module)) for module in text_model.modules())
-        and is_plain(model.lm_head, type(model.lm_head))
-        and load() is None
-        and _is_best(model, num_samples)
+        torch.is_grad_enabled()
+        or weight is None
+        or not weight.is_cpu
+        or text_model.batch_part.at_home is not None
+        or config._attn_implementation != "sdpa"
+        or config._experts_implementation not in (None, AUTO, OURS)
+        or config.hidden_act != HIDDEN_ACT
+        or load() is not None
     )
 
 
-def _is_best(model: MoEVLMForConditionalGeneration, num_samples: int) -> bool:
-    config = model.config.text_config
-    pairs = num_samples * config.num_experts_per_tok / config.num_experts if config.num_experts else num_samples
-    return ops.is_best(model.dtype, pairs)
-
-
-def _fused(layer: MoEVLMDecoderLayer) -> FusedLayer:
-    attention, mlp = layer.self_attn, layer.mlp
-    holder = mlp.experts if isinstance(mlp, MoEVLMSparseMLP) else mlp
-    weights = LayerWeights(
-        layer.input_layernorm.weight,
-        attention.q_proj.weight,
-        attention.k_proj.weight,
-        attention.v_proj.weight,
-        attention.q_norm.weight,
-        attention.k_norm.weight,
-        attention.o_proj.weight,
-        layer.post_attention_layernorm.weight,
-        holder.gate_up_proj,
-        holder.down,
+def _is_plain(text_model: MoEVLMTextModel) -> bool:
+    return not any(GLOBAL_HOOKS) and all(
+        type(module) in PLAIN and is_plain(module, type(module)) and not module.training
+        for module in _watched(text_model)
     )
-    return FusedLayer(weights=weights, router=_router(mlp), scale=attention.scaling)
 
 
-def _router(mlp: nn.Module) -> LayerRouter | None:
-    if not isinstance(mlp, MoEVLMSparseMLP):
-        return None
-    gate = mlp.gate
-    num_open = ALL_EXPERTS if gate.num_text_experts is None else gate.num_text_experts
-    return LayerRouter(gate.weight, gate.bias_table_RE, LOGIT_DAMPING, gate.top_k, gate.norm_topk_prob, num_open)
+def _watched(text_model: MoEVLMTextModel) -> list[nn.Module]:
+    """Return what a fused step does not call; the others run with whatever hangs on them."""
+    return [text_model, *text_model.layers.modules()]
 
 
-def _is_taken(layer: FusedLayer) -> bool:
-    """Tell whether the kernels multiply by these sizes, and the tensors are of one dtype, in one piece."""
-    weights, router = layer.weights, layer.router
-    matrices = [weights.q_weight, weights.k_weight, weights.v_weight, weights.o_weight]
-    tensors = [*weights, *(one for one in (router and router.weight_EH, router and router.table_PE) if one is not None)]
-    return (
-        all(map(step.takes_weight, [*matrices, *([router.weight_EH] if router else [])]))
-        and len(weights.q_scale_W) % step.INPUT_MULTIPLE == 0
-        and ops.takes(weights.down_EIH, weights.input_norm_H[None])
-        and all(one.dtype == weights.down_EIH.dtype and one.is_contiguous() for one in tensors)
-    )
+def _build(model: MoEVLMForConditionalGeneration) -> Built:
+    """Make the operators of a model's layers; those that do not return what its modules do are not used."""
+    text_model = model.model.language_model
+    untouched = Untouched(_watched(text_model))
+    fused = [fuse(cast(MoEVLMDecoderLayer, layer)) for layer in text_model.layers]
+    layers = [layer for layer in fused if layer is not None]
+    if len(layers) < len(fused):
+        return Built(untouched, None)
+    if why := flaw(model, layers):
+        warnings.warn(f"decode steps call this model's modules, as its layers as operators {why}", stacklevel=2)
+        return Built(untouched, None)
+    return Built(untouched, layers)

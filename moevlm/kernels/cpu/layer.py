@@ -12,7 +12,7 @@ ALL_EXPERTS = -1
 
 
 class LayerWeights(NamedTuple):
-    """What both kinds of layer have, in the operator's order; contiguous, of one dtype."""
+    """What both kinds of layer have, in the operator's order; contiguous, of one dtype, float32 or bfloat16."""
 
     input_norm_H: torch.Tensor
     q_weight: torch.Tensor  # (N * W, H)
@@ -30,7 +30,7 @@ class LayerRouter(NamedTuple):
     """How a layer chooses experts."""
 
     weight_EH: torch.Tensor
-    table_PE: torch.Tensor | None  # of a routing profile
+    table_PE: torch.Tensor | None  # of a routing profile; of the weights' dtype or float32
     damping: float  # share of the router's own logits beside it
     top_k: int
     normalises: bool

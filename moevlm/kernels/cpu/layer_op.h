@@ -47,11 +47,18 @@ struct Routing {
   int64_t num_open;  // ALL_EXPERTS, or so many from the first
 };
 
-template <class V>
-std::tuple<Tensor, Tensor, Tensor> choose(Tensor logits, const Routing& by) {
-  if (by.table) steer<V>(*by.table, *by.rows, by.damping, logits);
-  if (by.num_open != ALL_EXPERTS) close_others<V>(by.num_open, logits);
+template <class L, class V>
+std::tuple<Tensor, Tensor, Tensor> choose_of(Tensor logits, const Routing& by) {
+  if (by.table) steer<L>(*by.table, *by.rows, by.damping, logits);
+  if (by.num_open != ALL_EXPERTS) close_others<L>(by.num_open, logits);
   return route_of<V>(logits, std::nullopt, std::nullopt, 0.f, by.top_k, by.normalises);
+}
+
+// Logits become as wide as a table that keeps its own precision, as in torch's sum of both.
+template <class V>
+std::tuple<Tensor, Tensor, Tensor> choose(const Tensor& logits, const Routing& by) {
+  const bool is_wide = by.table && by.table->element_size() == sizeof(float);
+  return is_wide ? choose_of<float, V>(in_float32(logits), by) : choose_of<V, V>(logits, by);
 }
 
 Tensor feed_forward(const Tensor& gate_up, const Tensor& down, const std::optional<Tensor>& router, const Routing& by,

@@ -49,6 +49,7 @@ void weigh(const Tensor& shares, bool normalises, Tensor& weights) {
   }
 }
 
+// Weights are of type V; logits are too, or are wide.
 template <class V>
 std::tuple<Tensor, Tensor, Tensor> route_of(Tensor logits, const std::optional<Tensor>& table,
                                             const std::optional<Tensor>& rows, float damping, int64_t top_k,
@@ -60,7 +61,7 @@ std::tuple<Tensor, Tensor, Tensor> route_of(Tensor logits, const std::optional<T
   const auto chosen = call_torch("aten::topk", to<Tensor>(shares[0]), top_k, LAST, true, true);  // the largest, sorted
   const Tensor chosen_shares = to<Tensor>(chosen[0]), ids = to<Tensor>(chosen[1]);
   constexpr bool IN_PLACE = std::is_same_v<V, float>;
-  Tensor weights = IN_PLACE ? chosen_shares : new_matrix(logits.size(0), top_k, dtype_of(logits));
+  Tensor weights = IN_PLACE ? chosen_shares : new_matrix(logits.size(0), top_k, aoti_torch_dtype_bfloat16());
   weigh<V>(chosen_shares, normalises, weights);
   return {logits, weights, ids};
 }
