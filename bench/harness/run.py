@@ -154,6 +154,7 @@ class Run:
             "params": {key: _plain(value) for key, value in params.items()},
             "hashes": dict(ours.hashes),
             "cost": _cost(ours, PRIMARY),
+            "path": ours.paths.get(PRIMARY, ""),
             "facts": dict(ours.facts),
             "launches": [self._launch(ours, PRIMARY)],
         }
@@ -213,8 +214,8 @@ class Run:
             if measured := self.measured.get(entry["name"]):
                 ours = measured.measurement
                 for arm in (arm for arm in ours.samples if arm != PRIMARY):
-                    launches = [self._launch(ours, arm)]
-                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm)))
+                    launches, path = [self._launch(ours, arm)], ours.paths.get(arm, "")
+                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm), path=path))
         document["benchmarks"] = entries
         document[KEY] = self._header()
         document.update(seal(document))
