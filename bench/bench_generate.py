@@ -2,7 +2,8 @@
 
 Short-answer tasks are prefill workloads (a few tokens out): what counts is requests/s, and total tokens/s, in which the
 prompt's tokens count with its image tokens. transformers' own model answers too, over the MoE's tensors, through its
-generate(): a yardstick that is never judged. Our models' generate() is checked as well, though it is not timed.
+generate(): a yardstick that is never judged. Our models' generate() is checked as well, though it is not timed. Under
+`--routing weights` so do the decoders of other engines that are installed, after our vision tower.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from bench.checks.passes import checks_of
 from bench.floors import answer_costs, depth_facts
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
+from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from fixtures.oracle.keeper import Oracle
@@ -32,6 +34,7 @@ def bench_generate(
     routing_hash: str,
     oracle: Oracle,
     prefill_anchor: str,
+    peers: tuple[str, ...],
     batch_size: int,
     seq_len: int | str,
 ) -> None:
@@ -39,11 +42,12 @@ def bench_generate(
     num_output_tokens = inputs.num_output_tokens
 
     has_backend = twins["moe"].dtype is not torch.float64  # grouped_mm has none
-    peers = {PEER: transformers_model(twins["moe"], PEER_BACKEND)} if has_backend else {}
+    generating = {PEER: transformers_model(twins["moe"], PEER_BACKEND)} if has_backend else {}
+    theirs = peer_arms(peers, twins, inputs, room=num_output_tokens)
 
     def answered(arm: str) -> torch.Tensor:
-        if arm in peers:
-            return generated(peers[arm], inputs)
+        if arm in generating:
+            return generated(generating[arm], inputs)
         return answer(twins[arm], inputs.tensors, max_new_tokens=num_output_tokens)
 
     num_text_tokens = inputs.num_prompt_tokens - inputs.num_image_tokens
@@ -52,9 +56,12 @@ def bench_generate(
     checks = checks_of(oracle, twins, inputs)
     of_ours = checks.answer([answered, lambda arm: generated(twins[arm], inputs)], num_output_tokens)
     answers = paired.measure(
-        answered,
-        arms=[*twins, *peers],
-        check=lambda arm: checks.tokens(answered(arm), "moe", arm) if arm in peers else of_ours(arm),
+        theirs.beside(answered, lambda arm: theirs[arm].answer(num_output_tokens)),
+        arms=[*twins, *generating, *theirs],
+        check=theirs.beside(
+            lambda arm: checks.tokens(answered(arm), "moe", arm) if arm in generating else of_ours(arm),
+            lambda arm: theirs[arm].check(checks, num_output_tokens),
+        ),
         metric=E2E,
         anchor=prefill_anchor,
         rates={
@@ -62,9 +69,9 @@ def bench_generate(
             "total_tok_per_s": inputs.num_prompt_tokens + output_tokens,
             "total_text_tok_per_s": num_text_tokens + output_tokens,
         },
-        costs=costs | dict.fromkeys(peers, costs["moe"]),
+        costs=theirs.costs(costs | dict.fromkeys(generating, costs["moe"])),
         hashes={"workload": inputs.hash, "routing": routing_hash},
-        facts={"num_output_tokens": num_output_tokens, **depth_facts(twins)},
+        facts={"num_output_tokens": num_output_tokens, **depth_facts(twins), **theirs.facts},
     )
     vocab_size = twins["moe"].config.text_config.vocab_size
     for tokens in answers.values():
