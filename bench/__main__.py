@@ -3,11 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from bench.commands import ab, baseline, bundle, campaign, compare, history, pages, promote, qualify, report
 from bench.commands.command_line import run_command
+from bench.commands.listing import COMMANDS
 from fixtures.programs.program import run_program
-
-COMMANDS = (ab, qualify, campaign, baseline, promote, compare, history, report, bundle, pages)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

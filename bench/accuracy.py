@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from bench.gate.resampling import ratio_interval
 from bench.gate.stats import Interval
@@ -96,7 +96,7 @@ def accuracy_interval(points: Points) -> Interval:
     """
     if points.mean in (0.0, 1.0):
         num_pictures = int((points.counts > 0).sum())
-        exact = stats.binomtest(round(points.mean) * num_pictures, num_pictures).proportion_ci()
+        exact = scipy.stats.binomtest(round(points.mean) * num_pictures, num_pictures).proportion_ci()
         return Interval(points.mean, float(exact.low), float(exact.high))
     return ratio_interval(points.sums, points.counts)
 

@@ -5,12 +5,16 @@ MoE arm is the plain MoE; the others are trained twins too, each with weights of
 scale of the other scenarios.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+import moevlm
 from bench.accuracy import ALL, accuracy_interval, difference_interval, score_pictures
 from bench.checks.passes import PassChecks
 from bench.gate.shares import facts_of
@@ -23,8 +27,9 @@ from fixtures.tasks.procedural import TASKS, Task
 from fixtures.training.answers import answers, held_out_pictures, prompt_batch, requests_of
 from fixtures.training.shipped import SHIPPED_SIZES, SHIPPED_VARIANTS, load_shipped, read_card
 from fixtures.training.tokens import Lexicon
-from moevlm import DecodeState, prefill
-from moevlm.model.vision_language import MoEVLM
+
+if TYPE_CHECKING:
+    from moevlm import DecodeState, MoEVLM
 
 NUM_PICTURES = 8  # about 80 questions a task: one answer is 1 or 2 % of the score, the tolerance 5 %
 BATCH_SIZE = 8  # requests whose prefill is timed
@@ -73,7 +78,7 @@ def bench_trained_prefill(paired: Paired, trained: Mapping[str, MoEVLM], task: T
     num_tokens = int(inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])).sum())
 
     def first_token(arm: str) -> DecodeState:
-        return prefill(trained[arm], inputs, max_new_tokens=1)
+        return moevlm.prefill(trained[arm], inputs, max_new_tokens=1)
 
     batch = workload_hash(task, inputs)
     checks = PassChecks(oracle=oracle, models=trained, tensors=inputs, images_per_row=[1] * BATCH_SIZE, hash=batch)

@@ -6,8 +6,11 @@ dense arm is the twin's MLP; transformers' backends are further arms, over the s
 GPU each arm is a captured graph, but for those that ask the device for a value on their way.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -19,15 +22,15 @@ from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
 from bench.peers.experts import Experts, asks_the_device, peer, peers_of
 from fixtures.models import Twins
-from fixtures.oracle.model import transformers_model
-from moevlm import MoEVLM
-from moevlm.generation.cuda_graph import captured
 from moevlm.kernels.cpu.ops import tiers
 from moevlm.kernels.fast import has_gpu_kernels
-from moevlm.model.feedforward import MoEVLMExperts
 from moevlm.routing.profiles import bias_rows
 from moevlm.routing.router import Routing
 from moevlm.smoes.specialization import distinct_experts
+
+if TYPE_CHECKING:
+    from moevlm import MoEVLM
+    from moevlm.model.feedforward import MoEVLMExperts
 
 
 @pytest.mark.defaults(backend=["moevlm"])
@@ -88,6 +91,8 @@ def as_timed(
     call: Callable[[], torch.Tensor], arm: str, backend: str, hidden_TH: torch.Tensor
 ) -> Callable[[], torch.Tensor]:
     """Return a call as it is timed: on a GPU a captured graph, unless the arm asks the device for a value."""
+    from moevlm.generation.cuda_graph import captured
+
     call()  # kernels compile, and some tune themselves, at their first call
     is_captured = hidden_TH.device.type == "cuda" and not asks_the_device(arm, backend, hidden_TH.dtype)
     return captured(call, hidden_TH.device) if is_captured else call
@@ -122,6 +127,8 @@ def check_layers(
     Raises:
         WrongAnswer: A token's output is off.
     """
+    from fixtures.oracle.model import transformers_model
+
     oracle, bound = transformers_model(models.get(arm, models["moe"])), bound_of(hidden_TH.dtype)
     for index, layer in enumerate(oracle.model.language_model.layers):
         if hasattr(layer.mlp, "experts"):

@@ -19,8 +19,6 @@ from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from fixtures.oracle.keeper import Oracle
-from fixtures.oracle.model import transformers_model
-from moevlm.generation import answer
 
 PEER = "transformers/generate"
 PEER_BACKEND = "grouped_mm"  # their fastest for whole answers (measured: docs/performance.md)
@@ -39,8 +37,10 @@ def bench_generate(
     seq_len: int | str,
 ) -> None:
     """Answer every request of the batch with the workload's median number of tokens."""
-    num_output_tokens = inputs.num_output_tokens
+    from fixtures.oracle.model import transformers_model
+    from moevlm.generation import answer
 
+    num_output_tokens = inputs.num_output_tokens
     has_backend = twins["moe"].dtype is not torch.float64  # grouped_mm has none
     generating = {PEER: transformers_model(twins["moe"], PEER_BACKEND)} if has_backend else {}
     theirs = peer_arms(peers, twins, inputs, room=num_output_tokens)

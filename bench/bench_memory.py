@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import torch
 
+import moevlm
 from bench.floors import depth_facts
 from bench.harness.apart import Apart
 from bench.harness.memory import BUILT, CALLED, Alive, count_alive
@@ -17,7 +18,6 @@ from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from fixtures.scales import LoneArms
-from moevlm import DecodeState, decode_steps, prefill
 
 NUM_DECODE_STEPS = 2  # the peak is the prefill's, or the first steps'
 
@@ -49,10 +49,10 @@ def alive(
 def alive_of(build: Callable[[], Twins], tensors: Mapping[str, torch.Tensor], device: torch.device) -> Alive:
     """Build one arm, prefill and decode a few tokens with it, and keep the cache; the inputs are not counted."""
 
-    def answer(twins: Twins) -> DecodeState:
+    def answer(twins: Twins) -> moevlm.DecodeState:
         (model,) = twins.values()
-        state = prefill(model, tensors, max_new_tokens=NUM_DECODE_STEPS)
-        return decode_steps(model, state, num_steps=NUM_DECODE_STEPS)
+        state = moevlm.prefill(model, tensors, max_new_tokens=NUM_DECODE_STEPS)
+        return moevlm.decode_steps(model, state, num_steps=NUM_DECODE_STEPS)
 
     return count_alive(build, answer, device)
 

@@ -8,6 +8,7 @@ weights; images are encoded by our tower.
 
 import torch
 
+import moevlm
 from bench.checks.passes import checks_of
 from bench.floors import costs_of, depth_facts, mean_distinct_experts
 from bench.harness.metrics import TTFT
@@ -16,7 +17,6 @@ from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from fixtures.oracle.keeper import Oracle
-from moevlm import DecodeState, prefill
 
 
 def bench_prefill(
@@ -32,8 +32,8 @@ def bench_prefill(
 ) -> None:
     """Run the prompt once; every round starts from an empty cache."""
 
-    def first_token(arm: str) -> DecodeState:
-        return prefill(twins[arm], inputs.tensors, max_new_tokens=1)
+    def first_token(arm: str) -> moevlm.DecodeState:
+        return moevlm.prefill(twins[arm], inputs.tensors, max_new_tokens=1)
 
     distinct = mean_distinct_experts(twins["moe"], lambda: first_token("moe"))
     checks, theirs = checks_of(oracle, twins, inputs), peer_arms(peers, twins, inputs, room=1)

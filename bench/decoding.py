@@ -3,12 +3,18 @@
 On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs it as it stands.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import moevlm
 from bench.checks.passes import PassChecks, check_replays
 from bench.harness.answers import Answer, Check
 from fixtures.inputs import Inputs
-from moevlm import DecodeState, MoEVLM, StaticDecoder, decode_steps, prefill
+
+if TYPE_CHECKING:
+    from moevlm import DecodeState, MoEVLM, StaticDecoder
 
 
 class Decoding:
@@ -20,7 +26,7 @@ class Decoding:
         self.decoders = {arm: _captured(model, inputs, num_steps) for arm, model in models.items()}
         self.memories = {arm: decoder.memory if decoder else None for arm, decoder in self.decoders.items()}
         self.states = {
-            arm: prefill(model, inputs.tensors, max_new_tokens=num_steps, memory=self.memories[arm])
+            arm: moevlm.prefill(model, inputs.tensors, max_new_tokens=num_steps, memory=self.memories[arm])
             for arm, model in models.items()
         }
 
@@ -47,11 +53,11 @@ class Decoding:
         decoder = self.decoders[arm]
         if decoder:
             return decoder.decode_steps(state, num_steps=num_steps, replayed=False)
-        return decode_steps(self.models[arm], state, num_steps=num_steps)
+        return moevlm.decode_steps(self.models[arm], state, num_steps=num_steps)
 
     def plainly(self, arm: str) -> DecodeState:
         """Do the same without a graph, which calls no hooks."""
-        return decode_steps(self.models[arm], self.states[arm], num_steps=self.num_steps)
+        return moevlm.decode_steps(self.models[arm], self.states[arm], num_steps=self.num_steps)
 
 
 def _captured(model: MoEVLM, inputs: Inputs, num_steps: int) -> StaticDecoder | None:
@@ -59,4 +65,4 @@ def _captured(model: MoEVLM, inputs: Inputs, num_steps: int) -> StaticDecoder | 
     if model.device.type != "cuda":
         return None
     batch_size, prompt_length = inputs.tensors["input_ids"].shape
-    return StaticDecoder(model, batch_size=batch_size, max_length=prompt_length + num_steps)
+    return moevlm.StaticDecoder(model, batch_size=batch_size, max_length=prompt_length + num_steps)

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
+import moevlm
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from fixtures.scales import LoneArms
 from moevlm.costs import Cost, phase_cost
-from moevlm.generation import decode_steps, prefill
 from moevlm.presets import preset_config
 from moevlm.smoes.specialization import distinct_experts, recorded_routing
 
@@ -75,10 +75,10 @@ def answer_costs(twins: Twins, inputs: Inputs) -> dict[str, Work]:
     moe, tensors, num_steps = twins["moe"], inputs.tensors, inputs.num_output_tokens - 1
     load = {"batch_size": len(inputs.prompt_tokens), "seq_len": inputs.mean_prompt_tokens}
     with recorded_routing(moe) as ids:
-        state = prefill(moe, tensors, max_new_tokens=inputs.num_output_tokens)
+        state = moevlm.prefill(moe, tensors, max_new_tokens=inputs.num_output_tokens)
     phases = [costs_of(twins, "prefill", **load, num_tiles=inputs.num_tiles, distinct=_mean_distinct(ids))]
     if num_steps:
-        hit = mean_distinct_experts(moe, lambda: decode_steps(moe, state, num_steps=num_steps))
+        hit = mean_distinct_experts(moe, lambda: moevlm.decode_steps(moe, state, num_steps=num_steps))
         phases.append(costs_of(twins, "decode", **load, distinct=hit, num_steps=num_steps))
     return {arm: joined([works[arm] for works in phases]) for arm in twins}
 

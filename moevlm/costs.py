@@ -5,11 +5,15 @@ matrix that is used read once, keys and values written, and read when decoding. 
 activations between the products, embedding rows, padding, and traffic that a larger cache would avoid. A lower bound.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from moevlm.config import MoEVLMConfig
+if TYPE_CHECKING:
+    from moevlm.config import MoEVLMConfig
+
 
 FLOPS_PER_MAC = 2  # multiply and add
 SWIGLU_MATRICES = 3  # gate, up, down

@@ -6,10 +6,12 @@ differ too. So its choice is imposed there, and there alone: whatever else our m
 Shapes: B samples, S positions, T tokens of the checked sample in a pass, E experts, K experts a token, V vocabulary.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +19,10 @@ from torch import nn
 
 from bench.harness.agreement import Scores, WrongAnswer, bound_of, check_choice, check_choices, check_rows
 from fixtures.oracle.answers import Choice, Said
-from moevlm import MoEVLM
 from moevlm.routing.router import Routing
+
+if TYPE_CHECKING:
+    from moevlm import MoEVLM
 
 
 class Checked(NamedTuple):

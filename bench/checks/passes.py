@@ -1,11 +1,14 @@
 """Checks of prompts, cached steps and whole answers: one sample, at a random place of the batch that is timed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+import moevlm
 from bench.checks.imposed import Checked, imposed
 from bench.harness.agreement import bound_of, check_choice, check_rows
 from bench.harness.answers import DRAWS, Answer, Check, joined
@@ -13,8 +16,10 @@ from bench.layers.passes import Pass
 from fixtures.inputs import Inputs
 from fixtures.oracle.answers import Said
 from fixtures.oracle.keeper import Oracle, sample_of
-from moevlm import DecodeState, MoEVLM, prefill
-from moevlm.model.cache import LayerMemory
+
+if TYPE_CHECKING:
+    from moevlm import DecodeState, MoEVLM
+    from moevlm.model.cache import LayerMemory
 
 Run = Callable[[str], object]
 
@@ -28,7 +33,7 @@ class Returned(NamedTuple):
 
 def returned_of(result: object, number: int) -> Returned:
     """Return a sample's share of a state, of tokens (B, N) or of logits (B, V)."""
-    if isinstance(result, DecodeState):
+    if isinstance(result, moevlm.DecodeState):
         chosen_BN = result.tokens_BN if result.tokens_BN.numel() else result.next_token_B1
         return Returned(result.logits_BV[number], tuple(chosen_BN[number].tolist()))
     if isinstance(result, torch.Tensor):
@@ -158,7 +163,7 @@ class PassChecks:
 
             def read(_arm: str) -> DecodeState:
                 memory = (memories or {}).get(arm)
-                states.append(prefill(self.models[arm], self.tensors, max_new_tokens=num_steps, memory=memory))
+                states.append(moevlm.prefill(self.models[arm], self.tensors, max_new_tokens=num_steps, memory=memory))
                 return states[0]
 
             prompt = self.passes(arm, lambda: read(arm), said[:1])

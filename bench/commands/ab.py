@@ -27,7 +27,7 @@ LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("ab", help="measure base and head in lock-step on this machine, now")
+    parser = commands.add_parser("ab")
     parser.add_argument("--base", required=True, metavar="REV", help="git revision to compare with")
     parser.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
     add_package(parser)

@@ -28,7 +28,7 @@ GOES_ON = "finished launches are kept; the same command goes on"
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("baseline", help="measure this machine's baseline and promote it; resumable")
+    parser = commands.add_parser("baseline")
     launches = "fresh processes, each of which measures everything; default: %(default)s"
     parser.add_argument("--launches", type=int, default=LAUNCHES_TO_PROMOTE, metavar="N", help=launches)
     parser.add_argument(

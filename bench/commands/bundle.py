@@ -23,11 +23,11 @@ LAUNCHES = 3  # fewer meet the same bad moment together
 
 def add(commands: Commands) -> None:
     """Add both commands to the parser."""
-    packing = commands.add_parser("bundle", help="pack a record's claims with their evidence into one archive")
+    packing = commands.add_parser("bundle")
     packing.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
     packing.add_argument("--out", required=True, type=Path, metavar="FILE", help="the archive, like claims.tar.gz")
     packing.set_defaults(run=_pack)
-    again = commands.add_parser("reproduce", help="measure a bundle's claims on this machine; ends 0 if they hold")
+    again = commands.add_parser("reproduce")
     again.add_argument("bundle", type=Path, metavar="BUNDLE", help="archive that `bundle` wrote")
     launches = "fresh processes, each of which measures everything; default: %(default)s"
     again.add_argument("--launches", type=int, default=LAUNCHES, metavar="N", help=launches)

@@ -21,7 +21,7 @@ GOES_ON = "finished scenarios are kept; the same command goes on"
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("campaign", help="measure all that the results need; resumable, within a budget")
+    parser = commands.add_parser("campaign")
     parser.add_argument("--scale", required=True, metavar="NAME,...", help="presets, as of pytest bench")
     parser.add_argument("--budget", type=seconds, default=540.0, metavar="TIME", help="like 90s or 9m; default: 9m")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="takes the records; call again to go on")

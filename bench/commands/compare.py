@@ -20,7 +20,7 @@ from fixtures.programs.terminal import say
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("compare", help="judge records of one or more launches against a baseline")
+    parser = commands.add_parser("compare")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="launches of the same scenarios")
     add_baselines(parser)
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="compare with this record and no other")

@@ -26,7 +26,7 @@ FIGURE = "history.svg"
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("history", help="how scenarios moved over the promoted baselines")
+    parser = commands.add_parser("history")
     which = "all promotions of these; default: the newest of every scenario that is still measured"
     parser.add_argument("scenarios", nargs="?", metavar="REGEX", help=which)
     add_baselines(parser)

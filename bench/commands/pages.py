@@ -51,7 +51,6 @@ class Command(NamedTuple):
     """What writes one page."""
 
     page: str  # where it lies, unless --out says
-    help: str
     takes: str  # "RECORD", say
     of: str  # what these are
     read: Callable[..., Content]  # of the paths, and of what narrows them
@@ -61,25 +60,22 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "results": Command(
-        "docs/results.md", "write the page that answers the questions, from records and documents",
-        "RECORD_OR_DOCUMENT", "of pytest bench, or of bench.front: trained, published, supplied", _results,
+        "docs/results.md", "RECORD_OR_DOCUMENT", "of pytest bench, or of bench.front: trained, published, supplied",
+        _results,
     ),
     "layers": Command(
-        "docs/specialization.md", "write the page on where the time of decoder layers goes, from records",
-        "RECORD", "of bench/bench_layers.py and bench.distributed.parallel", lambda paths: layers_page(_records(paths)),
+        "docs/specialization.md", "RECORD", "of bench/bench_layers.py and bench.distributed.parallel",
+        lambda paths: layers_page(_records(paths)),
     ),
     "performance": Command(
-        "docs/performance.md", "write the page on expert backends and decode beside other projects' code, from records",
-        "RECORD", "of bench/bench_experts.py and bench/decode_peers.py; `quiet` or `contended` in a file's name "
-        "says what else ran", lambda paths: performance_page(_records(paths)),
+        "docs/performance.md", "RECORD", "of bench/bench_experts.py and bench/decode_peers.py; `quiet` or `contended` "
+        "in a file's name says what else ran", lambda paths: performance_page(_records(paths)),
     ),
     "twins": Command(
-        "docs/twins.md", "write the page about trained twins, with figures by layer",
-        "DOCUMENT", "of bench.front.trained score", _twins, is_one=True, narrowing=("task", "size"),
+        "docs/twins.md", "DOCUMENT", "of bench.front.trained score", _twins, is_one=True, narrowing=("task", "size"),
     ),
     "pareto": Command(
-        "docs/pareto.md", "write the page about accuracy against throughput, with its figures",
-        "DOCUMENT", "written by bench.front: trained, published, supplied",
+        "docs/pareto.md", "DOCUMENT", "written by bench.front: trained, published, supplied",
         lambda paths: pareto_page(read_tiers(paths)),
     ),
 }  # fmt: skip
@@ -88,7 +84,7 @@ COMMANDS = {
 def add(commands: Commands) -> None:
     """Add the commands to the parser."""
     for name, command in COMMANDS.items():
-        parser = commands.add_parser(name, help=command.help)
+        parser = commands.add_parser(name)
         number, more = (1, "") if command.is_one else ("+", "; or a pattern of such names in quotes")
         parser.add_argument("paths", nargs=number, type=Path, metavar=command.takes, help=command.of + more)
         for field in command.narrowing:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bench.commands.clone import in_clone, project_table
+from bench.commands.listing import COMMANDS
 from fixtures.programs.parsing import Parser
 
 
@@ -37,9 +38,10 @@ else:
 class Commands(SubParsers):
     """What each command adds itself to."""
 
-    def add_parser(self, name: str, *, help: str) -> Parser:  # type: ignore[override]  # noqa: A002  # argparse's word
+    def add_parser(self, name: str) -> Parser:  # type: ignore[override]
         """Add a command, whose own --help begins with what the list of commands says of it."""
-        return super().add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        said = COMMANDS[name].help
+        return super().add_parser(name, help=said, description=f"{said[0].upper()}{said[1:]}.")
 
 
 def take_pytest_options(parser: Parser, example: str) -> None:

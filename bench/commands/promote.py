@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bench.commands.parsing import Commands, add_baselines, text
 from bench.gate import ledger
-from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.git import git_says
 from bench.gate.promotion import promote
 from fixtures.programs.terminal import say
@@ -17,7 +16,7 @@ from fixtures.programs.visible import visible
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("promote", help=f"make records of {LAUNCHES_TO_PROMOTE} or more launches the baseline")
+    parser = commands.add_parser("promote")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON that a run of scenarios left")
     parser.add_argument(
         "--reason", type=text, required=True, metavar="TEXT", help="why the baseline changes, for reviewers"

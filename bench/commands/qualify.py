@@ -24,7 +24,7 @@ GOES_ON = "finished launches are kept; the same command goes on"
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("qualify", help="measure how often `ab` errs on this machine; resumable")
+    parser = commands.add_parser("qualify")
     kept = "grows launch by launch; default: %(default)s"
     parser.add_argument("--record", type=Path, default=in_clone(RECORD), metavar="FILE", help=kept)
     parser.add_argument("--base", default="HEAD", metavar="REV", help="unchanged code; default: %(default)s")

@@ -15,7 +15,7 @@ from fixtures.programs.terminal import say
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("report", help="print a record as a markdown table")
+    parser = commands.add_parser("report")
     parser.add_argument("record", type=Path, metavar="RECORD", help="JSON that a run of scenarios left")
     parser.set_defaults(run=run)
 

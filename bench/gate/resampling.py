@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from bench.gate.stats import Interval
 
@@ -33,7 +33,7 @@ def ratio_interval(numerators: ArrayLike, denominators: ArrayLike) -> Interval:
     estimate = float(_ratio(*data))
     if len(data[0]) < 2:
         return Interval(estimate, estimate, estimate)
-    limits = stats.bootstrap(
+    limits = scipy.stats.bootstrap(
         data, _ratio, n_resamples=NUM_RESAMPLES, batch=RESAMPLES_AT_ONCE, paired=True, vectorized=True,
         method="percentile", rng=np.random.default_rng(RESAMPLING_SEED),
     ).confidence_interval  # fmt: skip

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats as scipy_stats
 
 # Weight of the typical variance against a scenario's own, as degrees of freedom. Smyth's estimate is 1.8 to 3.5 in six
 # baselines of eight launches: scenarios differ, from 1 to 10 %, by more than eight launches are uncertain.
@@ -78,14 +78,14 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     mean = float(np.mean(values))
     if len(values) == 1:
         return Interval(mean, -math.inf, math.inf)
-    half = float(scipy_stats.t.ppf((1 + confidence) / 2, len(values) - 1) * scipy_stats.sem(values))
+    half = float(scipy.stats.t.ppf((1 + confidence) / 2, len(values) - 1) * scipy.stats.sem(values))
     return Interval(mean, mean - half, mean + half)
 
 
 @functools.cache  # one distribution is asked for thousands of launches of the same length
 def _lower_rank(num_values: int, confidence: float) -> int:
     """Return the index of the sorted value that is the lower limit of the median's interval."""
-    quantile = int(scipy_stats.binom.ppf((1 - confidence) / 2, num_values, 0.5))
+    quantile = int(scipy.stats.binom.ppf((1 - confidence) / 2, num_values, 0.5))
     return min(max(quantile - 1, 0), (num_values - 1) // 2)
 
 
@@ -162,7 +162,7 @@ def typical_variance(groups: Iterable[Sequence[float]]) -> float:
     one times an F-distributed number; Smyth 2004, section 3.
 
     >>> found = typical_variance([[0.0, 2.0], [1.0, 3.0], [5.0, 5.0], [1.0]])
-    >>> round(float(found / 2.0 * scipy_stats.f.median(1, 3)), 9)
+    >>> round(float(found / 2.0 * scipy.stats.f.median(1, 3)), 9)
     1.0
     """
     spread = [g for g in groups if len(g) > 1]
@@ -170,7 +170,7 @@ def typical_variance(groups: Iterable[Sequence[float]]) -> float:
         return math.nan
     degrees = float(np.median([len(g) - 1 for g in spread]))
     median = float(np.median([np.var(g, ddof=1) for g in spread]))
-    return median / float(scipy_stats.f.median(degrees, PRIOR_LAUNCHES))
+    return median / float(scipy.stats.f.median(degrees, PRIOR_LAUNCHES))
 
 
 def shrunken_sd(values: Sequence[float], typical: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from scipy import stats as scipy_stats
+import scipy
 
 from bench.gate.controls import controls_of, is_counted
 from bench.gate.readings import launch_values, read_all, reading_of
@@ -48,7 +48,7 @@ def errors_of(share: float, num_judged: int, num_launches: int) -> float:
 
     Source: Student's t with the degrees of freedom of a moderated variance; Smyth 2004, section 3. Bonferroni.
     """
-    return float(scipy_stats.t.isf(FALSE_ALARMS * share / num_judged, num_launches - 1 + PRIOR_LAUNCHES))
+    return float(scipy.stats.t.isf(FALSE_ALARMS * share / num_judged, num_launches - 1 + PRIOR_LAUNCHES))
 
 
 def usual_error(sd: float, control: Control, num_new: int, num_base: float) -> float:

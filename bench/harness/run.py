@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.arms import PRIMARY
 from bench.harness.backends import ran_on
-from bench.harness.blocks import Terms
+from bench.harness.blocks import TIMING, Terms
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, kind_key, load_average
 from bench.harness.held import InUse, held
@@ -225,6 +225,7 @@ class Run:
             "schema_version": SCHEMA_VERSION,
             "fingerprint": self.fingerprint,
             "kind": self.kind,
+            "timing": TIMING,
             "launch": {
                 "id": self.launched.id,
                 "started": self.launched.started.isoformat(),

@@ -5,17 +5,22 @@ Modules are hooked while the pass is recorded, never while the clock runs.
 Shapes: B samples, T tokens, K experts a token, V vocabulary.
 """
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
 
-from moevlm import DecodeState, MoEVLM, decode_steps, prefill
+import moevlm
 from moevlm.smoes.specialization import recorded_routing
+
+if TYPE_CHECKING:
+    from moevlm import DecodeState, MoEVLM
 
 MODULES = {
     "layer": "",
@@ -60,7 +65,7 @@ class Pass:
     prompt_ids: Sequence[torch.Tensor]
     run: Callable[[], torch.Tensor]
     rewind: Callable[[], None]
-    of: Callable[[MoEVLM], "Pass"]
+    of: Callable[[MoEVLM], Pass]
 
     @property
     def step_ids(self) -> list[torch.Tensor]:
@@ -99,7 +104,7 @@ def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
     handle = text_model.register_forward_hook(lambda *call: seen.append(Call(*call)), with_kwargs=True)
     try:
         with recorded_routing(model) as prompt_ids, recorded_layers(model) as layers:
-            prefill(model, inputs, max_new_tokens=1)
+            moevlm.prefill(model, inputs, max_new_tokens=1)
     finally:
         handle.remove()
     if len(seen) != 1:
@@ -131,20 +136,20 @@ def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
 def decode_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
     """Take the first decode step after the prompt apart."""
     with recorded_routing(model) as prompt_ids:
-        state = prefill(model, inputs, max_new_tokens=1)
+        state = moevlm.prefill(model, inputs, max_new_tokens=1)
     return _step_pass(model, state, prompt_ids)
 
 
 def _step_pass(model: MoEVLM, state: DecodeState, prompt_ids: Sequence[torch.Tensor]) -> Pass:
     """Take a step apart; another model's goes on from the same prompt in the same cache."""
     with recorded_layers(model) as layers:
-        decode_steps(model, state, num_steps=1)
+        moevlm.decode_steps(model, state, num_steps=1)
 
     def rewind() -> None:
         state.cache.crop(min(0, state.length - state.cache.get_seq_length()))
 
     def run() -> torch.Tensor:
-        return decode_steps(model, state, num_steps=1).logits_BV
+        return moevlm.decode_steps(model, state, num_steps=1).logits_BV
 
     return Pass(
         model=model,

@@ -6,13 +6,15 @@ of the pass that is timed. Devices are the paper's two, with tokens at home by m
 Shapes: B samples, S positions, T tokens, K experts a token, E experts, M modalities.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import torch
 
 from bench.layers.passes import Pass
-from moevlm.config import MoEVLMTextConfig
 from moevlm.routing.profiles import RoutingProfile
 from moevlm.smoes.losses import modality_load
 from moevlm.smoes.modality import as_modalities, hard_scores
@@ -20,6 +22,9 @@ from moevlm.smoes.placement import cross_device_rate, home_by_modality, place_by
 from moevlm.smoes.specialization import distinct_experts, expert_load, max_over_mean_load, modality_specialization_index
 from moevlm.steering.expected_routing import specialized_distinct_experts, strength_for_rate
 from moevlm.steering.tables import PAPER_RATES
+
+if TYPE_CHECKING:
+    from moevlm.config import MoEVLMTextConfig
 
 NUM_DEVICES = 2  # as in arXiv:2604.23996
 FOLLOWING_WEIGHTS = ("weights", "trained", "replay")  # profiles without a closed form

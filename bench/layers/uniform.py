@@ -3,14 +3,19 @@
 Whatever else moves between two launches, a scenario of another profile has this arm in each of its own blocks.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.layers.parts import again
 from bench.layers.passes import Pass
-from moevlm import MoEVLM, RoutingProfile, apply_profile
+from moevlm import RoutingProfile, apply_profile
+
+if TYPE_CHECKING:
+    from moevlm import MoEVLM
 
 UNIFORM = "uniform"
 COMPARED = {"layers": "layer", "experts": "experts"}  # part -> module; what routing does not touch is left out

@@ -1,15 +1,19 @@
 """Other projects' experts over the same tensors: which can be compared, and in a CUDA graph."""
 
+from __future__ import annotations
+
 import copy
 import importlib.util
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from moevlm.kernels.backends import OURS
 from moevlm.kernels.fast import has_gpu_kernels
-from moevlm.model.feedforward import MoEVLMExperts
+
+if TYPE_CHECKING:
+    from moevlm.model.feedforward import MoEVLMExperts
 
 Experts = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # hidden states, ids, weights -> output
 

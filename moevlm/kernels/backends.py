@@ -3,16 +3,17 @@
 Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a token.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from transformers import PreTrainedModel
-from transformers.activations import ACT2FN
-from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
-from moevlm.config import MoEVLMTextConfig
 from moevlm.kernels.fast import fast_experts
 from moevlm.kernels.products import Activation, loop_experts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from moevlm.config import MoEVLMTextConfig
 
 OURS, REFERENCE = "moevlm", "reference"
 EXPERT_BACKENDS = {
@@ -25,7 +26,7 @@ EXPERT_BACKENDS = {
 DEFAULT_BACKENDS = {"cpu": OURS, "cuda": "grouped_mm"}  # by device type; no GPU has yet shown ours to be faster
 
 
-def set_expert_backend(model: PreTrainedModel, name: str) -> None:
+def set_expert_backend(model: "PreTrainedModel", name: str) -> None:
     """Choose the expert backend of a whole model.
 
     Args:
@@ -64,6 +65,8 @@ def reference_experts(
     Returns:
         (T, H) in float64. SwiGLU experts: Shazeer 2020, arXiv:2002.05202; as in Qwen3-MoE.
     """
+    from transformers.activations import ACT2FN
+
     activation = ACT2FN[hidden_act]
     output_TH = torch.zeros(hidden_TH.shape, dtype=torch.float64, device=hidden_TH.device)
     for token, (ids_K, weights_K) in enumerate(zip(ids_TK.tolist(), weights_TK.double(), strict=True)):
@@ -76,7 +79,7 @@ def reference_experts(
 class Experts(Protocol):
     """What a backend reads of the module that holds the weights."""
 
-    config: MoEVLMTextConfig
+    config: "MoEVLMTextConfig"
     gate_up_proj: torch.Tensor
     down: torch.Tensor
     act_fn: Activation
@@ -99,5 +102,4 @@ def _reference_forward(
     return output_TH.to(hidden_TH.dtype)
 
 
-ALL_EXPERTS_FUNCTIONS.register(OURS, _our_forward)
-ALL_EXPERTS_FUNCTIONS.register(REFERENCE, _reference_forward)
+FORWARDS = {OURS: _our_forward, REFERENCE: _reference_forward}  # `best_backend` registers them with transformers

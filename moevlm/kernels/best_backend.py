@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
-from moevlm.kernels.backends import DEFAULT_BACKENDS, OURS, Experts
+from moevlm.kernels.backends import DEFAULT_BACKENDS, FORWARDS, OURS, Experts
 from moevlm.kernels.fast import fast_experts
 
 AUTO = "moevlm_auto"
@@ -85,4 +85,5 @@ def _best_forward(
     return output
 
 
-ALL_EXPERTS_FUNCTIONS.register(AUTO, _best_forward)
+for _name, _forward in {**FORWARDS, AUTO: _best_forward}.items():
+    ALL_EXPERTS_FUNCTIONS.register(_name, _forward)

@@ -1,12 +1,12 @@
 """From a preset and a variant to a configuration; the twins' shapes follow from the MoE's."""
 
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
-from transformers import CLIPVisionConfig
-
-from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
-from moevlm.model.tokenizer import BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID, PAD_TOKEN_ID
 from moevlm.presets.shapes import PRESETS, DecoderShape, Preset
+
+if TYPE_CHECKING:
+    from moevlm.config import MoEVLMConfig
 
 VARIANTS = ("moe", "dense", "dense_active", "dense_reference")
 VISUALS = ("fixed", "anyres")
@@ -24,7 +24,9 @@ def preset_variants(name: str) -> tuple[str, ...]:
     return tuple(_decoder_shapes(PRESETS[name]))
 
 
-def preset_config(name: str, variant: str = "moe", *, depth: int | None = None, visual: str = "fixed") -> MoEVLMConfig:
+def preset_config(
+    name: str, variant: str = "moe", *, depth: int | None = None, visual: str = "fixed"
+) -> "MoEVLMConfig":
     """Return the configuration of one variant of a preset.
 
     Args:
@@ -37,6 +39,11 @@ def preset_config(name: str, variant: str = "moe", *, depth: int | None = None, 
     Raises:
         ValueError: An unknown name, or a depth outside [1, the variant's layers].
     """
+    from transformers import CLIPVisionConfig
+
+    from moevlm.config import MoEVLMConfig, MoEVLMTextConfig
+    from moevlm.model.tokenizer import BOS_TOKEN_ID, EOS_TOKEN_ID, IMAGE_TOKEN_ID, PAD_TOKEN_ID
+
     variants = preset_variants(name)
     if variant not in variants:
         raise ValueError(f"variant of preset {name} must be one of {', '.join(variants)}, got {variant!r}; choose one")

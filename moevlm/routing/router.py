@@ -3,15 +3,17 @@
 Shapes: T tokens, H hidden size, E experts, K experts a token, R rows of a routing profile's table.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from moevlm.config import MoEVLMTextConfig
 from moevlm.kernels.cpu import step
 from moevlm.kernels.projections import product
+
+if TYPE_CHECKING:
+    from moevlm.config import MoEVLMTextConfig
 
 LOGIT_DAMPING = 1 / 64  # share of the router's own logits that a routing profile keeps: too little to order the experts
 
@@ -31,7 +33,7 @@ class MoEVLMRouter(nn.Module):
 
     bias_table_RE: torch.Tensor | None
 
-    def __init__(self, config: MoEVLMTextConfig) -> None:
+    def __init__(self, config: "MoEVLMTextConfig") -> None:
         super().__init__()
         self.top_k = config.num_experts_per_tok
         self.norm_topk_prob = config.norm_topk_prob

@@ -4,13 +4,16 @@ Shapes: M modalities in the order of MODALITIES, E experts, N bins, T tokens, R 
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from moevlm.routing.router import MoEVLMRouter
 from moevlm.smoes.modality import MODALITIES, TEXT, UNDECIDED
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 EXPERT_DIM = {  # end of a tensor's name in an MoE layer -> the dimension that counts experts
     "gate.weight": 0,
@@ -119,7 +122,7 @@ class ExpertBins(nn.Module):
 
 
 @torch.no_grad()
-def permute_experts(model: PreTrainedModel, order_by_layer: Sequence[torch.Tensor]) -> None:
+def permute_experts(model: "PreTrainedModel", order_by_layer: Sequence[torch.Tensor]) -> None:
     """Lay the experts of every MoE layer out in a given order, in place; the model's outputs stay what they were.
 
     Place a trained model's bins on devices with it, in contiguous runs: `bin_order` of each layer's bins, then

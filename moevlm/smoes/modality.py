@@ -7,10 +7,13 @@ single number is carried: the share of text.
 Shapes: B samples, S positions, T tokens, D hidden size, M modalities in the order of MODALITIES.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
-from moevlm.config import MoEVLMTextConfig
+if TYPE_CHECKING:
+    from moevlm.config import MoEVLMTextConfig
 
 MODALITIES = ("text", "vision")
 TEXT = MODALITIES.index("text")
@@ -89,7 +92,7 @@ class GaussianModality(nn.Module):
     var_MD: torch.Tensor
     is_seen_M: torch.Tensor
 
-    def __init__(self, config: MoEVLMTextConfig) -> None:
+    def __init__(self, config: "MoEVLMTextConfig") -> None:
         super().__init__()
         self.momentum = config.specialization_momentum
         self.temperature = config.modality_temperature * config.hidden_size

@@ -6,16 +6,18 @@ Shapes: L MoE layers, T recorded tokens, K experts a token, E experts, B samples
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from moevlm.generation import decode_steps, prefill
-from moevlm.model.vision_language import MoEVLMForConditionalGeneration
 from moevlm.routing.profiles import NUM_NOISE_ROWS, bias_rows
 from moevlm.smoes.modality import MODALITIES
 from moevlm.smoes.specialization import recorded_routing
+
+if TYPE_CHECKING:
+    from moevlm.model.vision_language import MoEVLMForConditionalGeneration
 
 NUM_ROWS = len(MODALITIES) * NUM_NOISE_ROWS  # of a table: text rows, then vision rows
 
@@ -69,7 +71,7 @@ class RecordedRouting:
 
 
 def record_routing(
-    model: MoEVLMForConditionalGeneration, inputs: Mapping[str, torch.Tensor], *, num_steps: int = 0
+    model: "MoEVLMForConditionalGeneration", inputs: Mapping[str, torch.Tensor], *, num_steps: int = 0
 ) -> RecordedRouting:
     """Record a prefill and the decode steps after it; padding is left out.
 
@@ -80,6 +82,8 @@ def record_routing(
     Raises:
         ValueError: The inputs do not fit the model, or have no image or nothing else.
     """
+    from moevlm.generation import decode_steps, prefill
+
     if not model.config.text_config.num_experts:
         raise ValueError("recording routing needs an MoE, got a dense model (num_experts=0); record the MoE")
     with recorded_routing(model) as calls:

@@ -1,5 +1,7 @@
 """One run of training: steps over the schedule's stages, a checkpoint now and then, exact resumption."""
 
+from __future__ import annotations
+
 import io
 import json
 import math
@@ -8,15 +10,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from moevlm.model.vision_language import MoEVLM
 from moevlm.training.probe import VISUAL_LABELS, VisualProbe
 from moevlm.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from moevlm.model.vision_language import MoEVLM
 
 ADAM_BETAS = (0.9, 0.98)  # the second moment forgets in 50 steps: runs here are short
 PROJECTOR_PATH = "multi_modal_projector"

@@ -97,6 +97,10 @@ def _check_mergeable(records: Sequence[Record]) -> None:
     for record in records[1:]:
         if other := differences(first.kind, record.kind):
             raise ValueError(f"records must be of one kind of machine, got {'; '.join(other)}; leave the others out")
+        if first.timing != record.timing:
+            raise ValueError(
+                f"records must be timed alike, got timing {first.timing} and {record.timing}; measure anew"
+            )
         if other := differences(_identities(first), _identities(record)):
             raise ValueError(f"records must hold the same arms and inputs, got {other[0]}; measure all in each launch")
     for scenario in first.scenarios:

@@ -164,6 +164,7 @@ class HeaderForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fingerprint: FingerprintForm
     kind: KindForm
     launch: LaunchHeaderForm
+    timing: Count = 1  # see `blocks.TIMING`; records did not always tell
     peaks: Mapping[str, Positive]
     options: OptionsForm
     injected: Mapping[str, Positive]  # arm -> factor of a rehearsed slowdown

@@ -46,6 +46,7 @@ class Record:
     promotion: Json | None
     scenarios: Mapping[str, Scenario]
     backends: Mapping[str, Backend] = field(default_factory=dict)  # of the project; records did not always tell
+    timing: int = 1  # see `blocks.TIMING`
 
     @property
     def ran_on(self) -> RanOn:
@@ -102,6 +103,7 @@ def _view(document: object, path: Path | None) -> Record:
         promotion=header.get("promotion"),
         scenarios=scenarios,
         backends=read_backends(ours.backends),
+        timing=ours.timing,
     )
 
 

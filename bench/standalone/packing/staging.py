@@ -1,5 +1,6 @@
 """The source of `moevlm-bench` as an ordinary project: what is shipped of the clone, renamed, and pyproject.toml."""
 
+import ast
 import re
 import shutil
 import sys
@@ -44,9 +45,10 @@ def stage(folder: Path) -> None:
 
 
 def shipped() -> dict[str, Path]:
-    """Return modules of the clone by name, with their files: WHOLE, PLUGINS, and whatever these and MAIN import."""
+    """Return modules of the clone by name, with their files: WHOLE, PLUGINS, MAIN's commands, and what these import."""
     whole = [_module(path) for folder in WHOLE for path in sorted((CLONE / folder).rglob("*.py"))]
-    waiting = [*whole, *PLUGINS, *imported(MAIN.read_text(encoding="utf-8"))]
+    main = MAIN.read_text(encoding="utf-8")
+    waiting = [*whole, *PLUGINS, *_commands(main), *imported(main)]
     found: dict[str, Path] = {}
     while waiting:
         module = waiting.pop()
@@ -61,6 +63,12 @@ def shipped() -> dict[str, Path]:
         waiting += [parent for parent in own_parents if renamed(parent) != parent]
         waiting += imported(path.read_text(encoding="utf-8"))
     return found
+
+
+def _commands(main: str) -> list[str]:
+    """Return the modules that MAIN takes commands from: it imports one when that is chosen, by its name."""
+    named = {ast.unparse(node.targets[0]): node.value for node in ast.parse(main).body if isinstance(node, ast.Assign)}
+    return [f"bench.commands.{name}" for name in ast.literal_eval(named["MODULES"])]
 
 
 def requirements(sources: Iterable[Path], clone: dict[str, Any]) -> list[str]:

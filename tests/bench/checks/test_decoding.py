@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import bench.decoding as decoding
+import moevlm
 from bench.checks.passes import PassChecks, checks_of
 from bench.decoding import Decoding
 from bench.harness.agreement import WrongAnswer
@@ -81,8 +82,6 @@ def test_a_replay_that_differs_from_its_step_is_found(static, checks, arm):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_prompt_that_is_wrong_in_the_decoders_memory_alone_is_found(monkeypatch, static, checks, arm):
-    import bench.checks.passes as passes
-
     def corrupting(model, tensors, *, max_new_tokens, memory=None):
         state = prefill(model, tensors, max_new_tokens=max_new_tokens, memory=memory)
         if memory is not None:
@@ -91,7 +90,7 @@ def test_a_prompt_that_is_wrong_in_the_decoders_memory_alone_is_found(monkeypatc
                     layer.values[:, :, : state.length] *= 1.5
         return state
 
-    prefill = passes.prefill
-    monkeypatch.setattr(passes, "prefill", corrupting)
+    prefill = moevlm.prefill
+    monkeypatch.setattr(moevlm, "prefill", corrupting)
     with pytest.raises(WrongAnswer, match="decode step 1"):
         static.check(checks)(arm)

@@ -177,8 +177,8 @@ def test_the_script_reaches_the_commands_of_the_clone_that_it_is_run_in(tmp_path
     for name in ("bench", "fixtures/programs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "conftest.py").touch()
-    report = tmp_path / "bench" / "commands" / "report.py"
-    report.write_text(report.read_text().replace("print a record as a markdown table", "print what the copy prints"))
+    listing = tmp_path / "bench" / "commands" / "listing.py"
+    listing.write_text(listing.read_text().replace("print a record as a markdown table", "print what the copy prints"))
     folder = tmp_path / "docs" / "images"
     folder.mkdir(parents=True)
     listed = run_script(folder, "--help")

@@ -281,8 +281,9 @@ def without_last_scenario(sealed: dict[str, Any]) -> dict[str, Any]:
         ),
         (without_last_scenario(document("b")), r"same arms and inputs, got bench_prefill\[tiny-b1\] moe: .* / absent"),
         (changed(document("b"), *OURS, "hashes", value={}), r"same arms and inputs, got bench_decode\[tiny-b1\] moe"),
+        (document("b", timing=2), "timed alike, got timing 1 and 2"),
     ],
-    ids=["same launch", "other kind", "scenario missing", "other inputs"],
+    ids=["same launch", "other kind", "scenario missing", "other inputs", "other timing"],
 )
 def test_merge_refuses_what_does_not_belong_together(other: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
