@@ -2,7 +2,8 @@
 
 Short-answer tasks are prefill workloads (a few tokens out): what counts is requests/s, and total tokens/s, in which the
 prompt's tokens count with its image tokens. transformers' own model answers too, over the MoE's tensors, through its
-generate(): a yardstick that is never judged. Our models' generate() is checked as well, though it is not timed.
+generate(): a yardstick that is never judged. Our models' generate() is checked as well, though it is not timed. Under
+`--routing weights` so do the decoders of other engines that are installed, after our vision tower.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from bench.floors import answer_costs, depth_facts
 from bench.harness.answers import Answer
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
+from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
 from fixtures.oracle.keeper import Oracle
@@ -33,6 +35,7 @@ def bench_generate(
     routing_hash: str,
     oracle: Oracle,
     prefill_anchor: str,
+    peers: tuple[str, ...],
     batch_size: int,
     seq_len: int | str,
 ) -> None:
@@ -42,11 +45,12 @@ def bench_generate(
 
     num_output_tokens = inputs.num_output_tokens
     has_backend = twins["moe"].dtype is not torch.float64  # grouped_mm has none
-    peers = {PEER: transformers_model(twins["moe"], PEER_BACKEND)} if has_backend else {}
+    generating = {PEER: transformers_model(twins["moe"], PEER_BACKEND)} if has_backend else {}
+    theirs = peer_arms(peers, twins, inputs, room=num_output_tokens)
 
     def answered(arm: str) -> torch.Tensor:
-        if arm in peers:
-            return generated(peers[arm], inputs)
+        if arm in generating:
+            return generated(generating[arm], inputs)
         return answer(twins[arm], inputs.tensors, max_new_tokens=num_output_tokens)
 
     num_text_tokens = inputs.num_prompt_tokens - inputs.num_image_tokens
@@ -56,7 +60,7 @@ def bench_generate(
     of_ours = checks.answer([answered, lambda arm: generated(twins[arm], inputs)], num_output_tokens)
 
     def check(arm: str) -> Answer | None:
-        if arm in peers:
+        if arm in generating:
             checks.tokens(answered(arm), "moe", arm)
             return None
         found = of_ours(arm)
@@ -64,9 +68,9 @@ def bench_generate(
         return found
 
     answers = paired.measure(
-        answered,
-        arms=[*twins, *peers],
-        check=check,
+        theirs.beside(answered, lambda arm: theirs[arm].answer(num_output_tokens)),
+        arms=[*twins, *generating, *theirs],
+        check=theirs.beside(check, lambda arm: theirs[arm].check(checks, num_output_tokens)),
         metric=E2E,
         anchor=prefill_anchor,
         rates={
@@ -74,9 +78,9 @@ def bench_generate(
             "total_tok_per_s": inputs.num_prompt_tokens + output_tokens,
             "total_text_tok_per_s": num_text_tokens + output_tokens,
         },
-        costs=costs | dict.fromkeys(peers, costs["moe"]),
+        costs=theirs.costs(costs | dict.fromkeys(generating, costs["moe"])),
         hashes={"workload": inputs.hash, "routing": routing_hash},
-        facts={"num_output_tokens": num_output_tokens, **depth_facts(twins)},
+        facts={"num_output_tokens": num_output_tokens, **depth_facts(twins), **theirs.facts},
         paths={arm: decode_path(model, batch_size) for arm, model in twins.items()},
     )
     vocab_size = twins["moe"].config.text_config.vocab_size

@@ -23,6 +23,7 @@ THREAD_VARIABLES = (
     *("GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT", "KMP_AFFINITY", "KMP_BLOCKTIME", "MKL_NUM_THREADS", "MKL_DYNAMIC"),
 )
 PACKAGES = ("torch", "transformers", "numpy", "triton")  # not every platform has the last
+PEER_PACKAGES = ("llama-cpp-python",)  # timed beside ours and never judged: another version makes no other kind
 SOFTWARE = {  # by device: what a line names of the versions, as it names it
     "cpu": {"transformers": "transformers", "torch": "torch", "python": "Python"},
     "cuda": {"transformers": "transformers", "torch": "torch", "triton": "triton", "python": "Python"},
@@ -57,7 +58,7 @@ def fingerprint(device: str, dtype: str, num_threads: int) -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "os": f"{platform.system()} {platform.release()}",
         "arch": platform.machine(),
-        **versions(),
+        **versions(*PEER_PACKAGES),
         "thread_variables": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
     }
 
@@ -68,10 +69,10 @@ def this_machine() -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in ("dtype", "num_threads")}
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the installed packages that can change a time."""
+def versions(*others: str) -> dict[str, str]:
+    """Return the versions of Python, of the installed packages that can change a time, and of others."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *others):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found

@@ -1,1 +1,1 @@
-"""What else runs over the MoE's own tensors: other projects' models and expert backends, as further arms."""
+"""What else runs over our models' own weights: other projects' models, expert backends and engines, as further arms."""

@@ -46,6 +46,7 @@ TAKEN = {  # option -> values that pass
     "--num-tokens": ["1,1024"],
     "--backend": ["moevlm,grouped_mm"],
     "--arms": ["moe,dense_active"],
+    "--peers": ["llama.cpp"],
     "--seed": ["0", "18446744073709551615"],
     "--data": [""],
 }

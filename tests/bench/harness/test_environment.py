@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bench.harness import environment
+from bench.harness.backends import libraries_of
 from bench.harness.environment import (
     differences,
     fingerprint,
@@ -74,6 +75,15 @@ def test_tritons_version_is_known_where_it_is_installed(monkeypatch: pytest.Monk
     assert versions()["triton"] == triton.__version__
     monkeypatch.setattr(environment, "PACKAGES", ("torch", "transformers", "numpy", "a-package-of-no-platform"))
     assert set(versions()) == {"python", "torch", "transformers", "numpy"}
+
+
+def test_a_peers_version_is_told_and_makes_no_other_kind_nor_other_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = fingerprint("cpu", "float32", 1)
+    monkeypatch.setattr(environment, "PEER_PACKAGES", ("pytest", "a-package-of-no-platform"))
+    found = fingerprint("cpu", "float32", 1)
+    assert differences(without, found) == [f"pytest: absent / {pytest.__version__}"]
+    assert kind_key(found) == kind_key(without)
+    assert libraries_of(found) == libraries_of(without)
 
 
 def test_fingerprint_keeps_the_thread_settings(monkeypatch: pytest.MonkeyPatch) -> None:

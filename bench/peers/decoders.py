@@ -1,0 +1,166 @@
+"""Other projects' text decoders as arms, one beside each of our models: what they do, and whether they agree.
+
+An arm is named by peer and model, "llama.cpp/moe". No peer has a path for our vision tower: where ours encodes images
+on the clock, so does a peer's arm, by the same tower, and its own decoder goes on from the same embeddings.
+
+Shapes: B samples, S positions, N tokens, H hidden size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from bench.checks.passes import PassChecks
+from bench.harness.agreement import WrongAnswer, check_choice
+from fixtures.inputs import Inputs
+
+if TYPE_CHECKING:
+    from moevlm import MoEVLM
+
+EMBEDDED = ("input_ids", "pixel_values", "image_sizes")  # what `MoEVLMModel.embed` takes of a batch
+LEAST_COSINE = {  # of logits and the oracle's
+    torch.float32: 0.9999,
+    torch.bfloat16: 0.95,  # 0.987 was seen: near-ties of experts fall either way, and nobody imposes a peer's choices
+}
+
+
+class Decoder(Protocol):
+    """What another project's decoder of one of our models does; logits are float32 (B, V)."""
+
+    def read(self, embeds_BSH: torch.Tensor) -> torch.Tensor:
+        """Read the batch's prompts into an empty cache."""
+
+    def step(self, ids_B: torch.Tensor, number: int) -> torch.Tensor:
+        """Read one more token of each sample, its number `number` after the prompt."""
+
+    def wind_back(self) -> None:
+        """Forget what followed the prompts."""
+
+
+class PeerArm:
+    """One decoder over one batch."""
+
+    def __init__(self, decoder: Decoder, model: MoEVLM, of: str, inputs: Inputs) -> None:
+        """Take what was built of a model.
+
+        Args:
+            model: Whose weights the decoder has.
+            of: The arm that this is.
+        """
+        self.decoder, self.model, self.of = decoder, model, of
+        self.tensors = {name: inputs.tensors[name] for name in EMBEDDED if name in inputs.tensors}
+
+    @torch.inference_mode()
+    def prompt(self) -> torch.Tensor:
+        """Encode images, read the prompts, and return the logits after them."""
+        return self.decoder.read(self.model.model.embed(**self.tensors))
+
+    def answer(self, num_tokens: int) -> torch.Tensor:
+        """Return the first N tokens after the prompts, chosen greedily, int64 (B, N)."""
+        first_B = self.prompt().argmax(dim=-1)
+        return torch.stack([first_B, *self._on(first_B, num_tokens - 1)], dim=1)
+
+    def decoding(self, num_steps: int) -> Callable[[], torch.Tensor]:
+        """Read the prompts once; return what goes on from there each time it is called, int64 (B, N)."""
+        first_B = self.prompt().argmax(dim=-1)
+
+        def decode() -> torch.Tensor:
+            self.decoder.wind_back()
+            return torch.stack(self._on(first_B, num_steps), dim=1)
+
+        return decode
+
+    def _on(self, ids_B: torch.Tensor, num_steps: int) -> list[torch.Tensor]:
+        chosen = []
+        for number in range(num_steps):
+            ids_B = self.decoder.step(ids_B, number).argmax(dim=-1)
+            chosen.append(ids_B)
+        return chosen
+
+    def check(self, checks: PassChecks, num_tokens: int) -> None:
+        """Compare one sample's logits with the oracle's, pass by pass, up to the first token that it leaves open.
+
+        The cache holds the prompts afterwards, and what followed.
+
+        Raises:
+            WrongAnswer: They point elsewhere, or a token was chosen that is not open.
+        """
+        logits_BV, said = self.prompt(), checks.says(self.of, num_tokens)
+        for number, expected in enumerate(said):
+            place = f"token {number} of {self.of} elsewhere, sample {checks.number} of {len(logits_BV)}"
+            check_direction(logits_BV[checks.number], expected.logits_V, place=place)
+            chosen_B = logits_BV.argmax(dim=-1)
+            token = int(chosen_B[checks.number])
+            check_choice(token, expected.logits_V, bound=_error_at(LEAST_COSINE[expected.logits_V.dtype]), place=place)
+            if token != expected.token or number + 1 == len(said):
+                return
+            logits_BV = self.decoder.step(chosen_B, number)
+
+
+class PeerArms(dict[str, PeerArm]):
+    """The peers' arms of one scenario, by name; most scenarios have none."""
+
+    def beside(self, ours: Callable[[str], Any], theirs: Callable[[str], Any]) -> Callable[[str], Any]:
+        """Return what does something for every arm: for a peer's the latter."""
+        return lambda arm: (theirs if arm in self else ours)(arm)
+
+    def costs(self, of_ours: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what each arm computes and moves: a peer's what its model does."""
+        return {**of_ours, **{name: of_ours[peer.of] for name, peer in self.items()}}
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """Say in the record that these are decoders: the images of all arms are encoded by our tower."""
+        return {"peers_encode_images": 0.0} if self else {}
+
+
+def peer_arms(names: Sequence[str], models: Mapping[str, MoEVLM], inputs: Inputs, *, room: int) -> PeerArms:
+    """Build the arms of peers beside models.
+
+    Args:
+        names: Keys of `fixtures.peers.PEERS`.
+        room: Tokens that the prompts may be followed by.
+    """
+    return PeerArms(
+        {
+            f"{name}/{arm}": PeerArm(BUILDERS[name](model, inputs.prompt_tokens, room), model, arm, inputs)
+            for name in names
+            for arm, model in models.items()
+        }
+    )
+
+
+def _llama(model: MoEVLM, prompt_tokens: Sequence[int], room: int) -> Decoder:
+    from bench.peers.llama import LlamaCpp  # an extra that may be missing
+
+    return LlamaCpp(model, prompt_tokens, room=room)
+
+
+BUILDERS: Mapping[str, Callable[[MoEVLM, Sequence[int], int], Decoder]] = {"llama.cpp": _llama}
+
+
+def _error_at(cosine: float) -> float:
+    """Return the relative error of logits of the oracle's length that point so far aside.
+
+    >>> round(_error_at(0.9999), 4)
+    0.0141
+    """
+    return math.sqrt(2 * (1 - cosine))
+
+
+def check_direction(found_V: torch.Tensor, expected_V: torch.Tensor, *, place: str) -> None:
+    """Check that logits point where the oracle's do.
+
+    Raises:
+        WrongAnswer: Their cosine is below LEAST_COSINE, or not a number.
+    """
+    cosine = float(torch.cosine_similarity(found_V.double(), expected_V.double(), dim=0))
+    least = LEAST_COSINE[expected_V.dtype]
+    if not cosine >= least:
+        raise WrongAnswer(
+            f"logits must have a cosine of at least {least:g} with the oracle's, got {cosine:.6g} at {place}"
+        )
