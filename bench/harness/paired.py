@@ -37,6 +37,7 @@ class Measurement:
     hashes: Mapping[str, str]
     facts: Mapping[str, float]
     check_s: float = 0.0  # that the checks of the arms' answers took
+    timed_s: float = 0.0  # inside the timed calls of all arms and the anchor, the warm-up's not counted
 
 
 class Paired:
@@ -110,6 +111,7 @@ class Paired:
             hashes=hashes or {},
             facts=facts or {},
             check_s=check_s,
+            timed_s=sum(blocks.repeats[arm] * sum(seconds) for arm, seconds in blocks.samples.items()),
         )
         return blocks.returned()
 

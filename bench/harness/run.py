@@ -233,6 +233,7 @@ class Run:
                 "sees_throttling": self.clock.sees_throttling(),
                 "load_average": [self.load_before, load_average()],
                 "check_s": sum(measured.measurement.check_s for measured in self.measured.values()),
+                "timed_s": sum(measured.measurement.timed_s for measured in self.measured.values()),
             },
             "backends": ran_on(self.config).backends,
             "peaks": vars(self.peaks),

@@ -179,8 +179,8 @@ def write_reports(
     rows = [*rows_of(record, verdicts), *group_rows(outcome.groups)]
     deep = extrapolation_rows(extrapolations(record))
     notes = [*does_not_fit(record), *explanations([*verdicts.values(), *outcome.groups])]
-    check_s = record.launch.get("check_s", 0.0)
-    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, check_s=check_s)
+    spent = {name: record.launch.get(name, 0.0) for name in ("check_s", "timed_s")}
+    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, **spent)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
     head = headline(tell(outcome.groups))
     if rows:
