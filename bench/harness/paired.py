@@ -39,6 +39,7 @@ class Measurement:
     facts: Mapping[str, float]
     paths: Mapping[str, str] = field(default_factory=dict)  # by arm, where the code has several
     check_s: float = 0.0  # that the checks of the arms' answers took
+    timed_s: float = 0.0  # inside the timed calls of all arms and the anchor, the warm-up's not counted
 
 
 class Paired:
@@ -116,6 +117,7 @@ class Paired:
             facts=facts or {},
             paths=paths,
             check_s=check_s,
+            timed_s=sum(blocks.repeats[arm] * sum(seconds) for arm, seconds in blocks.samples.items()),
         )
         return blocks.returned()
 

@@ -19,9 +19,10 @@ from torch import nn
 from bench.floors import Work, work_of
 from bench.layers.operators import Operators, operators_of
 from bench.layers.passes import Call, LayerCalls, Pass
-from moevlm.costs import Cost, phase_cost
+from moevlm.costs import PHASES, Cost, phase_cost
 from moevlm.smoes.specialization import distinct_experts
 
+PROMPT = "prompt" if "prompt" in PHASES else "prefill"  # base's package may be older than this name
 COSTS = {  # part -> the parts of moevlm.costs that it cannot do without; the whole pass has all, the others count none
     "layers": ("attention_projections", "attention", "router", "ffn"),
     "attention": ("attention_projections", "attention"),
@@ -137,7 +138,8 @@ def part_costs(taken: Pass, *, batch_size: int, seq_len: int) -> dict[str, Work]
     """Return the work that the whole pass ("") and its parts cannot do without, all layers together."""
     distinct = fmean(map(distinct_experts, taken.step_ids)) if taken.step_ids else None
     size = {"batch_size": batch_size, "seq_len": seq_len, "dtype_bytes": taken.model.dtype.itemsize}
-    parts = phase_cost(taken.model.config, taken.phase, distinct_experts=distinct, **size).parts
+    phase = PROMPT if taken.phase == "prefill" else taken.phase
+    parts = phase_cost(taken.model.config, phase, distinct_experts=distinct, **size).parts
     groups: dict[str, Sequence[str]] = {"": [part.name for part in parts], **COSTS}
     return {
         name: work_of([Cost(parts=tuple(part for part in parts if part.name in group))])

@@ -119,9 +119,13 @@ def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
     def rewind() -> None:
         cache.crop(-cache.get_seq_length())
 
+    # every layer on all tokens, as its parts are timed
+    all_tokens = {name: value for name, value in text_call.keywords.items() if name != "last_only"}
+
     def run() -> torch.Tensor:
         rewind()
-        logits_BV: torch.Tensor = model.lm_head(text_call.again().last_hidden_state[:, -1])
+        output = text_model(*text_call.arguments, **all_tokens)
+        logits_BV: torch.Tensor = model.lm_head(output.last_hidden_state[:, -1])
         return logits_BV
 
     return Pass(

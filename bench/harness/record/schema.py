@@ -116,6 +116,7 @@ class LaunchHeaderForm(Struct, frozen=True, kw_only=True):
     id: Text
     started: str  # ISO 8601
     check_s: NotNegative = 0.0
+    timed_s: NotNegative = 0.0
     sees_throttling: bool = False
     workers: list[Json] = field(default_factory=list)
 

@@ -138,6 +138,14 @@ def test_the_seconds_of_the_checks_are_kept(benchmark: BenchmarkFixture, monkeyp
     assert scripted.paired.measurement.check_s == 1.5
 
 
+def test_the_seconds_inside_timed_calls_are_counted(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure()
+    assert scripted.paired.measurement is not None
+    arms_s = sum(SECONDS[arm] * (1 + 0.01 * i) for arm in ARMS for i in range(2, 10))
+    assert scripted.paired.measurement.timed_s == pytest.approx(arms_s + 8 * 2 * ANCHOR_S)  # as above
+
+
 def test_the_anchor_lasts_as_long_as_the_shortest_arm(benchmark: BenchmarkFixture) -> None:
     scripted = Scripted(benchmark)
     scripted.measure()
