@@ -42,6 +42,7 @@ def bench_decode(
         costs=costs_of(twins, "decode", batch_size=batch_size, seq_len=inputs.mean_prompt_tokens, distinct=distinct),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"distinct_experts": distinct, **depth_facts(twins)},
+        paths=decode.paths,
     )
     for state in final.values():
         assert state.tokens_BN.shape == (batch_size, NUM_DECODE_STEPS)

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+import moevlm
+from bench.checks.operators import check_operators
 from bench.checks.passes import checks_of
 from bench.floors import answer_costs, depth_facts
+from bench.harness.answers import Answer
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
 from fixtures.inputs import Inputs
@@ -35,7 +38,7 @@ def bench_generate(
 ) -> None:
     """Answer every request of the batch with the workload's median number of tokens."""
     from fixtures.oracle.model import transformers_model
-    from moevlm.generation import answer
+    from moevlm.generation import answer, decode_path
 
     num_output_tokens = inputs.num_output_tokens
     has_backend = twins["moe"].dtype is not torch.float64  # grouped_mm has none
@@ -51,10 +54,19 @@ def bench_generate(
     costs = answer_costs(twins, inputs)
     checks = checks_of(oracle, twins, inputs)
     of_ours = checks.answer([answered, lambda arm: generated(twins[arm], inputs)], num_output_tokens)
+
+    def check(arm: str) -> Answer | None:
+        if arm in peers:
+            checks.tokens(answered(arm), "moe", arm)
+            return None
+        found = of_ours(arm)
+        check_operators(twins[arm], moevlm.prefill(twins[arm], inputs.tensors, max_new_tokens=1), arm=arm)
+        return found
+
     answers = paired.measure(
         answered,
         arms=[*twins, *peers],
-        check=lambda arm: checks.tokens(answered(arm), "moe", arm) if arm in peers else of_ours(arm),
+        check=check,
         metric=E2E,
         anchor=prefill_anchor,
         rates={
@@ -65,6 +77,7 @@ def bench_generate(
         costs=costs | dict.fromkeys(peers, costs["moe"]),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"num_output_tokens": num_output_tokens, **depth_facts(twins)},
+        paths={arm: decode_path(model, batch_size) for arm, model in twins.items()},
     )
     vocab_size = twins["moe"].config.text_config.vocab_size
     for tokens in answers.values():

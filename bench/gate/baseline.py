@@ -70,6 +70,9 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
         return NoBaseline(Verdict.NOT_COMPARABLE, f"{what}; leave --baseline out, or promote a baseline of this one")
     if other := mismatch(record.ran_on, run.ran_on, ("the baseline", "this run")):
         return NoBaseline(other.verdict, f"{path}: {other.why}; {REMEDIES[other.verdict]}")
+    if record.timing != run.timing:
+        why = f"{path} was timed otherwise (timing {record.timing}, now {run.timing}: what a timed call follows)"
+        return NoBaseline(Verdict.NOT_COMPARABLE, f"{why}; {REMEDIES[Verdict.NOT_COMPARABLE]}")
     typical = typical_variances(record.scenarios.values())
     if any(map(math.isnan, typical.values())):
         why = f"{path} must hold two launches or more, whose spread gives the tolerance, got one; promote a baseline"

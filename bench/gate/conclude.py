@@ -15,6 +15,7 @@ from bench.gate.launch import Launcher
 from bench.gate.retest import retest
 from bench.gate.suspects import judge_run
 from bench.gate.verdict import EXIT_CODES, ScenarioVerdict, Verdict, closed, fails, worst
+from bench.harness.heap import give_back
 from bench.harness.reading import inject_option
 from bench.harness.record import Scenario
 from bench.harness.run import Finished
@@ -85,6 +86,7 @@ def _compare(run: Finished, selection: Selection, note: Callable[[str], None]) -
 def release_memory() -> None:
     """Give the device's memory back: fresh processes need it, and this one has finished measuring."""
     gc.collect()
+    give_back()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 

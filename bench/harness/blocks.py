@@ -2,6 +2,9 @@
 
 A block is as short as its arms allow, so that what disturbs the machine disturbs all of its arms alike: from a
 millisecond (one layer of tiny) to half a minute (four layers of 34b), where less is alike.
+
+In a brief block every timed call follows an untimed one of the same arm. Without it a call of a millisecond finds the
+caches as another arm or process has left them, and spreads by a fifth from block to block instead of by a twentieth.
 """
 
 import functools
@@ -22,6 +25,8 @@ R = TypeVar("R")
 WARMUP_BLOCKS = 2  # the first pays for allocation, the second sizes the run; one, where a block exceeds the budget
 MIN_BLOCKS = 6  # the fewest whose median has a 95 % interval (2 * 0.5**6 < 0.05)
 MAX_BLOCKS = 200  # more do not help: launches differ by more than this many blocks resolve
+TIMING = 2  # what a timed call follows: 1 whatever ran before, 2 an untimed call of its own in a brief block
+BRIEF_S = 0.1  # of a block; in a longer one cold caches weigh little, and a second call of all arms much
 
 
 class UnknownArm(ValueError):  # noqa: N818  # what it is about
@@ -69,20 +74,26 @@ class Blocks(Generic[R]):
         self.calls, self.clock, self.rng = calls, clock, rng
         self.samples: dict[str, list[float]] = {arm: [] for arm in calls}
         self.repeats = dict.fromkeys(calls, 1)
+        self.is_brief = False  # until the warm-up tells
         self.results: dict[str, R] = {}
         self.valid: list[bool] = []
         self._orders: Iterable[list[str]] = iter(())
         self._order: list[str] = []
 
+    def prepare(self, arm: str) -> None:
+        """Call an arm untimed right before it is timed, where blocks are brief."""
+        if self.is_brief:
+            self.calls[arm]()
+
     def run(self, arm: str) -> None:
         """Run one arm once, the anchor as often as it takes to last as long, and keep its seconds."""
-        call, repeats = self.calls[arm], self.repeats[arm]
-        timed = self.clock.measure(call if repeats == 1 else lambda: [call() for _ in range(repeats)][-1])
+        repeats = self.repeats[arm]
+        timed = self.clock.measure(functools.partial(_repeated, self.calls[arm], repeats))
         self.samples[arm].append(timed.seconds / repeats)
         self.results[arm] = timed.result
 
     def warm_up(self, budget_s: float) -> float:
-        """Pay for allocation, match the anchor's duration to the arms'; return the seconds of a block.
+        """Pay for allocation, match the anchor's duration to the arms'; return the seconds of a block, all calls in it.
 
         On a busy machine a call of a tenth of a millisecond slips between two time slices that a long one must share,
         so an anchor much shorter than the arms would not feel what slows them.
@@ -96,7 +107,9 @@ class Blocks(Generic[R]):
         shortest_s = min(value for arm, value in seconds.items() if arm != ANCHOR)
         self.repeats[ANCHOR] = max(1, round(shortest_s / seconds[ANCHOR]))
         self.samples = {arm: [] for arm in self.calls}
-        return sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
+        block_s = sum(seconds[arm] * self.repeats[arm] for arm in self.calls)
+        self.is_brief = block_s < BRIEF_S
+        return block_s + (sum(seconds.values()) if self.is_brief else 0.0)
 
     def plan(self, budget_s: float, min_blocks: int) -> int:
         """Warm up, and draw the orders of as many blocks as the budget pays for; return how many."""
@@ -108,11 +121,14 @@ class Blocks(Generic[R]):
         """Begin a block: run the arms that stand before the primary one."""
         self._order = next(iter(self._orders))
         for arm in self._order[: self._order.index(PRIMARY)]:
+            self.prepare(arm)
             self.run(arm)
+        self.prepare(PRIMARY)
 
     def after_primary(self) -> None:
         """End a block: run the arms that stand after the primary one, note whether the device was throttled."""
         for arm in self._order[self._order.index(PRIMARY) + 1 :]:
+            self.prepare(arm)
             self.run(arm)
         self.valid.append(not self.clock.throttled())
 
@@ -124,6 +140,13 @@ class Blocks(Generic[R]):
     def returned(self) -> dict[str, R]:
         """Return what each arm's last call returned; the anchor's result is nobody's."""
         return {arm: result for arm, result in self.results.items() if arm != ANCHOR}
+
+
+def _repeated(call: Callable[[], R], repeats: int) -> R:
+    """Call so often and return the last result; those before it are gone, however large."""
+    for _ in range(repeats - 1):
+        call()
+    return call()
 
 
 def make_calls(call: Callable[[str], R], arms: Iterable[str], anchor: str, terms: Terms) -> dict[str, Callable[[], R]]:

@@ -10,6 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import WrongAnswer
 from bench.harness.blocks import UnknownArm
+from bench.harness.heap import give_back, keep_freed
 from bench.harness.hooks import MeasuredSetup
 from bench.harness.naming import SUITE
 from bench.harness.options import Options
@@ -69,6 +70,7 @@ class Measuring:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Note that and when a scenario's set-up began: the estimate of a fresh launch needs it."""
+        give_back()
         self.scenario_started = time.time()
         if is_scenario(item):
             self._demand(run_again(item, self.begun))
@@ -123,7 +125,7 @@ class Measuring:
 
 
 def setup_of(config: pytest.Config) -> MeasuredSetup:
-    """Ask the project what is measured.
+    """Ask the project what is measured, and keep from now on what calls free.
 
     Raises:
         pytest.UsageError: if an option makes no sense, or the project does not say.
@@ -134,6 +136,7 @@ def setup_of(config: pytest.Config) -> MeasuredSetup:
         raise pytest.UsageError(str(error)) from error
     if setup is None:
         raise pytest.UsageError(NO_SETUP)
+    keep_freed()
     return setup
 
 

@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.arms import PRIMARY
 from bench.harness.backends import ran_on
-from bench.harness.blocks import Terms
+from bench.harness.blocks import TIMING, Terms
 from bench.harness.clock import make_clock
 from bench.harness.environment import fingerprint, kind_key, load_average
 from bench.harness.held import InUse, held
@@ -155,6 +155,7 @@ class Run:
             "params": {key: _plain(value) for key, value in params.items()},
             "hashes": dict(ours.hashes),
             "cost": _cost(ours, PRIMARY),
+            "path": ours.paths.get(PRIMARY, ""),
             "facts": dict(ours.facts),
             "launches": [self._launch(ours, PRIMARY)],
         }
@@ -214,8 +215,8 @@ class Run:
             if measured := self.measured.get(entry["name"]):
                 ours = measured.measurement
                 for arm in (arm for arm in ours.samples if arm != PRIMARY):
-                    launches = [self._launch(ours, arm)]
-                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm)))
+                    launches, path = [self._launch(ours, arm)], ours.paths.get(arm, "")
+                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm), path=path))
         document["benchmarks"] = entries
         document[KEY] = self._header()
         document.update(seal(document))
@@ -226,6 +227,7 @@ class Run:
             "schema_version": SCHEMA_VERSION,
             "fingerprint": self.fingerprint,
             "kind": self.kind,
+            "timing": TIMING,
             "launch": {
                 "id": self.launched.id,
                 "started": self.launched.started.isoformat(),

@@ -8,6 +8,7 @@ Shapes: B samples, S positions, T tokens, H hidden size, K experts a token, P = 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import torch
 from torch import nn
 
 from bench.floors import Work, work_of
+from bench.layers.operators import Operators, operators_of
 from bench.layers.passes import Call, LayerCalls, Pass
 from moevlm.costs import PHASES, Cost, phase_cost
 from moevlm.smoes.specialization import distinct_experts
@@ -46,11 +48,12 @@ def parts_of(taken: Pass) -> dict[str, Callable[[], Any]]:
     """Return what runs each part of a pass; all but "ends" return a result for each layer.
 
     "norms" are both norms and both sums with the residual stream; "ends" is the pass without its layers: embedding,
-    mask and positions before them, last norm and head behind.
+    mask and positions before them, last norm and head behind. Where a layer is one operator, "layers" runs that; its
+    parts are still the modules', whose calls the operator saves.
     """
     layers = taken.layers
     parts: dict[str, Callable[[], Any]] = {
-        "layers": partial(again, taken, "layer"),
+        "layers": whole_layers(taken),
         "attention": partial(again, taken, "attention"),
         "norms": lambda: [normalise_and_add(calls) for calls in layers],
     }
@@ -64,7 +67,18 @@ def parts_of(taken: Pass) -> dict[str, Callable[[], Any]]:
         parts["combine"] = lambda: [combine(*each) for each in zip(layers, rows, transformed, strict=True)]
     else:
         parts["ffn"] = partial(again, taken, "ffn")
-    return {**parts, "ends": partial(_without_layers, taken)}
+    return {**parts, "ends": partial(_without_layers, taken, operators_in(taken))}
+
+
+def whole_layers(taken: Pass) -> Callable[[], list[Any]]:
+    """Return what runs the layers as the pass does."""
+    operators = operators_in(taken)
+    return operators.run if operators else partial(again, taken, "layer")
+
+
+def operators_in(taken: Pass) -> Operators | None:
+    """Return the operators that a pass runs in the place of its layers; None where it calls the modules."""
+    return operators_of(taken.model, taken.state, taken.layers) if taken.state else None
 
 
 def again(taken: Pass, name: str) -> list[Any]:
@@ -74,7 +88,10 @@ def again(taken: Pass, name: str) -> list[Any]:
     return [calls[name].again() for calls in taken.layers]
 
 
-def _without_layers(taken: Pass) -> torch.Tensor:
+def _without_layers(taken: Pass, operators: Operators | None) -> torch.Tensor:
+    if operators and taken.state:
+        ends, state = replace(operators.steps, layers=(), memory=()), taken.state
+        return ends.logits(state.next_token_B1, state.position_B1, state.length)
     text_model = taken.model.model.language_model
     layers, text_model.layers = text_model.layers, nn.ModuleList()
     try:

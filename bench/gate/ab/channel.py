@@ -67,6 +67,7 @@ class Warm:
 
     block_s: float
     anchor_calls: int  # that last as long as the shortest arm
+    is_brief: bool = False  # then each timed call can follow an untimed one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,7 @@ class RunBlock:
 
     order: Sequence[str]
     anchor_calls: int
+    is_brief: bool = False  # each arm right after an untimed call of it
 
 
 @dataclass(frozen=True, kw_only=True)

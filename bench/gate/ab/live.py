@@ -12,7 +12,10 @@ from bench.gate.ab.sides import Sides
 from bench.gate.ab.verdicts import is_placebo
 from bench.harness.measuring import scenario_of
 
-SCENARIO_BUDGET_S = 0.8  # clock time of one scenario's blocks in one launch, both sides together
+SCENARIO_BUDGET_S = (
+    0.5  # clock time of one scenario's blocks in one launch, both sides together; launches differ by more
+)
+MIN_BLOCKS = 10  # of a scenario whose blocks are long: fewer spread more from launch to launch than processes do
 
 Results = Generator[PairedLaunch | Trouble, None, None]
 
@@ -49,6 +52,7 @@ class LiveLaunches:
             known=self.known,
             seed=self.brief.seed,
             budget_s=SCENARIO_BUDGET_S,
+            min_blocks=MIN_BLOCKS,
             is_placebo=placebo,
             accepts_answers=bool(self.brief.accept_answers),
         )

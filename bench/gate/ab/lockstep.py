@@ -163,12 +163,12 @@ def _timed(workers: Workers, terms: LaunchTerms, arms: Sequence[str], rng: rando
     warm = workers.in_turn(WarmUp(), Warm).values()
     num_blocks = count_blocks(terms.budget_s, sum(side.block_s for side in warm), terms.min_blocks)
     timeout_s = max(terms.timeouts.block_s, terms.timeouts.block_factor * max(side.block_s for side in warm))
-    anchor_calls = max(side.anchor_calls for side in warm)
+    anchor_calls, is_brief = max(side.anchor_calls for side in warm), all(side.is_brief for side in warm)
     orders = balanced_orders(arms, num_blocks, rng)
     turns = balanced_orders((BASE, HEAD), num_blocks, rng)
+    asked = (RunBlock(order=order, anchor_calls=anchor_calls, is_brief=is_brief) for order in orders)
     return [
-        workers.in_turn(RunBlock(order=order, anchor_calls=anchor_calls), Block, timeout_s=timeout_s, turns=turn)
-        for order, turn in zip(orders, turns, strict=True)
+        workers.in_turn(one, Block, timeout_s=timeout_s, turns=turn) for one, turn in zip(asked, turns, strict=True)
     ]
 
 

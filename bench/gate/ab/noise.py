@@ -26,6 +26,7 @@ class Prior:
 
 MEASURED = Prior()
 OWN_WORTH = 8.0  # launches of the suite's spread in that of a scenario, which can only be larger
+TELLING = 0.5  # share of the scenarios that must be in a launch for it to tell how far states lie apart
 EFFICIENCY = 0.5  # of a robust spread beside a standard deviation
 
 
@@ -46,7 +47,8 @@ def noise_of(panel: Panel, prior: Prior = MEASURED) -> Noise:
     """Learn the noise of a suite from the launches so far."""
     own_S, left_LS = _apart(panel)
     state_L, count_L = _states(own_S, left_LS, panel.is_placebo_L)
-    state_sd = _state_sd(state_L, panel.is_placebo_L, prior)
+    tells_L = count_L >= TELLING * count_L.max(initial=0)
+    state_sd = _state_sd(state_L, tells_L, panel.is_placebo_L, prior)
     trust_L = state_sd**2 / (state_sd**2 + math.pi / 2 * prior.spread**2 / np.maximum(count_L, 1))
     state_LS = trust_L[:, None] * _states_by_others(own_S, left_LS, panel.is_placebo_L)
     values_LSA = panel.values_LSA - state_LS[:, :, None]
@@ -125,9 +127,12 @@ def _mean_over_arms(values_LSA: Floats) -> Floats:
     return np.where(count > 0, np.nansum(values_LSA, axis=2) / np.maximum(count, 1), np.nan)
 
 
-def _state_sd(state_L: Floats, is_placebo_L: Flags, prior: Prior) -> float:
-    """Return the spread of states within the real launches and within the placebos, shrunken to what is usual."""
-    parts = [state_L[chosen] for chosen in (is_placebo_L, ~is_placebo_L) if chosen.any()]
+def _state_sd(state_L: Floats, tells_L: Flags, is_placebo_L: Flags, prior: Prior) -> float:
+    """Return the spread of states within the real launches and within the placebos, shrunken to what is usual.
+
+    The median of the few scenarios that are last to be decided, the noisiest, is theirs and no state of the launch.
+    """
+    parts = [state_L[chosen & tells_L] for chosen in (is_placebo_L, ~is_placebo_L) if (chosen & tells_L).any()]
     squares, degrees = sum(float(np.var(p)) * len(p) for p in parts), sum(len(p) - 1 for p in parts)
     return math.sqrt((prior.state_worth * prior.state**2 + squares) / (prior.state_worth + degrees))
 

@@ -33,16 +33,23 @@ def _resemblance(real_LSA: Floats, placebo_LSA: Floats, spread: float) -> float:
     """Return rho at the upper end of its error, 0 where it may be none.
 
     A step of an AR(1) series has the variance 2 (1 - rho) of a value's; squares of steps that share a launch are
-    correlated by a quarter. What a launch did to everything alike is no resemblance of scenarios.
+    correlated by a quarter. What a launch did to everything alike is no resemblance of scenarios, nor is a placebo that
+    was disturbed as a whole: all of them must lie far from nothing.
     """
-    steps, values = _centred(np.diff(real_LSA, axis=0)), _centred(placebo_LSA)
-    if len(steps) < FEWEST_STEPS or len(values) < FEWEST_PLACEBOS:
+    steps = _centred(np.diff(real_LSA, axis=0))
+    placebos = [values for one in placebo_LSA if len(values := _centred(one[None])) >= FEWEST_PLACEBOS]
+    if len(steps) < FEWEST_STEPS or not placebos:
         return 0.0
-    half_step, value = _square(steps / math.sqrt(2), CLIP * spread), _square(values, CLIP * spread)
-    error = math.sqrt(3 / len(steps) + 2 / len(values))
-    if half_step >= value * math.exp(-ERRORS * error):
+    half_step = _square(steps / math.sqrt(2), CLIP * spread)
+    if any(half_step >= _square(one, CLIP * spread) * math.exp(-ERRORS * _error(steps, one)) for one in placebos):
         return 0.0
-    return min(LARGEST, 1 - half_step / value * math.exp(-error))
+    value = np.concatenate(placebos)
+    return min(LARGEST, 1 - half_step / _square(value, CLIP * spread) * math.exp(-_error(steps, value)))
+
+
+def _error(steps: Floats, values: Floats) -> float:
+    """Return the standard error of the logarithm of their squares' ratio."""
+    return math.sqrt(3 / len(steps) + 2 / len(values))
 
 
 def _centred(values_LSA: Floats) -> Floats:

@@ -16,7 +16,7 @@ from bench.gate.ab.schedule import (
     measured_in,
 )
 from bench.gate.ab.tolerances import Limits
-from bench.gate.ab.verdicts import Judgement, decide, is_placebo
+from bench.gate.ab.verdicts import Judgement, decide, is_placebo, settled
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.wording import counted
 
@@ -115,7 +115,8 @@ class Rounds:
         self.judgement = self._judge()
 
     def _judge(self) -> Judgement:
-        return decide(self.launches, troubles=self.troubles, limits=self.limits, prior=self.prior)
+        now = decide(self.launches, troubles=self.troubles, limits=self.limits, prior=self.prior)
+        return settled(self.judgement, now)
 
     def _concluded(self, order: Sequence[str]) -> Judgement:
         """Add what was never measured, and say of everything undecided how much time it lacked."""

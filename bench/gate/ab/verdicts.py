@@ -1,6 +1,6 @@
 """From launches of base and head to a verdict for each scenario and group: pure functions, no clock, no files.
 
-Asked after every launch. What is decided stays decided: the evidence holds over all looks.
+Asked after every launch. What has passed stays so: the evidence holds over all looks.
 """
 
 import math
@@ -23,7 +23,7 @@ from bench.gate.stats import Interval, percent
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict, worst
 
 PLACEBO_EVERY, FIRST_PLACEBO = 4, 1  # early: nothing is decided before base has met itself
-UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.UNFIT)
+UNDECIDED, PASSED = (Verdict.INCONCLUSIVE, Verdict.UNFIT), (Verdict.OK, Verdict.IMPROVED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,21 @@ def is_placebo(number: int) -> bool:
     [1, 5, 9]
     """
     return number % PLACEBO_EVERY == FIRST_PLACEBO
+
+
+def settled(before: Judgement, now: Judgement) -> Judgement:
+    """Return what is said now, where nothing that has passed is open again.
+
+    A limit that held at an earlier look holds over all of them; that launches have become noisier since takes nothing
+    from it. What is REGRESSED now is said, whatever was said before.
+    """
+    scenarios, groups = _settled(before.scenarios, now.scenarios), _settled(before.groups, now.groups)
+    return replace(now, scenarios=scenarios, groups=groups)
+
+
+def _settled(before: Iterable[ScenarioVerdict], now: Iterable[ScenarioVerdict]) -> list[ScenarioVerdict]:
+    passed = {one.scenario: one for one in before if one.verdict in PASSED}
+    return [passed.get(one.scenario, one) if one.verdict in UNDECIDED else one for one in now]
 
 
 def decide(

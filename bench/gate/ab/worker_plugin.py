@@ -36,6 +36,7 @@ from bench.harness.arms import ANCHOR
 from bench.harness.backends import RanOn, ran_on
 from bench.harness.blocks import Blocks, Terms
 from bench.harness.clock import Clock, make_clock
+from bench.harness.heap import give_back
 from bench.harness.measuring import setup_of
 from bench.harness.metrics import Metric
 from bench.harness.options import read_options
@@ -99,7 +100,9 @@ class RemotePaired(Paired):
             match message:
                 case WarmUp():
                     block_s = blocks.warm_up(self.terms.budget_s)
-                    self.channel.send(Warm(block_s=block_s, anchor_calls=blocks.repeats[ANCHOR]))
+                    self.channel.send(
+                        Warm(block_s=block_s, anchor_calls=blocks.repeats[ANCHOR], is_brief=blocks.is_brief)
+                    )
                 case RunBlock():
                     self.channel.send(run_block(blocks, message, num_units))
                 case Profile():
@@ -114,8 +117,9 @@ class RemotePaired(Paired):
 
 def run_block(blocks: Blocks[R], asked: RunBlock, num_units: int) -> Block:
     """Run each arm once in the order asked for; seconds are per unit, but the anchor's."""
-    blocks.repeats[ANCHOR] = asked.anchor_calls
+    blocks.repeats[ANCHOR], blocks.is_brief = asked.anchor_calls, asked.is_brief
     for arm in asked.order:
+        blocks.prepare(arm)
         blocks.run(arm)
     seconds = {arm: blocks.samples[arm][-1] / (1 if arm == ANCHOR else num_units) for arm in asked.order}
     return Block(seconds=seconds, throttled=blocks.clock.throttled())
@@ -160,6 +164,7 @@ class WorkerSession:
         self.ended[nodeid] = Ended(outcome="passed")
         go = self.channel.receive()
         assert isinstance(go, Go), "the parent says when"
+        give_back()
         self.seed = go.seed
         DRAWS.seed(go.seed)
 

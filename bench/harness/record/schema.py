@@ -50,6 +50,7 @@ class ArmSeries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     params: Mapping[str, Axis]
     hashes: Mapping[str, str]
     cost: CostForm | None  # of one unit
+    path: str = ""  # its way through the code, where there are several; records did not always tell
     facts: Mapping[str, Number]
     launches: tuple[Launch, ...]
 
@@ -165,6 +166,7 @@ class HeaderForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fingerprint: FingerprintForm
     kind: KindForm
     launch: LaunchHeaderForm
+    timing: Count = 1  # see `blocks.TIMING`; records did not always tell
     peaks: Mapping[str, Positive]
     options: OptionsForm
     injected: Mapping[str, Positive]  # arm -> factor of a rehearsed slowdown

@@ -78,7 +78,13 @@ WRONG_CHANGES = {
         touches=("decode", "generate"),
     ),
     "decode positions off by one": WrongChange(
-        edits=(("moevlm/generation/decode.py", "position_ids=position_B1,", "position_ids=position_B1 + 1,"),),
+        edits=(
+            (
+                "moevlm/generation/decode.py",
+                "state.next_token_B1, state.position_B1, []",
+                "state.next_token_B1, state.position_B1 + 1, []",
+            ),
+        ),
         touches=("decode", "generate"),
     ),
     "long prompts corrupted after position 200": WrongChange(

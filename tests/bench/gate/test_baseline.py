@@ -50,6 +50,14 @@ def test_another_library_is_not_comparable_and_says_what_to_do(baselines: Path) 
     assert f"torch: {FINGERPRINT['torch']} / 2.13.1; measure on what the baseline ran on, or promote" in found.why
 
 
+def test_what_was_timed_otherwise_is_not_comparable(baselines: Path) -> None:
+    """Records that tell nothing of their timing are of the first."""
+    found = open_baseline(baselines, None, record_of(timing=2))
+    assert isinstance(found, NoBaseline)
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert "timing 1, now 2" in found.why
+
+
 COMPILED, LOST = Backend(("generic", "dot")), Backend((), "a C++ compiler must be there")
 
 

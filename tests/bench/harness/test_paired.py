@@ -113,6 +113,23 @@ def test_a_wrong_answer_is_not_timed(benchmark: BenchmarkFixture, *, disabled: b
     benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
 
 
+@pytest.mark.parametrize("disabled", [False, True])
+def test_arms_on_different_paths_are_neither_checked_nor_timed(benchmark: BenchmarkFixture, *, disabled: bool) -> None:
+    benchmark.disabled = disabled
+    scripted = Scripted(benchmark)
+    with pytest.raises(ValueError, match="must take one path, got moe: fused, dense: modules; "):
+        scripted.measure(paths={"moe": "fused", "dense": "modules"})
+    assert (scripted.ran, scripted.checked, scripted.paired.measurement) == ([], [], None)
+    benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
+
+
+def test_the_paths_of_arms_are_kept(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure(paths=dict.fromkeys(ARMS, "fused"))
+    assert scripted.paired.measurement is not None
+    assert scripted.paired.measurement.paths == dict.fromkeys(ARMS, "fused")
+
+
 def test_the_seconds_of_the_checks_are_kept(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.harness.paired.run_checks", lambda _check, _arms: Checked({}, 1.5))
     scripted = Scripted(benchmark)
@@ -139,6 +156,38 @@ def test_a_block_beyond_the_budget_warms_up_once(benchmark: BenchmarkFixture) ->
     scripted = Scripted(benchmark, budget_s=0.5)
     scripted.measure()
     assert scripted.ran.count("moe") == 1 + MIN_BLOCKS
+
+
+def test_in_a_brief_block_each_arm_is_timed_right_after_an_untimed_call(
+    benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.harness.blocks.BRIEF_S", 0.75)  # 0.6 s of arms and two anchors of 0.05 s
+    scripted = Scripted(benchmark)
+    scripted.measure()
+    timed = scripted.ran[2 * len(ARMS) :]  # after the warm-up
+    assert timed[::2] == timed[1::2]
+    # Calls 2, 4, ... of an arm are not timed; 5.7 s / (0.706 s + 0.656 s untimed, with one anchor) = 4 blocks, so 6.
+    for arm in ARMS:
+        assert scripted.samples()[arm] == pytest.approx([SECONDS[arm] * (1 + 0.01 * i) for i in range(3, 15, 2)])
+    assert scripted.anchor_calls == 2 + 6 * (1 + 2)
+
+
+def test_pytest_benchmark_times_no_untimed_call(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.harness.blocks.BRIEF_S", 0.75)
+    scripted, inside = Scripted(benchmark), []
+    pedantic = benchmark.pedantic
+
+    def counting(timed: Callable[[], None], **arguments: Any) -> Any:
+        def counted() -> None:
+            before = len(scripted.ran)
+            timed()
+            inside.append(scripted.ran[before:])
+
+        return pedantic(counted, **arguments)
+
+    monkeypatch.setattr(benchmark, "pedantic", counting)
+    scripted.measure()
+    assert inside == [["moe"]] * 6
 
 
 def test_every_block_runs_every_arm_once(benchmark: BenchmarkFixture) -> None:

@@ -134,6 +134,19 @@ def test_the_anchor_lasts_as_long_on_both_sides(monkeypatch: pytest.MonkeyPatch)
     assert len(workers.blocks()) == 10
 
 
+@pytest.mark.parametrize(("base", "head", "both"), [(True, True, True), (False, True, False), (True, False, False)])
+def test_untimed_calls_are_made_on_both_sides_or_on_none(
+    monkeypatch: pytest.MonkeyPatch, *, base: bool, head: bool, both: bool
+) -> None:
+    """A side whose blocks are longer, or whose own tree knows of none, would find colder caches than the other."""
+    warm = {
+        name: Warm(block_s=0.01, anchor_calls=1, is_brief=brief) for name, brief in (("base", base), ("head", head))
+    }
+    workers = ScriptedWorkers(WarmUp=warm)
+    launch(monkeypatch, workers)
+    assert {m.is_brief for m, _, _ in workers.blocks()} == {both}
+
+
 def test_what_is_counted_runs_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = {
         name: Ready(arms=["moe"], metric="accuracy", hashes={}, counts={"moe": value})

@@ -52,6 +52,14 @@ def test_what_a_launch_does_to_all_is_its_state_and_is_told_by_the_others() -> N
     assert np.all(alone.state_LS == 0)  # a single scenario has no others
 
 
+def test_the_few_scenarios_that_are_measured_last_tell_nothing_of_how_far_states_lie_apart() -> None:
+    drawn = 0.01 * rng().normal(size=(24, 48, 2))
+    known = noise_of(panel(drawn[:16])).state_sd
+    drawn[16:, 1:] = np.nan
+    drawn[16:, 0] = np.array([0.12, -0.12, 0.1, -0.08] * 2)[:, None]  # as one that is never decided
+    assert noise_of(panel(drawn)).state_sd == pytest.approx(known, rel=0.02)
+
+
 def test_states_are_read_from_the_dense_arms_which_a_change_of_the_moe_leaves_alone() -> None:
     drawn = changed(0.01 * rng().normal(size=SHAPE), effects(48, {(None, "moe"): 20.0}))
     assert np.abs(noise_of(panel(drawn)).state_LS).max() < 0.008

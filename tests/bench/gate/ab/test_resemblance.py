@@ -40,6 +40,13 @@ def test_a_change_of_code_and_what_a_launch_did_to_everything_are_no_resemblance
     assert widening(real + changes_S, placebo + 0.5, SPREAD) == 1.0
 
 
+def test_a_disturbed_placebo_is_no_resemblance_where_another_lies_nearer() -> None:
+    real, placebo = series(0.0)
+    disturbed = placebo * np.where(np.arange(len(placebo)) == 0, 3.0, 1.0)[:, None, None]
+    assert widening(real, disturbed[:1], SPREAD) > 1.5  # one alone cannot be told from it
+    assert widening(real, disturbed, SPREAD) == 1.0
+
+
 def test_base_that_lies_nowhere_from_itself_tells_nothing() -> None:
     real, placebo = series(0.0)
     assert widening(real, np.zeros_like(placebo), SPREAD) == 1.0

@@ -10,7 +10,7 @@ from bench.gate.ab import verdicts
 from bench.gate.ab.changes import BASE, MACHINE
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.tolerances import Limits
-from bench.gate.ab.verdicts import Judgement, decide
+from bench.gate.ab.verdicts import Judgement, decide, settled
 from bench.gate.stats import Interval
 from bench.gate.telling import moved
 from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
@@ -48,6 +48,28 @@ def test_unchanged_code_is_ok() -> None:
     found = judge({})
     assert {one.verdict for one in (*found.scenarios, *found.groups)} == {Verdict.OK}
     assert found.open_scenarios == set()
+
+
+def noisier(sd: float) -> Judgement:
+    """Judge the launches of unchanged code, and then as many that spread by so much."""
+    later = np.random.default_rng(7).normal(size=(DECIDED, NUM_SCENARIOS, 2)) * sd
+    return decide(launches_of(np.concatenate([drawn(), later])))
+
+
+def test_what_has_passed_is_not_opened_again_by_noisier_launches() -> None:
+    passed, now = judge({}), noisier(0.3)
+    assert now.open_scenarios
+    found = settled(passed, now)
+    assert found.open_scenarios == set()
+    assert {one.verdict for one in found.groups} == {Verdict.OK}
+    assert verdict(found, 0) == verdict(passed, 0)
+
+
+def test_what_never_passed_stays_open_and_what_became_slower_is_said() -> None:
+    assert settled(judge({}, num_launches=2), noisier(0.3)).open_scenarios == noisier(0.3).open_scenarios
+    found = settled(judge({}), judge({(3, "moe"): 30.0}))
+    assert verdict(found, 3).verdict is Verdict.REGRESSED
+    assert slower(settled(judge({}), judge({(None, "moe"): 30.0})))
 
 
 def test_nothing_is_said_before_base_has_met_itself() -> None:

@@ -99,6 +99,26 @@ def test_a_scenario_is_announced_warmed_up_and_run_as_told(scripted: Scripted) -
     assert scripted.ran[-3:] == ["dense", "moe", "moe"]
 
 
+def test_a_brief_block_calls_each_arm_untimed_before_it_is_timed(scripted: Scripted) -> None:
+    scripted.measure(
+        WarmUp(),
+        RunBlock(order=["dense", "moe"], anchor_calls=1, is_brief=True),
+        RunBlock(order=["moe", "dense"], anchor_calls=1),
+        Finish(),
+    )
+    assert scripted.ran[-6:] == ["dense", "dense", "moe", "moe", "moe", "dense"]
+
+
+@pytest.mark.parametrize(("limit_s", "is_brief", "block_s"), [(0.8, True, 0.7 + 0.55), (0.6, False, 0.7)])
+def test_a_brief_block_is_told_with_its_untimed_calls(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, limit_s: float, is_brief: bool, block_s: float
+) -> None:
+    monkeypatch.setattr("bench.harness.blocks.BRIEF_S", limit_s)  # 0.3 s, 0.2 s and four anchors of 0.05 s
+    scripted.measure(WarmUp(), Finish())
+    scripted.parent.receive(1.0)
+    assert scripted.parent.receive(1.0) == Warm(block_s=pytest.approx(block_s), anchor_calls=4, is_brief=is_brief)
+
+
 def test_a_scenario_is_announced_with_what_its_arms_answered_and_what_they_ran_on(scripted: Scripted) -> None:
     scripted.answers["moe"] = Answer("logits", torch.tensor([[3.0, 4.0]]), bound=1e-4, tokens=(1,))
     scripted.ran_on = RanOn({"torch": "2.13.0"}, {"cpu_kernels": Backend((), "no compiler")})

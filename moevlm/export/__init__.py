@@ -1,0 +1,1 @@
+"""The text decoder in other engines' formats: GGUF, which llama.cpp reads."""
