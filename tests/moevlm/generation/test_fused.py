@@ -345,10 +345,11 @@ def test_layers_that_the_operator_does_not_take_call_modules_without_a_word(make
     assert [str(one.message) for one in recwarn] == []
 
 
-def test_epsilons_that_differ_within_a_layer_call_modules(make):
+def test_epsilons_that_differ_within_a_layer_call_modules_without_a_word(make, recwarn):
     model = make()
     model.model.language_model.layers[0].self_attn.q_norm.variance_epsilon = 0.1
     assert decode_path(model, 2) == MODULES
+    assert [str(one.message) for one in recwarn] == []
 
 
 def test_a_model_is_looked_at_and_checked_once(make, batch, monkeypatch):
