@@ -6,16 +6,20 @@ on the clock, so does a peer's arm, by the same tower, and its own decoder goes 
 Shapes: B samples, S positions, N tokens, H hidden size, V vocabulary.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from bench.checks.passes import PassChecks
 from bench.harness.agreement import WrongAnswer, check_choice
 from fixtures.inputs import Inputs
-from moevlm import MoEVLM
+
+if TYPE_CHECKING:
+    from moevlm import MoEVLM
 
 EMBEDDED = ("input_ids", "pixel_values", "image_sizes")  # what `MoEVLMModel.embed` takes of a batch
 LEAST_COSINE = {  # of logits and the oracle's
