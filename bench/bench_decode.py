@@ -48,6 +48,7 @@ def bench_decode(
         costs=theirs.costs(costs),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"distinct_experts": distinct, **depth_facts(twins), **theirs.facts},
+        paths=decode.paths,
     )
     for arm in theirs:
         assert final[arm].shape == (batch_size, NUM_DECODE_STEPS)

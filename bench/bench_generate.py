@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+import moevlm
+from bench.checks.operators import check_operators
 from bench.checks.passes import checks_of
 from bench.floors import answer_costs, depth_facts
+from bench.harness.answers import Answer
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
 from bench.peers.decoders import peer_arms
@@ -38,7 +41,7 @@ def bench_generate(
 ) -> None:
     """Answer every request of the batch with the workload's median number of tokens."""
     from fixtures.oracle.model import transformers_model
-    from moevlm.generation import answer
+    from moevlm.generation import answer, decode_path
 
     num_output_tokens = inputs.num_output_tokens
     has_backend = twins["moe"].dtype is not torch.float64  # grouped_mm has none
@@ -55,13 +58,19 @@ def bench_generate(
     costs = answer_costs(twins, inputs)
     checks = checks_of(oracle, twins, inputs)
     of_ours = checks.answer([answered, lambda arm: generated(twins[arm], inputs)], num_output_tokens)
+
+    def check(arm: str) -> Answer | None:
+        if arm in generating:
+            checks.tokens(answered(arm), "moe", arm)
+            return None
+        found = of_ours(arm)
+        check_operators(twins[arm], moevlm.prefill(twins[arm], inputs.tensors, max_new_tokens=1), arm=arm)
+        return found
+
     answers = paired.measure(
         theirs.beside(answered, lambda arm: theirs[arm].answer(num_output_tokens)),
         arms=[*twins, *generating, *theirs],
-        check=theirs.beside(
-            lambda arm: checks.tokens(answered(arm), "moe", arm) if arm in generating else of_ours(arm),
-            lambda arm: theirs[arm].check(checks, num_output_tokens),
-        ),
+        check=theirs.beside(check, lambda arm: theirs[arm].check(checks, num_output_tokens)),
         metric=E2E,
         anchor=prefill_anchor,
         rates={
@@ -72,6 +81,7 @@ def bench_generate(
         costs=theirs.costs(costs | dict.fromkeys(generating, costs["moe"])),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"num_output_tokens": num_output_tokens, **depth_facts(twins), **theirs.facts},
+        paths={arm: decode_path(model, batch_size) for arm, model in twins.items()},
     )
     vocab_size = twins["moe"].config.text_config.vocab_size
     for tokens in answers.values():

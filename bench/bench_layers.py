@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 import torch
 
+from bench.checks.operators import check_layers
 from bench.checks.passes import PassChecks, checks_of
 from bench.floors import Work, depth_facts
 from bench.harness.agreement import bound_of, check_rows
 from bench.harness.answers import Answer
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
-from bench.layers.parts import part_costs, parts_of
+from bench.layers.parts import operators_in, part_costs, parts_of
 from bench.layers.passes import PHASES, LayerCalls, Pass
 from bench.layers.routing_facts import routing_facts
 from bench.layers.uniform import UNIFORM, uniform_parts
@@ -76,8 +77,16 @@ def bench_layers(
         costs={name: cost for arm, taken in passes.items() for name, cost in _costs(arm, taken, inputs).items()},
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={**facts, **depth_facts(twins)},
+        paths={arm: path_of(taken) for arm, taken in passes.items() if arm in twins},
     )
     assert all(torch.isfinite(outputs[arm]).all() for arm in twins)
+
+
+def path_of(taken: Pass) -> str:
+    """Name a pass's way through the code."""
+    from moevlm.generation import FUSED, MODULES
+
+    return FUSED if operators_in(taken) else MODULES
 
 
 def _costs(arm: str, taken: Pass, inputs: Inputs) -> dict[str, Work]:
@@ -108,7 +117,11 @@ def check_part(name: str, outputs: Sequence[Any], taken: Pass) -> None:
     Raises:
         WrongAnswer: A layer's output is off.
     """
-    of_output, bound = GIVEN[name.rpartition("/")[2]], bound_of(taken.model.dtype)
+    part, bound = name.rpartition("/")[2], bound_of(taken.model.dtype)
+    if part == "layers" and operators_in(taken):
+        check_layers(outputs, taken.layers, bound=bound, what=name)
+        return
+    of_output = GIVEN[part]
     for index, (output, calls) in enumerate(zip(outputs, taken.layers, strict=True)):
         found, expected = (rows.flatten(0, -2) for rows in of_output(output, calls))
         what = f"{name} of layer {index}"

@@ -62,6 +62,7 @@ def bench_decode_peers(
         costs=costs | dict.fromkeys(peers, costs["moe"]),
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"distinct_experts": distinct, **depth_facts(twins)},
+        paths=ours.paths,
     )
     for arm, tokens_BN in tokens.items():
         assert tokens_BN.shape == (batch_size, NUM_DECODE_STEPS), arm

@@ -1,6 +1,7 @@
 """Greedy decode of several models, each from its own KV cache, as the device runs it fastest.
 
-On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs it as it stands.
+On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs each layer as one operator, or
+the modules where something asks for them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import moevlm
+from bench.checks.operators import check_operators
 from bench.checks.passes import PassChecks, check_replays
 from bench.harness.answers import Answer, Check
 from fixtures.inputs import Inputs
 
 if TYPE_CHECKING:
     from moevlm import DecodeState, MoEVLM, StaticDecoder
+
+GRAPH = "graph"  # the path of what is replayed
 
 
 class Decoding:
@@ -35,8 +39,21 @@ class Decoding:
         decoder = self.decoders[arm]
         return decoder.decode_steps(self.states[arm], num_steps=self.num_steps) if decoder else self.plainly(arm)
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """Name each arm's way through the code."""
+        from moevlm.generation import decode_path
+
+        return {
+            arm: GRAPH if self.decoders[arm] else decode_path(model, len(self.states[arm].next_token_B1))
+            for arm, model in self.models.items()
+        }
+
     def check(self, checks: PassChecks) -> Check:
-        """Return the check of an arm: prompt and steps by the oracle, what a graph replays by the plain steps."""
+        """Return the check of an arm: prompt and steps by the oracle, and by them what no hook sees.
+
+        That is what a graph replays, and operators.
+        """
         steps = checks.steps(self._as_it_stands, self.num_steps, self.memories)
 
         def check(arm: str) -> Answer | None:
@@ -44,6 +61,8 @@ class Decoding:
             if self.decoders[arm]:
                 plain = self._as_it_stands(arm, self.states[arm], self.num_steps)
                 check_replays(self(arm), plain, bound=checks.bound(arm), arm=arm)
+            else:
+                check_operators(self.models[arm], self.states[arm], arm=arm)
             return answer
 
         return check

@@ -16,6 +16,7 @@ from fixtures.inputs import Inputs
 from fixtures.models import Twins, specialized_twin
 from fixtures.oracle.keeper import Oracle
 from moevlm import DecodeState, decode_steps, prefill
+from moevlm.generation import MODULES
 from moevlm.routing.observation import LayerRouting
 
 NUM_DECODE_STEPS = 4  # as bench_decode
@@ -50,7 +51,10 @@ def bench_modality(
 
     def decode(arm: str) -> DecodeState:
         records[arm] = [] if arm in SCORED_ARMS else None
-        return decode_steps(models[arm], states[arm], num_steps=NUM_DECODE_STEPS, routing_record=records[arm])
+        record = records[arm]  # which asks for the modules: all arms call them
+        return decode_steps(
+            models[arm], states[arm], num_steps=NUM_DECODE_STEPS, routing_record=record, by_modules=True
+        )
 
     checks = checks_of(oracle, models, inputs)
     is_prefill = phase == "prefill"
@@ -68,6 +72,7 @@ def bench_modality(
         anchor=prefill_anchor if is_prefill else decode_anchor,
         num_units=1 if is_prefill else NUM_DECODE_STEPS,
         hashes={"workload": inputs.hash, "routing": routing_hash},
+        paths=dict.fromkeys(models, MODULES),
     )
     for arm in SCORED_ARMS:
         assert torch.isfinite(ended[arm].logits_BV).all()

@@ -8,7 +8,7 @@ Shapes: B samples, S positions, T tokens of the checked sample in a pass, E expe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,7 +41,7 @@ class _Passes:
         self.bound = bound_of(model.dtype, model.config.text_config.num_hidden_layers)
         self.done = 0  # passes that have seen the sample
         self.row: int | None = None  # of the sample in the call that runs now
-        self.num_positions = 0
+        self.num_samples = self.num_positions = 0
         self.logits: list[torch.Tensor] = []  # (V,), of each pass
 
     @property
@@ -62,30 +62,39 @@ class _Passes:
         number = self.first + self.done
         return f"decode step {number}" if number else f"prompt position {token}"
 
+    def place_of(self, rows: torch.Tensor) -> Callable[[int], str]:
+        """Return what names one of the last tokens of the present pass."""
+        first = len(self.now.hidden_TH) - len(rows)
+        return lambda token: self.place(first + token)
+
     def begin(self, text_model: Any, args: Sequence[Any], keywords: dict[str, Any]) -> None:
         """Find the sample in the samples of a call."""
         tokens = args[0] if args else keywords.get("input_ids")
         shape = (keywords["inputs_embeds"] if tokens is None else tokens).shape
         numbers = text_model.batch_part.samples(shape[0])
         self.row = numbers.index(self.checked.number) if self.checked.number in numbers else None
-        self.num_positions = shape[1]
+        self.num_samples, self.num_positions = shape[:2]
 
-    def tokens(self) -> slice | None:
-        """Return where the sample's tokens lie among all of a call; the last ones, where it is padded on the left."""
+    def tokens(self, num_rows: int) -> slice | None:
+        """Return where the sample's tokens lie among the rows of a layer, the last ones where it is padded on the left.
+
+        Where the layer ran for the last token of each sample alone, it is that one.
+        """
         if self.row is None:
             return None
-        end = (self.row + 1) * self.num_positions
-        return slice(end - len(self.now.hidden_TH), end)
+        is_short = num_rows == self.num_samples
+        end = self.row + 1 if is_short else (self.row + 1) * self.num_positions
+        return slice(end - (1 if is_short else len(self.now.hidden_TH)), end)
 
     def check_router(self, layer: int, router: Any, _args: object, routing: Routing) -> Routing | None:
         """Compare a router's choices; return them with the oracle's where they are open and differ."""
-        if (tokens := self.tokens()) is None:
+        if (tokens := self.tokens(len(routing.ids_TK))) is None:
             return None
-        expected = self.now.choices[layer]
+        expected = Choice(*(of_T[tokens.start - tokens.stop :] for of_T in self.now.choices[layer]))
         found = Scores(routing.logits_TE[tokens], routing.ids_TK[tokens])
         what = f"the router of layer {layer} of {self.what}"
         oracles = Scores(expected.logits_TE, expected.ids_TK)
-        differs_T = check_choices(found, oracles, bound=self.bound, what=what, place=self.place)
+        differs_T = check_choices(found, oracles, bound=self.bound, what=what, place=self.place_of(found.ids_TK))
         self.check_weights(routing.weights_TK[tokens], found.ids_TK, expected, differs_T, what)
         return _settled(router, routing, expected, tokens, differs_T) if bool(differs_T.any()) else None
 
@@ -95,22 +104,23 @@ class _Passes:
         """Compare the weights of the experts of every token that has the oracle's, in the order of the experts."""
         pairs = ((found_TK, ids_TK), (expected.weights_TK, expected.ids_TK))
         found, oracles = (weights.gather(1, ids.argsort(dim=1)) for weights, ids in pairs)
-        same = (~differs_T).nonzero()[:, 0]
+        same, place = (~differs_T).nonzero()[:, 0], self.place_of(ids_TK)
         bound = self.bound * max(1.0, float(expected.logits_TE.double().std(dim=-1, correction=0).max()))
         check_rows(
             found[same],
             oracles[same],
             bound=bound,
             what=f"weights of {what}",
-            place=lambda row: self.place(int(same[row])),
+            place=lambda row: place(int(same[row])),
         )
 
     def check_hidden(self, _model: nn.Module, _args: object, output: Any) -> None:
         """Compare the last hidden states of the sample."""
-        if self.row is not None:
-            found_TH = output.last_hidden_state[self.row, -len(self.now.hidden_TH) :]
-            what = f"hidden states of {self.what}"
-            check_rows(found_TH, self.now.hidden_TH, bound=self.bound, what=what, place=self.place)
+        tokens = self.tokens(output.last_hidden_state.shape[:2].numel())
+        if tokens is not None:
+            found_TH = output.last_hidden_state.flatten(0, 1)[tokens]
+            expected_TH, what = self.now.hidden_TH[-len(found_TH) :], f"hidden states of {self.what}"
+            check_rows(found_TH, expected_TH, bound=self.bound, what=what, place=self.place_of(found_TH))
 
     def check_logits(self, _head: nn.Module, _args: object, logits: torch.Tensor) -> torch.Tensor | None:
         """Compare the last position's logits, which end a pass; return them with the oracle's token best."""
@@ -148,9 +158,10 @@ def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int
     routers = [layer.mlp.gate for layer in text_model.layers] if model.config.text_config.num_experts else []
     handles = [text_model.register_forward_pre_hook(passes.begin, with_kwargs=True)]
     handles += [
-        router.register_forward_hook(partial(passes.check_router, layer)) for layer, router in enumerate(routers)
+        router.register_forward_hook(_for_the_last(partial(passes.check_router, layer)))
+        for layer, router in enumerate(routers)
     ]
-    handles.append(text_model.register_forward_hook(passes.check_hidden))
+    handles.append(text_model.register_forward_hook(_for_the_last(passes.check_hidden)))
     handles.append(model.lm_head.register_forward_hook(passes.check_logits))
     try:
         yield passes.logits
@@ -159,6 +170,13 @@ def imposed(model: MoEVLM, checked: Checked, said: Sequence[Said], *, first: int
             handle.remove()
     if passes.done < len(said):
         raise WrongAnswer(f"{passes.what} must pass the decoder {len(said)} times, got {passes.done}")
+
+
+def _for_the_last(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a hook that is content with the last token of a prompt: what is compared is then what is timed."""
+    marked: Any = partial(hook)
+    marked.last_is_enough = True  # read by moevlm.model.modeling
+    return marked  # type: ignore[no-any-return]
 
 
 def _just_above(value: torch.Tensor) -> torch.Tensor:

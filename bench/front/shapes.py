@@ -79,7 +79,8 @@ def shape_config(shape: Mapping[str, Any]) -> MoEVLMConfig:
 
 def predicted_throughput(config: MoEVLMConfig, load: Load) -> dict[str, dict[str, float]]:
     """Return what a shape can do at most on an H200: the floor, and down to LEAST_OF_FLOOR of it by convention."""
-    prefill_s = _floor_s(config, "prefill", seq_len=load.prompt_tokens, num_tiles=load.num_tiles)
+    # every layer on all tokens, as engines run it
+    prefill_s = _floor_s(config, "prompt", seq_len=load.prompt_tokens, num_tiles=load.num_tiles)
     steps = range(load.output_tokens - 1)
     decode_s = sum(_floor_s(config, "decode", seq_len=load.prompt_tokens + step) for step in steps)
     rates = {

@@ -58,11 +58,14 @@ def sensitivity(verdicts: Iterable[ScenarioVerdict]) -> str:
     return f"{span(widest, '.0f')} %" if widest else ""
 
 
-def summary(verdicts: Sequence[ScenarioVerdict], *, num_measured: int, seconds: float, check_s: float) -> str:
-    """Return the one line that says how the run ended, and how much of its seconds the checks of answers took."""
+def summary(
+    verdicts: Sequence[ScenarioVerdict], *, num_measured: int, seconds: float, check_s: float, timed_s: float
+) -> str:
+    """Return the one line that says how the run ended, and how much of its seconds checks and timed calls took."""
     counts = tally(verdict.verdict for verdict in verdicts)
     said = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items()) or "no verdict"
     compared = [verdict for verdict in verdicts if verdict.is_compared]
-    took = f"{counted(num_measured, 'scenario')} measured in {seconds:.0f} s, {check_s:.0f} s of them checks"
+    spent = f"{timed_s:.0f} s of them timed calls, {check_s:.0f} s checks"
+    took = f"{counted(num_measured, 'scenario')} measured in {seconds:.0f} s, {spent}"
     seen = f"; slowdowns above {least} would have been seen" if (least := sensitivity(compared)) else ""
     return f"{took}, {len(compared)} compared: {said}{seen}"

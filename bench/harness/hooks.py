@@ -1,6 +1,6 @@
 """The hooks by which the project tells the harness, which knows no model, what is measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 import pytest
@@ -27,6 +27,17 @@ def pytest_measured_backends(config: pytest.Config) -> Mapping[str, tuple[Sequen
     """Return by name what the project's operations run on here, and why there is no more where something is lost.
 
     Asked once something has run. A project without kernels of its own need not answer.
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_measured_kernels(  # type: ignore[empty-body]
+    config: pytest.Config,
+) -> Mapping[str, Sequence[tuple[float, Callable[[], object]]]]:
+    """Return by the name of a peak (`bench.harness.peaks.Peaks`) calls of the project's own kernels at their best here.
+
+    Each with its work, FLOPs or bytes: the peak is the best of these and of torch's. A project without kernels of its
+    own need not answer.
     """
 
 

@@ -18,6 +18,7 @@ from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.blocks import Blocks, Terms, make_calls
 from bench.harness.clock import Clock
 from bench.harness.metrics import Metric
+from bench.harness.paths import check_paths
 from bench.harness.peaks import Cost
 
 R = TypeVar("R")
@@ -36,7 +37,9 @@ class Measurement:
     costs: Mapping[str, Cost] = field(default_factory=dict)  # by arm, per unit
     hashes: Mapping[str, str]
     facts: Mapping[str, float]
+    paths: Mapping[str, str] = field(default_factory=dict)  # by arm, where the code has several
     check_s: float = 0.0  # that the checks of the arms' answers took
+    timed_s: float = 0.0  # inside the timed calls of all arms and the anchor, the warm-up's not counted
 
 
 class Paired:
@@ -60,6 +63,7 @@ class Paired:
         costs: Mapping[str, Cost] | None = None,
         hashes: Mapping[str, str] | None = None,
         facts: Mapping[str, float] | None = None,
+        paths: Mapping[str, str] | None = None,
     ) -> dict[str, R]:
         """Check each arm's answer, then time `call(arm)` and the anchor, interleaved, until the budget is spent.
 
@@ -75,6 +79,7 @@ class Paired:
             costs: arm -> FLOPs and bytes of one unit and of its parts, for MFU, MBU and floor.
             hashes: what identifies the inputs; another hash is another scenario.
             facts: numbers shown beside the times.
+            paths: arm -> its way through the code, where there are several; one for all that are compared.
 
         Returns:
             What each arm's last call returned.
@@ -82,9 +87,10 @@ class Paired:
         Raises:
             WrongAnswer: an arm's answer does not agree with the oracle's; nothing is timed.
             UnknownArm: a slowdown is to be rehearsed on an arm that there is not.
-            ValueError: the anchor's kind is unknown.
+            ValueError: the anchor's kind is unknown, or arms take different paths.
         """
-        arms = list(arms)
+        arms, paths = list(arms), paths or {}
+        check_paths(paths)
         found, check_s = run_checks(check, arms)
         self.answers = {arm: answer for arm, answer in found.items() if answer is not None}
         if not self.is_timing:
@@ -109,7 +115,9 @@ class Paired:
             costs=costs or {},
             hashes=hashes or {},
             facts=facts or {},
+            paths=paths,
             check_s=check_s,
+            timed_s=sum(blocks.repeats[arm] * sum(seconds) for arm, seconds in blocks.samples.items()),
         )
         return blocks.returned()
 

@@ -115,7 +115,8 @@ class Run:
         self.fingerprint: dict[str, Any] = fingerprint(device, dtype, setup["num_threads"])
         self.kind = kind_key(self.fingerprint)
         self.load_before = load_average()
-        self.peaks: Peaks = measure_peaks(self.clock, setup["device"], setup["dtype"])
+        own = config.hook.pytest_measured_kernels(config=config)
+        self.peaks: Peaks = measure_peaks(self.clock, setup["device"], setup["dtype"], own)
         self.measured: dict[str, Measured] = {}  # by scenario id, in the order of measurement
         self.not_fitting: list[dict[str, object]] = []
         self.failed: list[str] = []
@@ -154,6 +155,7 @@ class Run:
             "params": {key: _plain(value) for key, value in params.items()},
             "hashes": dict(ours.hashes),
             "cost": _cost(ours, PRIMARY),
+            "path": ours.paths.get(PRIMARY, ""),
             "facts": dict(ours.facts),
             "launches": [self._launch(ours, PRIMARY)],
         }
@@ -213,8 +215,8 @@ class Run:
             if measured := self.measured.get(entry["name"]):
                 ours = measured.measurement
                 for arm in (arm for arm in ours.samples if arm != PRIMARY):
-                    launches = [self._launch(ours, arm)]
-                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm)))
+                    launches, path = [self._launch(ours, arm)], ours.paths.get(arm, "")
+                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm), path=path))
         document["benchmarks"] = entries
         document[KEY] = self._header()
         document.update(seal(document))
@@ -233,6 +235,7 @@ class Run:
                 "sees_throttling": self.clock.sees_throttling(),
                 "load_average": [self.load_before, load_average()],
                 "check_s": sum(measured.measurement.check_s for measured in self.measured.values()),
+                "timed_s": sum(measured.measurement.timed_s for measured in self.measured.values()),
             },
             "backends": ran_on(self.config).backends,
             "peaks": vars(self.peaks),

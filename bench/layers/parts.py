@@ -8,6 +8,7 @@ Shapes: B samples, S positions, T tokens, H hidden size, K experts a token, P = 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -16,10 +17,12 @@ import torch
 from torch import nn
 
 from bench.floors import Work, work_of
+from bench.layers.operators import Operators, operators_of
 from bench.layers.passes import Call, LayerCalls, Pass
-from moevlm.costs import Cost, phase_cost
+from moevlm.costs import PHASES, Cost, phase_cost
 from moevlm.smoes.specialization import distinct_experts
 
+PROMPT = "prompt" if "prompt" in PHASES else "prefill"  # base's package may be older than this name
 COSTS = {  # part -> the parts of moevlm.costs that it cannot do without; the whole pass has all, the others count none
     "layers": ("attention_projections", "attention", "router", "ffn"),
     "attention": ("attention_projections", "attention"),
@@ -45,11 +48,12 @@ def parts_of(taken: Pass) -> dict[str, Callable[[], Any]]:
     """Return what runs each part of a pass; all but "ends" return a result for each layer.
 
     "norms" are both norms and both sums with the residual stream; "ends" is the pass without its layers: embedding,
-    mask and positions before them, last norm and head behind.
+    mask and positions before them, last norm and head behind. Where a layer is one operator, "layers" runs that; its
+    parts are still the modules', whose calls the operator saves.
     """
     layers = taken.layers
     parts: dict[str, Callable[[], Any]] = {
-        "layers": partial(again, taken, "layer"),
+        "layers": whole_layers(taken),
         "attention": partial(again, taken, "attention"),
         "norms": lambda: [normalise_and_add(calls) for calls in layers],
     }
@@ -63,7 +67,18 @@ def parts_of(taken: Pass) -> dict[str, Callable[[], Any]]:
         parts["combine"] = lambda: [combine(*each) for each in zip(layers, rows, transformed, strict=True)]
     else:
         parts["ffn"] = partial(again, taken, "ffn")
-    return {**parts, "ends": partial(_without_layers, taken)}
+    return {**parts, "ends": partial(_without_layers, taken, operators_in(taken))}
+
+
+def whole_layers(taken: Pass) -> Callable[[], list[Any]]:
+    """Return what runs the layers as the pass does."""
+    operators = operators_in(taken)
+    return operators.run if operators else partial(again, taken, "layer")
+
+
+def operators_in(taken: Pass) -> Operators | None:
+    """Return the operators that a pass runs in the place of its layers; None where it calls the modules."""
+    return operators_of(taken.model, taken.state, taken.layers) if taken.state else None
 
 
 def again(taken: Pass, name: str) -> list[Any]:
@@ -73,7 +88,10 @@ def again(taken: Pass, name: str) -> list[Any]:
     return [calls[name].again() for calls in taken.layers]
 
 
-def _without_layers(taken: Pass) -> torch.Tensor:
+def _without_layers(taken: Pass, operators: Operators | None) -> torch.Tensor:
+    if operators and taken.state:
+        ends, state = replace(operators.steps, layers=(), memory=()), taken.state
+        return ends.logits(state.next_token_B1, state.position_B1, state.length)
     text_model = taken.model.model.language_model
     layers, text_model.layers = text_model.layers, nn.ModuleList()
     try:
@@ -120,7 +138,8 @@ def part_costs(taken: Pass, *, batch_size: int, seq_len: int) -> dict[str, Work]
     """Return the work that the whole pass ("") and its parts cannot do without, all layers together."""
     distinct = fmean(map(distinct_experts, taken.step_ids)) if taken.step_ids else None
     size = {"batch_size": batch_size, "seq_len": seq_len, "dtype_bytes": taken.model.dtype.itemsize}
-    parts = phase_cost(taken.model.config, taken.phase, distinct_experts=distinct, **size).parts
+    phase = PROMPT if taken.phase == "prefill" else taken.phase
+    parts = phase_cost(taken.model.config, phase, distinct_experts=distinct, **size).parts
     groups: dict[str, Sequence[str]] = {"": [part.name for part in parts], **COSTS}
     return {
         name: work_of([Cost(parts=tuple(part for part in parts if part.name in group))])

@@ -54,6 +54,7 @@ class Pass:
 
     Args:
         prompt_ids: What each router chose for the prompt, (T, K); empty for a dense model.
+        state: What a step starts from; None in a prompt's pass.
         run: Runs the pass, vision tower and projector left out, and returns its logits (B, V).
         rewind: Takes out of the cache what the pass put in.
         of: Takes the same pass of another model apart: one of the same tensors, whose routers are steered otherwise.
@@ -63,6 +64,7 @@ class Pass:
     phase: str
     layers: Sequence[LayerCalls]
     prompt_ids: Sequence[torch.Tensor]
+    state: DecodeState | None = None
     run: Callable[[], torch.Tensor]
     rewind: Callable[[], None]
     of: Callable[[MoEVLM], Pass]
@@ -117,9 +119,13 @@ def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
     def rewind() -> None:
         cache.crop(-cache.get_seq_length())
 
+    # every layer on all tokens, as its parts are timed
+    all_tokens = {name: value for name, value in text_call.keywords.items() if name != "last_only"}
+
     def run() -> torch.Tensor:
         rewind()
-        logits_BV: torch.Tensor = model.lm_head(text_call.again().last_hidden_state[:, -1])
+        output = text_model(*text_call.arguments, **all_tokens)
+        logits_BV: torch.Tensor = model.lm_head(output.last_hidden_state[:, -1])
         return logits_BV
 
     return Pass(
@@ -156,6 +162,7 @@ def _step_pass(model: MoEVLM, state: DecodeState, prompt_ids: Sequence[torch.Ten
         phase="decode",
         layers=layers,
         prompt_ids=prompt_ids,
+        state=state,
         run=run,
         rewind=rewind,
         of=lambda other: _step_pass(other, state, prompt_ids),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bench.layers.parts import again
+from bench.layers.parts import again, whole_layers
 from bench.layers.passes import Pass
 from moevlm import RoutingProfile, apply_profile
 
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from moevlm import MoEVLM
 
 UNIFORM = "uniform"
-COMPARED = {"layers": "layer", "experts": "experts"}  # part -> module; what routing does not touch is left out
+
+
+COMPARED: dict[str, Callable[[Pass], Callable[[], Any]]] = {  # parts; what routing does not touch is left out
+    "layers": whole_layers,
+    "experts": lambda taken: partial(again, taken, "experts"),
+}
 
 
 def uniform_twin(model: MoEVLM) -> MoEVLM:
@@ -37,4 +42,4 @@ def uniform_twin(model: MoEVLM) -> MoEVLM:
 def uniform_parts(taken: Pass) -> tuple[Pass, dict[str, Callable[[], Any]]]:
     """Take the same pass under uniform routing apart."""
     beside = taken.of(uniform_twin(taken.model))
-    return beside, {name: partial(again, beside, module) for name, module in COMPARED.items()}
+    return beside, {name: part(beside) for name, part in COMPARED.items()}

@@ -21,7 +21,7 @@ from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.environment import software
 from bench.harness.memory import BUILT
 from bench.harness.metrics import metric
-from bench.harness.peaks import Cost, floor_s
+from bench.harness.peaks import MATMUL, Cost, floor_s, moving_byte_per_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.harness.run import Finished
 from bench.harness.wording import counted, span
@@ -40,10 +40,10 @@ LEGEND = (
     "other / MoE: the other arm's value over MoE's (above 1 the MoE is better), median over blocks with its 95 % "
     "interval within this launch, without one of what is counted; of an accuracy, which is that of its questions, the "
     "other arm's less MoE's in points (below 0 the MoE is better), paired by question, intervals over pictures; "
-    "MFU, MBU: MoE / other arm, against matmul and copy peaks measured in this run; "
+    "MFU, MBU: MoE / other arm, against matmul and read peaks measured in this run; "
     "floor: MoE / other arm, the least time that these peaks allow, as a share of the time measured: the sum over the "
     "model's parts (work recorded without parts counts as one) of the larger of computing and moving time "
-    "(MBU and floor above 100 %: the data lay in a cache, or reading alone is faster than copying); "
+    "(MBU and floor above 100 %: the data lay in a cache, or copies had to stand for reads, as in older records); "
     "change: of the control that moved most, against the baseline, above 0 is worse (of an accuracy, in points: below)."
 )
 SAME_BYTES = 1e-3  # share by which counts may differ that look alike
@@ -120,8 +120,8 @@ def _row(
         against="" if alone else other,
         other="" if alone else _value(against),
         speedup="" if alone else _speedup(moe, against),
-        mfu=_shares(arms, _alone("flops", peaks.get("matmul_flop_per_s"))),
-        mbu=_shares(arms, _alone("bytes", peaks.get("copy_byte_per_s"))),
+        mfu=_shares(arms, _alone("flops", peaks.get(MATMUL))),
+        mbu=_shares(arms, _alone("bytes", moving_byte_per_s(peaks))),
         floor=_shares(arms, lambda cost: floor_s(cost, peaks)),
         change=_change(verdict.changes) if verdict else "",
         verdict=verdict.verdict if verdict else None,
@@ -179,8 +179,8 @@ def write_reports(
     rows = [*rows_of(record, verdicts), *group_rows(outcome.groups)]
     deep = extrapolation_rows(extrapolations(record))
     notes = [*does_not_fit(record), *explanations([*verdicts.values(), *outcome.groups])]
-    check_s = record.launch.get("check_s", 0.0)
-    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, check_s=check_s)
+    spent = {name: record.launch.get(name, 0.0) for name in ("check_s", "timed_s")}
+    line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, **spent)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
     head = headline(tell(outcome.groups))
     if rows:

@@ -3,8 +3,12 @@
 from dataclasses import replace
 
 import torch
+from transformers import Cache
 
+from moevlm.generation.fused import fused_steps
+from moevlm.generation.modules_step import logits_by_modules
 from moevlm.generation.state import DecodeState
+from moevlm.model.cache import PreallocatedLayer
 from moevlm.model.vision_language import MoEVLMForConditionalGeneration
 from moevlm.routing.observation import LayerRouting
 
@@ -16,34 +20,38 @@ def decode_steps(
     *,
     num_steps: int,
     routing_record: list[LayerRouting] | None = None,
+    by_modules: bool = False,
 ) -> DecodeState:
     """Feed the chosen token and choose the next one, `num_steps` times.
+
+    On a CPU a layer is one operator, unless something asks for the modules: see `moevlm.generation.fused`.
 
     Args:
         model: The model that made the state.
         state: Where to start; the cache is rewound to it, so starting twice gives the same result.
         num_steps: Steps, at least 1.
         routing_record: Takes one entry a layer and step; by the attention estimator only if prefill had one too.
+        by_modules: True calls the layers' modules though nothing asks for them, as another model's must be that is
+            compared with this one.
 
     Raises:
         ValueError: `num_steps` is below 1 or exceeds the room left in the cache.
     """
     state.check_room(num_steps)
     state.cache.crop(min(0, state.length - state.cache.get_seq_length()))
-    text_model, mask_BS = model.model.language_model, state.attention_mask_BS
+    fused = None if by_modules or routing_record is not None else fused_steps(model, state)
     token_B1, position_B1, chosen = state.next_token_B1, state.position_B1, []
-    for length in range(state.length + 1, state.length + num_steps + 1):
-        hidden_B1H = text_model(
-            input_ids=token_B1,
-            attention_mask=None if mask_BS is None else mask_BS[:, :length],
-            position_ids=position_B1,
-            cache=state.cache,
-            routing_record=routing_record,
-        ).last_hidden_state
-        logits_BV = model.lm_head(hidden_B1H[:, -1])
+    for slot in range(state.length, state.length + num_steps):
+        if fused is None:
+            mask_BS = state.attention_mask_BS
+            logits_BV = logits_by_modules(model, state.cache, mask_BS, token_B1, position_B1, routing_record)
+        else:
+            logits_BV = fused.logits(token_B1, position_B1, slot)
         token_B1 = logits_BV.argmax(-1, keepdim=True)
         position_B1 = position_B1 + 1
         chosen.append(token_B1)
+    if fused is not None:
+        _show(state.cache, state.length + num_steps)
     return replace(
         state,
         position_B1=position_B1,
@@ -52,6 +60,13 @@ def decode_steps(
         tokens_BN=torch.cat(chosen, dim=1),
         length=state.length + num_steps,
     )
+
+
+def _show(cache: Cache, length: int) -> None:
+    """Make the first `length` tokens of its memory a cache's content, as the modules would have."""
+    for layer in cache.layers:
+        if isinstance(layer, PreallocatedLayer):
+            layer.show(length)
 
 
 def decode_step(model: MoEVLMForConditionalGeneration, state: DecodeState) -> DecodeState:

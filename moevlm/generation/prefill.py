@@ -77,6 +77,7 @@ def prefill(
                 cache=growing_cache(memory, samples),
                 vision_mask_BS=None if is_vision_BS is None else is_vision_BS[samples],
                 routing_record=routing_record,
+                last_only=True,
             ).last_hidden_state
         last_hidden.append(hidden_BSH[:, -1].clone())  # a view would keep the chunk
     logits_BV = model.lm_head(torch.cat(last_hidden))

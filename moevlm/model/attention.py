@@ -29,6 +29,7 @@ from moevlm.kernels.projections import Projection, is_plain, product, side_by_si
 from moevlm.model.cache import PreallocatedLayer
 
 SCORE_COLUMNS = 8  # the score and zeros: fused CUDA kernels take head widths in multiples of 8
+ONE_QUERY = ("sdpa", "eager")  # attention whose mask has a row for each query, or none
 MOST_LANES = 16  # floats of a CPU's widest vector
 
 RotaryTables = tuple[torch.Tensor, torch.Tensor]  # as `rotary_tables` lays them out
@@ -61,6 +62,7 @@ class MoEVLMAttention(Qwen3MoeAttention):
         attention_mask: torch.Tensor | None,
         cache: Cache | None = None,
         scores_BS: torch.Tensor | None = None,
+        last_only: bool = False,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """Attend.
@@ -71,11 +73,14 @@ class MoEVLMAttention(Qwen3MoeAttention):
             attention_mask: As the configured attention takes it.
             cache: Cache; with scores, it must have been filled with scores from the start.
             scores_BS: Shares of text, float32; None = carry none, at no cost.
+            last_only: Whether the last position alone is wanted; keys and values of all enter the cache. Not with
+                scores.
             kwargs: Options of transformers' attention functions.
 
         Returns:
-            Output (B, S, H); probabilities where the attention materialises them; with `scores_BS` the shares of text
-            that each token gathered, averaged over the heads, (B, S), float32, without gradient.
+            Output (B, S, H), with `last_only` (B, 1, H); probabilities where the attention materialises them; with
+            `scores_BS` the shares of text that each token gathered, averaged over the heads, (B, S), float32, without
+            gradient.
         """
         if scores_BS is None and cache is not None:
             attended_B1H = self._attend_at_once(hidden_states, position_embeddings, attention_mask, cache)
@@ -87,7 +92,11 @@ class MoEVLMAttention(Qwen3MoeAttention):
             value[..., self.head_dim] = 1.0 - scores_BS[:, None].to(value.dtype)  # vision: 0 stays 0 in any dtype
         if cache is not None:
             key, value = cache.update(key, value, self.layer_idx)
+        if last_only and self.config._attn_implementation in ONE_QUERY:
+            query, attention_mask = query[:, :, -1:], None if attention_mask is None else attention_mask[:, :, -1:]
         attended_BSNW, probabilities = self._attend(query, key, value, attention_mask, **kwargs)
+        if last_only:
+            attended_BSNW = attended_BSNW[:, -1:]
         if scores_BS is None:
             return self.o_proj(attended_BSNW.flatten(-2)), probabilities, None
         gathered_BS = 1.0 - attended_BSNW[..., self.head_dim].detach().float().mean(dim=-1)

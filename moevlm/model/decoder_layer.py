@@ -40,18 +40,30 @@ class MoEVLMDecoderLayer(GradientCheckpointingLayer):
         is_vision_T: torch.Tensor | None,
         scores_BS: torch.Tensor | None = None,
         is_recorded: bool = False,
+        last_only: bool = False,
         cache: Cache | None = None,
         past_key_values: Cache | None = None,
         **kwargs: Any,
     ) -> LayerOutput:
         """Return the residual stream after this layer; with `scores_BS`, attention moves modality scores too.
 
+        With `last_only` it is that of each sample's last position, (B, 1, H); not where anything is recorded.
+
         The cache comes under the name of the installed transformers, which takes it away while checkpointing.
         """
         cache = one_cache(cache, past_key_values)
         attended, _, gathered_BS = self.self_attn(
-            self.input_layernorm(hidden_BSH), rotary, attention_mask, cache, scores_BS=scores_BS, **kwargs
+            self.input_layernorm(hidden_BSH),
+            rotary,
+            attention_mask,
+            cache,
+            scores_BS=scores_BS,
+            last_only=last_only,
+            **kwargs,
         )
+        if last_only:
+            rows_T, is_vision_T = (_last(of_T, len(hidden_BSH)) for of_T in (rows_T, is_vision_T))
+            hidden_BSH = hidden_BSH[:, -1:]
         if scores_BS is not None:  # a measurement: no gradient flows through it
             scores_BS = mix_scores(scores_BS, gathered_BS, attended.detach(), hidden_BSH.detach())
         hidden_BSH = hidden_BSH + attended
@@ -61,3 +73,8 @@ class MoEVLMDecoderLayer(GradientCheckpointingLayer):
         assert isinstance(self.mlp, MoEVLMSparseMLP), "a dense model has no routing to record"
         transformed_BSH, routing = self.mlp.route_and_transform(ffn_input_BSH, rows_T, is_vision_T)
         return LayerOutput(hidden_BSH + transformed_BSH, ffn_input_BSH, routing, scores_BS)
+
+
+def _last(of_T: torch.Tensor | None, num_samples: int) -> torch.Tensor | None:
+    """Keep what is known of each sample's last token."""
+    return None if of_T is None else of_T.view(num_samples, -1)[:, -1]

@@ -6,7 +6,8 @@ Shapes: B samples, S positions, H hidden size, T = B * S tokens.
 # transformers' methods and decorators carry no annotations.
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, cast
 
 import torch
@@ -33,6 +34,8 @@ from moevlm.routing.profiles import RoutingProfile, bias_rows
 from moevlm.routing.router import MoEVLMRouter
 from moevlm.smoes.binning import ExpertBins
 from moevlm.smoes.modality import GaussianModality, hard_scores
+
+LAST_IS_ENOUGH = "last_is_enough"  # attribute of a hook that is content with the last position of a prompt
 
 
 class MoEVLMTextModel(BestExperts):
@@ -100,6 +103,7 @@ class MoEVLMTextModel(BestExperts):
         vision_mask_BS: torch.Tensor | None = None,
         routing_record: list[LayerRouting] | None = None,
         past_key_values: Cache | None = None,
+        last_only: bool = False,
         **kwargs: Any,
     ) -> MoeModelOutputWithPast:
         """Return the last hidden states and the cache.
@@ -114,6 +118,8 @@ class MoEVLMTextModel(BestExperts):
             vision_mask_BS: True where an embedding is an image feature; None = all text.
             routing_record: Takes one entry a layer: how it routed, and the tokens' modality scores there.
             past_key_values: The cache, as transformers called it before 5.24.
+            last_only: Whether the caller reads the last position alone. The last layer then runs for it alone, and the
+                hidden states are (B, 1, H), unless something else sees that layer: a record, a hook, another device.
             kwargs: transformers' options of any model: what to return beside, and how attention runs.
 
         Raises:
@@ -148,8 +154,9 @@ class MoEVLMTextModel(BestExperts):
             **kwargs,
         }
         if routing_record is None:
+            short = self._short_layer() if last_only and hidden_BSH.shape[1] > 1 else None
             for layer in self.layers:
-                seen = layer(hidden_BSH, **layer_inputs)
+                seen = layer(hidden_BSH, **layer_inputs, last_only=layer is short)
                 check_is_output(seen)
                 hidden_BSH = seen.hidden_BSH
         else:
@@ -157,6 +164,14 @@ class MoEVLMTextModel(BestExperts):
             hidden_BSH = self._recorded(hidden_BSH, layer_inputs, tokens, routing_record, is_scored=is_scored)
         kept: dict[str, Any] = {CACHE: cache}
         return MoeModelOutputWithPast(last_hidden_state=self.norm(hidden_BSH), **kept)
+
+    def _short_layer(self) -> nn.Module | None:
+        """Return the last layer, of which only the last position is read; None where something else sees it."""
+        part = self.batch_part
+        if not self.layers or torch.compiler.is_compiling() or part.step != 1 or part.partner is not None:
+            return None
+        hooks = chain(self._forward_hooks.values(), *map(_hooks_of, [*self.layers[-1].modules(), self.norm]))
+        return self.layers[-1] if all(getattr(hook, LAST_IS_ENOUGH, False) for hook in hooks) else None
 
     def _recorded(
         self,
@@ -195,3 +210,7 @@ class MoEVLMTextModel(BestExperts):
         is_scored = is_recorded and self.config.modality_scores == "attention"
         check_cache(cache, self.config.head_dim, is_scored=is_scored)
         return is_scored
+
+
+def _hooks_of(module: nn.Module) -> Iterator[Any]:
+    return chain(module._forward_hooks.values(), module._forward_pre_hooks.values())

@@ -129,9 +129,13 @@ class MoEVLMModel(BestExperts, LlavaNextModel):
         vision_mask_BS: torch.Tensor | None = None,
         routing_record: list[LayerRouting] | None = None,
         past_key_values: Cache | None = None,
+        last_only: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """Return the decoder's last hidden states; arguments as `MoEVLMForConditionalGeneration.forward`."""
+        """Return the decoder's last hidden states; arguments as `MoEVLMForConditionalGeneration.forward`.
+
+        `last_only` is the decoder's: whether the caller reads the last position alone.
+        """
         check_arguments(type(self).forward, kwargs)
         if kwargs.get("output_router_logits"):
             raise ValueError(
@@ -154,6 +158,7 @@ class MoEVLMModel(BestExperts, LlavaNextModel):
             **{CACHE: one_cache(cache, past_key_values)},
             **taken(LlavaNextModel.forward, mm_encoder_outputs=mm_encoder_outputs),
             **_given(use_cache=use_cache, vision_mask_BS=vision_mask_BS, routing_record=routing_record),
+            **({"last_only": True} if last_only else {}),
             **kwargs,
         )
 
@@ -246,6 +251,7 @@ class MoEVLMForConditionalGeneration(BestExperts, LlavaNextForConditionalGenerat
             **{CACHE: one_cache(cache, past_key_values)},
             **taken(LlavaNextForConditionalGeneration.forward, mm_encoder_outputs=mm_encoder_outputs),
             **_given(vision_mask_BS=vision_mask_BS, routing_record=record),
+            **({"last_only": True} if labels is None and _is_one(logits_to_keep) else {}),
             **{**kwargs, "return_dict": True},
         )
         if routing_record is not None:
@@ -279,6 +285,10 @@ class MoEVLMForConditionalGeneration(BestExperts, LlavaNextForConditionalGenerat
 def _given(**optional: object) -> dict[str, Any]:
     """Leave out what is None: transformers hands the rest on to parts that have no such argument."""
     return {name: value for name, value in optional.items() if value is not None}
+
+
+def _is_one(logits_to_keep: int | torch.Tensor) -> bool:
+    return isinstance(logits_to_keep, int) and logits_to_keep == 1
 
 
 MoEVLM = MoEVLMForConditionalGeneration

@@ -35,7 +35,7 @@ DECODE_FLOORS_MS = {
     64: (3.61, 3.61, 17.5, 17.7),
     512: (7.3, 12.6, 30.8, 58.3),
 }
-PREFILL_FLOORS_MS = {
+PROMPT_FLOORS_MS = {  # every layer on all tokens
     (1, 512): (3.3, 8.6, 17.1, 44.6),
     (1, 1024): (3.6, 17.3, 18.9, 89.5),
     (1, 2048): (5.4, 34.7, 23.5, 180),
@@ -57,10 +57,18 @@ def test_decode_floors(batch_size: int) -> None:
     assert floors == pytest.approx(DECODE_FLOORS_MS[batch_size], rel=ROUNDING)
 
 
-@pytest.mark.parametrize(("batch_size", "seq_len"), PREFILL_FLOORS_MS)
-def test_prefill_floors(batch_size: int, seq_len: int) -> None:
-    floors = floors_ms("prefill", batch_size=batch_size, seq_len=seq_len)
-    assert floors == pytest.approx(PREFILL_FLOORS_MS[batch_size, seq_len], rel=ROUNDING)
+@pytest.mark.parametrize(("batch_size", "seq_len"), PROMPT_FLOORS_MS)
+def test_prompt_floors(batch_size: int, seq_len: int) -> None:
+    floors = floors_ms("prompt", batch_size=batch_size, seq_len=seq_len)
+    assert floors == pytest.approx(PROMPT_FLOORS_MS[batch_size, seq_len], rel=ROUNDING)
+
+
+def test_a_prefill_saves_less_than_a_layer() -> None:
+    """Of 16 and 55 layers, the last one keeps keys and values; most of its dense work goes."""
+    whole, short = (floors_ms(phase, batch_size=8, seq_len=2048) for phase in ("prompt", "prefill"))
+    saved = [1 - few / many for few, many in zip(short, whole, strict=True)]
+    for share, num_layers in zip(saved, (16, 16, 55, 55), strict=True):
+        assert 0.75 / num_layers < share < 1 / num_layers
 
 
 def test_parts_add_up_to_the_work(twins: Twins) -> None:

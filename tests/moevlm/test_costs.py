@@ -43,14 +43,54 @@ def prompt() -> torch.Tensor:
     return torch.arange(BATCH_SIZE * SEQ_LEN).reshape(BATCH_SIZE, SEQ_LEN) + 4
 
 
-@pytest.mark.parametrize("arm", ["moe", "dense", "dense_active", "dense_reference"])
-def test_prefill_flops_are_what_torch_counts(arm: str) -> None:
+ARMS = ["moe", "dense", "dense_active", "dense_reference"]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_flops_of_a_whole_prompt_are_what_torch_counts(arm: str) -> None:
     model = build(arm)
-    cost = phase_cost(model.config, "prefill", batch_size=BATCH_SIZE, seq_len=SEQ_LEN, dtype_bytes=4)
+    model.model.language_model.layers[-1].register_forward_hook(lambda *_: None)  # wants all tokens
+    cost = phase_cost(model.config, "prompt", batch_size=BATCH_SIZE, seq_len=SEQ_LEN, dtype_bytes=4)
     # Eager attention computes all S^2 pairs and masks those after the query; the floor counts S (S + 1) / 2.
     masked_pairs = (SEQ_LEN - 1) / (SEQ_LEN + 1)
     expected = cost.flops + masked_pairs * part(cost, "attention").flops
     assert count_flops(model, input_ids=prompt(), logits_to_keep=1) == expected
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_prefill_flops_are_what_torch_counts(arm: str) -> None:
+    model = build(arm)
+    text = model.config.text_config
+    cost = phase_cost(model.config, "prefill", batch_size=BATCH_SIZE, seq_len=SEQ_LEN, dtype_bytes=4)
+    heads_width, others = text.num_attention_heads * text.head_dim, BATCH_SIZE * (SEQ_LEN - 1)
+    masked = 2 * 2 * heads_width * (text.num_hidden_layers - 1) * others * SEQ_LEN / 2  # as above, but for the last
+    idle = 2 * text.hidden_size * heads_width * others  # the last layer computes all queries with the keys
+    assert count_flops(model, input_ids=prompt(), logits_to_keep=1) == cost.flops + masked + idle
+
+
+def test_prefill_by_hand() -> None:
+    load = {"batch_size": 3, "seq_len": 10, "dtype_bytes": 2, "distinct_experts": 5}
+    cost = phase_cost(preset_config("tiny"), "prefill", **load)
+    last_hit = 8 * (1 - (6 / 8) ** 3)  # of 8 experts, by 3 tokens that choose 2 each
+    assert {part.name: part.bytes for part in cost.parts} == pytest.approx({
+        "attention_projections": 2 * 2 * (64 * 64 + 2 * 64 * 32 + 64 * 64),
+        "attention": 2 * 2 * 30 * 2 * 32,
+        "router": 2 * 2 * 64 * 8,
+        "ffn": 2 * (5 + last_hit) * 3 * 64 * 32,
+        "head": 2 * 64 * 2048,
+    })  # fmt: skip
+    assert {part.name: part.flops for part in cost.parts} == {
+        "attention_projections": 2 * 64 * (2 * 30 * 64 + 2 * 2 * 30 * 32 + 2 * 3 * 64),  # q, o; k, v twice; last q, o
+        "attention": 2 * 2 * 64 * (3 * 55 + 3 * 10),
+        "router": 2 * 64 * 8 * (30 + 3),
+        "ffn": 2 * 2 * (30 + 3) * 3 * 64 * 32,
+        "head": 2 * 3 * 64 * 2048,
+    }
+
+
+def test_the_last_layer_reads_no_more_experts_than_were_hit() -> None:
+    few = phase_cost(preset_config("tiny"), "prefill", batch_size=3, seq_len=10, dtype_bytes=2, distinct_experts=2)
+    assert part(few, "ffn").bytes == 2 * (2 + 2) * 3 * 64 * 32
 
 
 @pytest.mark.parametrize("arm", ["moe", "dense"])
@@ -145,7 +185,7 @@ def test_cached_bytes_of_a_token() -> None:
 @pytest.mark.parametrize(
     ("phase", "sizes", "message"),
     [
-        ("train", {}, "phase must be one of vision, prefill, decode, experts, got 'train'"),
+        ("train", {}, "phase must be one of vision, prefill, prompt, decode, experts, got 'train'"),
         ("decode", {"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ("prefill", {"seq_len": 0}, "seq_len must be at least 1, got 0"),
         ("vision", {"num_tiles": -1}, "num_tiles must be at least 0, got -1"),

@@ -19,16 +19,19 @@ SIGNIFICANT_DIGITS = 6  # of a merged sample: far finer than any clock's noise, 
 _new_stats: Callable[[], Any] = Stats  # pytest-benchmark's statistics carry no types
 
 
-def arm_entry(primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost | None = None) -> dict[str, Any]:
+def arm_entry(
+    primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost | None = None, path: str = ""
+) -> dict[str, Any]:
     """Build the pytest-benchmark entry of another arm of the same scenario from the MoE arm's, with our extra_info.
 
     Args:
         launches: [{"id", "samples", "voided"}], samples per unit; statistics are of whole calls, as the MoE's are.
         cost: of one unit of this arm.
+        path: that it took, where there are several.
     """
     entry = copy.deepcopy(dict(primary))
     entry["name"], entry["fullname"] = f"{primary['name']}:{arm}", f"{primary['fullname']}:{arm}"
-    entry["extra_info"][KEY].update(arm=arm, launches=[dict(launch) for launch in launches], cost=cost)
+    entry["extra_info"][KEY].update(arm=arm, launches=[dict(launch) for launch in launches], cost=cost, path=path)
     if arm == ANCHOR:  # its work is frozen: it makes no tokens, and a sample is one run of it
         entry["extra_info"][KEY].update(num_units=1, rates={})
     entry["stats"] = _stats(entry["extra_info"][KEY], with_data=True)
@@ -42,7 +45,7 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
         A sealed document: the first one's, with all launches, statistics over them and the median of the peaks.
 
     Raises:
-        ValueError: if kinds, scenarios, hashes or units differ, or a launch is there twice; names the scenario.
+        ValueError: if kinds, scenarios, hashes, units or paths differ, or a launch is there twice; names the scenario.
     """
     records = [Record.from_document(document) for document in documents]
     wrong = {name: why for record in records for name, why in record.wrong.items()}
@@ -114,7 +117,7 @@ def _check_mergeable(records: Sequence[Record]) -> None:
 def _identities(record: Record) -> dict[str, object]:
     """Map each arm of each scenario to what must be equal for its samples to be joined."""
     return {
-        f"{scenario.id} {arm}": (series.metric, series.num_units, dict(series.hashes))
+        f"{scenario.id} {arm}": (series.metric, series.num_units, dict(series.hashes), series.path)
         for scenario in record.scenarios.values()
         for arm, series in scenario.arms.items()
     }

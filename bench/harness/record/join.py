@@ -39,7 +39,9 @@ def _header(headers: Sequence[Json]) -> dict[str, Any]:
         "launch": {
             **headers[0]["launch"],
             "sees_throttling": all(header["launch"]["sees_throttling"] for header in headers),
-            "check_s": max(header["launch"].get("check_s", 0.0) for header in headers),  # they check at the same time
+            **{  # they check, and time, at the same time
+                name: max(header["launch"].get(name, 0.0) for header in headers) for name in ("check_s", "timed_s")
+            },
             "workers": [header["launch"] for header in headers],
         },
         "peaks": {name: statistics.median(h["peaks"][name] for h in headers) for name in headers[0]["peaks"]},

@@ -50,6 +50,7 @@ class ArmSeries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     params: Mapping[str, Axis]
     hashes: Mapping[str, str]
     cost: CostForm | None  # of one unit
+    path: str = ""  # its way through the code, where there are several; records did not always tell
     facts: Mapping[str, Number]
     launches: tuple[Launch, ...]
 
@@ -115,6 +116,7 @@ class LaunchHeaderForm(Struct, frozen=True, kw_only=True):
     id: Text
     started: str  # ISO 8601
     check_s: NotNegative = 0.0
+    timed_s: NotNegative = 0.0
     sees_throttling: bool = False
     workers: list[Json] = field(default_factory=list)
 

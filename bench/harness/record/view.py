@@ -8,6 +8,7 @@ from bench.harness.arms import PRIMARY
 from bench.harness.backends import Backend, RanOn, libraries_of, read_backends
 from bench.harness.documents import DocumentError, document_of
 from bench.harness.forms import checked
+from bench.harness.paths import unlike_paths
 from bench.harness.record.schema import KEY, ArmSeries, DocumentForm, Json
 
 INPUT_HASHES = ("workload", "routing")  # outputs may round differently
@@ -125,7 +126,7 @@ def _scenarios(series: Sequence[ArmSeries]) -> dict[str, Scenario]:
 
 
 def _scenario(name: str, arms: Mapping[str, ArmSeries]) -> Scenario:
-    """Demand the arm that others are held against, and that the same index is the same block in every arm."""
+    """Demand the arm that others are held against, one path, and that the same index is the same block in every arm."""
     if PRIMARY not in arms:
         raise DocumentError(f"must hold the arm {PRIMARY} of {name}, got {', '.join(arms)}", place="benchmarks")
     blocks = {arm: [(one.id, len(one.samples)) for one in series.launches] for arm, series in arms.items()}
@@ -133,4 +134,6 @@ def _scenario(name: str, arms: Mapping[str, ArmSeries]) -> Scenario:
         raise DocumentError(
             f"must hold the same launches and blocks of the arms of {name}, got {blocks!r:.200}", place="benchmarks"
         )
+    if unlike := unlike_paths({arm: series.path for arm, series in arms.items()}):
+        raise DocumentError(f"must hold arms of {name} that took one path, got {unlike}", place="benchmarks")
     return Scenario(id=name, arms=arms)

@@ -66,7 +66,7 @@ class LayerTimes:
     def predicted_s(self) -> float | None:
         """Return the least seconds of a layer's experts, None where the routing has no closed form or work is unknown.
 
-        Those expected to be hit are read at the copy peak, or their products computed at the matmul peak: the longer.
+        Those expected to be hit are read at the read peak, or their products computed at the matmul peak: the longer.
         """
         if "expected_distinct_experts" not in self.facts or "experts" not in self.costs:
             return None

@@ -84,7 +84,7 @@ Tensor attend_one(const Tensor hidden, const Tensor q_weight, const Tensor k_wei
     const Turn<V> turn{values<V>(q_scale), values<V>(k_scale), values<V>(cos), values<V>(signed_sin), float(epsilon)};
     V* heads = mutable_values(projected);
     for (const Tensor* weight : {&q_weight, &k_weight, &v_weight}) {
-      product_of<P>(*weight, hidden, heads, row_size);
+      project_to<P>(*weight, hidden, heads, row_size);
       heads += weight->size(0);
     }
     attend_of<P>(memory, turn, values_or_none<bool>(is_seen), float(scale), queries, mutable_values(projected),

@@ -70,6 +70,7 @@ FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shap
     "rotated_heads": _rows_by_heads,
     "attend": lambda hidden, q_weight, *_: hidden.new_empty(*hidden.shape[:2], len(q_weight)),
     "route": _routing,
+    "decode_layer": lambda hidden, *_: torch.empty_like(hidden),
     "attend_prompt": _by_token,
 }
 

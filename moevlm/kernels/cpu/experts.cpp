@@ -1,205 +1,12 @@
-// SwiGLU experts of a CPU as torch operators: each weight of a chosen expert is read once, each token's row in place.
-//
-// A thread owns rows of experts from gate and up to its share of down, so that it streams contiguous weights and waits
-// for nobody; shares are summed in float32 in the order of threads, so that a result depends on their number alone.
+// The kernels as torch operators.
 #include <torch/csrc/stable/library.h>
-#include <torch/csrc/stable/ops.h>
-#include <torch/csrc/stable/tensor.h>
-
-#include <cstdlib>
-#include <memory>
-#include <type_traits>
 
 #include "attend_op.h"
+#include "experts_op.h"
+#include "layer_op.h"
 #include "prompt_op.h"
 #include "route_op.h"
-#include "routing.h"
 #include "step_ops.h"
-#include "tiles.h"
-#include "vector.h"
-
-namespace moevlm {
-namespace {
-
-using torch::stable::Tensor;
-
-// What a kernel may use, by the numbers that Python passes.
-enum Tier : int64_t { GENERIC = 0, DOT = 1, TILES = 2 };
-
-// Rows of a block. Few: a processor follows about 16 streams of memory. Many: outputs are added to less often.
-constexpr int64_t VECTOR_ROWS = 16, TILE_ROWS = 64, MANY_TILE_ROWS = 512;
-constexpr int64_t MANY_TOKENS = 128;           // of an expert, from which many rows pay
-constexpr int64_t LEAST_TILE_TOKENS = 4;       // of an expert: fewer run as fast in vectors, without packing
-constexpr int64_t FETCHED_TOKENS = 6;          // up to these an expert waits for memory: fetch the next block's weights
-constexpr int64_t CHUNK = 512;                 // tokens of an expert at a time: packed, they fit a cache of 1 to 2 MB
-
-template <class T>
-struct Scratch {
-  explicit Scratch(int64_t count) : data(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 64) / 64 * 64))) {
-    STD_TORCH_CHECK(data, "out of memory: scratch of ", count * sizeof(T), " bytes");
-  }
-  T* get() const { return data.get(); }
-  struct Free { void operator()(T* p) const { std::free(p); } };
-  std::unique_ptr<T, Free> data;
-};
-
-template <class V>
-struct Problem {
-  Shape shape;
-  Choices choices;
-  Tier tier;
-  const V *gate_up, *down, *hidden;
-};
-
-int64_t multiple(int64_t value, int64_t of) { return (value + of - 1) / of * of; }
-
-// One thread's state: scratch for a chunk of tokens, and the share of the output that it adds to.
-template <class V>
-class Worker {
- public:
-  Worker(const Problem<V>& problem, int64_t most_tokens, float* output)
-      : p(problem),
-        chunk(std::min(CHUNK, multiple(most_tokens, 16))),
-        output(output), inputs(chunk), outputs(chunk),
-        gates(chunk * VECTOR_ROWS), ups(chunk * VECTOR_ROWS), acts(chunk * MANY_TILE_ROWS),
-        packed(chunk * p.shape.hidden_size / 2), stripe(MANY_TILE_ROWS * STRIPE / 2) {}
-
-  // Add the piece's share for the tokens of a chunk that begins at its token `from`.
-  void add(const Piece& piece, int64_t from) {
-    const int64_t count = std::min(chunk, p.choices.count(piece.expert) - from), H = p.shape.hidden_size;
-    if (count <= 0) return;
-    const int64_t first = p.choices.first(piece.expert) + from;
-    for (int64_t j = 0; j < count; ++j) {
-      inputs[j] = p.hidden + p.choices.token[first + j] * H;
-      outputs[j] = output + p.choices.token[first + j] * H;
-    }
-    const float* weights = p.choices.weight.data() + first;
-#if defined(MOEVLM_TILES)
-    if constexpr (std::is_same_v<V, bfloat16>)
-      if (p.tier == TILES && count >= LEAST_TILE_TOKENS) return tiles(piece, count, weights);
-#endif
-    for (int64_t row = piece.begin; row < piece.end; row += VECTOR_ROWS)
-      vector(block(piece, row, VECTOR_ROWS, count, weights));
-  }
-
- private:
-  Block<V> block(const Piece& piece, int64_t row, int64_t most, int64_t count, const float* weights) {
-    const int64_t H = p.shape.hidden_size, rows = std::min(most, piece.end - row);
-    const V* gate = p.gate_up + (piece.expert * 2 * p.shape.rows + row) * H;
-    const V* down = p.down + (piece.expert * p.shape.rows + row) * H;
-    const int64_t ahead = count <= FETCHED_TOKENS ? rows * H * sizeof(V) : 0;
-    return {gate, gate + p.shape.rows * H, down, H, rows, count, inputs.data(), outputs.data(), weights, ahead};
-  }
-
-  void vector(const Block<V>& b) {
-    if constexpr (std::is_same_v<V, float>) return vector_block<Float32>(b, gates.get(), ups.get(), acts.get());
-#if defined(__AVX512BF16__)
-    else if (p.tier >= DOT) return vector_block<DotBfloat16>(b, gates.get(), ups.get(), acts.get());
-#endif
-    else vector_block<Bfloat16>(b, gates.get(), ups.get(), acts.get());
-  }
-
-#if defined(MOEVLM_TILES)
-  void tiles(const Piece& piece, int64_t count, const float* weights) {
-    const int64_t most = count < MANY_TOKENS ? TILE_ROWS : MANY_TILE_ROWS;
-    pack_tokens(inputs.data(), count, p.shape.hidden_size, packed.get());
-    const UseTiles configured;
-    for (int64_t row = piece.begin; row < piece.end; row += most)
-      tile_block(block(piece, row, most, count, weights), packed.get(), acts.get(), stripe.get());
-  }
-#endif
-
-  const Problem<V>& p;
-  const int64_t chunk;
-  float* const output;
-  std::vector<const V*> inputs;
-  std::vector<float*> outputs;
-  Scratch<float> gates, ups;
-  Scratch<V> acts;
-  Scratch<uint32_t> packed, stripe;
-};
-
-template <class V>
-void add_share(const Problem<V>& problem, int64_t thread, int64_t threads, float* output) {
-  std::fill_n(output, problem.shape.tokens * problem.shape.hidden_size, 0.f);
-  const double bytes_cost = sizeof(V) == 2 ? 100 : 20;  // tokens of compute that take as long as reading the weights
-  const std::vector<Piece> pieces = pieces_of(problem.shape, problem.choices, bytes_cost, thread, threads);
-  int64_t most_tokens = 0;
-  for (const Piece& piece : pieces) most_tokens = std::max(most_tokens, problem.choices.count(piece.expert));
-  if (!most_tokens) return;
-  Worker<V> worker(problem, most_tokens, output);
-  for (int64_t from = 0; from < most_tokens; from += CHUNK)
-    for (const Piece& piece : pieces) worker.add(piece, from);
-}
-
-template <class V>
-void compute(const Problem<V>& problem, V* output) {
-  const int64_t size = problem.shape.tokens * problem.shape.hidden_size;
-  int64_t hit = 0;
-  for (int64_t e = 0; e < problem.shape.experts; ++e) hit += problem.choices.count(e) > 0;
-  const int64_t bytes = 3 * hit * problem.shape.rows * problem.shape.hidden_size * sizeof(V);
-  const int64_t threads = std::clamp<int64_t>(bytes / SMALLEST_SHARE, 1, torch::stable::get_num_threads());
-  const Scratch<float> shares(threads * size);
-  torch::stable::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t thread = begin; thread < end; ++thread)
-      add_share(problem, thread, threads, shares.get() + thread * size);
-  });
-  torch::stable::parallel_for(0, size, 32768, [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j) {
-      float sum = shares.get()[j];
-      for (int64_t thread = 1; thread < threads; ++thread) sum += shares.get()[thread * size + j];
-      narrow(sum, output + j);
-    }
-  });
-}
-
-template <class V>
-void compute(
-    Tensor output, const Tensor& gate_up, const Tensor& down, const Tensor& hidden, Choices choices, int64_t tier) {
-  const Shape shape{hidden.size(0), hidden.size(1), down.size(0), down.size(1)};
-  const auto values = [](const Tensor& t) { return static_cast<const V*>(t.const_data_ptr()); };
-  compute<V>({shape, std::move(choices), Tier(tier), values(gate_up), values(down), values(hidden)},
-             static_cast<V*>(output.mutable_data_ptr()));
-}
-
-// The best tier that this build and this machine have. Asking for tiles lets this process use them.
-int64_t best_tier() {
-#if defined(MOEVLM_TILES)
-  if (tiles_allowed()) return TILES;
-#endif
-#if defined(__AVX512BF16__)
-  return DOT;
-#else
-  return GENERIC;
-#endif
-}
-
-Tensor output_of(const Tensor& gate_up, const Tensor& down, const Tensor& hidden, Choices choices, int64_t tier) {
-  STD_TORCH_CHECK(tier >= GENERIC && tier <= best_tier(), "tier must be in [0, ", best_tier(), "] here, got ", tier);
-  Tensor output = torch::stable::empty_like(hidden);
-  if (hidden.element_size() == sizeof(float)) compute<float>(output, gate_up, down, hidden, std::move(choices), tier);
-  else compute<bfloat16>(output, gate_up, down, hidden, std::move(choices), tier);
-  return output;
-}
-
-Tensor experts(const Tensor gate_up, const Tensor down, const Tensor hidden, const Tensor ids, const Tensor weights,
-               int64_t tier) {
-  const int64_t experts = down.size(0);
-  const auto* chosen = static_cast<const int64_t*>(ids.const_data_ptr());
-  for (int64_t j = 0; j < ids.numel(); ++j) {
-    const bool is_known = chosen[j] >= 0 && chosen[j] <= experts;
-    STD_TORCH_CHECK(is_known, "expert ids must be in [0, ", experts, "], got ", chosen[j]);
-  }
-  const auto* by = static_cast<const float*>(weights.const_data_ptr());
-  return output_of(gate_up, down, hidden, sort_choices(chosen, by, ids.size(0), ids.size(1), experts), tier);
-}
-
-Tensor dense(const Tensor gate_up, const Tensor down, const Tensor hidden, int64_t tier) {
-  return output_of(gate_up, down, hidden, all_tokens(hidden.size(0)), tier);
-}
-
-}  // namespace
-}  // namespace moevlm
 
 STABLE_TORCH_LIBRARY(moevlm, m) {
   m.def("swiglu_experts(Tensor gate_up, Tensor down, Tensor hidden, Tensor ids, Tensor weights, int tier) -> Tensor");
@@ -213,6 +20,9 @@ STABLE_TORCH_LIBRARY(moevlm, m) {
         "float scale) -> Tensor");
   m.def("route(Tensor hidden, Tensor weight, Tensor? table, Tensor? rows, float damping, int top_k, bool normalises) "
         "-> (Tensor, Tensor, Tensor)");
+  m.def("decode_layer(Tensor hidden, Tensor[] weights, Tensor? router, Tensor? table, Tensor? rows, Tensor cos, "
+        "Tensor signed_sin, Tensor(a!) keys, Tensor(b!) values, int slot, Tensor? is_seen, float epsilon, float scale, "
+        "float damping, int top_k, bool normalises, int num_open, int tier) -> Tensor");
   m.def("attend_prompt(Tensor queries, Tensor keys, Tensor values, Tensor? is_seen, float scale) -> Tensor");
   m.def("best_tier() -> int");
 }
@@ -225,6 +35,7 @@ STABLE_TORCH_LIBRARY_IMPL(moevlm, CPU, m) {
   m.impl("rotated_heads", TORCH_BOX(&moevlm::rotated_heads));
   m.impl("attend", TORCH_BOX(&moevlm::attend_one));
   m.impl("route", TORCH_BOX(&moevlm::route));
+  m.impl("decode_layer", TORCH_BOX(&moevlm::decode_layer));
   m.impl("attend_prompt", TORCH_BOX(&moevlm::attend_prompt));
 }
 

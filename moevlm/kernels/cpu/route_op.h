@@ -4,7 +4,6 @@
 // what comes of NaN. Both together take about as long as loops over the experts.
 #pragma once
 
-#include <array>
 #include <tuple>
 #include <type_traits>
 
@@ -12,14 +11,6 @@
 
 namespace moevlm {
 namespace {
-
-// What one of torch's operators returns; `to` takes each result out, once.
-template <class... Arguments>
-auto call_torch(const char* name, const Arguments&... arguments) {
-  std::array<StableIValue, sizeof...(arguments)> stack{torch::stable::detail::from(arguments)...};
-  TORCH_ERROR_CODE_CHECK(torch_call_dispatcher(name, "", stack.data(), TORCH_ABI_VERSION));
-  return stack;
-}
 
 // logits = the table's row + damping * logits, rounded once.
 template <class V>
@@ -58,6 +49,7 @@ void weigh(const Tensor& shares, bool normalises, Tensor& weights) {
   }
 }
 
+// Weights are of type V; logits are too, or are wide.
 template <class V>
 std::tuple<Tensor, Tensor, Tensor> route_of(Tensor logits, const std::optional<Tensor>& table,
                                             const std::optional<Tensor>& rows, float damping, int64_t top_k,
@@ -69,7 +61,7 @@ std::tuple<Tensor, Tensor, Tensor> route_of(Tensor logits, const std::optional<T
   const auto chosen = call_torch("aten::topk", to<Tensor>(shares[0]), top_k, LAST, true, true);  // the largest, sorted
   const Tensor chosen_shares = to<Tensor>(chosen[0]), ids = to<Tensor>(chosen[1]);
   constexpr bool IN_PLACE = std::is_same_v<V, float>;
-  Tensor weights = IN_PLACE ? chosen_shares : new_matrix(logits.size(0), top_k, dtype_of(logits));
+  Tensor weights = IN_PLACE ? chosen_shares : new_matrix(logits.size(0), top_k, aoti_torch_dtype_bfloat16());
   weigh<V>(chosen_shares, normalises, weights);
   return {logits, weights, ids};
 }

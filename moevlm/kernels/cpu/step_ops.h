@@ -4,6 +4,7 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace {
 
 using torch::stable::Tensor;
 
+constexpr int64_t MOST_ROWS = 8;               // as step.py
 constexpr int64_t SMALLEST_SHARE = 256 << 10;  // bytes of weights that repay waking a thread
 
 #if defined(__AVX512BF16__)
@@ -64,6 +66,38 @@ Tensor few_rows(const Tensor weight, const Tensor hidden) {
   if (hidden.element_size() == sizeof(float)) run(Float32{});
   else run(BestBfloat16{});
   return output;
+}
+
+// What one of torch's operators returns; `to` takes each result out, once.
+template <class... Arguments>
+auto call_torch(const char* name, const Arguments&... arguments) {
+  std::array<StableIValue, sizeof...(arguments)> stack{torch::stable::detail::from(arguments)...};
+  TORCH_ERROR_CODE_CHECK(torch_call_dispatcher(name, "", stack.data(), TORCH_ABI_VERSION));
+  return stack;
+}
+
+Tensor linear(const Tensor& weight, const Tensor& hidden) {
+  const auto found = call_torch("aten::linear", hidden, weight, std::optional<Tensor>{});
+  return torch::stable::detail::to<Tensor>(found[0]);
+}
+
+// hidden @ weight.T for any rows: beyond a few torch's product is as fast, and its threads share them.
+Tensor project(const Tensor& weight, const Tensor& hidden) {
+  if (hidden.numel() <= MOST_ROWS * weight.size(1)) return few_rows(weight, hidden);
+  const Tensor projected = linear(weight, hidden);  // in as many dimensions as hidden
+  Tensor output = new_matrix(hidden.numel() / weight.size(1), weight.size(0), dtype_of(hidden));
+  std::memcpy(output.mutable_data_ptr(), projected.const_data_ptr(), output.numel() * output.element_size());
+  return output;
+}
+
+// The same into the columns of rows of `row_size` values that begin at `output`.
+template <class P>
+void project_to(const Tensor& weight, const Tensor& hidden, typename P::Value* output, int64_t row_size) {
+  const int64_t rows = hidden.numel() / weight.size(1), columns = weight.size(0);
+  if (rows <= MOST_ROWS) return product_of<P>(weight, hidden, output, row_size);
+  const Tensor projected = linear(weight, hidden);
+  const auto* from = values<typename P::Value>(projected);
+  for (int64_t row = 0; row < rows; ++row) std::copy_n(from + row * columns, columns, output + row * row_size);
 }
 
 int64_t rows_a_thread(int64_t width) { return std::max<int64_t>(1, SMALLEST_SHARE / 4 / width); }

@@ -19,6 +19,7 @@ from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm import MoEVLM, RoutingProfile, decode_steps, prefill
 from moevlm.generation import answer
+from moevlm.model.feedforward import MoEVLMDenseMLP, MoEVLMSparseMLP
 from moevlm.model.processing import build_processor
 
 CPU = torch.device("cpu")
@@ -71,6 +72,40 @@ def test_every_arm_agrees_in_every_dtype(dtype):
     for arm in arms:
         case.steps(arm)
         case.answers(arm)
+
+
+@pytest.mark.parametrize("arm", ["moe", "dense"])
+def test_what_is_compared_of_a_prompt_is_what_is_timed(arm, monkeypatch):
+    """The last layer runs for the last tokens alone in both: the check's hooks are content with them."""
+    rows = []
+    for kind in (MoEVLMSparseMLP, MoEVLMDenseMLP):
+        monkeypatch.setattr(kind, "forward", counting(kind.forward, rows))
+    case = make()
+    run = lambda name: prefill(case.twins[name], case.checks.tensors, max_new_tokens=1)  # noqa: E731
+    run(arm)
+    timed, rows[:] = list(rows), []
+    case.checks.prompt(run)(arm)
+    assert rows == timed == [96, 1]
+
+
+def counting(forward: Any, rows: list[int]) -> Any:
+    """Wrap a module's forward, which counts the positions that it is given."""
+
+    def counted(self: Any, hidden_BSH: torch.Tensor, *rest: Any) -> Any:
+        rows.append(hidden_BSH.shape[1])
+        return forward(self, hidden_BSH, *rest)
+
+    return counted
+
+
+@pytest.mark.parametrize("arm", ["moe", "dense"])
+def test_an_error_of_the_last_layer_is_found_at_the_last_position(arm, monkeypatch):
+    case = make()
+    last = case.twins[arm].model.language_model.layers[-1].mlp
+    plain = type(last).forward
+    monkeypatch.setattr(type(last), "forward", lambda mlp, *rest: plain(mlp, *rest) * (1.5 if mlp is last else 1.0))
+    with pytest.raises(WrongAnswer, match=r"hidden states .*prompt position 95"):
+        case.checks.prompt(lambda name: prefill(case.twins[name], case.checks.tensors, max_new_tokens=1))(arm)
 
 
 @pytest.mark.parametrize("routing", ["weights", "specialized:3", "paper-smoes"])

@@ -30,7 +30,10 @@ MODELING, ATTENTION, FEEDFORWARD = (
     "moevlm/model/feedforward.py",
 )
 TOP_K, EXPERTS_CALL = "self.norm_topk_prob = config.norm_topk_prob", "self.experts(hidden_TH, routing.ids_TK,"
-LAYER_LOOP = "            for layer in self.layers:\n                seen = layer(hidden_BSH, **layer_inputs)"
+LAYER_LOOP = (
+    "            for layer in self.layers:\n"
+    "                seen = layer(hidden_BSH, **layer_inputs, last_only=layer is short)"
+)
 EMBEDDED = "hidden_BSH = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds"
 UPDATED = "            key, value = cache.update(key, value, self.layer_idx)"
 AT_ONCE = "        memory = cache.layers[self.layer_idx] if self.layer_idx < len(cache.layers) else None"
@@ -75,7 +78,13 @@ WRONG_CHANGES = {
         touches=("decode", "generate"),
     ),
     "decode positions off by one": WrongChange(
-        edits=(("moevlm/generation/decode.py", "position_ids=position_B1,", "position_ids=position_B1 + 1,"),),
+        edits=(
+            (
+                "moevlm/generation/decode.py",
+                "state.next_token_B1, state.position_B1, []",
+                "state.next_token_B1, state.position_B1 + 1, []",
+            ),
+        ),
         touches=("decode", "generate"),
     ),
     "long prompts corrupted after position 200": WrongChange(

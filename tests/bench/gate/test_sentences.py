@@ -61,11 +61,12 @@ def test_explanations_leave_out_what_is_fine_or_new_and_begin_with_the_worst() -
 
 def test_summary_counts_verdicts_most_severe_first() -> None:
     verdicts = [said_of(v) for v in (Verdict.OK, Verdict.REGRESSED, Verdict.OK, Verdict.WRONG, Verdict.NEW)]
-    assert summary(verdicts, num_measured=3, seconds=61.4, check_s=9.4) == (
-        "3 scenarios measured in 61 s, 9 s of them checks, 3 compared: 1 WRONG, 1 REGRESSED, 1 NEW, 2 OK"
+    assert summary(verdicts, num_measured=3, seconds=61.4, check_s=9.4, timed_s=31.5) == (
+        "3 scenarios measured in 61 s, 32 s of them timed calls, 9 s checks, "
+        "3 compared: 1 WRONG, 1 REGRESSED, 1 NEW, 2 OK"
     )
-    assert summary([], num_measured=3, seconds=61.4, check_s=0.0) == (
-        "3 scenarios measured in 61 s, 0 s of them checks, 0 compared: no verdict"
+    assert summary([], num_measured=3, seconds=61.4, check_s=0.0, timed_s=0.0) == (
+        "3 scenarios measured in 61 s, 0 s of them timed calls, 0 s checks, 0 compared: no verdict"
     )
 
 
@@ -78,9 +79,9 @@ def test_summary_says_which_slowdowns_would_have_been_seen() -> None:
     endless = replace(advisory, tolerance=math.inf, decides=True)
     last = within(5.0, 11.4)
     verdicts = [within(9.0, 5.0), within(20.0), replace(last, changes=(*last.changes, advisory, endless))]
-    line = summary(verdicts, num_measured=3, seconds=1.0, check_s=0.0)
+    line = summary(verdicts, num_measured=3, seconds=1.0, check_s=0.0, timed_s=0.0)
     assert line.endswith("3 compared: 3 OK; slowdowns above 9 to 20 % would have been seen")
-    assert summary(verdicts[:1], num_measured=1, seconds=1.0, check_s=0.0).endswith(
+    assert summary(verdicts[:1], num_measured=1, seconds=1.0, check_s=0.0, timed_s=0.0).endswith(
         "1 OK; slowdowns above 9 % would have been seen"
     )
 

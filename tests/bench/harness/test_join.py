@@ -46,12 +46,13 @@ def test_peaks_are_the_median_and_what_went_wrong_is_gathered() -> None:
     assert len(header["launch"]["workers"]) == 3
 
 
-def test_workers_check_at_the_same_time_so_the_longest_counts() -> None:
+@pytest.mark.parametrize("spent", ["check_s", "timed_s"])
+def test_workers_check_and_time_at_the_same_time_so_the_longest_counts(spent: str) -> None:
     parts = [
-        worker(SCENARIOS[i], launch={"id": "run", "started": STARTED, "sees_throttling": True, "check_s": i + 1.0})
+        worker(SCENARIOS[i], launch={"id": "run", "started": STARTED, "sees_throttling": True, spent: i + 1.0})
         for i in (0, 1)
     ]
-    assert join(parts, SCENARIOS)["moevlm"]["launch"]["check_s"] == 2.0
+    assert join(parts, SCENARIOS)["moevlm"]["launch"][spent] == 2.0
 
 
 def test_gpus_of_one_model_are_both_named_so_that_the_record_is_no_single_ones() -> None:

@@ -113,12 +113,37 @@ def test_a_wrong_answer_is_not_timed(benchmark: BenchmarkFixture, *, disabled: b
     benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
 
 
+@pytest.mark.parametrize("disabled", [False, True])
+def test_arms_on_different_paths_are_neither_checked_nor_timed(benchmark: BenchmarkFixture, *, disabled: bool) -> None:
+    benchmark.disabled = disabled
+    scripted = Scripted(benchmark)
+    with pytest.raises(ValueError, match="must take one path, got moe: fused, dense: modules; "):
+        scripted.measure(paths={"moe": "fused", "dense": "modules"})
+    assert (scripted.ran, scripted.checked, scripted.paired.measurement) == ([], [], None)
+    benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
+
+
+def test_the_paths_of_arms_are_kept(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure(paths=dict.fromkeys(ARMS, "fused"))
+    assert scripted.paired.measurement is not None
+    assert scripted.paired.measurement.paths == dict.fromkeys(ARMS, "fused")
+
+
 def test_the_seconds_of_the_checks_are_kept(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.harness.paired.run_checks", lambda _check, _arms: Checked({}, 1.5))
     scripted = Scripted(benchmark)
     scripted.measure()
     assert scripted.paired.measurement is not None
     assert scripted.paired.measurement.check_s == 1.5
+
+
+def test_the_seconds_inside_timed_calls_are_counted(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark)
+    scripted.measure()
+    assert scripted.paired.measurement is not None
+    arms_s = sum(SECONDS[arm] * (1 + 0.01 * i) for arm in ARMS for i in range(2, 10))
+    assert scripted.paired.measurement.timed_s == pytest.approx(arms_s + 8 * 2 * ANCHOR_S)  # as above
 
 
 def test_the_anchor_lasts_as_long_as_the_shortest_arm(benchmark: BenchmarkFixture) -> None:

@@ -79,6 +79,7 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
     "true sample": (SAMPLES, [True, 1, 1], r"samples\[0\] must be number, got True"),
     "arm of fewer blocks": (SAMPLES, [1.0], "must hold the same launches and blocks"),
     "arm of another launch": ((*OURS, "launches", 0, "id"), "other", "must hold the same launches and blocks"),
+    "path that is no text": ((*OURS, "path"), 1, "path must be string, got 1"),
     "duplicate arm": (("benchmarks", 1, "extra_info", "moevlm", "arm"), "moe", "once, got bench_decode.* moe twice"),
 }
 
@@ -86,6 +87,11 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object, str]] = {
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "record.json"
+
+
+def by_operators(sealed: dict[str, Any]) -> dict[str, Any]:
+    """Say that the MoE of the first scenario was run by operators, of the dense twin nothing."""
+    return changed(sealed, *OURS, "path", value="fused")
 
 
 def test_what_is_written_is_what_is_read(path: Path) -> None:
@@ -115,6 +121,22 @@ def test_view_holds_arms_launches_and_samples(path: Path) -> None:
     assert view.path == path
     assert not view.filtered
     assert view.promotion is None
+
+
+def test_the_path_of_an_arm_is_read_and_old_records_have_none() -> None:
+    assert "path" not in document()["benchmarks"][0]["extra_info"]["moevlm"]
+    arms = Record.from_document(by_operators(document())).scenarios[SCENARIOS[0]].arms
+    assert {name: arm.path for name, arm in arms.items()} == {"moe": "fused", "dense": "", "anchor": ""}
+    told = record.arm_entry(primary_entry("x", "a"), arm="dense", launches=[], path="fused")
+    assert told["extra_info"]["moevlm"]["path"] == "fused"
+
+
+def test_a_record_of_arms_on_different_paths_is_corrupt_so_no_ratio_is_told(path: Path) -> None:
+    both = changed(by_operators(document()), "benchmarks", 1, "extra_info", "moevlm", "path", value="modules")
+    path.write_text(json.dumps(both))
+    rule = r"must hold arms of bench_decode\[tiny-b1\] that took one path, got moe: fused, dense: modules"
+    with pytest.raises(CorruptRecord, match=rule):
+        record.read(path)
 
 
 def test_wrong_answers_are_read_with_their_reasons_and_old_records_have_none() -> None:
@@ -282,8 +304,9 @@ def without_last_scenario(sealed: dict[str, Any]) -> dict[str, Any]:
         (without_last_scenario(document("b")), r"same arms and inputs, got bench_prefill\[tiny-b1\] moe: .* / absent"),
         (changed(document("b"), *OURS, "hashes", value={}), r"same arms and inputs, got bench_decode\[tiny-b1\] moe"),
         (document("b", timing=2), "timed alike, got timing 1 and 2"),
+        (by_operators(document("b")), r"same arms and inputs, got bench_decode\[tiny-b1\] moe: .*''.* / .*'fused'"),
     ],
-    ids=["same launch", "other kind", "scenario missing", "other inputs", "other timing"],
+    ids=["same launch", "other kind", "scenario missing", "other inputs", "other timing", "other path"],
 )
 def test_merge_refuses_what_does_not_belong_together(other: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

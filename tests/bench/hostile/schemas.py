@@ -93,7 +93,7 @@ def interval(schema: Schema) -> Schema:
 
 
 NULL = one_of(None)
-LAUNCH = an_object(True, id=name, started=name, sees_throttling_=flag, check_s_=not_negative)
+LAUNCH = an_object(True, id=name, started=name, sees_throttling_=flag, check_s_=not_negative, timed_s_=not_negative)
 COST = an_object(True, flops=not_negative, bytes=not_negative, parts_=a_list(a_list(not_negative, 2, 2)))
 SERIES = an_object(
     scenario=name, arm=name, metric=name, num_units=positive, anchor=either(text, NULL), rates=a_map(number),

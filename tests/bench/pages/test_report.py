@@ -154,6 +154,8 @@ def test_the_machine_line_names_software_machine_and_peaks() -> None:
     record = replace(record_of(), peaks={"matmul_flop_per_s": 1.2e11, "copy_byte_per_s": 1e10})
     said = "transformers 5.23.0, torch 2.13.0+cpu, Python 3.11.7, float32, 1 thread, 2 x Acme(R) Core 6-1-2 avx2"
     assert machine_line(record) == f"{said}; measured peaks: matmul 120 Gflop/s, copy 10 Gbyte/s"
+    peaks = {"matmul_flop_per_s": 1.2e11, "read_byte_per_s": 3e10, "copy_byte_per_s": 1e10}
+    assert machine_line(replace(record, peaks=peaks)).endswith("matmul 120 Gflop/s, read 30 Gbyte/s, copy 10 Gbyte/s")
     assert machine_line(replace(record, peaks={})) == said
 
 

@@ -26,6 +26,7 @@ class RealChange:
     worse: Mapping[str, float] | None = None
     touches: str = ""
     runs_in: Sequence[str] = ()
+    scale: str = "tiny"
 
     @property
     def files(self) -> list[Path]:

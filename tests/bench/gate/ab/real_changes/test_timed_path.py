@@ -14,7 +14,7 @@ from tests.bench.plugin.fresh_pytest import run_module
 
 PLUGIN = "tests.bench.gate.ab.real_changes.traced_calls"
 BEGIN = "from {plugin} import trace\ntrace({files!r}, {out!r}, from_the_start={from_the_start})"
-OPTIONS = ("--scale=tiny", "--batch-size=2", "--seq-len=128", "--benchmark-disable", "--compare=off", "-p", PLUGIN)
+OPTIONS = ("--batch-size=2", "--seq-len=128", "--benchmark-disable", "--compare=off", "-p", PLUGIN)
 PROVED = [name for name, change in REAL_CHANGES.items() if change.runs != "never" and not change.is_taken_back]
 QUICK = "slower_in_decode_only"  # one shows that the proof can be given; all take minutes
 AT_ANY_TIME = "bench_decode"  # builds both models and calls them
@@ -26,7 +26,9 @@ def lines_run(change: RealChange, copy: Path, out: Path) -> dict[str, Lines]:
     names = [AT_ANY_TIME] if is_once else change.benchmarks
     files = changed_files(change.files)
     begin = BEGIN.format(plugin=PLUGIN, files=files, out=str(out), from_the_start=is_once)
-    ended = run_module(copy, "pytest", *(f"bench/{name}.py" for name in names), *OPTIONS, first=begin)
+    ended = run_module(
+        copy, "pytest", *(f"bench/{name}.py" for name in names), f"--scale={change.scale}", *OPTIONS, first=begin
+    )
     assert ended.code == 0, ended.said[-3000:]
     return {name: {(file, line) for file, line in lines} for name, lines in json.loads(out.read_text()).items()}
 

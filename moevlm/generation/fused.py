@@ -1,0 +1,148 @@
+"""When decode steps run the layers as operators: where a model's modules do no more than their tensors say.
+
+What the modules cost beside their kernels is half of a small model's step. Nothing here decides anything: a model is
+looked at once, its operators are checked against its modules, and they are left wherever a hook, an adapter, training,
+another backend or another device asks for the modules, at once and until it is gone.
+
+Shapes: B samples, G key-value heads, L tokens that the cache has room for, W head_dim.
+"""
+
+# torch's and transformers' modules carry few annotations.
+# mypy: allow-untyped-calls
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRMSNorm
+
+from moevlm.generation.fused_check import flaw
+from moevlm.generation.fused_layer import FusedLayer, fuse
+from moevlm.generation.fused_steps import FusedSteps
+from moevlm.generation.state import DecodeState
+from moevlm.generation.untouched import GLOBAL_HOOKS, Untouched
+from moevlm.kernels.backends import OURS
+from moevlm.kernels.best_backend import AUTO
+from moevlm.kernels.cpu import ops
+from moevlm.kernels.cpu.build import load
+from moevlm.kernels.fast import HIDDEN_ACT
+from moevlm.kernels.projections import Projection, is_plain
+from moevlm.model.attention import MoEVLMAttention
+from moevlm.model.cache import LayerMemory, PreallocatedLayer
+from moevlm.model.decoder_layer import MoEVLMDecoderLayer
+from moevlm.model.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
+from moevlm.model.modeling import MoEVLMTextModel
+from moevlm.model.norms import MoEVLMRMSNorm
+from moevlm.model.vision_language import MoEVLMForConditionalGeneration
+from moevlm.routing.router import MoEVLMRouter
+from moevlm.smoes.binning import ExpertBins
+from moevlm.smoes.modality import GaussianModality
+
+FUSED, MODULES = "fused", "modules"  # paths of a decode step
+PLAIN = (  # kinds of which the operator does the same, or which run in no step that records nothing
+    MoEVLMTextModel, MoEVLMDecoderLayer, MoEVLMAttention, MoEVLMSparseMLP, MoEVLMExperts, MoEVLMRouter, MoEVLMDenseMLP,
+    MoEVLMRMSNorm, Qwen3MoeRMSNorm, Projection, nn.Linear, nn.ModuleList, type(ACT2FN[HIDDEN_ACT]), GaussianModality,
+    ExpertBins,
+)  # fmt: skip
+
+
+class Built(NamedTuple):
+    """A model's layers, for as long as it is what it was."""
+
+    untouched: Untouched
+    layers: Sequence[FusedLayer] | None  # None: the operator takes no such sizes, or returned something else
+
+
+built_of: WeakKeyDictionary[MoEVLMForConditionalGeneration, Built] = WeakKeyDictionary()
+
+
+def fused_steps(model: MoEVLMForConditionalGeneration, state: DecodeState) -> FusedSteps | None:
+    """Return how a model decodes from a state without its layers' modules; None: the modules must be called."""
+    num_samples, mask_BS = len(state.next_token_B1), state.attention_mask_BS
+    layers = _layers_for(model, num_samples)
+    if layers is None or (mask_BS is not None and mask_BS.dtype != torch.bool):
+        return None
+    memory, text = list(_memory(state)), model.config.text_config
+    shape, dtype = (num_samples, text.num_key_value_heads, text.head_dim), layers[0].weights.down_EIH.dtype
+    if len(memory) != len(layers) or not all(_fits(states, shape, dtype) for pair in memory for states in pair):
+        return None
+    return FusedSteps(model=model, layers=layers, memory=memory, mask_BS=mask_BS)
+
+
+@torch.inference_mode()
+def decode_path(model: MoEVLMForConditionalGeneration, num_samples: int) -> str:
+    """Name what `decode_steps` runs for so many samples, of a prompt whose routing is not recorded."""
+    return MODULES if _layers_for(model, num_samples) is None else FUSED
+
+
+def _memory(state: DecodeState) -> Iterator[LayerMemory]:
+    return (layer.memory for layer in state.cache.layers if isinstance(layer, PreallocatedLayer))
+
+
+def _fits(states_BGLW: torch.Tensor, shape: tuple[int, int, int], dtype: torch.dtype) -> bool:
+    """Tell whether the operator writes to such a memory; with modality scores it is wider."""
+    num_samples, num_keys, _, width = states_BGLW.shape
+    return (num_samples, num_keys, width) == shape and states_BGLW.dtype == dtype and states_BGLW.is_contiguous()
+
+
+def _layers_for(model: MoEVLMForConditionalGeneration, num_samples: int) -> Sequence[FusedLayer] | None:
+    """Return the layers where the operator is the best choice.
+
+    One limit for MoE and dense, whose blocks see every sample: both take the same path.
+    """
+    if _asks_for_modules(model):
+        return None
+    built = built_of.get(model)
+    if built is None or not built.untouched.holds():
+        if not _is_plain(model.model.language_model):
+            return None  # what was built stays, for when the hook is gone
+        built = built_of[model] = _build(model)
+    if built.layers is None or not ops.is_best(built.layers[0].weights.down_EIH.dtype, num_samples):
+        return None
+    return built.layers
+
+
+def _asks_for_modules(model: MoEVLMForConditionalGeneration) -> bool:
+    """Tell whether something asks for the modules that is not seen in them."""
+    text_model, config = model.model.language_model, model.config.text_config
+    weight = next(text_model.layers.parameters(), None)
+    return (
+        torch.is_grad_enabled()
+        or weight is None
+        or not weight.is_cpu
+        or text_model.batch_part.at_home is not None
+        or config._attn_implementation != "sdpa"
+        or config._experts_implementation not in (None, AUTO, OURS)
+        or config.hidden_act != HIDDEN_ACT
+        or load() is not None
+    )
+
+
+def _is_plain(text_model: MoEVLMTextModel) -> bool:
+    return not any(GLOBAL_HOOKS) and all(
+        type(module) in PLAIN and is_plain(module, type(module)) and not module.training
+        for module in _watched(text_model)
+    )
+
+
+def _watched(text_model: MoEVLMTextModel) -> list[nn.Module]:
+    """Return what a fused step does not call; the others run with whatever hangs on them."""
+    return [text_model, *text_model.layers.modules()]
+
+
+def _build(model: MoEVLMForConditionalGeneration) -> Built:
+    """Make the operators of a model's layers; those that do not return what its modules do are not used."""
+    text_model = model.model.language_model
+    untouched = Untouched(_watched(text_model))
+    fused = [fuse(cast(MoEVLMDecoderLayer, layer)) for layer in text_model.layers]
+    layers = [layer for layer in fused if layer is not None]
+    if len(layers) < len(fused):
+        return Built(untouched, None)
+    if why := flaw(model, layers):
+        warnings.warn(f"decode steps call this model's modules, as its layers as operators {why}", stacklevel=2)
+        return Built(untouched, None)
+    return Built(untouched, layers)
