@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Listed] = {
     "performance": Listed(
         "pages", "write the page on expert backends and decode beside other projects' code, from records"
     ),
+    "peers": Listed("pages", "write the page on other engines beside ours, from records"),
     "twins": Listed("pages", "write the page about trained twins, with figures by layer"),
     "pareto": Listed("pages", "write the page about accuracy against throughput, with its figures"),
 }

@@ -1,4 +1,4 @@
-"""results, layers, performance, twins, pareto: write a page with its tables and figures, from records or documents."""
+"""results, layers, performance, peers, twins, pareto: write a page with its tables and figures from records."""
 
 import argparse
 import shlex
@@ -14,6 +14,7 @@ from bench.harness.record import KEY, Record, load
 from bench.pages.layers.page import layers_page
 from bench.pages.pareto.documents import read_tiers
 from bench.pages.pareto.page import pareto_page
+from bench.pages.peers.page import peers_page
 from bench.pages.performance.page import performance_page
 from bench.pages.results.page import results_page
 from bench.pages.twins.documents import read_settings
@@ -70,6 +71,10 @@ COMMANDS = {
     "performance": Command(
         "docs/performance.md", "RECORD", "of bench/bench_experts.py and bench/decode_peers.py; `quiet` or `contended` "
         "in a file's name says what else ran", lambda paths: performance_page(_records(paths)),
+    ),
+    "peers": Command(
+        "docs/peers.md", "RECORD", "of bench_prefill, bench_decode and bench_generate with arms of peers",
+        lambda paths: peers_page(_records(paths)),
     ),
     "twins": Command(
         "docs/twins.md", "DOCUMENT", "of bench.front.trained score", _twins, is_one=True, narrowing=("task", "size"),

@@ -1,8 +1,7 @@
 """llama.cpp over a model's own weights: the text decoder, fed with the embeddings that ours is fed with.
 
-llama.cpp has no path for this vision tower, so a prompt comes as embeddings of its text and its images' features. Its
-cache has our precision where weights are float32, and is its own default, float16, where they are bfloat16. Everything
-else is its default.
+llama.cpp has no path for this vision tower, so a prompt comes as embeddings of its text and its images' features. All
+else is its default, its cache in float16 too: over one in float32 its attention takes several times as long.
 
 Shapes: B samples, S positions with padding on the left, P tokens of all prompts, H hidden size, V vocabulary.
 """
@@ -22,7 +21,6 @@ import torch
 from moevlm import MoEVLM
 from moevlm.export.gguf import write_gguf
 
-CACHE_TYPES = {torch.float32: llama_cpp.GGML_TYPE_F32, torch.bfloat16: llama_cpp.GGML_TYPE_F16}
 CACHE_STEP = 256  # tokens: llama.cpp rounds a sequence's share of the cache up to so many
 LOGGER = "llama-cpp-python"  # it prints what llama.cpp says of a model, and takes its warnings for errors
 
@@ -44,7 +42,7 @@ class LlamaCpp:
         logging.getLogger(LOGGER).setLevel(logging.CRITICAL)
         self.lengths, self.vocab_size = list(prompt_tokens), model.config.text_config.vocab_size
         self.model = _loaded(model)
-        self.context = self._context(model.dtype, room)
+        self.context = self._context(room)
         self.memory = llama_cpp.llama_get_memory(self.context)
         self.prompts = self._batch(self.lengths, width=model.config.text_config.hidden_size)
         self.tokens = self._batch([1] * len(self.lengths))
@@ -80,7 +78,7 @@ class LlamaCpp:
         logits = llama_cpp.llama_get_logits(self.context)
         return torch.from_numpy(np.ctypeslib.as_array(logits, (len(self.lengths), self.vocab_size)))
 
-    def _context(self, dtype: torch.dtype, room: int) -> Any:
+    def _context(self, room: int) -> Any:
         params = llama_cpp.llama_context_default_params()
         params.n_seq_max = len(self.lengths)
         longest = max(self.lengths) + room
@@ -88,7 +86,6 @@ class LlamaCpp:
         params.n_batch = params.n_ctx
         params.n_outputs_max = params.n_seq_max
         params.n_threads = params.n_threads_batch = torch.get_num_threads()
-        params.type_k = params.type_v = CACHE_TYPES[dtype]
         context = llama_cpp.llama_init_from_model(self.model, params)
         if not context:
             raise ValueError(f"llama.cpp must make a context of {params.n_ctx} tokens, got none; measure fewer")

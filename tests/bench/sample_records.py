@@ -64,11 +64,12 @@ def document(launch_id: str = "launch-0", *, dense: tuple[float, ...] = DENSE, *
             arm_entry(primary, arm="dense", launches=launches, cost={"flops": 4e6, "bytes": 4e6}),
             arm_entry(primary, arm="anchor", launches=anchor),
         ]
+    launch = {"id": launch_id, "started": "2026-01-01T00:00:00+00:00", "threads": 1, "load_average": [[0.1, 0.2, 0.3]]}
     ours = {
         "schema_version": 1,
         "fingerprint": FINGERPRINT,
         "kind": kind_key(FINGERPRINT),
-        "launch": {"id": launch_id, "started": "2026-01-01T00:00:00+00:00", "threads": 1, "load_average": [0.1]},
+        "launch": launch,
         "peaks": {"matmul_flop_per_s": 1e11, "copy_byte_per_s": 1e10},
         "options": {"scale": "tiny"},
         "injected": {},

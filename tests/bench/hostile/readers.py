@@ -125,6 +125,11 @@ def some_backends() -> Json:
     return of_scenarios(sample_backends.experts(seconds), sample_backends.decode(seconds))
 
 
+@cache
+def some_peers() -> Json:
+    return of_scenarios(sample_backends.decode({"moe": 0.002, "dense": 0.004, "llama.cpp/moe": 0.001}))
+
+
 def a_ledger() -> Json:
     words = {"scenario": "s", "control": CONTROL, "baseline": BASELINE_NAME, "reason": "w", "date": "2026-01-01"}
     slower = {**words, "old": 1.0, "new": 2.0, "log_ratio": math.log(2), "commit": "c0ffee", "release": ""}
@@ -184,6 +189,8 @@ READERS = {
         "a.json", some_layers, schemas.record, WRITTEN, ("layers", *PAGE), UNITS, write=resealed),
     "performance of a record": Reader(
         "a.json", some_backends, schemas.record, WRITTEN, ("performance", *PAGE), UNITS, write=resealed),
+    "peers of a record": Reader(
+        "a.json", some_peers, schemas.record, WRITTEN, ("peers", *PAGE), UNITS, write=resealed),
     "results of a record": Reader(
         "a.json", document, schemas.record, WRITTEN, ("results", *PAGE), UNITS, write=resealed),
     "bundle of a record": Reader(

@@ -1,0 +1,1 @@
+"""Other engines' decoders beside ours, from records of prefill, decode and generate to a page."""

@@ -1,0 +1,57 @@
+"""Tests of the page on other engines: which arms are pairs, their ratios, and what is said of the load."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.pages.peers.page import peers_page
+from bench.pages.write import write_page
+from tests.bench.sample_records import record_of, scenario
+
+SECONDS = {
+    "moe": 0.002,
+    "dense": 0.004,
+    "llama.cpp/moe": 0.001,
+    "llama.cpp/dense": 0.008,
+    "transformers/generate": 0.009,
+}
+
+
+def decode(seconds, *, length=256):
+    axes = {"scale": "proxy", "workload": "mmmu", "routing": "weights", "batch_size": 1, "seq_len": length}
+    name = f"bench_decode[proxy-mmmu-weights-b1-s{length}]"
+    return scenario({**seconds, "anchor": 1.0}, name=name, num_units=4, params=axes)
+
+
+def written(tmp_path, *scenarios, loads=()):
+    record = record_of(*scenarios)
+    launch = {**record.launch, "load_average": [[load, 0.0, 0.0] for load in loads]}
+    write_page(tmp_path / "page.md", peers_page({Path("peers.json"): replace(record, launch=launch)}), "the command")
+    return (tmp_path / "page.md").read_text()
+
+
+def test_each_model_is_beside_its_own_peer_and_ratios_are_averaged_geometrically(tmp_path):
+    later = {**SECONDS, "llama.cpp/moe": 0.004}  # 2 beside 0.5: a geometric mean of 1
+    said = written(tmp_path, decode(SECONDS), decode(later, length=1024), loads=(1.26, 3.0))
+    assert "\n| bench_decode, moe, float32, 1 thread | 2 | 1.00x | 0.50 to 2.00 |\n" in said
+    assert "\n| bench_decode, dense, float32, 1 thread | 2 | 2.00x | 2.00 |\n" in said
+    assert "the load of the machine was 1.3 to 3.0." in said
+    rows = list(csv.DictReader((tmp_path / "tables" / "page-pairs.csv").open()))
+    assert [(row["model"], row["peer"], float(row["theirs_over_ours"])) for row in rows] == [
+        ("moe", "llama.cpp", 0.5),
+        ("dense", "llama.cpp", 2.0),
+        ("moe", "llama.cpp", 2.0),
+        ("dense", "llama.cpp", 2.0),
+    ]
+    assert {row["record"] for row in rows} == {"peers.json"}
+
+
+def test_a_load_that_no_record_tells_is_not_made_up(tmp_path):
+    assert "the load of the machine was not told." in written(tmp_path, decode(SECONDS))
+
+
+def test_records_without_peers_make_no_page():
+    with pytest.raises(ValueError, match=r"records must hold arms of peers, as llama.cpp/moe, got none; run pytest"):
+        peers_page({Path("a.json"): record_of(decode({"moe": 0.1, "transformers/generate": 0.2}))})
