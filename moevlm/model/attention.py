@@ -92,7 +92,9 @@ class MoEVLMAttention(Qwen3MoeAttention):
             value[..., self.head_dim] = 1.0 - scores_BS[:, None].to(value.dtype)  # vision: 0 stays 0 in any dtype
         if cache is not None:
             key, value = cache.update(key, value, self.layer_idx)
-        if last_only and self.config._attn_implementation in ONE_QUERY:
+        # without a mask attention is causal from the first slot on, and one query alone would see a cache's empty ones
+        is_whole = attention_mask is not None or key.shape[2] == query.shape[2]
+        if last_only and is_whole and self.config._attn_implementation in ONE_QUERY:
             query, attention_mask = query[:, :, -1:], None if attention_mask is None else attention_mask[:, :, -1:]
         attended_BSNW, probabilities = self._attend(query, key, value, attention_mask, **kwargs)
         if last_only:

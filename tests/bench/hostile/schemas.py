@@ -98,14 +98,14 @@ COST = an_object(True, flops=not_negative, bytes=not_negative, parts_=a_list(a_l
 SERIES = an_object(
     scenario=name, arm=name, metric=name, num_units=positive, anchor=either(text, NULL), rates=a_map(number),
     params=a_map(anything), hashes=a_map(text), facts=a_map(number),
-    cost=either(NULL, COST),
+    cost=either(NULL, COST), path_=text,
     launches=a_list(an_object(id=name, samples=a_list(positive), voided=count), 1),
 )  # fmt: skip
 HEADER = an_object(
     schema_version=one_of(1), fingerprint=a_map(anything), launch=LAUNCH, peaks=a_map(positive), complete=flag,
     kind=an_object(device=one_of("cpu", "cuda"), device_model=name, device_count=count, dtype=name, num_threads=count,
                    torch=name),
-    options=an_object(True, axes_=a_map(a_list(text)), arguments_=a_list(anything)), injected=a_map(positive),
+    options=an_object(True, axes_=a_map(a_list(text)), arguments_=a_list(anything)), injected=a_map(positive), timing_=count,
     not_fitting=a_list(an_object(True, scenario=name, reason_=text)), filtered_=flag, selected_=a_list(text),
     failed_=a_list(text), wrong_=a_list(an_object(scenario=name, why=text)), checksum=name,
     backends_=a_map(pair(a_list(text), text)), launch_headers_=a_list(LAUNCH),
