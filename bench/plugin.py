@@ -1,7 +1,7 @@
 """pytest hooks: options, fixture `paired`, then comparison, table and exit code of what was measured."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
@@ -72,7 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
         check_timer(config)
     _register_part(config)
     if holds_scenarios(config) and not is_controller(config) and not config.option.collectonly:
-        config.pluginmanager.register(ApartSession(), RUNS_APART)
+        imports = [name for names in config.hook.pytest_measured_imports(config=config) for name in names]
+        config.pluginmanager.register(ApartSession(imports), RUNS_APART)
     if holds_scenarios(config) and config.getoption("ab_worker") is None and not told_to(config):
         config.add_cleanup(end_on_signals())
 
@@ -239,8 +240,8 @@ class HarnessSession:
 class ApartSession:
     """Keep the process that others are forked from, as long as a scenario may ask for it."""
 
-    def __init__(self) -> None:
-        self.apart = Apart()
+    def __init__(self, imports: Sequence[str]) -> None:
+        self.apart = Apart(imports)
         self.apart.begin()  # now: whoever asks next which GPUs there are starts CUDA, which no fork can use
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -41,6 +41,11 @@ def pytest_measured_kernels(  # type: ignore[empty-body]
     """
 
 
+@pytest.hookspec
+def pytest_measured_imports(config: pytest.Config) -> Sequence[str]:  # type: ignore[empty-body]
+    """Return modules that scenarios import as they run: processes apart (`bench.harness.apart`) then have them."""
+
+
 @pytest.hookspec(firstresult=True)
 def pytest_measured_devices(config: pytest.Config) -> Sequence[str]:  # type: ignore[empty-body]
     """Return names of the devices that this run may use, one for each xdist worker; a bad option raises ValueError."""
