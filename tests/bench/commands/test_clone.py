@@ -33,6 +33,7 @@ DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from th
     "results r": {"out": "docs/results.md"},
     "layers r": {"out": "docs/specialization.md"},
     "performance r": {"out": "docs/performance.md"},
+    "peers r": {"out": "docs/peers.md"},
     "twins d": {"out": "docs/twins.md"},
     "pareto d": {"out": "docs/pareto.md"},
 }
