@@ -45,7 +45,7 @@ def test_scenarios_find_a_process_that_neither_collection_nor_another_scenario_h
 
 @pytest.mark.parametrize(("names", "is_kept"), [(["paired", "apart"], True), (["paired"], False)])
 def test_it_is_ended_where_no_scenario_asks_for_it(names: list[str], is_kept: bool) -> None:
-    session = ApartSession()
+    session = ApartSession(())
     origin = session.apart._origin
     assert origin  # forked at once
     collected: Any = SimpleNamespace(
