@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 import moevlm
-from bench.harness.agreement import TIE_SPREADS, bound_of, check_rows
+from bench.harness.agreement import TIE_SPREADS, WrongAnswer, bound_of, check_rows
 from bench.layers.operators import operators_of
 from bench.layers.passes import LayerCalls, recorded_layers
 from moevlm.kernels.cpu.step import MOST_ROWS
@@ -27,10 +27,13 @@ def check_operators(model: MoEVLM, state: DecodeState, *, arm: str) -> None:
     """Check the operators of the step after a state; a model without any has nothing to check.
 
     Raises:
-        WrongAnswer: A layer's output is off.
+        WrongAnswer: A layer's output is off, or the modules' step leaves a layer out.
     """
-    with recorded_layers(model) as layers:
-        moevlm.decode_steps(model, state, num_steps=1)
+    try:
+        with recorded_layers(model) as layers:
+            moevlm.decode_steps(model, state, num_steps=1)
+    except ValueError as error:  # of a layer that is not called
+        raise WrongAnswer(f"the modules of {arm}: {error}") from error
     operators = operators_of(model, state, layers)
     if operators is not None:
         check_layers(operators.run(), layers, bound=bound_of(model.dtype), what=f"the operator of {arm}")

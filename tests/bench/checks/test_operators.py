@@ -95,6 +95,13 @@ def test_operators_of_any_number_of_samples_agree_and_wrong_ones_are_found(
         check_operators(twins[arm], state, arm=arm)
 
 
+def test_a_step_that_leaves_a_layer_out_is_wrong(monkeypatch: pytest.MonkeyPatch, twins: Twins) -> None:
+    state = prefill(twins["moe"], text(3), max_new_tokens=1)
+    monkeypatch.setattr("moevlm.decode_steps", lambda *_args, **_options: None)
+    with pytest.raises(WrongAnswer, match="the modules of moe: a pass must call layer"):
+        check_operators(twins["moe"], state, arm="moe")
+
+
 def calls_of(logits_BE: torch.Tensor, ids_BK: torch.Tensor) -> dict[str, Call]:
     routing = Routing(logits_BE, torch.ones_like(ids_BK, dtype=logits_BE.dtype), ids_BK)
     module = torch.nn.Identity()

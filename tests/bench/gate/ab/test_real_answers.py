@@ -18,9 +18,9 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[4]
 DECODE = "bench/bench_decode.py::bench_decode[tiny-mmmu-uniform-b2-s128]"
 SCALED = (  # behind the head, which the oracle looks at
-    "moevlm/generation/decode.py",
-    "        logits_BV = model.lm_head(",
-    "        logits_BV = 1.02 * model.lm_head(",
+    "moevlm/generation/modules_step.py",
+    "    logits_BV: torch.Tensor = model.lm_head(",
+    "    logits_BV: torch.Tensor = 1.02 * model.lm_head(",
 )
 TORCHS_SUMS = (  # no kernel of ours takes anything, though they are there: each sum is made in another order
     ("moevlm/kernels/cpu/step.py", "        and load() is None", "        and False"),
