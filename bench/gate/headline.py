@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bench.gate.groups import SUITE
+from bench.gate.judging import is_of_neighbour
 from bench.gate.stats import Interval, percent
-from bench.gate.verdict import SEVERITY, TOLERANCE_CAP, ScenarioVerdict, Verdict
+from bench.gate.verdict import SEVERITY, TOLERANCE_CAP, Change, ScenarioVerdict, Verdict
 from bench.harness.arms import PRIMARY, TWIN
 from bench.harness.wording import listed, span
 
@@ -66,8 +67,15 @@ def tell(groups: Iterable[ScenarioVerdict]) -> list[Told]:
         for group in judged:
             if found := [change for change in group.changes if change.control.arm == arm]:
                 worst = max(found, key=lambda change: SEVERITY[change.verdict])
-                told.append(Told(group.scenario, name, worst.interval, worst.verdict))
+                told.append(Told(group.scenario, name, worst.interval, _blamed(worst, group.changes)))
     return told
+
+
+def _blamed(change: Change, group: Iterable[Change]) -> Verdict:
+    """Return the change's verdict, undecided where the arm may be no more than the neighbour of the slower one."""
+    most = max(one.interval.estimate for one in group)
+    is_cooled = change.verdict is Verdict.REGRESSED and is_of_neighbour(change.interval.estimate, most)
+    return Verdict.INCONCLUSIVE if is_cooled else change.verdict
 
 
 def _of_arm(told: Sequence[Told]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.gate.ab.changes import BASE, MACHINE, is_judged
 from bench.gate.ab.tolerances import Limits
-from bench.gate.judging import NEIGHBOUR, SHARED_SHARE
+from bench.gate.judging import SHARED_SHARE, is_of_neighbour
 from bench.gate.stats import Interval, pseudo_median
 from bench.gate.verdict import TOLERANCE_CAP, Change, Control, Verdict
 from bench.harness.arms import is_moe
@@ -79,8 +79,7 @@ def attribute(changes: Iterable[Change]) -> str:
 
     An arm moved with the slowest one if its estimate lies beyond SHARED_SHARE of the other's, which is the likelier of
     "as far" and "not at all"; of the machine, on which a verdict hangs, it is asked that its interval lies above 0 too.
-    An arm that is surely slower needs no more than NEIGHBOUR of it: beside one that takes four times as long it finds
-    cold caches, and is a fifth slower itself.
+    An arm that is surely slower did unless its neighbour made it.
     """
     changes = list(changes)
     regressed = [c.interval.estimate for c in judged(changes) if c.verdict is Verdict.REGRESSED]
@@ -106,6 +105,7 @@ def attribute_among(changes: Sequence[Change], wider: Iterable[str]) -> str:
 
 
 def _moved_with(change: Change, most: float) -> bool:
+    shift = change.interval.estimate
     is_sure = is_judged(change.control) and change.verdict is Verdict.REGRESSED
-    is_far = change.interval.estimate > (NEIGHBOUR if is_sure else SHARED_SHARE) * most
+    is_far = not is_of_neighbour(shift, most) if is_sure else shift > SHARED_SHARE * most
     return is_far and (change.control != MACHINE or change.interval.low > 0)

@@ -1,6 +1,7 @@
 """Tests of the sentence that says what happened to each arm."""
 
 import math
+from collections.abc import Mapping
 
 from bench.gate.headline import Told, headline, tell
 from bench.gate.stats import Interval
@@ -59,8 +60,7 @@ def test_nothing_judged_says_nothing() -> None:
     assert headline([]) == ""
 
 
-def test_an_arm_is_told_by_its_most_severe_ratio() -> None:
-    shifts = {("moe", "dense"): 0.0, ("moe", "anchor"): 0.2, ("dense", "anchor"): 0.2}
+def suite_of(shifts: Mapping[tuple[str, str], float]) -> ScenarioVerdict:
     changes = tuple(
         Change(
             control=Control(arm=arm, against=against),
@@ -71,8 +71,17 @@ def test_an_arm_is_told_by_its_most_severe_ratio() -> None:
         )
         for (arm, against), shift in shifts.items()
     )
-    both = tell([ScenarioVerdict(scenario="suite", verdict=Verdict.REGRESSED, changes=changes)])
+    return ScenarioVerdict(scenario="suite", verdict=Verdict.REGRESSED, changes=changes)
+
+
+def test_an_arm_is_told_by_its_most_severe_ratio() -> None:
+    both = tell([suite_of({("moe", "dense"): 0.0, ("moe", "anchor"): 0.2, ("dense", "anchor"): 0.2})])
     assert headline(both) == "MoE and dense 22 % slower"
+
+
+def test_an_arm_that_is_cold_beside_a_four_times_slower_one_is_not_called_slower() -> None:
+    cooled = tell([suite_of({("moe", "dense"): 1.38, ("moe", "anchor"): 1.5, ("dense", "anchor"): 0.12})])
+    assert headline(cooled) == "MoE 297 % slower, dense undecided"
 
 
 def test_what_both_arms_did_at_one_scale_alone_is_said_once() -> None:
