@@ -51,3 +51,29 @@ def test_what_an_entry_point_does_not_need_is_not_imported(entry: str) -> None:
 def test_the_list_shows_what_is_imported() -> None:
     _, imported = imports_of("import importlib; importlib.import_module('bench.commands.listing')")
     assert {"bench.commands", "bench.commands.listing"} <= imported
+
+
+APART = """
+import sys
+from functools import partial
+from importlib import import_module
+import torch
+from bench.bench_memory import alive_of
+from fixtures.models import build_twins
+from fixtures.plugin import pytest_measured_imports
+
+for name in pytest_measured_imports():
+    import_module(name)
+before, cpu = set(sys.modules), torch.device("cpu")
+for arm in ("moe", "dense"):
+    build = partial(build_twins, "tiny", arms=(arm,), device=cpu, dtype=torch.float32)
+    assert alive_of(build, {"input_ids": torch.arange(5, 29)[None]}, cpu).peak > 0
+print("late:", *(name for name in set(sys.modules) - before if name.startswith(("moevlm.", "transformers."))))
+"""
+
+
+def test_building_and_calling_a_model_imports_no_more_than_processes_apart_are_told() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", APART], cwd=ROOT, env=fresh_environment(), capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.split() == ["late:"]

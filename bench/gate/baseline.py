@@ -71,7 +71,7 @@ def open_baseline(directory: Path, explicit: Path | None, run: Record) -> OpenBa
     if other := mismatch(record.ran_on, run.ran_on, ("the baseline", "this run")):
         return NoBaseline(other.verdict, f"{path}: {other.why}; {REMEDIES[other.verdict]}")
     if record.timing != run.timing:
-        why = f"{path} was timed otherwise (timing {record.timing}, now {run.timing}: what a timed call follows)"
+        why = f"{path} was timed in another way (timing {record.timing}, now {run.timing})"
         return NoBaseline(Verdict.NOT_COMPARABLE, f"{why}; {REMEDIES[Verdict.NOT_COMPARABLE]}")
     typical = typical_variances(record.scenarios.values())
     if any(map(math.isnan, typical.values())):

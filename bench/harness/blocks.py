@@ -25,7 +25,9 @@ R = TypeVar("R")
 WARMUP_BLOCKS = 2  # the first pays for allocation, the second sizes the run; one, where a block exceeds the budget
 MIN_BLOCKS = 6  # the fewest whose median has a 95 % interval (2 * 0.5**6 < 0.05)
 MAX_BLOCKS = 200  # more do not help: launches differ by more than this many blocks resolve
-TIMING = 2  # what a timed call follows: 1 whatever ran before, 2 an untimed call of its own in a brief block
+# How calls are timed. 1: after whatever ran before. 2: in a brief block after an untimed call of the same arm, and in a
+# process that keeps what calls free (`bench.harness.heap`).
+TIMING = 2
 BRIEF_S = 0.1  # of a block; in a longer one cold caches weigh little, and a second call of all arms much
 
 
@@ -92,6 +94,11 @@ class Blocks(Generic[R]):
         self.samples[arm].append(timed.seconds / repeats)
         self.results[arm] = timed.result
 
+    def run_prepared(self, arm: str) -> None:
+        """Prepare an arm, then run it."""
+        self.prepare(arm)
+        self.run(arm)
+
     def warm_up(self, budget_s: float) -> float:
         """Pay for allocation, match the anchor's duration to the arms'; return the seconds of a block, all calls in it.
 
@@ -121,15 +128,13 @@ class Blocks(Generic[R]):
         """Begin a block: run the arms that stand before the primary one."""
         self._order = next(iter(self._orders))
         for arm in self._order[: self._order.index(PRIMARY)]:
-            self.prepare(arm)
-            self.run(arm)
+            self.run_prepared(arm)
         self.prepare(PRIMARY)
 
     def after_primary(self) -> None:
         """End a block: run the arms that stand after the primary one, note whether the device was throttled."""
         for arm in self._order[self._order.index(PRIMARY) + 1 :]:
-            self.prepare(arm)
-            self.run(arm)
+            self.run_prepared(arm)
         self.valid.append(not self.clock.throttled())
 
     def kept(self) -> dict[str, list[float]]:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from moevlm import MoEVLM
 
 UNIFORM = "uniform"
-
-
 COMPARED: dict[str, Callable[[Pass], Callable[[], Any]]] = {  # parts; what routing does not touch is left out
     "layers": whole_layers,
     "experts": lambda taken: partial(again, taken, "experts"),

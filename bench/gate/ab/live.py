@@ -12,9 +12,7 @@ from bench.gate.ab.sides import Sides
 from bench.gate.ab.verdicts import is_placebo
 from bench.harness.measuring import scenario_of
 
-SCENARIO_BUDGET_S = (
-    0.5  # clock time of one scenario's blocks in one launch, both sides together; launches differ by more
-)
+SCENARIO_BUDGET_S = 0.5  # clock time of one scenario's blocks in one launch, both sides together
 MIN_BLOCKS = 10  # of a scenario whose blocks are long: fewer spread more from launch to launch than processes do
 
 Results = Generator[PairedLaunch | Trouble, None, None]

@@ -119,8 +119,7 @@ def run_block(blocks: Blocks[R], asked: RunBlock, num_units: int) -> Block:
     """Run each arm once in the order asked for; seconds are per unit, but the anchor's."""
     blocks.repeats[ANCHOR], blocks.is_brief = asked.anchor_calls, asked.is_brief
     for arm in asked.order:
-        blocks.prepare(arm)
-        blocks.run(arm)
+        blocks.run_prepared(arm)
     seconds = {arm: blocks.samples[arm][-1] / (1 if arm == ANCHOR else num_units) for arm in asked.order}
     return Block(seconds=seconds, throttled=blocks.clock.throttled())
 

@@ -104,6 +104,7 @@ def test_the_record_is_pytest_benchmarks_file_with_every_arm(first: First) -> No
     assert all(list(scenario.arms) == ["moe", "dense", "anchor"] for scenario in plain.scenarios.values())
     assert plain.complete
     assert not plain.filtered
+    assert plain.timing == 2  # after an untimed call; records that tell nothing are of 1
     names = [entry["name"] for entry in first.document["benchmarks"][:3]]
     assert names == ["bench_x[1]", "bench_x[1]:dense", "bench_x[1]:anchor"]
 
