@@ -18,11 +18,13 @@ from bench.gate.sentences import sensitivity
 from bench.gate.verdict import EXIT_CODES
 from bench.harness.environment import this_machine
 from bench.harness.held import held
+from bench.harness.reading import seconds
 from bench.harness.record import load
 from bench.harness.wording import counted
 from fixtures.programs.terminal import note, say
 
 RECORDS = Path("records")
+OVER_S = 1800.0  # launches of four minutes shared a state: minutes later prefill / anchor lay 10 to 25 % off
 GOES_ON = "finished launches are kept; the same command goes on"
 
 
@@ -34,6 +36,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--reason", type=text, required=True, metavar="TEXT", help="why the baseline changes, for reviewers"
     )
+    over = "spreads the launches: what neighbours do to a machine changes by minutes; like 90s or 2h; default: 30m"
+    parser.add_argument("--over", type=seconds, default=OVER_S, metavar="TIME", help=over)
     out = f"takes the launches; call again to go on; default: {in_clone(RECORDS)}/baseline-COMMIT"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     add_baselines(parser)
@@ -54,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
         folder=options.out or in_clone(RECORDS / f"baseline-{code}"),
         options=options.pytest,
         count=options.launches,
+        over_s=options.over,
         begun_with={"code": code, **this_machine()},
     )
     try:

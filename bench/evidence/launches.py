@@ -30,12 +30,18 @@ class Wanted:
     folder: Path
     options: Sequence[str]  # of pytest bench, files of bench/ among them
     count: int
+    over_s: float  # from the first launch's start to the last one's: what neighbours do to a machine changes by minutes
     begun_with: Mapping[str, object]  # code and machine: launches of others are of another baseline
 
     @property
     def paths(self) -> list[Path]:
         """Return where the records lie."""
         return [self.folder / f"launch-{number}.json" for number in range(1, self.count + 1)]
+
+    @property
+    def apart_s(self) -> float:
+        """Return how long after a launch began the next one may."""
+        return self.over_s / max(1, self.count - 1)
 
     @property
     def command(self) -> list[str]:
@@ -65,12 +71,13 @@ def measure_launches(wanted: Wanted, note: Callable[[str], None]) -> list[Path]:
     check_begun(wanted.folder / BEGUN, {"command": " ".join(wanted.options), **wanted.begun_with})
     note(f"{wanted.folder}: {len(whole)} of {wanted.count} launches are there")
     missing = [path for path in wanted.paths if path not in whole]
-    earlier = [_seconds(path) for path in whole]
-    took: list[float] = []  # in this call, start included: better known than of earlier ones
+    took = [_seconds(path) for path in whole]
+    known = len(took)
     for index, path in enumerate(missing):
-        known = took or earlier
-        left = f", {time_left((len(missing) - index) * statistics.median(known))}" if known else ""
+        each = [max(wanted.apart_s, seconds) for seconds in took[known:] or took]  # of this call: start included
+        left = f", {time_left((len(missing) - index) * statistics.median(each))}" if each else ""
         note(f"launch {wanted.paths.index(path) + 1} of {wanted.count}{left}")
+        time.sleep(_early_by(wanted))
         started = time.monotonic()
         _measure(wanted, path)
         took.append(time.monotonic() - started)
@@ -84,10 +91,19 @@ def _is_whole(path: Path, first: Record | None) -> bool:
         return False
 
 
+def _began(path: Path) -> float:
+    return datetime.datetime.fromisoformat(load(path).launch["started"]).timestamp()
+
+
 def _seconds(path: Path) -> float:
     """Return what a launch measured for: a record is written a last time at its end."""
-    started = datetime.datetime.fromisoformat(load(path).launch["started"])
-    return max(0.0, path.stat().st_mtime - started.timestamp())
+    return max(0.0, path.stat().st_mtime - _began(path))
+
+
+def _early_by(wanted: Wanted) -> float:
+    """Return the seconds until the next launch may begin, by the latest that is whole."""
+    began = [_began(path) for path in wanted.paths if _is_whole(path, None)]
+    return max(0.0, max(began) + wanted.apart_s - time.time()) if began else 0.0
 
 
 def _measure(wanted: Wanted, path: Path) -> None:

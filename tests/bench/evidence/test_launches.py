@@ -1,5 +1,6 @@
 """Tests of measuring a baseline's launches: what is kept between calls, what is measured again, what is refused."""
 
+import datetime
 import json
 import os
 import time
@@ -49,7 +50,9 @@ class Machine:
 def measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
     """Return what measures two launches on a machine, and gives back what it noted."""
 
-    def measured(machine: Machine, *options: str, code: str = "c0ffee", count: int = 2) -> list[str]:
+    def measured(
+        machine: Machine, *options: str, code: str = "c0ffee", count: int = 2, over_s: float = 0.0
+    ) -> list[str]:
         monkeypatch.setattr("bench.evidence.launches.run_logged", machine.run)
         folder, notes = tmp_path / "out", list[str]()
         wanted = Wanted(
@@ -58,6 +61,7 @@ def measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
             folder=folder,
             options=options,
             count=count,
+            over_s=over_s,
             begun_with={"code": code},
         )
         paths = measure_launches(wanted, notes.append)
@@ -112,6 +116,29 @@ def test_the_time_left_is_that_of_the_launches_so_far(
         "launch 2 of 3, about 8 min left",
         "launch 3 of 3, about 4 min left",
     ]
+
+
+def test_launches_begin_as_far_apart_as_is_asked_whatever_they_take(
+    measure: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, now, began = Machine(), [1767225600.0], list[float]()
+
+    def run(command: Sequence[str], **places: object) -> Ended:
+        began.append(now[0] - 1767225600.0)
+        moment = datetime.datetime.fromtimestamp(now[0], datetime.UTC).isoformat()
+        machine.fields["launch"] = {**document()["moevlm"]["launch"], "started": moment}
+        now[0] += 700.0 if len(began) == 2 else 60.0
+        return Machine.run(machine, command, **places)
+
+    monkeypatch.setattr("bench.evidence.launches.time.time", lambda: now[0])
+    monkeypatch.setattr("bench.evidence.launches.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bench.evidence.launches.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(machine, "run", run)
+    notes = measure(machine, count=3, over_s=1200.0)
+    assert began == [0.0, 600.0, 1300.0]
+    assert notes[2:] == ["launch 2 of 3, about 20 min left", "launch 3 of 3, about 11 min left"]
+    measure(machine, count=5, over_s=1200.0)
+    assert began[3:] == [1600.0, 1900.0]  # a later call waits for what the earlier one measured
 
 
 def test_a_later_call_knows_the_time_from_the_records(measure: Callable[..., list[str]], tmp_path: Path) -> None:
@@ -234,7 +261,7 @@ def test_a_process_that_outlasts_its_time_is_interrupted_and_its_words_are_kept(
 @pytest.mark.long
 def test_an_unknown_machine_gets_its_baseline_by_one_command(tmp_path: Path) -> None:
     folder = write_project(tmp_path / "project")
-    done = run_module(folder, "bench", "baseline", "--launches=2", "--reason=first", first=FEWER)
+    done = run_module(folder, "bench", "baseline", "--launches=2", "--over=1s", "--reason=first", first=FEWER)
     assert done.code == 0, done.said
     assert "launch 2 of 2, about" in done.said
     assert "git add baselines && git commit -m 'Baseline: first'" in done.said
