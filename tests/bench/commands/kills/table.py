@@ -111,16 +111,8 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "baseline": Command(
         arguments=lambda out: [
-            *(
-                "-m",
-                "bench",
-                "baseline",
-                "--reason=x",
-                "--over=1s",
-                f"--out={out}",
-                f"--baselines={out / 'baselines'}",
-                "--",
-            ),
+            *("-m", "bench", "baseline", "--reason=x", "--over=1s"),
+            *(f"--out={out}", f"--baselines={out / 'baselines'}", "--"),
             *(*SMALL, SCENARIOS),
         ],
         moments={"launch 1": says("launch 1 of 8"), "launch 2": says("launch 2 of 8")},
