@@ -1,6 +1,5 @@
 """How a model is trained: its stages, and the learning rate of each step."""
 
-import math
 from dataclasses import dataclass
 
 
@@ -19,7 +18,9 @@ class Schedule:
 
     Args:
         stages: In their order; LLaVA's are the projector alone, then everything.
-        warmup_share: Part of a stage's steps in which the learning rate rises; it falls as a cosine after.
+        warmup_share: Part of a stage's steps in which the learning rate rises, in equal parts.
+        decay_share: Part of them, the last, in which it falls so; in between it is held. What is learnt in a sudden
+            transition comes late in some runs, and never where the rate has fallen by then.
         weight_decay: AdamW's, on matrices only.
         max_grad_norm: Gradients are clipped to this norm.
         probe_coef: Weight of the auxiliary loss of visual tokens.
@@ -28,7 +29,8 @@ class Schedule:
     """
 
     stages: tuple[Stage, ...]
-    warmup_share: float = 0.03
+    warmup_share: float = 0.1
+    decay_share: float = 0.25
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     probe_coef: float = 0.0
@@ -39,6 +41,9 @@ class Schedule:
         for name in ("checkpoint_steps", "log_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}; raise it")
+        for name in ("warmup_share", "decay_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}; give a part of the steps")
         if not self.stages or any(stage.num_steps < 1 for stage in self.stages):
             raise ValueError(f"stages must each have at least one step, got {self.stages}; add steps")
 
@@ -46,6 +51,12 @@ class Schedule:
     def num_steps(self) -> int:
         """Count the steps of all stages."""
         return sum(stage.num_steps for stage in self.stages)
+
+    @property
+    def held_from(self) -> int:
+        """Return the step of the last stage from which the learning rate is held, counted from the first stage."""
+        last = self.stages[-1].num_steps
+        return self.num_steps - last + round(self.warmup_share * last)
 
     def locate(self, step: int) -> tuple[int, int]:
         """Return the number of a step's stage, and the step's number within it.
@@ -60,10 +71,8 @@ class Schedule:
         raise ValueError(f"step must be below num_steps={self.num_steps}, got one {step} beyond; choose a smaller one")
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step: linear warm-up, then half a cosine down to 0."""
+        """Return the learning rate of a step: it rises, is held, and falls towards 0."""
         number, done = self.locate(step)
         stage = self.stages[number]
-        warmup = max(1, round(self.warmup_share * stage.num_steps))
-        if done < warmup:
-            return stage.learning_rate * (done + 1) / warmup
-        return stage.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - warmup) / max(1, stage.num_steps - warmup)))
+        warmup, decay = (max(1, round(share * stage.num_steps)) for share in (self.warmup_share, self.decay_share))
+        return stage.learning_rate * min(1.0, (done + 1) / warmup, (stage.num_steps - done) / decay)

@@ -70,13 +70,11 @@ def test_a_full_disk_is_told_by_the_system_and_costs_no_checkpoint(make_pair, ma
         assert (folder / MODEL / "model.safetensors").read_bytes() == weights.read_bytes()
 
 
-def test_the_learning_rate_rises_linearly_and_falls_as_a_cosine_in_each_stage():
-    schedule = Schedule(
-        stages=(Stage(num_steps=4, learning_rate=8.0), Stage(num_steps=2, learning_rate=2.0)), warmup_share=0.5
-    )
-    half = [0.5 * (1 + math.cos(math.pi * share)) for share in (0.0, 0.5)]
-    expected = [4.0, 8.0, 8.0 * half[0], 8.0 * half[1], 2.0, 2.0]
-    assert [schedule.learning_rate(step) for step in range(6)] == pytest.approx(expected)
+def test_the_learning_rate_rises_is_held_and_falls_in_each_stage():
+    stages = (Stage(num_steps=8, learning_rate=8.0), Stage(num_steps=2, learning_rate=2.0))
+    schedule = Schedule(stages=stages, warmup_share=0.25, decay_share=0.5)
+    expected = [4.0, 8.0, 8.0, 8.0, 8.0, 6.0, 4.0, 2.0, 2.0, 2.0]
+    assert [schedule.learning_rate(step) for step in range(10)] == pytest.approx(expected)
 
 
 def test_an_interrupted_run_resumes_to_the_same_losses_and_weights(make_pair, make_batches, tmp_path):
@@ -227,6 +225,7 @@ def test_a_batch_without_labels_is_refused(make_pair, make_batches, tmp_path):
         ({"stages": ()}, "stages must each have at least one step"),
         ({"stages": (Stage(num_steps=0, learning_rate=1.0),)}, "stages must each have at least one step"),
         ({"stages": SCHEDULE.stages, "log_steps": 0}, "log_steps must be at least 1, got 0"),
+        ({"stages": SCHEDULE.stages, "decay_share": 1.5}, r"decay_share must be in \[0, 1\], got 1.5"),
     ],
 )
 def test_plans_that_do_nothing_are_refused(fields, message):
