@@ -118,6 +118,7 @@ def entry(twin: Scored, rates: Mapping[str, Any], blind: Mapping[str, Points], d
         **{name: value for name, value in twin.about.items() if name not in without},
         "accuracy": accuracy_table(twin.styles[TRAINING_STYLE]),
         "styles": {style: accuracy_table({ALL: scored[ALL]})[ALL] for style, scored in shifted.items()},
+        "points": {"sums": twin.points.sums.tolist(), "counts": twin.points.counts.astype(int).tolist()},
         "blind": accuracy_table(blind),
         **compared,
         "throughput": {name: interval._asdict() for name, interval in rates.items()},

@@ -10,7 +10,7 @@ from bench.pages.grouping import grouped
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.figures import front_figure
 from bench.pages.pareto.front import Placed, Standing, place, steps
-from bench.pages.pareto.pairs import Pair, pairs
+from bench.pages.pareto.pairs import Pair, judged_together, pairs
 from bench.pages.pareto.points import AXES, TITLES, TRAINED
 from bench.pages.provenance import Source
 from bench.pages.write import Content
@@ -61,7 +61,7 @@ def facts_of(tier: Tier) -> Facts:
     """Return what there is to say of a tier."""
     fastest_first = sorted(tier.points, key=lambda point: -point.throughput[AXES[0]].estimate)
     placed = [place([point for point in fastest_first if point.task == task], AXES[0]) for task in tier.tasks]
-    found = [pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0])]
+    found = judged_together([pair for task in tier.tasks for pair in pairs(tier.of(task), AXES[0])])
     return Facts(
         tier=tier,
         placed=[one for of_task in placed for one in of_task],
@@ -106,4 +106,6 @@ def _pair_row(pair: Pair) -> Mapping[str, Any]:
         "num_seeds": pair.num_seeds if pair.point.tier == TRAINED else "",
         "times_req_per_s": pair.speedup,
         "outcome": pair.outcome,
+        "p_of_all_together": "" if pair.p_value is None else pair.p_value,
+        "excluded_beyond": pair.contrast.excluded if pair.contrast else "",
     }

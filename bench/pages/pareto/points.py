@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.contrasts import Graded
 from bench.gate.stats import Interval
 
 AXES = ("req_per_s", "prefill_tok_per_s")  # throughputs, keys of METRICS; the first is what a user waits for
@@ -36,6 +37,7 @@ class Point:
     compared_with: Sequence[str] = ()  # sizes of its series; empty where its tier has a rule
     source: str = ""  # who says so
     split: str = ""  # of the benchmark
+    graded: Graded | None = None  # points by seed and picture, where every seed's are told
     scores: tuple[float, ...] = ()  # of each question, in an order that a task's points share
 
     @property

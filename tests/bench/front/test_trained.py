@@ -61,6 +61,9 @@ def test_the_document_holds_what_the_front_is_drawn_from(folder, tmp_path, capsy
     dense, plain = document["twins"]
     assert (dense["variant"], plain["variant"]) == ("dense", "plain")
     assert "minus_dense" not in dense
+    told = dense["points"]
+    assert sum(told["sums"]) / sum(told["counts"]) == pytest.approx(dense["accuracy"]["all"]["estimate"], abs=1e-5)
+    assert (len(told["counts"]), sum(told["counts"])) == (4, dense["accuracy"]["all"]["num_samples"])
     difference = plain["accuracy"]["all"]["estimate"] - dense["accuracy"]["all"]["estimate"]
     assert plain["minus_dense"]["estimate"] == pytest.approx(difference, abs=1e-5)
     for twin in document["twins"]:

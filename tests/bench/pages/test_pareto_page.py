@@ -151,6 +151,17 @@ def test_seeds_that_lie_far_apart_are_told(page_of: Callable[..., str]) -> None:
     assert "seeds of one model lie up to 20.0 points apart (plain small on charts)" in page_of("measured", made)
 
 
+def test_twins_that_tell_their_points_have_a_table_with_what_is_excluded(page_of: Callable[..., str]) -> None:
+    told = twins(plain=0.75)
+    for twin in told:
+        right = {"dense": 3, "plain": 3, "smoes-attention": 1, "dense_active": 2}[twin["variant"]]
+        twin["points"] = {"sums": [right, 4 - right % 2, right, 2 + twin["seed"] % 2], "counts": [4] * 4}
+    page = page_of("measured", told)
+    assert "| smoes-attention small against plain | charts | 3, 3 | -25.0 [" in page
+    assert "no difference beyond, points" in page
+    assert "no difference beyond" not in page_of("measured", twins())
+
+
 def test_what_was_trained_once_is_named_and_not_judged(page_of: Callable[..., str]) -> None:
     text = page_of("measured", [twin for twin in twins() if twin["seed"] == 0])
     assert "| charts | dense small (one seed) |" in text

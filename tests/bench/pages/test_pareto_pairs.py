@@ -1,12 +1,16 @@
 """Pairs: by seed on the same samples, as the document names them, and never of two bases."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from bench.contrasts import Contrast, holm
 from bench.pages.pareto.documents import read_tiers
-from bench.pages.pareto.pairs import pairs
+from bench.pages.pareto.pairs import Pair, judged_together, pairs
 from bench.pages.pareto.points import AXES
 from tests.bench.pages.sample_points import around, point
 from tests.bench.pages.sample_twins import document, entry
@@ -39,6 +43,7 @@ def test_pairs_are_by_seed_with_the_paired_interval_against_dense(tmp_path: Path
     assert set(found) == {("plain", "dense"), ("smoes-attention", "dense"), ("smoes-attention", "plain")}
     against_dense = found["smoes-attention", "dense"]
     assert against_dense.difference == pytest.approx((-0.1, -0.11, -0.09))
+    assert against_dense.speedup is not None
     assert against_dense.speedup.estimate == pytest.approx(1.5)
     half = math.hypot(0.02, 0.02)
     assert found["smoes-attention", "plain"].difference == pytest.approx((-0.08, -0.08 - half, -0.08 + half))
@@ -68,3 +73,58 @@ def test_a_difference_of_two_seeds_that_disagree_stays_within_one() -> None:
     )
     (pair,) = pairs([moe, dense], AXIS)
     assert pair.difference == pytest.approx((0.0, -1.0, 1.0))
+
+
+def graded(series: str, seed: int, right: list[int], **fields: object) -> dict[str, Any]:
+    """Return an entry that tells how many of each picture's two questions were answered."""
+    points = {"sums": right, "counts": [2] * len(right)}
+    return {**entry(series, seed, sum(right) / (2 * len(right)), 100), "points": points, **fields}
+
+
+def test_twins_that_tell_their_points_are_compared_over_seeds_and_pictures_and_all_together(tmp_path: Path) -> None:
+    twins = [
+        *(graded("dense", seed, [1, 1, 1, 0, 1, 1, seed % 2, 1]) for seed in range(3)),
+        *(graded("plain", seed, [2, 2, 2, 1, 2, 2, 2 - seed % 2, 2]) for seed in range(3)),
+        *(graded("smoes-attention", seed, [2, 2, 1, 2, 2, 2, 1 + seed % 2, 2]) for seed in range(3)),
+    ]
+    found = judged_together(pairs(read_tiers([document(tmp_path, twins)])["measured"].points, AXIS))
+    by_name = {(pair.point.series, pair.against.series): pair for pair in found}
+    ours, theirs = (np.array([twin["points"]["sums"] for twin in twins if twin["variant"] == name], dtype=float)
+                    for name in ("plain", "dense"))  # fmt: skip
+    gains_P = (ours.mean(axis=0) - theirs.mean(axis=0)) / 2
+    errors = [np.var(some.mean(axis=1) / 2, ddof=1) / 3 for some in (ours, theirs)]
+    won = by_name["plain", "dense"]
+    assert won.difference.estimate == pytest.approx(gains_P.mean())
+    assert won.contrast is not None
+    assert won.contrast.error == pytest.approx(math.sqrt(sum(errors) + np.var(gains_P, ddof=1) / 8))
+    assert won.outcome == "wins"
+    same = by_name["smoes-attention", "plain"]
+    assert same.outcome == "open"
+    assert same.contrast is not None
+    assert same.contrast.excluded > abs(same.difference.estimate)
+    assert [pair.p_value for pair in found] == pytest.approx(
+        holm([pair.contrast.p_value for pair in found if pair.contrast])
+    )
+
+
+def test_a_difference_that_all_together_leave_open_is_open() -> None:
+    """Its own interval leaves out 0; as the worst of two its p is twice as large."""
+    moe, dense = (point(name, around(0.5, 0.1), around(10, 1), kind=name) for name in ("moe", "dense"))
+    told = Contrast(difference=0.022, error=0.01, freedom=1000.0)
+    one = Pair(point=moe, against=dense, difference=told.interval(), num_seeds=2, speedup=None, contrast=told)
+    other = replace(one, contrast=Contrast(difference=0.03, error=0.01, freedom=1000.0))
+    assert replace(one, p_value=told.p_value).outcome == "wins"
+    assert [pair.outcome for pair in judged_together([one, other, one])] == ["open", "wins", "open"]
+    assert judged_together([replace(one, contrast=None)])[0].p_value is None
+
+
+def test_one_seed_or_other_pictures_are_compared_as_without_points(tmp_path: Path) -> None:
+    twins = [graded("dense", 0, [1, 2]), graded("plain", 0, [2, 1])]
+    (pair,) = pairs(read_tiers([document(tmp_path, twins)])["measured"].points, AXIS)
+    assert (pair.contrast, pair.outcome) == (None, "one seed")
+    apart = [
+        *(graded("dense", seed, [1, 2]) for seed in (0, 1)),
+        *(graded("plain", seed, [2, 2, 1]) for seed in (0, 1)),
+    ]
+    (pair,) = pairs(read_tiers([document(tmp_path, apart)])["measured"].points, AXIS)
+    assert pair.contrast is None

@@ -56,7 +56,7 @@ def test_plain_moes_are_counted_apart_and_are_a_rival(tmp_path: Path) -> None:
 def test_two_plain_moes_tell_nothing_of_specialization(tmp_path: Path) -> None:
     tier = tier_of(tmp_path, entry("plain", 0, 0.50), entry("plain", 0, 0.60, size="medium"))
     small, medium = tier.points
-    assert rival(Pair(medium, small, Interval(0.1, 0.0, 0.2), 2, None)) == ""
+    assert rival(Pair(point=medium, against=small, difference=Interval(0.1, 0.0, 0.2), num_seeds=2, speedup=None)) == ""
 
 
 def test_what_was_trained_once_is_not_judged(tmp_path: Path) -> None:
