@@ -113,3 +113,10 @@ def test_a_throttled_scenario_stays_unfit_unless_a_fresh_launch_finds_it_wrong(
     throttled = record_of(scenario({arm: [t] * 6 for arm, t in ONE.items()}, voided=6))
     (said,) = concluded(monkeypatch, throttled, ScenarioVerdict(scenario=NAME, verdict=again, why="w")).verdicts
     assert said.verdict is verdict
+
+
+def test_memory_is_given_back_before_fresh_processes_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(conclusion, "give_back", lambda: given.append("heap"))
+    conclusion.release_memory()
+    assert given == ["heap"]

@@ -12,7 +12,7 @@ import torch
 
 from bench.gate.ab.channel import Abandon, Block, Channel, Finish, Go, Message, Ready, RunBlock, Warm, WarmUp
 from bench.gate.ab.child import import_from
-from bench.gate.ab.worker_plugin import RemotePaired
+from bench.gate.ab.worker_plugin import RemotePaired, WorkerSession
 from bench.harness.agreement import WrongAnswer
 from bench.harness.answers import Answer
 from bench.harness.backends import Backend, RanOn
@@ -198,3 +198,20 @@ def test_a_side_without_the_package_does_not_fall_back_to_another(two_packages: 
     with pytest.raises(ImportError, match="this side has no package 'sided'"):
         import_from("sided", two_packages)
     assert "sided" not in sys.modules
+
+
+def test_what_is_free_goes_back_once_the_parent_says_go_and_before_a_scenario_is_set_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[str] = []
+
+    def receive() -> Go:
+        order.append("go")
+        return Go(seed=3)
+
+    session = WorkerSession.__new__(WorkerSession)
+    session.channel, session.ended = SimpleNamespace(receive=receive), {}  # type: ignore[assignment]
+    monkeypatch.setattr("bench.gate.ab.worker_plugin.give_back", lambda: order.append("give back"))
+    session.pytest_runtest_logstart("f.py::a")
+    assert order == ["go", "give back"]
+    assert session.seed == 3
