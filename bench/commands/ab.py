@@ -18,9 +18,10 @@ from bench.gate.qualify.suites import RECORD
 from bench.gate.verdict import exit_code
 from bench.harness.environment import this_machine
 from bench.harness.held import held
+from bench.harness.progress import notes
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.writing import check_writable, replace_text
-from fixtures.programs.terminal import note, say
+from fixtures.programs.terminal import say
 
 LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 
@@ -78,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare(brief: Brief, options: argparse.Namespace) -> int:
-    result = compare(brief, note=note)
+    with notes() as note:
+        result = compare(brief, note=note)
     said = comment(result)
     allow = options.allow_inconclusive
     try:
