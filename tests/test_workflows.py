@@ -13,7 +13,7 @@ from bench.gate.posted import MARKER
 FOLDER = Path(__file__).parents[1] / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
-POST = 'python3 -S -m bench.gate.posted "$RUNNER_TEMP/ab/ab.md" "$RUNNER_TEMP/comment.md"'
+POST = 'python3 -S -m bench.gate.posted "$RUNNER_TEMP/ab/ab.md" "$RUNNER_TEMP/comment.md" --run "$RUN_URL"'
 DEFAULT_BRANCH = "${{ github.event.repository.default_branch }}"
 CACHES = ("TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 READING = ("read", "none")

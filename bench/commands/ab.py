@@ -15,6 +15,7 @@ from bench.gate.comment import comment
 from bench.gate.junit import junit
 from bench.gate.qualify.spread import prior_here
 from bench.gate.qualify.suites import RECORD
+from bench.gate.since import read_earlier
 from bench.gate.verdict import exit_code
 from bench.harness.environment import this_machine
 from bench.harness.held import held
@@ -34,7 +35,10 @@ def add(commands: Commands) -> None:
     add_package(parser)
     parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
-    out, takes = in_clone(Path("records")), "takes ab.json and ab.md; default: %(default)s"
+    out, takes = (
+        in_clone(Path("records")),
+        "takes ab.json and ab.md, which says what changed since the one before; default: %(default)s",
+    )
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
     add_allow_inconclusive(parser)
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
@@ -79,9 +83,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare(brief: Brief, options: argparse.Namespace) -> int:
+    earlier = read_earlier(options.out / LAUNCHES)
     with notes() as note:
         result = compare(brief, note=note)
-    said = comment(result)
+    said = comment(result, earlier)
     allow = options.allow_inconclusive
     try:
         result.write(options.out / LAUNCHES)

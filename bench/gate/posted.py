@@ -14,7 +14,8 @@ from fixtures.programs.program import run_program
 from fixtures.programs.visible import visible_lines
 
 MARKER = "<!-- moevlm ab -->"  # by which a workflow finds the comment to update it in place
-NOTICE = "*Measured, and written, by this pull request's own code: whoever changes that code can change what it says.*"
+NOTICE = "*Measured and written by this pull request's own code, which can change what it says.*"
+RUN = re.compile(r"https://[\w.-]+(/[\w.-]+){2}/actions/runs/\d+")  # as whoever posts it knows of itself
 MOST_LETTERS = 65_000  # GitHub refuses comments above 65,536
 MOST_BYTES = 2**20  # of which more is read than can be shown
 CUT, CLOSED = "\n\n(cut: too long for a comment)", "\n\n</details>"
@@ -32,17 +33,24 @@ BEGINS_MORE = re.compile(
 )
 
 
-def posted(comment: bytes) -> str:
+def posted(comment: bytes, run: str = "") -> str:
     """Return a comment with a word on who wrote it, defused and short enough.
 
+    Args:
+        comment: what the pull request's code wrote.
+        run: address of the run that measured, which keeps record and report; the one link.
+
     Raises:
-        ValueError: it is none of ours: it does not begin with MARKER.
+        ValueError: it is none of ours: it does not begin with MARKER; or the address is of no run.
     """
+    if run and not RUN.fullmatch(run):
+        raise ValueError(f"a run must be https://HOST/OWNER/NAME/actions/runs/NUMBER, got {run!r}; leave it out")
     text = comment[:MOST_BYTES].decode("utf-8", errors="replace")
     if not text.startswith(MARKER):
         raise ValueError(f"a comment to post must begin with {MARKER}, got {text[:40]!r}; measure again")
     said = BEGINS_MORE.sub(lambda found: f"{found[0]}{UNSEEN}", visible_lines(text.removeprefix(MARKER)))
-    return cut(f"{MARKER}\n{NOTICE}\n{said}", MOST_LETTERS)
+    link = f" [Run, record and report]({run}#artifacts)" if run else ""
+    return cut(f"{MARKER}\n{NOTICE}{link}\n{said}", MOST_LETTERS)
 
 
 def cut(text: str, most: int) -> str:
@@ -69,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("source", type=Path, metavar="COMMENT", help="what a measuring job wrote")
     parser.add_argument("out", type=Path, metavar="OUT", help="takes what may be posted")
+    parser.add_argument("--run", default="", metavar="URL", help="of the run that measured, to link to")
     options = parser.parse_args(arguments)
-    options.out.write_text(posted(options.source.read_bytes()), encoding="utf-8")
+    options.out.write_text(posted(options.source.read_bytes(), options.run), encoding="utf-8")
 
 
 if __name__ == "__main__":
