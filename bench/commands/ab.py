@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
+from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, add_scenarios, take_pytest_options
 from bench.commands.selection import read_selection
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--base", required=True, metavar="REV", help="git revision to compare with")
     parser.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
     add_package(parser)
-    parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
+    add_scenarios(parser)
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
     out, takes = (
         in_clone(Path("records")),
@@ -60,13 +60,13 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare base and head; leave the launches, the comment and the JUnit file, then print the comment."""
-    root, project, passed = read_selection(options)
+    root, project, expression, passed = read_selection(options)
     brief = Brief(
         root=root,
         project=project,
         base=options.base,
         head=options.head,
-        expression=options.scenarios,
+        expression=expression,
         arguments=passed.options,
         paths=passed.paths,
         budget_s=options.budget,

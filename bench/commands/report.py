@@ -10,7 +10,7 @@ from bench.gate.sentences import explanations
 from bench.harness.record import load
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.report import machine_line
-from bench.pages.rows import HEADERS, PARTS, has_parts, rows_of
+from bench.pages.rows import HEADERS, PARTS, PERCENTILE_HEADERS, has_parts, percentile_rows, rows_of
 from fixtures.programs.terminal import say
 
 
@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     deep = extrapolation_rows(extrapolations(record))
     if deep:
         say(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
+    if spread := percentile_rows(record, parts=options.parts):
+        say(f"\n{markdown_table(PERCENTILE_HEADERS, spread)}")
     hidden = [PARTS] if has_parts(record) and not options.parts else []
     for text in (*hidden, *explanations(wrong_scenarios(record))):
         say(f"\n- {escape(text)}")

@@ -1,5 +1,6 @@
 """What people read of a run: on the terminal, and as markdown beside the record. Judges nothing."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
@@ -9,10 +10,11 @@ from bench.gate.conclude import Outcome
 from bench.gate.headline import headline, tell
 from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations, summary
-from bench.gate.verdict import ScenarioVerdict
+from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.arms import PRIMARY
 from bench.harness.environment import software
 from bench.harness.metrics import metric
+from bench.harness.naming import COMMANDS
 from bench.harness.record import Record
 from bench.harness.run import Finished
 from bench.harness.wording import counted, span
@@ -65,7 +67,7 @@ def write_reports(
     if deep:
         _print(console, *table_lines(EXTRAPOLATION_HEADERS, deep, console.width))
     explained = [LEGEND if legend else EXPLAINED] if rows else []
-    texts = (*explained, *notes, *said, *kept(run, said), *filter(None, (head, line)))
+    texts = (*explained, *notes, *said, *kept(run, said), *filter(None, (head, line, next_step(run, outcome))))
     _print(console, *map(visible_lines, texts))
     tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
@@ -87,6 +89,18 @@ def _print(console: Console, *lines: Text | str) -> None:
     """Print lines; a terminal wraps what is too long between words, a log has it whole."""
     for line in lines:
         console.print(line if isinstance(line, Text) else Text(line), soft_wrap=not console.is_terminal)
+
+
+def next_step(run: Finished, outcome: Outcome) -> str:
+    """Say what to type next where there is nothing to compare with; empty else."""
+    if outcome.run_verdict is not Verdict.MISSING or run.options.baseline:
+        return ""
+    options = shlex.join(run.setup["launch_options"])
+    passed = f" -- {options}" if options else ""
+    return (
+        f'next: {COMMANDS} baseline --reason "first of this machine"{passed}  keeps what this machine can do today; '
+        f"{COMMANDS} ab --base main{passed}  compares the working tree with main now"
+    )
 
 
 def kept(run: Finished, said: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from bench.harness.metrics import metric
 from bench.harness.peaks import MATMUL, Cost, floor_s, moving_byte_per_s
 from bench.harness.record import ArmSeries, Record, Scenario
 from bench.pages.engine import percent, ratio
+from bench.pages.samples import percentiles, samples_of
 from bench.pages.slices import median_sample
 
 HEADERS = (
@@ -22,6 +23,7 @@ HEADERS = (
     *("change [tolerance]", "verdict"),
 )
 ARM_HEADERS = ("arm", "value", "arm / MoE [95 %]", "MFU", "MBU", "floor")
+PERCENTILE_HEADERS = ("scenario", "arm", "times", "p50", "p95", "p99")
 PARTS = "parts of a pass, each timed alone, are left out: --parts shows them"
 SAME_BYTES = 1e-3  # share by which counts may differ that look alike
 
@@ -78,6 +80,16 @@ def arm_rows(record: Record, *, parts: bool = False) -> dict[str, list[tuple[str
         ]
         for name, scenario in record.scenarios.items()
     }
+
+
+def percentile_rows(record: Record, *, parts: bool = False) -> list[tuple[str, ...]]:
+    """Return the percentiles of each arm whose times are many, over all launches, under PERCENTILE_HEADERS."""
+    return [
+        (name, arm, f"{len(samples_of(series)):,}", *map(metric(series.metric).display, found))
+        for name, scenario in record.scenarios.items()
+        for arm, series in scenario.arms.items()
+        if arm in shown_arms(scenario.arms, parts=parts) and (found := percentiles(samples_of(series)))
+    ]
 
 
 def has_parts(record: Record) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.harness.record import ArmSeries, Record
 from bench.pages.exports.values import Value, values_of
-from bench.pages.samples import samples_of
+from bench.pages.samples import percentiles, samples_of
 
 # vLLM's names: of `vllm bench serve` for latencies, of `throughput` and `latency` for the rest; others keep ours.
 VLLM_LATENCIES = {"ttft_s": "ttft_ms", "tpot_s": "tpot_ms", "itl_s": "itl_ms", "e2e_s": "e2el_ms"}
@@ -50,7 +50,7 @@ def bencher(record: Record) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def vllm(record: Record) -> list[dict[str, Any]]:
-    """Return the records of vLLM's benchmarks, one a metric; latencies have median, mean and deviation over blocks."""
+    """Return the records of vLLM's benchmarks, one a metric; latencies have median, mean, deviation and percentiles."""
     return [
         _vllm_record(record, value, name, values)
         for value in values_of(record)
@@ -66,11 +66,9 @@ def _vllm_metrics(value: Value, series: ArmSeries) -> Mapping[str, Sequence[floa
     if stem := VLLM_LATENCIES.get(value.metric):
         shown = [1e3 * one for one in seconds]
         spread = statistics.stdev(shown) if len(shown) > 1 else 0.0
-        return {
-            f"median_{stem}": [value.interval.estimate],
-            f"mean_{stem}": [statistics.fmean(shown)],
-            f"std_{stem}": [spread],
-        }
+        whole = {"median": value.interval.estimate, "mean": statistics.fmean(shown), "std": spread}
+        tail = found._asdict() if (found := percentiles(shown)) else {}
+        return {f"{name}_{stem}": [figure] for name, figure in {**whole, **tail}.items()}
     return {VLLM_NAMES.get(value.metric, value.metric.replace(" ", "_").lower()): [value.interval.estimate]}
 
 

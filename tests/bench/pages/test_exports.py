@@ -98,6 +98,18 @@ def test_vllms_records_have_vllms_names_and_units(small: Record) -> None:
     assert found[RIGHT, "moe", "accuracy"] == 75.0
 
 
+def test_many_times_have_percentiles_under_vllms_names() -> None:
+    many = scenario({"moe": [i / 1000 for i in range(1, 102)]}, name=DECODE, params=PARAMS)
+    found = pytorch_database(exported(record_of(many), "vllm"))
+    assert {name: found[DECODE, "7b moe", f"{name}_tpot_ms"] for name in ("p50", "p95", "p99")} == {
+        "p50": pytest.approx(51.0),  # of 1 ms to 101 ms
+        "p95": pytest.approx(96.0),
+        "p99": pytest.approx(100.0),
+    }
+    few = scenario({"moe": [0.001] * 99}, name=DECODE, params=PARAMS)
+    assert not any("p99" in name for *_, name in pytorch_database(exported(record_of(few), "vllm")))
+
+
 def test_a_measured_record_goes_out_whole_with_the_figures_of_its_samples() -> None:
     record = load(ROOT / "docs" / "records" / "proxy-cpu.json")
     of_bencher = bencher_json(exported(record, "bmf"))

@@ -9,7 +9,7 @@ from bench.gate.shares import facts_of
 from bench.gate.stats import Interval
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness.memory import BUILT
-from bench.pages.rows import group_rows, rows_of
+from bench.pages.rows import group_rows, percentile_rows, rows_of
 from tests.bench.sample_records import record_of, scenario
 from tests.bench.sample_verdicts import NAME, change, said_of
 
@@ -110,3 +110,13 @@ def test_groups_that_moved_or_are_open_have_a_line_below_the_scenarios_and_the_s
 def test_without_peaks_no_distance_is_shown(cost: dict[str, Any] | None) -> None:
     (row,) = rows_of(record_of(scenario(SAMPLES, cost=cost), peaks={}), {})
     assert (row.mfu, row.mbu, row.floor) == ("", "", "")
+
+
+def test_many_times_have_percentiles_over_all_launches_and_few_have_none() -> None:
+    halves = ([i / 1000 for i in range(1, 52)], [i / 1000 for i in range(52, 102)])
+    launches = [{"moe": half, "dense": [0.001] * len(half), "anchor": [1.0] * len(half)} for half in halves]
+    record = record_of(scenario(*launches), scenario(SAMPLES, name="bench_x[few]"))
+    assert percentile_rows(record) == [
+        (NAME, "moe", "101", "51.0 ms", "96.0 ms", "100 ms"),
+        (NAME, "dense", "101", *["1.00 ms"] * 3),
+    ]

@@ -85,6 +85,8 @@ def test_without_a_baseline_the_figures_are_shown_and_kept_with_a_hint(first: Fi
     assert "measure and promote one: python -m bench baseline --reason TEXT" in said
     assert all(f"{name} " in said for name in SCENARIOS)
     assert "4 scenarios measured in" in said
+    after = said.partition("4 scenarios measured in")[2].splitlines()[1]
+    assert after.startswith('next: python -m bench baseline --reason "first of this machine"  keeps')
     markdown = first.path.with_suffix(".md").read_text()
     assert all(f"| {name} " in markdown for name in SCENARIOS)
 
