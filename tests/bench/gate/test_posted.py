@@ -36,6 +36,12 @@ def test_the_run_that_measured_is_the_one_link() -> None:
     assert "Run, record and report" in page.text
 
 
+def test_each_workflow_has_a_comment_of_its_own_that_is_found_again() -> None:
+    assert posted(MARKER.encode(), of="perf-cpu").startswith(f"{MARKER}<!-- perf-cpu -->\n")
+    with pytest.raises(ValueError, match="a workflow's name must be letters"):
+        posted(MARKER.encode(), of="perf --> <b>")
+
+
 @pytest.mark.parametrize(
     "run", ["https://github.com/a/b/actions/runs/4)x", "javascript:1", "http://a/b/c/actions/runs/4"]
 )
