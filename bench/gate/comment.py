@@ -122,7 +122,7 @@ def _folded_groups(groups: Sequence[ScenarioVerdict]) -> str:
     """Fold the means over benchmarks at a scale and over the suite, of which the sentence has told."""
     if not groups:
         return ""
-    return folded(counted(len(groups), "mean"), fitting(ranked(groups), LIST_LETTERS, group_table))
+    return folded("Means over scenarios", fitting(ranked(groups), LIST_LETTERS, group_table))
 
 
 def _summary(launches: Iterable[PairedLaunch]) -> str:

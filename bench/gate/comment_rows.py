@@ -40,7 +40,7 @@ def opened(verdicts: Sequence[ScenarioVerdict]) -> list[ScenarioVerdict]:
     Args:
         verdicts: ranked.
     """
-    loud = [verdict for verdict in verdicts if verdict.verdict not in QUIET]
+    loud = [verdict for verdict in verdicts if verdict.verdict not in QUIET and not _is_unmeasured(verdict)]
     by_benchmark: dict[str, list[ScenarioVerdict]] = {}
     for verdict in loud:
         by_benchmark.setdefault(_benchmark(verdict), []).append(verdict)
@@ -92,6 +92,11 @@ def plain(text: str) -> str:
 def _named(names: Sequence[str]) -> str:
     first = ", ".join(map(name, names[:MOST_NAMED]))
     return f"{first} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else first
+
+
+def _is_unmeasured(verdict: ScenarioVerdict) -> bool:
+    """Tell whether the budget did not hold it: its row would be empty, and its reason is given."""
+    return verdict.verdict is Verdict.INCONCLUSIVE and not verdict.changes
 
 
 def _benchmark(verdict: ScenarioVerdict) -> str:

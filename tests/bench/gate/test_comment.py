@@ -273,7 +273,7 @@ def test_means_are_folded_the_most_severe_first() -> None:
     (means,) = (found for found in tables(text) if "mean over" in found[0])
     assert [row[3] for row in means[1:3]] == ["slow at tiny", "fine at 0"]
     assert f"_{301 - (len(means) - 1)} rows left out" in text
-    assert "<summary>301 means</summary>" in text
+    assert "<summary>Means over scenarios</summary>" in text
 
 
 def comparison_that_names(name: str, *, times: int = 1) -> Comparison:

@@ -2,10 +2,11 @@
 
 from bench.gate.comment_rows import GROUP_HEADERS, HEADERS, MOST_ROWS, opened, ranked
 from bench.gate.verdict import ScenarioVerdict, Verdict
+from tests.bench.sample_verdicts import change
 
 
 def said(verdict: Verdict, *names: str) -> list[ScenarioVerdict]:
-    return [ScenarioVerdict(scenario=name, verdict=verdict) for name in names]
+    return [ScenarioVerdict(scenario=name, verdict=verdict, changes=(change(verdict),)) for name in names]
 
 
 def names(verdicts: list[ScenarioVerdict]) -> list[str]:
@@ -35,6 +36,11 @@ def test_what_is_ok_does_not_stand_open_and_what_is_faster_does() -> None:
         *said(Verdict.IMPROVED, "bench_c[1]"),
     ]
     assert names(found) == ["bench_c[1]"]
+
+
+def test_what_the_budget_did_not_hold_has_no_open_row_and_what_failed_has() -> None:
+    bare = [ScenarioVerdict(scenario=one.value, verdict=one) for one in (Verdict.INCONCLUSIVE, Verdict.FAILED)]
+    assert names(bare) == ["FAILED"]
 
 
 def test_verdict_and_change_are_what_a_telephone_shows_first() -> None:
