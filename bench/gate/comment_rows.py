@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.gate.ab.launches import PairedLaunch
+from bench.gate.headline import ARMS
 from bench.gate.markdown import code, escape, github_table
 from bench.gate.room import short_name, short_text
 from bench.gate.stats import percent
@@ -15,11 +16,10 @@ from bench.harness.metrics import metric
 
 # verdict and change first: a telephone shows no more of a row
 HEADERS = (
-    *("verdict", "MoE [95 %]", "dense [95 %]", "scenario", "MoE, base", "MoE, head", "where"),
+    *("verdict", "change [95 %]", "scenario", "MoE, base", "MoE, head", "other arm", "where"),
     "smallest detectable",
 )
-GROUP_HEADERS = ("verdict", "MoE [95 %]", "dense [95 %]", "mean over", "where")
-ARMS = (PRIMARY, TWIN)
+GROUP_HEADERS = ("verdict", "change [95 %]", "mean over", "other arm", "where")
 MOST_ROWS = 10  # open
 QUIET = (Verdict.OK, Verdict.IDENTICAL)  # of which no row is open
 NAME_LETTERS = 120  # a kernel's name can fill a page
@@ -66,8 +66,7 @@ def verdict_table(verdicts: Sequence[ScenarioVerdict], values: Values) -> str:
 
 def group_table(groups: Sequence[ScenarioVerdict]) -> str:
     """Return a row a group: a mean over scenarios sees what none is sure of."""
-    rows = [(group.verdict.value, *_arms(group), plain(group.scenario), plain(group.where)) for group in groups]
-    return github_table(GROUP_HEADERS, rows)
+    return github_table(GROUP_HEADERS, [*map(_group_row, groups)])
 
 
 def reasons(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
@@ -115,7 +114,13 @@ def _row(verdict: ScenarioVerdict, values: Values) -> tuple[str, ...]:
     seen = max((c.tolerance for c in verdict.changes if c.control.arm in ARMS), default=0.0)
     detectable = f"{percent(seen):.1f} %" if seen and math.isfinite(seen) else ""
     sides = _sides(_by_arm(verdict).get(PRIMARY), values.get(verdict.scenario))
-    return (verdict.verdict.value, *_arms(verdict), name(verdict.scenario), *sides, plain(verdict.where), detectable)
+    first, other = _arms(verdict)
+    return (verdict.verdict.value, first, name(verdict.scenario), *sides, other, plain(verdict.where), detectable)
+
+
+def _group_row(group: ScenarioVerdict) -> tuple[str, ...]:
+    first, other = _arms(group)
+    return (group.verdict.value, first, plain(group.scenario), other, plain(group.where))
 
 
 def _sides(change: Change | None, base: tuple[float, str, float] | None) -> tuple[str, str]:
@@ -132,6 +137,9 @@ def _by_arm(verdict: ScenarioVerdict) -> dict[str, Change]:
     return {c.control.arm: c for c in verdict.changes if c.control.against in ("base", None)}
 
 
-def _arms(verdict: ScenarioVerdict) -> list[str]:
+def _arms(verdict: ScenarioVerdict) -> tuple[str, str]:
+    """Return what became of both arms, first of that where the cause lies."""
     found = _by_arm(verdict)
-    return [moved(found[arm]) if arm in found else "" for arm in ARMS]
+    said = [f"{called} {moved(found[arm])}" if arm in found else "" for arm, called in ARMS.items()]
+    first, other = reversed(said) if verdict.where == ARMS[TWIN] else said
+    return first, other

@@ -109,10 +109,12 @@ def test_a_row_has_both_values_the_changes_and_what_could_have_been_seen() -> No
     headers, row = tables(comment(comparison_of(slow, launches=launches)))[0]
     assert tuple(headers) == HEADERS
     assert row == [
-        *("REGRESSED", "+10.0 % [+8.5, +11.5]", "+0.5 % [-0.5, +1.5]", "bench_decode[x]"),
+        *("REGRESSED", "MoE +10.0 % [+8.5, +11.5]", "bench_decode[x]"),
         *("11.0 ms", "12.1 ms"),  # the median over launches of the medians over blocks, and that times the change
-        *("MoE", "2.5 %"),
+        *("dense +0.5 % [-0.5, +1.5]", "MoE", "2.5 %"),
     ]
+    _, row = tables(comment(comparison_of(dataclasses.replace(slow, where="dense"), launches=launches)))[0]
+    assert (row[1], row[5]) == ("dense +0.5 % [-0.5, +1.5]", "MoE +10.0 % [+8.5, +11.5]")  # of whom the verdict is
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_heads_value_is_bases_times_the_change_whatever_the_blocks_of_head_say(
     measured = dataclasses.replace(launch("a", (base, 0.9 * base), (1.0, 1.0)), metric=metric, sign=sign)
     slow = ScenarioVerdict(scenario="a", verdict=Verdict.REGRESSED, changes=(change("moe", percent, 1.0, 2.0),))
     _, row = tables(comment(comparison_of(slow, launches=[measured])))[0]
-    assert row[4:6] == shown
+    assert row[3:5] == shown
 
 
 def test_what_is_not_ok_is_open_and_the_rest_folded() -> None:
@@ -139,8 +141,8 @@ def test_what_is_not_ok_is_open_and_the_rest_folded() -> None:
     text = comment(comparison_of(*fine, slow))
     opened, closed = tables(text)
     assert text.startswith(MARKER)
-    assert [row[3] for row in opened[1:]] == ["slow"]
-    assert [row[3] for row in closed[1:]] == [one.scenario for one in fine]
+    assert [row[2] for row in opened[1:]] == ["slow"]
+    assert [row[2] for row in closed[1:]] == [one.scenario for one in fine]
     assert "<summary>6 more scenarios</summary>" in text
 
 
@@ -252,7 +254,7 @@ def test_of_rows_that_do_not_fit_the_least_severe_are_left_out() -> None:
         for i in range(100)
     ]
     opened, closed = tables(comment(comparison_of(*fine, *slow)))
-    names = [row[3] for row in (*opened[1:], *closed[1:])]
+    names = [row[2] for row in (*opened[1:], *closed[1:])]
     assert names[:100] == [f"slow{i}" for i in reversed(range(100))]
     assert 100 < len(names) < 3_000
 
@@ -271,7 +273,7 @@ def test_means_are_folded_the_most_severe_first() -> None:
     groups.append(ScenarioVerdict(scenario="slow at tiny", verdict=Verdict.REGRESSED))
     text = comment(comparison_of(judgement=Judgement(scenarios=[], groups=groups, evidence=None)))
     (means,) = (found for found in tables(text) if "mean over" in found[0])
-    assert [row[3] for row in means[1:3]] == ["slow at tiny", "fine at 0"]
+    assert [row[2] for row in means[1:3]] == ["slow at tiny", "fine at 0"]
     assert f"_{301 - (len(means) - 1)} rows left out" in text
     assert "<summary>Means over scenarios</summary>" in text
 

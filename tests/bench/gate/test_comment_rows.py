@@ -44,4 +44,4 @@ def test_what_the_budget_did_not_hold_has_no_open_row_and_what_failed_has() -> N
 
 
 def test_verdict_and_change_are_what_a_telephone_shows_first() -> None:
-    assert HEADERS[:2] == GROUP_HEADERS[:2] == ("verdict", "MoE [95 %]")
+    assert HEADERS[:2] == GROUP_HEADERS[:2] == ("verdict", "change [95 %]")
