@@ -61,12 +61,12 @@ def base_values(launches: Iterable[PairedLaunch]) -> Values:
 
 def verdict_table(verdicts: Sequence[ScenarioVerdict], values: Values) -> str:
     """Return a row a scenario."""
-    return github_table(HEADERS, [_row(verdict, values) for verdict in verdicts])
+    return _table(HEADERS, [_row(verdict, values) for verdict in verdicts])
 
 
 def group_table(groups: Sequence[ScenarioVerdict]) -> str:
     """Return a row a group: a mean over scenarios sees what none is sure of."""
-    return github_table(GROUP_HEADERS, [*map(_group_row, groups)])
+    return _table(GROUP_HEADERS, [*map(_group_row, groups)])
 
 
 def reasons(verdicts: Iterable[ScenarioVerdict]) -> list[str]:
@@ -108,6 +108,12 @@ def _size(verdict: ScenarioVerdict) -> float:
 
 def _median(launches: Sequence[PairedLaunch]) -> float:
     return statistics.median(statistics.median(launch.arms[PRIMARY][0]) for launch in launches)
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out without the columns in which none says anything."""
+    kept = [i for i in range(len(headers)) if any(row[i] for row in rows)]
+    return github_table([headers[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
 def _row(verdict: ScenarioVerdict, values: Values) -> tuple[str, ...]:
