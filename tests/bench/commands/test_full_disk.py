@@ -68,6 +68,9 @@ RECORDS = tuple(f"records/launch-{number}.json" for number in range(1, 9))
 CASES = {
     "promote": Case(("promote", *RECORDS, "--reason=x", "--baselines=baselines"), promote_a_faster_one),
     "baseline": Case(("baseline", "--reason=x", "--out=out"), lambda: (project(), write_launches("out"))),
+    "export": Case(
+        ("export", "bmf", "r.json", "--out=e/bmf.json"), lambda: record.write(Path("r.json"), document("l0"))
+    ),
     "bundle": Case(
         ("bundle", "r.json", "--out=b/claims.tar.gz"),
         lambda: record.write(Path("r.json"), launches()),
