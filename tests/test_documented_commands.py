@@ -36,6 +36,7 @@ BY = {  # what runs the same, with other names or sizes
     r"(ruff|mypy|lint-imports).*|source .*|python -m venv .*|.*pip install .*": ".ci/run",
     r"pytest bench( --(inject|compare|arms|workload|scale)\b.*)?": "tests/bench/plugin/test_plugin.py",
     r"pytest bench/bench_(decode|generate|layers|prefill)\.py .*": "tests/bench/plugin/test_plugin.py",
+    r"pytest bench/inter_token\.py .*": ".ci/run",
     r"pytest benchmarks|moevlm-bench .*": "tests/bench/standalone/test_installed.py",
     r"pytest tests/bench/gate/ab/real_changes .*|git apply .*": "tests/bench/gate/ab/real_changes/test_real_changes.py",
     r"python -m bench ab .*": "tests/bench/gate/ab/test_compare.py",
@@ -77,7 +78,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name)
     for name in ("bench", "fixtures", "moevlm", "tests", "conftest.py", "pyproject.toml", "README.md"):
         (folder / name).symlink_to(ROOT / name)
-    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q"), ("add", "baselines"), (*identity, "commit", "-qm", "baselines")):
+        subprocess.run(["git", "-C", str(folder), *words], check=True)
     return folder
 
 

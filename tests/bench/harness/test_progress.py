@@ -66,6 +66,7 @@ def test_a_terminal_has_one_line_that_holds_the_longest_id_and_is_gone_at_the_en
 def test_what_is_too_long_for_the_line_is_cut_and_wraps_into_no_second() -> None:
     screen, console = on_terminal(width=40)
     RunProgress(console, total=3).begin(LONG)
+    assert "\n" not in screen.getvalue()
     (line,) = (part for part in screen.getvalue().replace("\r", "\n").split("\n") if "bench" in part)
     assert cell_len(line.split(CLEAR)[-1].replace("\x1b[?25l", "")) == 40
 
