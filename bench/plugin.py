@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from rich.console import Console
 
 from bench.gate.ab.worker_plugin import WorkerSession
 from bench.gate.comparison import Selection
@@ -27,7 +26,7 @@ from bench.harness.options import Options, add_options, read_options
 from bench.harness.other_plugins import check_timer
 from bench.harness.paired import Paired
 from bench.harness.parallel import Parallel, Worker, devices_of, is_controller, told_to
-from bench.harness.progress import RunProgress
+from bench.harness.progress import RunProgress, console_of
 from bench.harness.run import Finished, hold_record
 from bench.harness.wording import counted
 from bench.pages.report import write_reports
@@ -39,6 +38,7 @@ MEASURES = "moevlm-measures"  # names under which the parts of the plugin are re
 CONCLUDES = "moevlm-concludes"
 NOTHING_MEASURED = "--compare=require must measure, got no scenario; name some, or drop it"
 RUNS_APART = "moevlm-runs-apart"
+LEGEND_SHOWN = "moevlm/legend"  # key of pytest's cache
 OWN_EXIT_CODES = (0, pytest.ExitCode.TESTS_FAILED)  # pytest's codes that a verdict may replace
 
 
@@ -107,7 +107,7 @@ class HarnessSession:
 
     def __init__(self, config: pytest.Config, options: Options, source: Measuring | Parallel) -> None:
         self.config, self.options, self.source = config, options, source
-        self.console = Console(width=None if Console().is_terminal else 200, soft_wrap=False)
+        self.console = console_of(colour=config.option.color != "no")
         self.started = time.monotonic()
         self.finished: Finished | None = None
         self.outcome = Outcome()
@@ -136,6 +136,14 @@ class HarnessSession:
         elif self.options.compare == "require" and ended.exception is None and not self.config.option.collectonly:
             self.outcome = Outcome(run_verdict=Verdict.MISSING, why=NOTHING_MEASURED)
 
+    def _wants_legend(self) -> bool:
+        """Tell whether to say what the columns are: where it was asked for, and once in a clone."""
+        cache = getattr(self.config, "cache", None)
+        is_known = bool(cache and cache.get(LEGEND_SHOWN, False))
+        if cache and not is_known:
+            cache.set(LEGEND_SHOWN, True)
+        return self.options.legend or not is_known
+
     def _names_folders(self) -> bool:
         """Tell whether whole folders were named: a function that only the baseline has was then renamed or removed."""
         ignored = self.config.option.ignore or self.config.option.ignore_glob
@@ -157,7 +165,11 @@ class HarnessSession:
                 f"--inject must name arms of the scenarios, {', '.join(known)}, got {', '.join(sorted(unknown))}; "
                 "correct the name"
             )
-        self.outcome = conclude(finished, selection, self.progress.note if self.progress else print)
+        try:
+            self.outcome = conclude(finished, selection, self.progress.note if self.progress else print)
+        finally:
+            if self.progress:
+                self.progress.end()
         told = {verdict.scenario for verdict in unanswered(finished)}  # by reports of pytest's own
         allow = self.options.allow_inconclusive
         for verdict in self.outcome.failing(self.options.compare, allow_inconclusive=allow):
@@ -228,7 +240,7 @@ class HarnessSession:
         ):
             seconds = time.monotonic() - self.started
             by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
-            write_reports(self.console, finished, outcome, by_scenario, seconds)
+            write_reports(self.console, finished, outcome, by_scenario, seconds, legend=self._wants_legend())
         if finished and self.is_interrupted:
             done, path = len(finished.record.scenarios), finished.record_path
             self.console.print(

@@ -1,6 +1,7 @@
 """The workflows keep the rules that no runner checks: pinned actions, few rights, no code from outside on the GPU."""
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,20 @@ from typing import Any
 import pytest
 import yaml
 
+from bench.__main__ import COMMANDS
+from bench.commands.command_line import parser_of
+from bench.commands.parsing import split
 from bench.gate.posted import MARKER
 
 FOLDER = Path(__file__).parents[1] / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
-POST = 'python3 -S -m bench.gate.posted "$RUNNER_TEMP/ab/ab.md" "$RUNNER_TEMP/comment.md"'
+POST = 'python3 -S -m bench.gate.posted "$RUNNER_TEMP/ab/ab.md" "$RUNNER_TEMP/comment.md" --run "$RUN_URL" --of "$OF"'
 DEFAULT_BRANCH = "${{ github.event.repository.default_branch }}"
 CACHES = ("TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+THERE_IS_A_GPU = "vars.GPU_RUNNER == 'true'"
+WORDS = ("cache/restore", "bench ab", "cache/save")  # of steps, in their order
+CI_PAGE = FOLDER.parents[1] / "docs" / "ci.md"
 READING = ("read", "none")
 
 
@@ -88,14 +95,69 @@ def test_what_a_pull_request_runs_on_the_gpu_needs_the_label() -> None:
     assert set(on_gpu) == {"perf.gate", "perf.compare", "perf.qualify"}
     gate = on_gpu.pop("perf.gate")
     assert gate["if"].split(" && ") == [
+        THERE_IS_A_GPU,
         "github.event_name == 'pull_request'",
         "github.event.action == 'labeled'",
         "github.event.label.name == 'gpu'",
     ]
     assert events(workflow(FOLDER / "perf.yml"))["pull_request"] == {"types": ["labeled"]}
     assert gate["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.head.sha }}"  # that had the label
-    assert on_gpu["perf.compare"]["if"] == "github.event_name != 'pull_request'"
+    assert on_gpu["perf.compare"]["if"] == f"{THERE_IS_A_GPU} && github.event_name != 'pull_request'"
     assert "'schedule'" in on_gpu["perf.qualify"]["if"]
+
+
+def test_nothing_waits_for_a_gpu_that_nobody_has_registered() -> None:
+    for name, job in jobs():
+        if job["runs-on"] != "ubuntu-latest":
+            assert THERE_IS_A_GPU in job["if"].split(" && "), name
+
+
+def test_hosted_runners_measure_every_pull_request_without_label_secret_or_right() -> None:
+    document = workflow(FOLDER / "perf-cpu.yml")
+    assert events(document) == {"pull_request": None}
+    ((_, job),) = jobs(of="perf-cpu.yml")
+    assert (job["runs-on"], "if" in job, "permissions" in job) == ("ubuntu-latest", False, False)
+    assert document["permissions"] == {"contents": "read"}
+    assert "secrets." not in (FOLDER / "perf-cpu.yml").read_text()
+
+
+def test_every_gate_of_a_pull_request_is_commented_on_with_the_artifact_that_it_leaves() -> None:
+    measuring = {
+        path.stem for path in FILES if "pull_request" in events(workflow(path)) and " -m bench ab " in path.read_text()
+    }
+    assert measuring == {"perf", "perf-cpu"}
+    assert set(events(workflow(FOLDER / "comment.yml"))["workflow_run"]["workflows"]) == measuring
+    for name in measuring:
+        steps = workflow(FOLDER / f"{name}.yml")["jobs"]["gate"]["steps"]
+        (left,) = (step for step in steps if "upload-artifact" in step.get("uses", ""))
+        assert (left["if"], left["with"]["name"], left["with"]["path"]) == ("always()", "ab", "records/")
+
+
+def test_the_last_pushs_result_is_there_before_ab_looks_for_it_and_is_kept_whatever_ab_says() -> None:
+    steps = workflow(FOLDER / "perf-cpu.yml")["jobs"]["gate"]["steps"]
+    order = [next((word for word in WORDS if word in str(step)), "") for step in steps]
+    assert [word for word in order if word] == list(WORDS)
+    brought, _, kept = (steps[order.index(word)] for word in WORDS)
+    assert brought["with"]["path"] == kept["with"]["path"] == "records/ab.json"
+    assert brought["with"]["key"] == kept["with"]["key"]
+    assert kept["if"] == "${{ !cancelled() }}"
+
+
+def test_what_runners_and_the_page_about_them_run_is_a_command_that_there_is() -> None:
+    texts = [path.read_text() for path in FILES] + [CI_PAGE.read_text()]
+    found = [line for text in texts for line in re.findall(r"-m bench (ab .*|qualify .*)", text.replace("\\\n", " "))]
+    assert len(found) >= 4
+    for line in found:
+        ours, _ = split(shlex.split(re.sub(r"\$(BUDGET|\{BUDGET\})", "20m", line)))
+        assert parser_of(COMMANDS, ours[:1]).parse_args(ours).run, line
+
+
+def test_the_pages_gitlab_job_is_yaml_and_keeps_its_result_whatever_it_is() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", CI_PAGE.read_text(), re.S)
+    (job,) = yaml.safe_load(text).values()
+    assert job["artifacts"]["when"] == "always"
+    assert job["artifacts"]["reports"] == {"junit": "ab.xml"}
+    assert job["variables"]["GIT_DEPTH"] == 0
 
 
 def test_no_job_on_the_gpu_loads_kernels_that_another_compiled(tmp_path: Path) -> None:

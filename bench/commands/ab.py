@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, take_pytest_options
+from bench.commands.parsing import Commands, add_allow_inconclusive, add_package, add_scenarios, take_pytest_options
 from bench.commands.selection import read_selection
 from bench.gate.ab.brief import Brief
 from bench.gate.ab.compare import compare
@@ -15,12 +15,14 @@ from bench.gate.comment import comment
 from bench.gate.junit import junit
 from bench.gate.qualify.spread import prior_here
 from bench.gate.qualify.suites import RECORD
+from bench.gate.since import read_earlier
 from bench.gate.verdict import exit_code
 from bench.harness.environment import this_machine
 from bench.harness.held import held
+from bench.harness.progress import notes
 from bench.harness.reading import inject_option, reason, seconds, slowdowns
 from bench.harness.writing import check_writable, replace_text
-from fixtures.programs.terminal import note, say
+from fixtures.programs.terminal import say
 
 LAUNCHES, COMMENT = "ab.json", "ab.md"  # in --out
 
@@ -31,9 +33,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("--base", required=True, metavar="REV", help="git revision to compare with")
     parser.add_argument("--head", metavar="REV", help="git revision to judge; default: the working tree as it is")
     add_package(parser)
-    parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
+    add_scenarios(parser)
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
-    out, takes = in_clone(Path("records")), "takes ab.json and ab.md; default: %(default)s"
+    out, takes = (
+        in_clone(Path("records")),
+        "takes ab.json and ab.md, which says what changed since the one before; default: %(default)s",
+    )
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
     add_allow_inconclusive(parser)
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")
@@ -55,13 +60,13 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare base and head; leave the launches, the comment and the JUnit file, then print the comment."""
-    root, project, passed = read_selection(options)
+    root, project, expression, passed = read_selection(options)
     brief = Brief(
         root=root,
         project=project,
         base=options.base,
         head=options.head,
-        expression=options.scenarios,
+        expression=expression,
         arguments=passed.options,
         paths=passed.paths,
         budget_s=options.budget,
@@ -78,8 +83,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare(brief: Brief, options: argparse.Namespace) -> int:
-    result = compare(brief, note=note)
-    said = comment(result)
+    earlier = read_earlier(options.out / LAUNCHES)
+    with notes() as note:
+        result = compare(brief, note=note)
+    said = comment(result, earlier)
     allow = options.allow_inconclusive
     try:
         result.write(options.out / LAUNCHES)

@@ -14,7 +14,7 @@ from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.sentences import explanations
 from bench.gate.verdict import EXIT_CODES, closed, exit_code, worst
 from bench.harness.record import Record, merge, read
-from bench.pages.report import HEADERS, group_rows, rows_of
+from bench.pages.rows import HEADERS, group_rows, rows_of
 from fixtures.programs.terminal import say
 
 

@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.commands.clone import in_clone
 from bench.commands.parsing import Commands, add_baselines
@@ -30,23 +31,43 @@ def add(commands: Commands) -> None:
     which = "all promotions of these; default: the newest of every scenario that is still measured"
     parser.add_argument("scenarios", nargs="?", metavar="REGEX", help=which)
     add_baselines(parser)
-    parser.add_argument("--baseline", metavar="NAME", help="file in it; needed where it holds several")
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="file in it; default: all that it holds or has held, one after the other"
+    )
     out, takes = in_clone(Path("records")), f"takes {FIGURE}; default: %(default)s"
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the promotions and how the scenarios move, and draw it."""
+    """Print the promotions and how the scenarios move, baseline by baseline, and draw it."""
     pattern = _pattern(options.scenarios or "")
-    name = _chosen(options.baseline, baseline_names(options.baselines))
+    names = _chosen(options.baseline, baseline_names(options.baselines))
+    told = [_tell(name, pattern, options, is_one=len(names) == 1) for name in names]
+    known = [scenario for found in told for scenario in found.known]
+    if not any(found.shown for found in told):
+        raise ValueError(
+            f"REGEX must find a scenario of {', '.join(names)}, got {pattern.pattern!r}; there are {_some(known)}"
+        )
+    return 0
+
+
+class Told(NamedTuple):
+    """What a baseline's scenarios are, and how many of them were shown."""
+
+    known: Sequence[str]
+    shown: int
+
+
+def _tell(name: str, pattern: re.Pattern[str], options: argparse.Namespace, *, is_one: bool) -> Told:
+    """Tell of one baseline, unless no scenario of it is meant."""
     history = read_history(options.baselines, name)
     found = follow(history.promotions, ledger.read(options.baselines), baseline=name)
     left = [] if options.scenarios else _left(found, history.promotions[-1])
     gone = set(left)
     series = {scenario: moves for scenario, moves in found.items() if pattern.search(scenario) and scenario not in gone}
     if not series:
-        raise ValueError(f"REGEX must find a scenario of {name}, got {pattern.pattern!r}; it has {_some(list(found))}")
+        return Told(list(found), 0)
     say(f"{escape(name)}\n\n{markdown_table(PROMOTION_HEADERS, map(_promotion_cells, history.promotions))}\n")
     shown = series if options.scenarios else {scenario: moves[-1:] for scenario, moves in series.items()}
     say(f"{markdown_table(HEADERS, _rows(shown))}\n\n{LEGEND}")
@@ -55,10 +76,11 @@ def run(options: argparse.Namespace) -> int:
         say(f"{counted(len(left), 'scenario')} not in the newest promotion: {gone_by}; a REGEX shows their past")
     for note in history.notes:
         say(f"note: {visible(note)}")
-    drawn = draw_history(series, options.out / FIGURE)
+    figure = options.out / (FIGURE if is_one else f"history-{name.removesuffix('.json')}.svg")
+    drawn = draw_history(series, figure)
     others = " that moved most" if len(drawn) < len(series) else ""
-    say(f"drawn: {options.out / FIGURE}, {len(drawn)} of {counted(len(series), 'scenario')}{others}")
-    return 0
+    say(f"drawn: {figure}, {len(drawn)} of {counted(len(series), 'scenario')}{others}\n")
+    return Told(list(found), len(series))
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -70,12 +92,12 @@ def _pattern(text: str) -> re.Pattern[str]:
         ) from error
 
 
-def _chosen(asked: str | None, names: Sequence[str]) -> str:
-    """Return the baseline that is meant; its suffix may be left out."""
+def _chosen(asked: str | None, names: Sequence[str]) -> list[str]:
+    """Return the baselines that are meant; a suffix may be left out."""
     fitting = [name for name in names if asked in (None, name, name.removesuffix(".json"))]
-    if len(fitting) != 1:
-        raise ValueError(f"--baseline must name one baseline, got {asked or 'none'}; known: {', '.join(names)}")
-    return fitting[0]
+    if not fitting:
+        raise ValueError(f"--baseline must name a baseline, got {asked}; known: {', '.join(names)}")
+    return fitting
 
 
 def _left(found: Mapping[str, Sequence[Move]], newest: Promotion) -> list[str]:

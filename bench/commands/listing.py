@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, Listed] = {
     "compare": Listed("compare", "judge records of one or more launches against a baseline"),
     "history": Listed("history", "how scenarios moved over the promoted baselines"),
     "report": Listed("report", "print a record as a markdown table"),
+    "export": Listed("export", "write the figures of records as other tools read them"),
     "bundle": Listed("bundle", "pack a record's claims with their evidence into one archive"),
     "reproduce": Listed("bundle", "measure a bundle's claims on this machine; ends 0 if they hold"),
     "results": Listed("pages", "write the page that answers the questions, from records and documents"),

@@ -78,6 +78,12 @@ def add_package(parser: Parser) -> None:
     parser.add_argument("--package", default=named, metavar="NAME", help=what)
 
 
+def add_scenarios(parser: Parser) -> None:
+    """Have a command take which scenarios are meant."""
+    which = "pytest's -k, in which a benchmark's name, like decode, is that benchmark alone; default: all"
+    parser.add_argument("--scenarios", default="", metavar="EXPR", help=which)
+
+
 def add_allow_inconclusive(parser: Parser) -> None:
     """Have a command let through, on demand, what it could not judge."""
     allow = "what cannot be judged does not end 11, unless it looks slower"

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from bench.commands.clone import in_clone
-from bench.commands.parsing import Commands, add_package, take_pytest_options
+from bench.commands.parsing import Commands, add_package, add_scenarios, take_pytest_options
 from bench.commands.selection import read_selection
 from bench.gate.ab.brief import Brief
 from bench.gate.qualify.recording import Recorder, Wanted, open_record, record
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
     length = "of each suite, placebos among them; more than a record has are added; default: %(default)s"
     parser.add_argument("--launches", type=int, default=20, metavar="N", help=length)
     add_package(parser)
-    parser.add_argument("--scenarios", default="", metavar="EXPR", help="pytest's -k; default: all")
+    add_scenarios(parser)
     budget = "of this call, like 90m or 8h: what is missing is left to the next; default: no limit"
     parser.add_argument("--budget", type=seconds, default=math.inf, metavar="TIME", help=budget)
     parser.add_argument("--report", action="store_true", help="only print what the record holds")
@@ -60,13 +60,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    root, project, passed = read_selection(options)
+    root, project, expression, passed = read_selection(options)
     brief = Brief(
         root=root,
         project=project,
         base=options.base,
         head=options.base,
-        expression=options.scenarios,
+        expression=expression,
         arguments=passed.options,
         paths=passed.paths,
         budget_s=options.budget,

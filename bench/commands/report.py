@@ -9,7 +9,8 @@ from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations
 from bench.harness.record import load
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
-from bench.pages.report import HEADERS, machine_line, rows_of
+from bench.pages.report import machine_line
+from bench.pages.rows import HEADERS, PARTS, PERCENTILE_HEADERS, has_parts, percentile_rows, rows_of
 from fixtures.programs.terminal import say
 
 
@@ -17,6 +18,8 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report")
     parser.add_argument("record", type=Path, metavar="RECORD", help="JSON that a run of scenarios left")
+    parts = "show the parts of a pass that bench_layers times alone, a row each"
+    parser.add_argument("--parts", action="store_true", help=parts)
     parser.set_defaults(run=run)
 
 
@@ -24,10 +27,13 @@ def run(options: argparse.Namespace) -> int:
     """Print what a record holds."""
     record = load(options.record)
     say(f"{escape(machine_line(record))}\n")
-    say(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {})]))
+    say(markdown_table(HEADERS, [row.cells() for row in rows_of(record, {}, parts=options.parts)]))
     deep = extrapolation_rows(extrapolations(record))
     if deep:
         say(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
-    for text in explanations(wrong_scenarios(record)):
+    if spread := percentile_rows(record, parts=options.parts):
+        say(f"\n{markdown_table(PERCENTILE_HEADERS, spread)}")
+    hidden = [PARTS] if has_parts(record) and not options.parts else []
+    for text in (*hidden, *explanations(wrong_scenarios(record))):
         say(f"\n- {escape(text)}")
     return 0

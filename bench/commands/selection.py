@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.commands.clone import clone_root, measured_project
+from bench.gate.ab.naming import by_benchmark
 from bench.gate.ab.passed import Passed, read_passed
 from bench.harness.project import ProjectTable
 
 
 class Selection(NamedTuple):
-    """The project, and pytest's arguments that stand after --."""
+    """The project, pytest's -k, and pytest's arguments that stand after --."""
 
     root: Path
     project: ProjectTable
+    expression: str
     passed: Passed
 
 
@@ -27,4 +29,4 @@ def read_selection(options: argparse.Namespace) -> Selection:
     passed = read_passed(
         options.pytest, root=root, here=Path.cwd(), scenarios=project.scenarios, expression=options.scenarios
     )
-    return Selection(root, project, passed)
+    return Selection(root, project, by_benchmark(options.scenarios, root / project.scenarios), passed)

@@ -16,7 +16,7 @@ from pytest_benchmark.utils import get_commit_info
 from bench.harness.arms import PRIMARY
 from bench.harness.environment import fingerprint, kind_key, load_average
 from bench.harness.metrics import Metric
-from bench.harness.record import KEY, SCHEMA_VERSION, arm_entry, seal
+from bench.harness.record import KEY, SCHEMA_VERSION, arm_entry, parted, seal
 from bench.harness.run import Launched
 
 FILE = "bench/distributed/parallel.py"  # before :: in the full names
@@ -65,7 +65,7 @@ def document_of(
         {
             "machine_info": pytest_benchmark_generate_machine_info(),
             "commit_info": get_commit_info(),
-            "benchmarks": [entry for one in scenarios for entry in _entries(one, launched.id)],
+            **parted(entry for one in scenarios for entry in _entries(one, launched.id)),
             "datetime": datetime.datetime.now(datetime.UTC).isoformat(),
             "version": pytest_benchmark.__version__,
             KEY: {

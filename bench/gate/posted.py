@@ -14,7 +14,9 @@ from fixtures.programs.program import run_program
 from fixtures.programs.visible import visible_lines
 
 MARKER = "<!-- moevlm ab -->"  # by which a workflow finds the comment to update it in place
-NOTICE = "*Measured, and written, by this pull request's own code: whoever changes that code can change what it says.*"
+NOTICE = "*Measured and written by this pull request's own code, which can change what it says.*"
+RUN = re.compile(r"https://[\w.-]+(/[\w.-]+){2}/actions/runs/\d+")  # as whoever posts it knows of itself
+WORKFLOW = re.compile(r"\w+(-\w+)*")
 MOST_LETTERS = 65_000  # GitHub refuses comments above 65,536
 MOST_BYTES = 2**20  # of which more is read than can be shown
 CUT, CLOSED = "\n\n(cut: too long for a comment)", "\n\n</details>"
@@ -32,17 +34,28 @@ BEGINS_MORE = re.compile(
 )
 
 
-def posted(comment: bytes) -> str:
+def posted(comment: bytes, run: str = "", of: str = "") -> str:
     """Return a comment with a word on who wrote it, defused and short enough.
 
+    Args:
+        comment: what the pull request's code wrote.
+        run: address of the run that measured, which keeps record and report; the one link.
+        of: name of the workflow that measured: each has a comment of its own.
+
     Raises:
-        ValueError: it is none of ours: it does not begin with MARKER.
+        ValueError: it is none of ours: it does not begin with MARKER; or the address is of no run, the name no word.
     """
+    if run and not RUN.fullmatch(run):
+        raise ValueError(f"a run must be https://HOST/OWNER/NAME/actions/runs/NUMBER, got {run!r}; leave it out")
+    if of and not WORKFLOW.fullmatch(of):
+        raise ValueError(f"a workflow's name must be letters, digits and single hyphens, got {of!r}; rename it")
     text = comment[:MOST_BYTES].decode("utf-8", errors="replace")
     if not text.startswith(MARKER):
         raise ValueError(f"a comment to post must begin with {MARKER}, got {text[:40]!r}; measure again")
     said = BEGINS_MORE.sub(lambda found: f"{found[0]}{UNSEEN}", visible_lines(text.removeprefix(MARKER)))
-    return cut(f"{MARKER}\n{NOTICE}\n{said}", MOST_LETTERS)
+    link = f" [Run, record and report]({run}#artifacts)" if run else ""
+    own = f"<!-- {of} -->" if of else ""
+    return cut(f"{MARKER}{own}\n{NOTICE}{link}\n{said}", MOST_LETTERS)
 
 
 def cut(text: str, most: int) -> str:
@@ -69,8 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("source", type=Path, metavar="COMMENT", help="what a measuring job wrote")
     parser.add_argument("out", type=Path, metavar="OUT", help="takes what may be posted")
+    parser.add_argument("--run", default="", metavar="URL", help="of the run that measured, to link to")
+    parser.add_argument("--of", default="", metavar="WORKFLOW", help="that measured: each has a comment of its own")
     options = parser.parse_args(arguments)
-    options.out.write_text(posted(options.source.read_bytes()), encoding="utf-8")
+    options.out.write_text(posted(options.source.read_bytes(), options.run, options.of), encoding="utf-8")
 
 
 if __name__ == "__main__":

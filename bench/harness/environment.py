@@ -69,6 +69,12 @@ def this_machine() -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in ("dtype", "num_threads")}
 
 
+def machine(device: str) -> str:
+    """Name what a kind of device here is: how many, of which model."""
+    found = DEVICES[device](device)
+    return f"{found['device_count']} x {found['device_model']}"
+
+
 def versions(*others: str) -> dict[str, str]:
     """Return the versions of Python, of the installed packages that can change a time, and of others."""
     found = {"python": platform.python_version()}

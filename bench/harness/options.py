@@ -58,6 +58,14 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "N",
         "help": "fewest blocks of a scenario, whatever they take (default: %(default)s)",
     },
+    "--parts": {
+        "action": "store_true",
+        "help": "show the parts of a pass that bench_layers times alone, a row each",
+    },
+    "--legend": {
+        "action": "store_true",
+        "help": "say what the columns are; the first run in a clone says so unasked",
+    },
     "--inject": {
         "type": slowdowns,
         "default": {},
@@ -85,6 +93,8 @@ class Options:
     scenario_budget_s: float
     min_blocks: int
     slowdowns: dict[str, float]
+    parts: bool  # show them
+    legend: bool  # show it
     on_device: str  # that a fresh process shall measure on; empty for the project's choice
 
 
@@ -121,5 +131,7 @@ def read_options(config: pytest.Config) -> Options:
         scenario_budget_s=chosen.scenario_budget,
         min_blocks=chosen.min_blocks,
         slowdowns=chosen.inject,
+        parts=chosen.parts,
+        legend=chosen.legend,
         on_device=chosen.measured_on,
     )

@@ -20,7 +20,7 @@ import pytest
 from bench.harness.arms import PRIMARY
 from bench.harness.measuring import NOTHING_SELECTED, XDIST, Measuring, scenario_of, scenarios_folder
 from bench.harness.options import Options
-from bench.harness.record import KEY, Record, join, read, seal, write
+from bench.harness.record import KEY, Record, entries_of, join, read, seal, write
 from bench.harness.run import Finished, Launched, ScenarioTest, launched_now
 from bench.harness.scratch import scratch
 from bench.harness.tied import die_with
@@ -132,7 +132,7 @@ class Parallel:
             deadline=self.deadline,
             record=Record.from_document(document),
             record_path=path,
-            tests=self._tests(document["benchmarks"]),
+            tests=self._tests(entries_of(document)),
             write_error=write_error,
             lost=self.lost,
         )

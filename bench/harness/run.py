@@ -24,7 +24,7 @@ from bench.harness.hooks import MeasuredSetup
 from bench.harness.options import Options
 from bench.harness.paired import Measurement, Paired
 from bench.harness.peaks import Peaks, measure_peaks
-from bench.harness.record import KEY, SCHEMA_VERSION, Record, arm_entry, seal, write
+from bench.harness.record import KEY, SCHEMA_VERSION, Record, arm_entry, call_seconds, is_timed, parted, seal, write
 from fixtures.programs.errors import RecordWriteError
 
 
@@ -159,6 +159,9 @@ class Run:
             "facts": dict(ours.facts),
             "launches": [self._launch(ours, PRIMARY)],
         }
+        stats = call_seconds(benchmark.extra_info[KEY])
+        if benchmark.stats and stats and is_timed(benchmark.extra_info[KEY]):
+            benchmark.stats.stats = stats  # pytest-benchmark's own table and comparisons are of our clock too
         self.save()
 
     def condemn(self, scenario: str, why: str) -> None:
@@ -209,7 +212,7 @@ class Run:
 
     def complete_document(self, document: dict[str, Any]) -> None:
         """Add the other arms' entries and our header to a pytest-benchmark document, in place."""
-        entries = []
+        entries, with_data = [], any("data" in entry["stats"] for entry in document["benchmarks"])
         for entry in document["benchmarks"]:
             entries.append(entry)
             if measured := self.measured.get(entry["name"]):
@@ -217,7 +220,7 @@ class Run:
                 for arm in (arm for arm in ours.samples if arm != PRIMARY):
                     launches, path = [self._launch(ours, arm)], ours.paths.get(arm, "")
                     entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm), path=path))
-        document["benchmarks"] = entries
+        document.update(parted(entries, with_data=with_data))
         document[KEY] = self._header()
         document.update(seal(document))
 

@@ -7,7 +7,7 @@ from typing import Any
 from bench.gate.baseline import OpenBaseline
 from bench.gate.tolerance import typical_variances
 from bench.harness.environment import kind_key
-from bench.harness.record import ArmSeries, Launch, Record, Scenario, arm_entry, seal
+from bench.harness.record import ArmSeries, Launch, Record, Scenario, arm_entry, parted, seal
 
 FINGERPRINT: dict[str, Any] = {
     "device": "cpu",
@@ -77,7 +77,7 @@ def document(launch_id: str = "launch-0", *, dense: tuple[float, ...] = DENSE, *
         "not_fitting": [],
         **header,
     }
-    return seal({"machine_info": {}, "commit_info": {}, "benchmarks": entries, "version": "5.3.1", "moevlm": ours})
+    return seal({"machine_info": {}, "commit_info": {}, **parted(entries), "version": "5.3.1", "moevlm": ours})
 
 
 def changed(sealed: dict[str, Any], *keys: str | int, value: object) -> dict[str, Any]:

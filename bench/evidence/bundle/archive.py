@@ -16,7 +16,7 @@ from bench.evidence.bundle.members import MIB, MOST_PACKED, members_of
 from bench.harness.arms import PRIMARY
 from bench.harness.documents import DocumentError, parse_json
 from bench.harness.forms import LARGEST
-from bench.harness.record import KEY, CorruptRecord, Record, check_seal
+from bench.harness.record import KEY, CorruptRecord, Record, check_seal, entries_of
 from bench.harness.writing import replace_bytes
 from fixtures.programs.visible import visible
 
@@ -113,7 +113,7 @@ def _bundle(document: Mapping[str, Any]) -> Bundle:
     if options is None:
         raise ValueError("a record must say with which options it was measured, got none; measure it again")
     claimed = {claim.scenario for claim in claims}
-    entries = [(entry["extra_info"][KEY], entry["fullname"]) for entry in document["benchmarks"]]
+    entries = [(entry["extra_info"][KEY], entry["fullname"]) for entry in entries_of(document)]
     node_ids = {ours["scenario"]: name for ours, name in entries if ours["arm"] == PRIMARY}
     check_words(options, node_ids)
     return Bundle(

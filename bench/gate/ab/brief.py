@@ -1,11 +1,16 @@
 """What base and head are compared by: revisions, scenarios, options and time."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.gate.ab.noise import MEASURED, Prior
+from bench.gate.ab.worktree import SourceTree
+from bench.harness.naming import COMMANDS
 from bench.harness.project import ProjectTable
+
+COMMIT_LETTERS = 12  # that name a commit of any repository
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,3 +31,18 @@ class Brief:
     prior: Prior = MEASURED  # what is known of this machine's noise before any launch
     force: bool = False  # measure even if both sides are the same
     profile: bool = False  # regressed scenarios once more, under the profiler
+
+    def command(self, base: SourceTree, head: SourceTree) -> str:
+        """Return the command line that compares the same commits again; what no commit holds is the working tree's."""
+        flags = {"--force": self.force, "--profile": self.profile}
+        words = [
+            *("ab", "--base", base.commit[:COMMIT_LETTERS]),
+            *(() if head.is_dirty else ("--head", head.commit[:COMMIT_LETTERS])),
+            *("--budget", f"{self.budget_s:g}s"),
+            *(("--scenarios", self.expression) if self.expression else ()),
+            *(("--accept-answers", self.accept_answers) if self.accept_answers else ()),
+            *(flag for flag, is_set in flags.items() if is_set),
+            *(argument for arguments in self.side_arguments.values() for argument in arguments),
+        ]
+        passed = [*self.arguments, *self.paths]
+        return f"{COMMANDS} {shlex.join([*words, *(['--', *passed] if passed else [])])}"

@@ -18,7 +18,7 @@ from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worker_process import PINNED_GPU, Side
 from bench.gate.ab.worktree import source_tree
 from bench.gate.verdict import Verdict
-from bench.harness.environment import software, versions
+from bench.harness.environment import load_average, machine, software, versions
 from bench.harness.measuring import scenario_of
 from bench.harness.wording import counted
 
@@ -29,7 +29,7 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
     Raises:
         ValueError: a revision is unknown, no scenario is selected, or the tolerances make no sense.
     """
-    started, package = time.monotonic(), brief.project.package
+    started, package, load = time.monotonic(), brief.project.package, load_average()[0]
     rules = read_rules(brief.root / brief.project.baselines / FILE_NAME)
     with (
         source_tree(brief.root, brief.base, package, brief.project.source) as base,
@@ -43,6 +43,9 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
                 judgement=Judgement(scenarios=verdicts, groups=[], evidence=None),
                 seconds=time.monotonic() - started,
                 software=software(versions(), "cpu"),
+                machine=machine("cpu"),
+                load=(load, load_average()[0]),
+                command=brief.command(base, head),
             )
         selected = collect_both(brief, base, package)
         node_ids = selected.node_ids
@@ -56,13 +59,17 @@ def compare(brief: Brief, note: Callable[[str], None]) -> Comparison:
         judgement = rounds.run([scenario_of(node_id) for node_id in node_ids])
         profiles = _profiles(judgement, node_ids, sides, known, note) if brief.profile else []
         notes = [*selected.notes, *known.notes(), *other_dependencies(base, head)]
+    device = "cuda" if PINNED_GPU in sides.project.arguments else "cpu"
     return Comparison(
         base=base,
         head=head,
         launches=rounds.launches,
         judgement=judgement,
         seconds=time.monotonic() - started,
-        software=software(versions(), "cuda" if PINNED_GPU in sides.project.arguments else "cpu"),
+        software=software(versions(), device),
+        machine=machine(device),
+        load=(load, load_average()[0]),
+        command=brief.command(base, head),
         profiles=profiles,
         accept_answers=brief.accept_answers,
         notes=notes,

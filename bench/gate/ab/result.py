@@ -28,6 +28,9 @@ class Comparison:
     profiles: Sequence[ScenarioProfile] = ()
     accept_answers: str = ""  # why head may answer otherwise than base
     notes: Sequence[str] = ()  # what a reader of the verdicts must know besides, a sentence each
+    machine: str = ""  # that was measured on
+    load: Sequence[float] = ()  # its average of a minute, before and after
+    command: str = ""  # that compares the same again
 
     def changed_answers(self) -> dict[str, str]:
         """Return by scenario in what head answers otherwise than base, where that was accepted."""
@@ -51,6 +54,7 @@ class Comparison:
         }
         launches, profiles = ([asdict(one) for one in many] for many in (self.launches, self.profiles))
         rest = {"launches": launches, "profiles": profiles, "seconds": self.seconds, "software": self.software}
+        rest |= {"machine": self.machine, "load": list(self.load), "command": self.command}
         accepted = {"accepted_answers": {"reason": self.accept_answers, "changed": self.changed_answers()}}
         return {**sides, **said, "notes": list(self.notes), **rest, **accepted}
 

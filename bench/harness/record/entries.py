@@ -2,30 +2,27 @@
 
 import copy
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-from pytest_benchmark.stats import Stats
 
 from bench.harness.arms import ANCHOR
 from bench.harness.environment import differences
 from bench.harness.peaks import Cost
-from bench.harness.record.schema import KEY, Json
+from bench.harness.record.lists import entries_of, parted
+from bench.harness.record.schema import COUNTED, KEY, TIMED, Json
 from bench.harness.record.storage import seal
 from bench.harness.record.view import Record
 
 SIGNIFICANT_DIGITS = 6  # of a merged sample: far finer than any clock's noise, and half the file
 
-_new_stats: Callable[[], Any] = Stats  # pytest-benchmark's statistics carry no types
-
 
 def arm_entry(
     primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost | None = None, path: str = ""
 ) -> dict[str, Any]:
-    """Build the pytest-benchmark entry of another arm of the same scenario from the MoE arm's, with our extra_info.
+    """Build the entry of another arm of the same scenario from the MoE arm's, with our extra_info and no statistics.
 
     Args:
-        launches: [{"id", "samples", "voided"}], samples per unit; statistics are of whole calls, as the MoE's are.
+        launches: [{"id", "samples", "voided"}], samples per unit.
         cost: of one unit of this arm.
         path: that it took, where there are several.
     """
@@ -34,8 +31,7 @@ def arm_entry(
     entry["extra_info"][KEY].update(arm=arm, launches=[dict(launch) for launch in launches], cost=cost, path=path)
     if arm == ANCHOR:  # its work is frozen: it makes no tokens, and a sample is one run of it
         entry["extra_info"][KEY].update(num_units=1, rates={})
-    entry["stats"] = _stats(entry["extra_info"][KEY], with_data=True)
-    return entry
+    return {key: value for key, value in entry.items() if key != "stats"}
 
 
 def merge(documents: Sequence[Json]) -> dict[str, Any]:
@@ -50,15 +46,19 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     records = [Record.from_document(document) for document in documents]
     wrong = {name: why for record in records for name, why in record.wrong.items()}
     documents = [
-        {**document, "benchmarks": [e for e in document["benchmarks"] if e["extra_info"][KEY]["scenario"] not in wrong]}
-        for document in documents
+        {
+            **document,
+            TIMED: [e for e in entries_of(document) if e["extra_info"][KEY]["scenario"] not in wrong],
+            COUNTED: [],
+        }
+        for document in documents  # all in one list, to be parted at the end
     ]
     records = [Record.from_document(document) for document in documents]
     _check_mergeable(records)
     merged = copy.deepcopy(dict(documents[0]))
-    for entry in merged["benchmarks"]:
+    for entry in merged[TIMED]:
         _join_launches(entry["extra_info"][KEY], records)
-        entry["stats"] = _stats(entry["extra_info"][KEY], with_data=False)
+    merged.update(parted(merged[TIMED], with_data=False))
     headers = [document[KEY] for document in documents]
     merged[KEY]["launch_headers"] = [h for header in headers for h in header.get("launch_headers", [header["launch"]])]
     merged[KEY]["peaks"] = {
@@ -70,17 +70,6 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
     merged[KEY]["wrong"] = [{"scenario": name, "why": why} for name, why in wrong.items()]
     merged[KEY]["filtered"] = any(record.filtered for record in records)
     return seal(merged)
-
-
-def _stats(ours: Json, *, with_data: bool) -> dict[str, Any]:
-    """Return pytest-benchmark's statistics of whole calls: samples times units."""
-    stats = _new_stats()
-    for launch in ours["launches"]:
-        for sample in launch["samples"]:
-            stats.update(sample * ours["num_units"])
-    values = stats.as_dict() if stats else dict.fromkeys(Stats.fields, 0)  # no block was left: readers want numbers
-    data = {"data": stats.data} if with_data else {}
-    return {**values, **data, "iterations": 1}
 
 
 def _join_launches(ours: dict[str, Any], records: Iterable[Record]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.harness.environment import differences
+from bench.harness.record.lists import entries_of, parted
 from bench.harness.record.schema import KEY, Json
 from bench.harness.record.storage import seal
 
@@ -27,9 +28,9 @@ def join(documents: Sequence[Json], order: Sequence[str]) -> dict[str, Any]:
                 f"devices of one run must be of one kind, got {'; '.join(other)}; choose them with CUDA_VISIBLE_DEVICES"
             )
     places = {scenario: place for place, scenario in enumerate(order)}
-    entries = [entry for document in documents for entry in document["benchmarks"]]
+    entries = [entry for document in documents for entry in entries_of(document)]
     entries.sort(key=lambda entry: places[entry["extra_info"][KEY]["scenario"]])
-    return seal({**copy.deepcopy(dict(documents[0])), "benchmarks": entries, KEY: _header(headers)})
+    return seal({**copy.deepcopy(dict(documents[0])), **parted(entries), KEY: _header(headers)})
 
 
 def _header(headers: Sequence[Json]) -> dict[str, Any]:

@@ -13,6 +13,10 @@ from bench.harness.metrics import METRICS
 
 SCHEMA_VERSION = 1
 KEY = "moevlm"  # of our part in the document and in a benchmark's extra_info
+TIMED, COUNTED = (
+    "benchmarks",
+    "counted",
+)  # lists of entries: the first is pytest-benchmark's, the second ours; see `lists`
 
 Json = Mapping[str, Any]
 
@@ -206,4 +210,5 @@ class DocumentForm(Struct, frozen=True, kw_only=True):
 
     moevlm: HeaderForm
     benchmarks: list[EntryForm]
+    counted: list[EntryForm] = field(default_factory=list)  # records did not always part them
     commit_info: Json = field(default_factory=dict)

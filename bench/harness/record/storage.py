@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.documents import DocumentError, content_of, document_of, parse_json, uncollected
-from bench.harness.record.schema import KEY, Json
+from bench.harness.record.schema import COUNTED, KEY, TIMED, Json
 from bench.harness.record.view import READ_REMEDY, Record
 from bench.harness.writing import replace_text
 
@@ -78,7 +78,7 @@ def write(path: Path, document: Json) -> None:
     lines = []
     for key, value in seal(document).items():
         text = json.dumps(value)
-        if key == "benchmarks":  # one a line: a version control's difference names those that changed
+        if key in (TIMED, COUNTED):  # one a line: a version control's difference names those that changed
             text = "[\n" + ",\n".join(json.dumps(entry) for entry in value) + "\n]"
         lines.append(f"{json.dumps(key)}: {text}")
     replace_text(path, "{\n" + ",\n".join(lines) + "\n}\n")

@@ -9,7 +9,7 @@ from bench.harness.backends import Backend, RanOn, libraries_of, read_backends
 from bench.harness.documents import DocumentError, document_of
 from bench.harness.forms import checked
 from bench.harness.paths import unlike_paths
-from bench.harness.record.schema import KEY, ArmSeries, DocumentForm, Json
+from bench.harness.record.schema import COUNTED, KEY, TIMED, ArmSeries, DocumentForm, EntryForm, Json
 
 INPUT_HASHES = ("workload", "routing")  # outputs may round differently
 READ_REMEDY = "measure it again, or restore the file from version control"
@@ -82,7 +82,7 @@ def _view(document: object, path: Path | None) -> Record:
     form = checked(document, DocumentForm)
     assert isinstance(document, dict)
     ours, header = form.moevlm, document[KEY]
-    scenarios = _scenarios([entry.extra_info.moevlm for entry in form.benchmarks])
+    scenarios = _scenarios({TIMED: form.benchmarks, COUNTED: form.counted})
     if both := [one.scenario for one in ours.wrong if one.scenario in scenarios]:
         raise DocumentError(f"must name no scenario that has samples, got {', '.join(both)}", place=f"{KEY}.wrong")
     if ours.wrong and ours.complete:
@@ -108,19 +108,18 @@ def _view(document: object, path: Path | None) -> Record:
     )
 
 
-def _scenarios(series: Sequence[ArmSeries]) -> dict[str, Scenario]:
+def _scenarios(lists: Mapping[str, Sequence[EntryForm]]) -> dict[str, Scenario]:
     """Gather the arms of each scenario."""
     arms: dict[str, dict[str, ArmSeries]] = {}
-    for index, one in enumerate(series):
+    for place, entry in ((f"{name}[{i}]", entry) for name, entries in lists.items() for i, entry in enumerate(entries)):
+        one = entry.extra_info.moevlm
         known = arms.setdefault(one.scenario, {})
         if one.arm in known:
-            raise DocumentError(
-                f"must hold an arm of a scenario once, got {one.scenario} {one.arm} twice", place=f"benchmarks[{index}]"
-            )
+            raise DocumentError(f"must hold an arm of a scenario once, got {one.scenario} {one.arm} twice", place=place)
         ids = [launch.id for launch in one.launches]
         if not ids or len(set(ids)) < len(ids):
             rule = f"must be one or more with different ids, got {ids!r:.200}"
-            raise DocumentError(rule, place=f"benchmarks[{index}].extra_info.{KEY}.launches")
+            raise DocumentError(rule, place=f"{place}.extra_info.{KEY}.launches")
         known[one.arm] = one
     return {scenario: _scenario(scenario, members) for scenario, members in arms.items()}
 

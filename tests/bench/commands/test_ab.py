@@ -126,7 +126,7 @@ def test_the_same_package_is_identical_at_once_and_ends_0(
     monkeypatch.setattr("bench.gate.ab.compare.collect_both", collects_nothing)
     (clone / "bench" / "bench_x.py").write_text("def bench_other(): ...")  # head's scenarios run on both sides
     assert commands.main(["ab", "--base", "HEAD", "--junitxml", "ab.xml"]) == 0
-    assert "### IDENTICAL: 1 IDENTICAL" in capsys.readouterr().out
+    assert "**IDENTICAL**\n\n1 IDENTICAL · " in capsys.readouterr().out
     assert (clone / "records" / "ab.json").is_file()
     with pytest.raises(AssertionError, match="nothing need be collected"):
         commands.main(["ab", "--base", "HEAD", "--force"])

@@ -28,6 +28,7 @@ DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from th
     "compare r": {"baselines": "baselines"},
     "history": {"baselines": "baselines", "out": "records"},
     "report r": {},
+    "export bmf r": {},
     "bundle r --out o": {},
     "reproduce b": {},
     "results r": {"out": "docs/results.md"},

@@ -68,6 +68,9 @@ RECORDS = tuple(f"records/launch-{number}.json" for number in range(1, 9))
 CASES = {
     "promote": Case(("promote", *RECORDS, "--reason=x", "--baselines=baselines"), promote_a_faster_one),
     "baseline": Case(("baseline", "--reason=x", "--out=out"), lambda: (project(), write_launches("out"))),
+    "export": Case(
+        ("export", "bmf", "r.json", "--out=out/bmf.json"), lambda: record.write(Path("r.json"), document("l0"))
+    ),
     "bundle": Case(
         ("bundle", "r.json", "--out=b/claims.tar.gz"),
         lambda: record.write(Path("r.json"), launches()),
@@ -82,7 +85,7 @@ CASES = {
         ("qualify", "--report", "--record=q.jsonl"), qualify, prints="No suite of 20 launches is whole yet"
     ),
     "campaign": Case(("campaign", "--scale=tiny", "--out=out", "--plan=plan.toml"), campaign, prints="| small "),
-    "ab": Case(("ab", "--base=HEAD", "--out=out", "--junitxml=ab.xml"), project, prints="### REGRESSED", code=10),
+    "ab": Case(("ab", "--base=HEAD", "--out=out", "--junitxml=ab.xml"), project, prints="**REGRESSED", code=10),
     "twins": Case(("twins", "results.json", "--out=p.md"), lambda: write_twins(Path())),
     "results": Case(("results", "r.json", "--out=p.md"), lambda: record.write(Path("r.json"), launches())),
 }

@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "ab": Command(
         ("-m", "bench", "ab", "--base=HEAD", "--out=out"),
-        "### IDENTICAL: 1 IDENTICAL",
+        "1 IDENTICAL",
         "out/ab.json must be writable",
     ),
     "training": Command(

@@ -17,6 +17,7 @@ from bench.harness import record
 from tests.bench.sample_records import BASELINE_NAME, DENSE, SCENARIOS, document
 
 FACTORS = (1.0, 1.1, 1.1 / 1.04)  # by which dense gets faster: MoE / dense is 2, then 10 % more, then 4 % less of that
+ROOT = Path(__file__).parents[3]
 RELEASES = ("", "v1", "v1")
 
 
@@ -169,6 +170,32 @@ def test_a_single_promotion_has_a_history(tmp_path: Path, capsys: pytest.Capture
     assert "| 2.000 [2.000, 2.000]" in capsys.readouterr().out
 
 
+def test_without_a_name_every_baseline_of_the_folder_is_told(
+    baselines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copied(baselines, tmp_path)
+    (folder / "cuda-acme.json").write_text((folder / BASELINE_NAME).read_text())
+    arguments = ["history", "--baselines", str(folder), "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.index(f"{BASELINE_NAME}\n") < said.index("cuda-acme.json\n")
+    assert said.count("| scenario ") == 2
+    drawn = {path.name for path in tmp_path.glob("*.svg")}
+    assert drawn == {f"history-{BASELINE_NAME.removesuffix('.json')}.svg", "history-cuda-acme.svg"}
+    assert main([*arguments, "no_such_scenario"]) == 4
+    assert f"REGEX must find a scenario of {BASELINE_NAME}, cuda-acme.json, got" in capsys.readouterr().err
+
+
+def test_it_works_in_this_repository_without_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As far back as this clone's history goes: the files themselves are promotions that no commit need hold."""
+    monkeypatch.chdir(ROOT)
+    assert main(["history", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{path.name}\n" in said for path in ROOT.glob("baselines/cpu-*.json"))
+
+
 def test_what_cannot_be_read_is_left_out_and_said(
     baselines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,7 +217,7 @@ def test_what_cannot_be_read_is_left_out_and_said(
     [
         (["no_such_scenario"], 4, "REGEX must find a scenario"),
         (["["], 4, "REGEX must be a regular expression"),
-        (["--baseline", "other"], 4, f"--baseline must name one baseline, got other; known: {BASELINE_NAME}"),
+        (["--baseline", "other"], 4, f"--baseline must name a baseline, got other; known: {BASELINE_NAME}"),
         (["--baselines", "absent"], 13, "got no absent; name it with --baselines"),
         (["--baselines", "."], 4, "run it inside a clone"),
     ],

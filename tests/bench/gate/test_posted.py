@@ -28,6 +28,28 @@ def test_who_wrote_it_stands_first() -> None:
     assert said.elements[:3] == ["!--", "p", "em"]
 
 
+def test_the_run_that_measured_is_the_one_link() -> None:
+    run = "https://github.com/a-b/c.d/actions/runs/42"
+    page = page_of(posted(f"{MARKER}\n**OK** https://example.org".encode(), run))
+    assert page.elements.count("a") == 1
+    assert f'href="{run}#artifacts"' in page.html
+    assert "Run, record and report" in page.text
+
+
+def test_each_workflow_has_a_comment_of_its_own_that_is_found_again() -> None:
+    assert posted(MARKER.encode(), of="perf-cpu").startswith(f"{MARKER}<!-- perf-cpu -->\n")
+    with pytest.raises(ValueError, match="a workflow's name must be letters"):
+        posted(MARKER.encode(), of="perf --> <b>")
+
+
+@pytest.mark.parametrize(
+    "run", ["https://github.com/a/b/actions/runs/4)x", "javascript:1", "http://a/b/c/actions/runs/4"]
+)
+def test_an_address_of_no_run_is_refused(run: str) -> None:
+    with pytest.raises(ValueError, match="a run must be https://"):
+        posted(MARKER.encode(), run)
+
+
 def test_whatever_it_holds_calls_nobody_and_leads_nowhere() -> None:
     for name in HOSTILE:
         page = page_of(of(f"{name}\n\nx {name} *a*{name}_b_{name}\n\n| a |\n|---|\n| {name} |\n\n`{name}`"))

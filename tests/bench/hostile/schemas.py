@@ -115,12 +115,18 @@ HEADER = an_object(
 ENTRY = an_object(True, name=name, fullname=name, extra_info=an_object(True, moevlm=SERIES))
 
 
+def entries_of(document: Any) -> list[Any]:
+    return [*document["benchmarks"], *document.get("counted", [])]
+
+
 def record(value: Any) -> bool:
     """Hold a record against its fields, then against what its parts must have in common."""
-    if not an_object(True, moevlm=HEADER, benchmarks=a_list(ENTRY), commit_info_=a_map(anything))(value):
+    if not an_object(
+        True, moevlm=HEADER, benchmarks=a_list(ENTRY), counted_=a_list(ENTRY), commit_info_=a_map(anything)
+    )(value):
         return False
     blocks: dict[str, dict[str, Any]] = {}
-    for entry in value["benchmarks"]:
+    for entry in entries_of(value):
         one = entry["extra_info"]["moevlm"]
         lengths = [(launch["id"], len(launch["samples"])) for launch in one["launches"]]
         if one["arm"] in blocks.setdefault(one["scenario"], {}) or len(dict(lengths)) < len(lengths):
@@ -238,12 +244,12 @@ def bundle(value: Any) -> bool:
     if value["names"] != ["claims.md", "manifest.json", "record.json"] or not record(value["record.json"]):
         return False
     said, document = value["manifest.json"], value["record.json"]
-    header, series = document["moevlm"], [one["extra_info"]["moevlm"] for one in document["benchmarks"]]
+    header, series = document["moevlm"], [one["extra_info"]["moevlm"] for one in entries_of(document)]
     dense = [(one["scenario"], one["arm"]) for one in series if one["arm"].startswith("dense")]
     timed = {name for name, _ in dense}
     names = [
         entry["fullname"]
-        for entry, one in zip(document["benchmarks"], series, strict=True)
+        for entry, one in zip(entries_of(document), series, strict=True)
         if one["arm"] == "moe" and one["scenario"] in timed
     ]
     return (

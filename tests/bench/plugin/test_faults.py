@@ -209,7 +209,7 @@ FAULTS = [
         says=("bench_x[2]: WRONG: moe: logits at [0, 3] must be within 1e-5, got 0.3", "3 compared: 1 WRONG, 3 OK"),
     ),
     answered_by("head", lambda folder: write_package(folder, {2: {"moe": 9.0}}), 17,
-                "### WRONG: 1 WRONG", "`bench_x[2]`: WRONG, `head: moe: got 0.018`"),
+                "**WRONG", "`bench_x[2]`: WRONG, `head: moe: got 0.018`"),
     answered_by("base", mended, 13, "1 NEW", "`base answers wrongly: moe: got 0.018; nothing to compare with`"),
     Fault(
         name="worker killed",

@@ -12,12 +12,18 @@ import pytest
 
 from bench.harness import record
 from bench.harness.record import Record
+from tests.bench.other_tools import github_pytest
 from tests.bench.plugin.fake_project import SCENARIOS, baseline_of, write_package, write_project
 from tests.bench.plugin.fresh_pytest import Ended, run_pytest
 
 # The one run here whose clock looks at the time: its arms count to a number.
 REAL_CLOCK = "\nfrom bench.harness.clock import make_clock\nrun.make_clock = make_clock\n"
 COUNT = "call = lambda arm: sum(range(20_000))"
+COUNTED = """
+def bench_kept(paired):
+    from bench.harness.metrics import KEPT_BYTES
+    paired.observe({"moe": 5e7, "dense": 7e7}.get, arms=["moe", "dense"], metric=KEPT_BYTES, hashes={"workload": "w"})
+"""
 
 
 class First(NamedTuple):
@@ -79,6 +85,8 @@ def test_without_a_baseline_the_figures_are_shown_and_kept_with_a_hint(first: Fi
     assert "measure and promote one: python -m bench baseline --reason TEXT" in said
     assert all(f"{name} " in said for name in SCENARIOS)
     assert "4 scenarios measured in" in said
+    after = said.partition("4 scenarios measured in")[2].splitlines()[1]
+    assert after.startswith('next: python -m bench baseline --reason "first of this machine"  keeps')
     markdown = first.path.with_suffix(".md").read_text()
     assert all(f"| {name} " in markdown for name in SCENARIOS)
 
@@ -107,6 +115,24 @@ def test_the_record_is_pytest_benchmarks_file_with_every_arm(first: First) -> No
     assert plain.timing == 2  # after an untimed call; records that tell nothing are of 1
     names = [entry["name"] for entry in first.document["benchmarks"][:3]]
     assert names == ["bench_x[1]", "bench_x[1]:dense", "bench_x[1]:anchor"]
+
+
+def test_other_tools_find_seconds_of_our_clock_in_every_entry_and_no_bytes(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    (folder / "bench" / "bench_x.py").open("a").write(COUNTED)
+    options = ("--benchmark-json=plain.json", "--benchmark-autosave", "-k", "x and 2 or kept")
+    ended = run(folder, *options)
+    assert ended.code == 0, ended.said
+    (saved,) = folder.glob(".benchmarks/*/*.json")
+    for path in (folder / "plain.json", saved, folder / "run.json"):
+        found = github_pytest(path.read_text())
+        assert [name.partition("::")[2] for name in found] == [f"bench_x[2]{arm}" for arm in ("", ":dense", ":anchor")]
+        assert found["bench/bench_x.py::bench_x[2]"].value == pytest.approx(1 / 4e-3, rel=0.01)
+        assert found["bench/bench_x.py::bench_x[2]:dense"].value == pytest.approx(1 / 2e-3, rel=0.01)
+    assert measured(folder).scenarios["bench_kept"].arms["dense"].launches[0].samples == (7e7,)
+    shown = run(folder, *options, "--benchmark-compare", "--benchmark-verbose")
+    assert shown.code == 0, shown.said
+    assert re.search(r"bench_x\[2\] \(NOW\) +3,99\d,", shown.said), shown.said  # nanoseconds, and of our clock
 
 
 def test_unchanged_code_ends_0_under_require_and_what_k_leaves_out_is_not_missing(first: First, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_record_that_was_not_written_is_not_named_and_what_was_measured_is_sho
     assert ended.code == 16, ended.said
     assert "FAILED: file/r.json must be writable, got File exists; a file stands where a folder is needed" in ended.said
     assert "record: " not in ended.said
-    assert re.search(r"bench_x\[1\] [\d.]+ ms dense", ended.said), ended.said
+    assert re.search(r"bench_x\[1\] +[\d.]+ ms +dense", ended.said), ended.said
 
 
 def test_an_interrupted_run_says_too_that_there_is_no_record(folder: Path) -> None:
@@ -37,10 +37,10 @@ def test_an_interrupted_run_says_too_that_there_is_no_record(folder: Path) -> No
     assert ended.code == 2, ended.said
     assert "no record: bench must be writable, got a folder or a device in its place; choose" in ended.said
     assert "record: bench\n" not in ended.said
-    assert re.search(r"bench_x\[1\] [\d.]+ ms dense", ended.said), ended.said
+    assert re.search(r"bench_x\[1\] +[\d.]+ ms +dense", ended.said), ended.said
 
 
 def test_a_terminal_that_lacks_a_character_gets_an_escape_of_that_one(folder: Path) -> None:
     ended = run_module(folder, "pytest", *RUN, first=ASCII)
     assert ended.code == 0, ended.said
-    assert re.search(r"bench_x\[1\] [\d.]+ ms dense +\d+ \\xb5s", ended.said), ended.said
+    assert re.search(r"bench_x\[1\] +[\d.]+ ms +dense +\d+ \\xb5s", ended.said), ended.said

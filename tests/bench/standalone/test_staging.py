@@ -93,6 +93,6 @@ def test_what_would_import_the_model_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(staging, "PLUGINS", ("bench.floors",))
     with pytest.raises(
         ValueError,
-        match=r"must import of the clone bench, fixtures\.devices, fixtures.programs alone, got (moevlm|fixtures)\.",
+        match=r"must import of the clone bench, fixtures\.devices, fixtures.programs alone, got (moevlm|fixtures)\b",
     ):
         staging.shipped()

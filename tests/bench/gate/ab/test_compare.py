@@ -26,6 +26,7 @@ from bench.gate.ab.sides import pinned_project
 from bench.gate.ab.worker_process import Pinned
 from bench.gate.comment import comment
 from bench.gate.verdict import ScenarioVerdict, Verdict, exit_code
+from bench.harness import environment
 from bench.harness.measuring import scenario_of
 from bench.harness.project import ProjectTable
 
@@ -243,7 +244,8 @@ def test_a_wrong_answer_ends_17_and_is_not_measured_again(
     out = repository / "out"
     assert main(["ab", "--base", "HEAD", "--out", str(out), f"--junitxml={out / 'ab.xml'}"]) == 17
     said = capsys.readouterr().out
-    assert "### WRONG: 1 WRONG, 1 REGRESSED, 4 OK" in said
+    assert "**WRONG: " in said
+    assert "\n1 WRONG, 1 REGRESSED, 4 OK · " in said
     assert "- `b`: WRONG, `head: dense: got 0.3`" in said
     suite = ET.parse(out / "ab.xml").getroot()[0]
     failed = {case.get("name"): failure.get("message") for case in suite for failure in case.iter("failure")}
@@ -291,6 +293,9 @@ def test_the_document_holds_every_launch(monkeypatch: pytest.MonkeyPatch, reposi
         f"transformers {version('transformers')}, torch {version('torch')}, Python 3"
     )
     assert {said["scenario"]: said["verdict"] for said in document["verdicts"]}["a"] == "REGRESSED"
+    assert document["machine"].endswith(f" x {environment.cpu_model()}")
+    assert len(document["load"]) == 2
+    assert document["command"].startswith("python -m bench ab --base ")
 
 
 def test_only_what_regressed_is_profiled_after_the_verdicts_stand(
