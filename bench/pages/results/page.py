@@ -49,6 +49,7 @@ def results_page(records: Mapping[Path, Record], tiers: Mapping[str, Tier]) -> C
         "has_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
         "scales": ASKED,
         "extrapolated": [name for name in ASKED if any(gain.depths for gain in asked if gain.scale == name)],
+        "recycled": [name for name in ASKED if any(gain.distinct_layers for gain in asked if gain.scale == name)],
         "asked": by_rival(asked),
         "rows": rows(found.gains),
         "arms": DENSE,

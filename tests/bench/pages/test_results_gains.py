@@ -113,3 +113,35 @@ def test_peers_counted_scenarios_and_what_is_of_no_phase_have_no_gain() -> None:
     assert gains(counted) == []
     others = record_of(layers_scenario(), scenario(1.0, 2.0, benchmark="bench_vision"), peaks=PEAKS)
     assert gains_of([others]) == ([], [])
+
+
+def test_recycled_layers_are_of_full_depth_and_their_gain_says_how_many_were_distinct() -> None:
+    (gain,) = gains(scenario(2.0, 5.0, distinct=4))
+    assert gain.speedup == pytest.approx((2.5, 2.5, 2.5))
+    assert (gain.scenario, gain.scale) == ("bench_decode[7b-b1-s1024]", "7b")
+    assert (gain.depths, gain.distinct_layers, gain.check_error) == ((), 4, 0.0)
+
+
+def test_the_whole_model_counts_before_recycled_layers_more_distinct_ones_before_few_and_all_before_slices() -> None:
+    slices = sliced(1.0, (0.5, 2.0))
+    two, four = (scenario(1.0, float(distinct), distinct=distinct) for distinct in (6, 4))
+    (gain,) = gains(*slices, two, four)
+    assert (gain.distinct_layers, gain.speedup.estimate, gain.depths) == (6, pytest.approx(6.0), ())
+    (gain,) = gains(two, four, scenario(1.0, 9.0), *slices)
+    assert (gain.distinct_layers, gain.speedup.estimate) == (0, pytest.approx(9.0))
+
+
+def test_recycled_layers_that_a_cache_may_hold_give_no_gain_but_a_reason() -> None:
+    found = gains_of([record_of(scenario(2.0, 5.0, distinct=2), peaks=PEAKS)])
+    assert found.gains == []
+    assert [one.why for one in found.dropped] == [
+        "its 2 distinct layers are 3.0 last-level caches, 4 at least must pass; raise --distinct-layers"
+    ]
+    (gain,) = gains(scenario(2.0, 5.0, distinct=2), *sliced(1.0, (0.5, 2.0)))
+    assert gain.depths == (1, 2, 4)
+
+
+def test_a_slice_of_recycled_layers_is_never_joined_to_a_whole_model() -> None:
+    recycled = [scenario(1.0, 2.0, depth=depth, distinct=4) for depth in (4, 8, 12)]
+    found = gains_of([record_of(*recycled, peaks=PEAKS)])
+    assert (found.gains, [one.why for one in found.dropped]) == ([], ["measured as a recycled slice"])
