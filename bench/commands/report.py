@@ -9,6 +9,8 @@ from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations
 from bench.harness.record import load
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.pages.recycling import HEADERS as BIAS_HEADERS
+from bench.pages.recycling import bias_rows, biases
 from bench.pages.report import HEADERS, machine_line, rows_of
 from fixtures.programs.terminal import say
 
@@ -28,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
     deep = extrapolation_rows(extrapolations(record))
     if deep:
         say(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
+    if found := bias_rows(biases(record)):
+        say(f"\n{markdown_table(BIAS_HEADERS, found)}")
     for text in explanations(wrong_scenarios(record)):
         say(f"\n- {escape(text)}")
     return 0
