@@ -15,9 +15,11 @@ from bench.pages.layers.times import LAYER, LayerTimes, holds_layers, read_layer
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.page import facts_of
 from bench.pages.provenance import sources
+from bench.pages.recycling import HEADERS, bias_rows, biases
+from bench.pages.results.families import PHASES
 from bench.pages.results.fares import fares
 from bench.pages.results.figures import speedup_figures
-from bench.pages.results.gains import PHASES, Gain, gains_of
+from bench.pages.results.gains import Dropped, Gain, gains_of
 from bench.pages.write import Content
 
 ASKED = ("7b", "34b")  # the scales that the project asks about
@@ -55,10 +57,15 @@ def results_page(records: Mapping[Path, Record], tiers: Mapping[str, Tier]) -> C
         "arms": DENSE,
         "every": found.gains,
         "dropped": found.dropped,
+        "coverage": found.coverage,
+        "launches": [gain.num_launches for gain in asked],
+        "bias_headers": HEADERS,
+        "biases": [row for record in records.values() for row in bias_rows(biases(record))],
         "tiers": [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())],
         "layers": layers(records.values()),
     }
-    return Content("results/template.md", facts, found._asdict(), speedup_figures(asked, found.gains))
+    tables: dict[str, Sequence[Gain | Dropped]] = {"gains": found.gains, "dropped": found.dropped}
+    return Content("results/template.md", facts, tables, speedup_figures(asked, found.gains))
 
 
 def by_rival(gains: Sequence[Gain]) -> dict[str, list[Gain]]:
