@@ -12,6 +12,7 @@ from bench.harness.record import Record, Scenario, differing_inputs
 from bench.harness.recycled import DISTINCT_LAYERS, flaw
 from bench.pages.extrapolate import whole_id
 
+DRAWN, READ = "bench_drawn_decode[", "bench_decode["  # the same step from a cache that was drawn, not read
 PHASES = {"bench_decode": "decode", "bench_prefill": "prefill", "bench_generate": "whole answers"}
 
 Seen = tuple[Scenario, Record]  # a scenario, and the run that measured it
@@ -22,6 +23,7 @@ class Built(NamedTuple):
 
     depth: int  # layers; 0 for all
     distinct_layers: int  # whose large weights all used in turn; 0 where each had its own
+    is_drawn: bool  # the context
 
 
 class Family(NamedTuple):
@@ -38,12 +40,16 @@ class Family(NamedTuple):
 
     @property
     def chosen(self) -> list[Built]:
-        """Choose what tells most: the whole model, else the most distinct of recycled layers, else slices."""
+        """Choose what tells most: the whole model, else the most distinct of recycled layers, else slices.
+
+        A context that was read counts before a drawn one.
+        """
         known = [one for one in self.built if not self.flaw_of(one)]
         whole = [one for one in known if not one.depth]
         if whole:
-            return [max(whole, key=lambda one: one.distinct_layers or math.inf)]
-        return sorted(one for one in known if not one.distinct_layers)  # a recycled slice tells nothing of the whole
+            return [max(whole, key=lambda one: (one.distinct_layers or math.inf, not one.is_drawn))]
+        own = [one for one in known if not one.distinct_layers]  # a recycled slice tells nothing of the whole
+        return sorted(one for one in own if not one.is_drawn)
 
     def flaw_of(self, built: Built) -> str:
         """Say why a time is not that of distinct layers; empty where it is."""
@@ -64,14 +70,14 @@ def families_of(records: Iterable[Record]) -> list[Family]:
     found: dict[tuple[str, str], dict[Built, Seen]] = {}
     for scenario, run in ((one, record) for record in records for one in record.scenarios.values()):
         for arm in _rivals(scenario):
-            family = found.setdefault((whole_id(scenario.id), arm), {})
+            family = found.setdefault((whole_id(scenario.id).replace(DRAWN, READ), arm), {})
             built = _built(scenario)
             family[built] = _together(family.get(built), (scenario, run))
     return [Family(name, against, built) for (name, against), built in found.items()]
 
 
 def _rivals(scenario: Scenario) -> Sequence[str]:
-    if _benchmark(scenario.id) not in PHASES or ANCHOR not in scenario.arms:
+    if _benchmark(scenario.id.replace(DRAWN, READ)) not in PHASES or ANCHOR not in scenario.arms:
         return ()
     return [arm for arm in scenario.arms if arm not in (PRIMARY, ANCHOR) and not is_peer(arm)]
 
@@ -84,7 +90,7 @@ def _built(scenario: Scenario) -> Built:
     facts = scenario.arms[PRIMARY].facts
     depth = int(facts.get("depth", 0))
     is_whole = depth == facts.get(f"full_depth_{PRIMARY}")
-    return Built(0 if is_whole else depth, int(facts.get(DISTINCT_LAYERS, 0)))
+    return Built(0 if is_whole else depth, int(facts.get(DISTINCT_LAYERS, 0)), scenario.id.startswith(DRAWN))
 
 
 def _together(earlier: Seen | None, later: Seen) -> Seen:

@@ -47,6 +47,7 @@ class Gain:
     distinct_experts: float | None  # a layer and step
     depths: tuple[int, ...]  # measured; empty for the whole model
     distinct_layers: int  # of all layers, whose large weights were used in turn; 0 where each had its own
+    is_drawn: bool  # the context of decode steps, which no prompt was read into
     check_error: float  # of the lines at the depths between; 0 for the whole model
     is_overstated: bool  # a faster dense model is known: see OVERSTATED
 
@@ -150,6 +151,7 @@ def _joined(family: Family, seen: Sequence[Seen], sides: Mapping[str, Slices], f
         distinct_experts=moe.facts.get("distinct_experts"),
         depths=sides[MOE].depths,
         distinct_layers=family.chosen[0].distinct_layers,
+        is_drawn=family.chosen[0].is_drawn,
         check_error=max(slices.value()[1] for slices in sides.values()),
         is_overstated=(kind["device"], kind["dtype"], phase) in OVERSTATED,
     )

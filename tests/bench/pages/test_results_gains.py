@@ -202,3 +202,11 @@ def test_a_slice_of_recycled_layers_is_never_joined_to_a_whole_model() -> None:
     recycled = [scenario(1.0, 2.0, depth=depth, distinct=4) for depth in (4, 8, 12)]
     found = gains_of([record_of(*recycled, peaks=PEAKS)])
     assert (found.gains, [one.why for one in found.dropped]) == ([], ["measured as a recycled slice"])
+
+
+def test_a_drawn_context_is_of_the_same_step_and_counts_where_none_was_read() -> None:
+    drawn = scenario(1.0, 3.0, distinct=4, benchmark="bench_drawn_decode")
+    (gain,) = gains(drawn)
+    assert (gain.scenario, gain.phase, gain.is_drawn) == ("bench_decode[7b-b1-s1024]", "decode", True)
+    (gain,) = gains(drawn, scenario(1.0, 2.0, distinct=4))
+    assert (gain.is_drawn, gain.speedup.estimate) == (False, pytest.approx(2.0))
