@@ -42,14 +42,17 @@ class Family(NamedTuple):
     def chosen(self) -> list[Built]:
         """Choose what tells most: the whole model, else the most distinct of recycled layers, else slices.
 
-        A context that was read counts before a drawn one.
+        Of contexts that were drawn and read the one with more launches counts, of as many that which was read.
         """
         known = [one for one in self.built if not self.flaw_of(one)]
         whole = [one for one in known if not one.depth]
         if whole:
-            return [max(whole, key=lambda one: (one.distinct_layers or math.inf, not one.is_drawn))]
+            return [max(whole, key=self._worth)]
         own = [one for one in known if not one.distinct_layers]  # a recycled slice tells nothing of the whole
         return sorted(one for one in own if not one.is_drawn)
+
+    def _worth(self, built: Built) -> tuple[float, int, bool]:
+        return built.distinct_layers or math.inf, len(self.built[built][0].launch_ids), not built.is_drawn
 
     def flaw_of(self, built: Built) -> str:
         """Say why a time is not that of distinct layers; empty where it is."""

@@ -31,6 +31,8 @@ class Gain:
 
     scenario: str  # its id, without what was built
     machine: str
+    dtype: str
+    peaks: Mapping[str, float]  # of the run
     scale: str  # of the whole model
     phase: str  # of PHASES
     workload: str
@@ -135,6 +137,8 @@ def _joined(family: Family, seen: Sequence[Seen], sides: Mapping[str, Slices], f
     return Gain(
         scenario=family.name,
         machine=describe(kind),
+        dtype=str(kind["dtype"]),
+        peaks=peaks,
         scale=whole_id(moe.axis("scale")),
         phase=phase,
         workload=str(moe.params.get("workload", "")),

@@ -12,6 +12,7 @@ from bench.harness.record import Launch, Scenario, seal
 from bench.pages.pareto.documents import read_tiers
 from bench.pages.results.page import results_page
 from bench.pages.write import page_text
+from tests.bench.pages.sample_cells import cell, measured
 from tests.bench.pages.sample_gains import PEAKS, arm, scenario, sliced
 from tests.bench.pages.sample_layers import layers_scenario
 from tests.bench.pages.sample_twins import document, entry
@@ -210,3 +211,15 @@ def test_what_gave_no_answer_is_a_table_that_the_page_links_to(tmp_path: Path) -
     assert "2 scenarios, [and why](tables/r-dropped.csv)" in (tmp_path / "r.md").read_text()
     dropped = (tmp_path / "tables" / "r-dropped.csv").read_text()
     assert "bench_decode[tiny-b1],dense,measured at 1 layers; a line needs 3" in dropped
+
+
+def test_cells_that_no_record_holds_are_predicted_marked_and_checked() -> None:
+    record = record_of(measured(1, 1024, (2.0, 5.0)), measured(8, 1024, (1.25, 8.0)), peaks=PEAKS)
+    cells = {"float32": [cell(1, 1024), cell(8, 1024), cell(512, 1024)]}
+    content = results_page({Path("docs/a.json"): record}, {}, cells)
+    said = page_text(Path("docs/results.md"), content, "the command")
+    assert "| 7b, decode | 1 | 8 | 512 |\n|---|---|---|---|\n" in said
+    assert "| 1024 tokens | 2.50x [2.50, 2.50] | 6.40x [6.40, 6.40] | *6.40x* |\n" in said
+    assert "are off by 108.5 %, at most 156.0 %" in said
+    assert "[Every predicted cell](tables/results-predicted.csv)" in said
+    assert "predicted" not in page(measured(1, 1024, (2.0, 5.0)))
