@@ -9,8 +9,8 @@ from bench.harness.documents import CorruptRecord
 from bench.pages.results.cells import holds_cells, read_cells
 from bench.pages.results.grids import grids
 from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
-from tests.bench.pages.sample_cells import cell, known, measured, write_cells
-from tests.bench.pages.sample_gains import gains, sliced
+from tests.bench.pages.sample_cells import cell, cost, known, measured, write_cells
+from tests.bench.pages.sample_gains import gains, scenario
 
 FAR = [known((1, 1024, (2.0, 5.0)), (8, 1024, (1.25, 8.0)))]  # shares of the floor: 0.5 and 0.8; 0.8 and 0.5
 
@@ -33,8 +33,14 @@ def test_what_is_measured_is_not_predicted_nor_are_other_scales_phases_dtypes_an
     assert predictions(FAR[0], {"bfloat16": [cell(2, 1024)]}) == []
 
 
-def test_slices_and_other_routings_calibrate_nothing_and_one_cell_is_too_few() -> None:
-    assert predict(cell(2, 640), found=gains(*sliced(1.0, (0.5, 2.0)))) == []
+def test_slices_calibrate_nothing_and_one_cell_is_too_few() -> None:
+    slices = [
+        scenario(0.5 * depth, float(depth), depth=depth, batch=batch, cost=cost(0.1 * depth))
+        for batch in (1, 8)
+        for depth in (1, 2, 4)
+    ]
+    assert all(gain.floor_share for gain in gains(*slices))
+    assert predict(cell(2, 640), found=gains(*slices)) == []
     assert predict(cell(2, 640), found=known((1, 1024, (2.0, 5.0)))) == []
 
 
