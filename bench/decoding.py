@@ -6,7 +6,7 @@ the modules where something asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import moevlm
@@ -22,15 +22,27 @@ GRAPH = "graph"  # the path of what is replayed
 
 
 class Decoding:
-    """Answer on from prompts that were read once; every call starts from the same cache length."""
+    """Answer on from prompts that were read once; every call starts from the same cache length.
 
-    def __init__(self, models: Mapping[str, MoEVLM], inputs: Inputs, *, num_steps: int) -> None:
+    Args:
+        begin: Makes the state to start from; takes and returns what `moevlm.prefill` does.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, MoEVLM],
+        inputs: Inputs,
+        *,
+        num_steps: int,
+        begin: Callable[..., DecodeState] | None = None,
+    ) -> None:
         """Read the prompts."""
+        begin = begin or moevlm.prefill
         self.models, self.num_steps = models, num_steps
         self.decoders = {arm: _captured(model, inputs, num_steps) for arm, model in models.items()}
         self.memories = {arm: decoder.memory if decoder else None for arm, decoder in self.decoders.items()}
         self.states = {
-            arm: moevlm.prefill(model, inputs.tensors, max_new_tokens=num_steps, memory=self.memories[arm])
+            arm: begin(model, inputs.tensors, max_new_tokens=num_steps, memory=self.memories[arm])
             for arm, model in models.items()
         }
 
@@ -54,12 +66,15 @@ class Decoding:
 
         That is what a graph replays, and operators.
         """
-        steps = checks.steps(self._as_it_stands, self.num_steps, self.memories)
+        return self.checked(checks, checks.steps(self.as_it_stands, self.num_steps, self.memories))
+
+    def checked(self, checks: PassChecks, steps: Callable[[str], Answer]) -> Check:
+        """Return a check of cached steps, followed by that of what no hook sees."""
 
         def check(arm: str) -> Answer | None:
             answer = steps(arm)
             if self.decoders[arm]:
-                plain = self._as_it_stands(arm, self.states[arm], self.num_steps)
+                plain = self.as_it_stands(arm, self.states[arm], self.num_steps)
                 check_replays(self(arm), plain, bound=checks.bound(arm), arm=arm)
             else:
                 check_operators(self.models[arm], self.states[arm], arm=arm)
@@ -67,7 +82,7 @@ class Decoding:
 
         return check
 
-    def _as_it_stands(self, arm: str, state: DecodeState, num_steps: int) -> DecodeState:
+    def as_it_stands(self, arm: str, state: DecodeState, num_steps: int) -> DecodeState:
         """Go on from a state by what is timed, but for the graph that replays it: hooks are called."""
         decoder = self.decoders[arm]
         if decoder:

@@ -6,8 +6,11 @@ from typing import Any
 import torch
 
 import moevlm
+from bench.harness.recycled import DISTINCT_LAYERS, OVER_CACHE
 from fixtures.inputs import Inputs
+from fixtures.last_level_cache import last_level_cache_bytes
 from fixtures.models import Twins
+from fixtures.recycling import passed_bytes
 from fixtures.scales import LoneArms
 from moevlm.costs import Cost, phase_cost
 from moevlm.presets import preset_config
@@ -95,6 +98,16 @@ def _mean_distinct(ids: Sequence[torch.Tensor]) -> float:
 
 
 def depth_facts(twins: Twins | LoneArms) -> Mapping[str, float]:
-    """Return the depth that is built and each arm's own, for extrapolation."""
+    """Return the depth that is built and each arm's own, for extrapolation; how many are distinct, if not all."""
     full = {f"full_depth_{arm}": preset_config(twins.preset, arm).text_config.num_hidden_layers for arm in twins}
-    return {"depth": twins.depth, **full}
+    return {"depth": twins.depth, **full, **(recycling_facts(twins) if isinstance(twins, Twins) else {})}
+
+
+def recycling_facts(twins: Twins) -> Mapping[str, float]:
+    """Return how many layers are distinct, and how many last-level caches any step reads of them at least."""
+    if twins.distinct_layers is None:
+        return {}
+    cached = last_level_cache_bytes(twins["moe"].device)
+    passed = min(passed_bytes(model, twins.distinct_layers) for model in twins.values())
+    known = {OVER_CACHE: passed / cached} if cached else {}
+    return {DISTINCT_LAYERS: twins.distinct_layers, **known}

@@ -150,7 +150,7 @@ class PassChecks:
         step: Callable[[str, DecodeState, int], DecodeState],
         num_steps: int,
         memories: Mapping[str, Sequence[LayerMemory] | None] | None = None,
-    ) -> Check:
+    ) -> Callable[[str], Answer]:
         """Return the check of cached steps, from a prompt that is checked on the way.
 
         Args:

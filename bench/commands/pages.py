@@ -16,6 +16,7 @@ from bench.pages.pareto.documents import read_tiers
 from bench.pages.pareto.page import pareto_page
 from bench.pages.peers.page import peers_page
 from bench.pages.performance.page import performance_page
+from bench.pages.results.cells import holds_cells, read_cells
 from bench.pages.results.page import results_page
 from bench.pages.twins.documents import read_settings
 from bench.pages.twins.page import twins_page
@@ -28,10 +29,12 @@ def _records(paths: Sequence[Path]) -> dict[Path, Record]:
 
 
 def _results(paths: Sequence[Path]) -> Content:
-    """Part records from documents of accuracy and throughput by what they hold."""
-    records = [path for path in paths if KEY in _json(path)]
-    documents = [path for path in paths if path not in records]
-    return results_page(_records(records), read_tiers(documents))
+    """Part records from documents of accuracy and throughput, and of cells' work, by what they hold."""
+    held = {path: _json(path) for path in paths}
+    records = [path for path, document in held.items() if KEY in document]
+    cells = [path for path, document in held.items() if holds_cells(document)]
+    tiers = read_tiers(path for path in held if path not in (*records, *cells))
+    return results_page(_records(records), tiers, read_cells(cells))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -61,8 +64,8 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "results": Command(
-        "docs/results.md", "RECORD_OR_DOCUMENT", "of pytest bench, or of bench.front: trained, published, supplied",
-        _results,
+        "docs/results.md", "RECORD_OR_DOCUMENT", "of pytest bench, of bench.front: trained, published, supplied, or of "
+        "bench.grid", _results,
     ),
     "layers": Command(
         "docs/specialization.md", "RECORD", "of bench/bench_layers.py and bench.distributed.parallel",

@@ -9,6 +9,8 @@ from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations
 from bench.harness.record import load
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
+from bench.pages.recycling import HEADERS as BIAS_HEADERS
+from bench.pages.recycling import bias_rows, biases
 from bench.pages.report import machine_line
 from bench.pages.rows import HEADERS, PARTS, PERCENTILE_HEADERS, has_parts, percentile_rows, rows_of
 from fixtures.programs.terminal import say
@@ -33,6 +35,8 @@ def run(options: argparse.Namespace) -> int:
         say(f"\n{markdown_table(EXTRAPOLATION_HEADERS, deep)}")
     if spread := percentile_rows(record, parts=options.parts):
         say(f"\n{markdown_table(PERCENTILE_HEADERS, spread)}")
+    if found := bias_rows(biases(record)):
+        say(f"\n{markdown_table(BIAS_HEADERS, found)}")
     hidden = [PARTS] if has_parts(record) and not options.parts else []
     for text in (*hidden, *explanations(wrong_scenarios(record))):
         say(f"\n- {escape(text)}")

@@ -9,6 +9,9 @@ from bench.harness.metrics import metric
 from bench.harness.record import ArmSeries, Record
 from bench.pages.slices import DEPTHS_NEEDED, WORST_CHECK_ERROR, Slices
 
+SLICED = r"@\d+(?!\d|of)"  # in an id: fewer layers, each with its own weights
+BUILT = r"@\d*(of\d+)?"  # the same, or recycled ones
+
 
 class Extrapolation(NamedTuple):
     """One arm at full depth, extrapolated; never measured."""
@@ -35,12 +38,23 @@ def extrapolations(record: Record) -> list[Extrapolation]:
 
 
 def full_depth_id(scenario_id: str) -> str:
-    """Drop the depth from a scenario's id.
+    """Drop the depth from a scenario's id; of recycled layers it is the depth that was measured.
 
     >>> full_depth_id("bench_decode[7b@2-mmmu-uniform-b1-s1024]")
     'bench_decode[7b-mmmu-uniform-b1-s1024]'
+    >>> full_depth_id("bench_decode[34b@of4-mmmu-uniform-b1-s1024]")
+    'bench_decode[34b@of4-mmmu-uniform-b1-s1024]'
     """
-    return re.sub(r"@\d+", "", scenario_id)
+    return re.sub(SLICED, "", scenario_id)
+
+
+def whole_id(scenario_id: str) -> str:
+    """Drop from a scenario's id or a scale what was built of the model, depth and recycled layers.
+
+    >>> whole_id("bench_decode[34b@of4-mmmu-b1]"), whole_id("7b@8of2"), whole_id("7b@4")
+    ('bench_decode[34b-mmmu-b1]', '7b', '7b')
+    """
+    return re.sub(BUILT, "", scenario_id)
 
 
 def _extrapolate(key: tuple[str, str, str, int], by_depth: Mapping[int, ArmSeries]) -> Extrapolation:

@@ -4,12 +4,14 @@ Two depths carry the line, its error is shown at a third.
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.gate.launch_intervals import another_launch
 from bench.gate.stats import Interval, block_log_ratios, median_interval
 from bench.harness.peaks import floor_s
 from bench.harness.record import ArmSeries
@@ -34,6 +36,12 @@ class Line(NamedTuple):
 def median_sample(series: ArmSeries) -> float:
     """Return the median sample of the last launch, in the metric's unit."""
     return median_interval(series.launches[-1].samples).estimate
+
+
+def launches_median(series: ArmSeries) -> float:
+    """Return the median sample, of several launches the geometric mean of theirs, in the metric's unit."""
+    medians = [median_interval(launch.samples).estimate for launch in series.launches]
+    return medians[0] if len(medians) == 1 else statistics.geometric_mean(medians)
 
 
 def fit(points: Mapping[int, float]) -> tuple[Line, float]:
@@ -75,7 +83,7 @@ class Slices(NamedTuple):
 
     def value(self) -> tuple[float, float]:
         """Return the whole model's sample, in the metric's unit, and the line's error."""
-        values = [median_sample(one) for one in self.series]
+        values = [launches_median(one) for one in self.series]
         return self._whole(values), fit(dict(zip(self.depths, values, strict=True)))[1] if self.depths else 0.0
 
     def _whole(self, values: Sequence[float]) -> float:
@@ -106,11 +114,21 @@ def _work(series: ArmSeries) -> Sequence[Sequence[float]]:
     return cost.get("parts") or [(cost["flops"], cost["bytes"])] if cost else []
 
 
-def speedup(rival: Slices, moe: Slices) -> Interval:
-    """Return the rival's time over the MoE's with its interval over blocks of one launch; of lines by bootstrap."""
+def speedup(rival: Slices, moe: Slices, typical: float = math.nan) -> Interval:
+    """Return the rival's time over the MoE's with the interval in which another launch falls.
+
+    Of lines the interval is the bootstrap's over blocks of the last launch, and so is a single launch's over its own,
+    unless it is known how launches spread.
+
+    Args:
+        typical: Variance between the launches of a typical scenario; NaN: not known.
+    """
     if not moe.depths:
-        ratios = block_log_ratios(*(arm.series[0].launches[-1].samples for arm in (rival, moe)))
-        return Interval(*map(math.exp, median_interval(ratios)))
+        pairs = zip(rival.series[0].launches, moe.series[0].launches, strict=True)
+        launches = [block_log_ratios(theirs.samples, ours.samples) for theirs, ours in pairs]
+        is_alone = len(launches) == 1 and math.isnan(typical)
+        logs = median_interval(launches[0]) if is_alone else another_launch(launches, typical)
+        return Interval(*map(math.exp, logs))
     rng = np.random.default_rng(SEED)
     drawn = [_resampled_medians(rng, *arms) for arms in zip(rival.series, moe.series, strict=True)]
     low, high = moe.depths[0], moe.depths[-1]

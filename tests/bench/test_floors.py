@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from bench import floors
 from bench.floors import answer_costs, costs_of, depth_facts, joined, mean_distinct_experts, work_of
 from bench.harness.peaks import floor_s
+from bench.harness.recycled import DISTINCT_LAYERS, OVER_CACHE
 from fixtures.models import Twins, build_twins
 from moevlm import RoutingProfile, apply_profile, decode_steps, prefill
 from moevlm.costs import phase_cost
@@ -154,3 +156,19 @@ def test_depth_facts_name_each_arms_full_depth() -> None:
     sliced = build_twins("tiny", arms=arms, device=torch.device("cpu"), dtype=torch.float32, depth=1)
     full = {arm: preset_config("tiny", arm).text_config.num_hidden_layers for arm in arms}
     assert depth_facts(sliced) == {"depth": 1, "full_depth_moe": full["moe"], "full_depth_dense_reference": 4}
+
+
+def test_the_facts_of_recycled_layers_say_how_many_are_distinct_and_what_they_are_beside_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built = {"device": torch.device("cpu"), "dtype": torch.float32}
+    assert DISTINCT_LAYERS not in depth_facts(build_twins("tiny", **built))
+    recycled = build_twins("tiny", **built, distinct_layers=1)
+    monkeypatch.setattr(floors, "last_level_cache_bytes", lambda _: 2**20)
+    facts = depth_facts(recycled)
+    text = recycled["moe"].config.text_config
+    attention = (2 * text.num_attention_heads + 2 * text.num_key_value_heads) * text.head_dim * text.hidden_size
+    passed = attention + text.num_experts_per_tok * 3 * text.hidden_size * text.moe_intermediate_size
+    assert (facts["depth"], facts[DISTINCT_LAYERS], facts[OVER_CACHE]) == (2, 1, 4 * passed / 2**20)
+    monkeypatch.setattr(floors, "last_level_cache_bytes", lambda _: None)
+    assert OVER_CACHE not in depth_facts(recycled)

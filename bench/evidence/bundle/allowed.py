@@ -15,8 +15,8 @@ WORD = r"[a-z0-9][\w@.-]*"  # a preset, a variant, a number, as "7b@4"
 WORDS = rf"{WORD}(,{WORD})*"
 STRENGTH = r"\d[\d.e+/-]*"  # of the profile that takes numbers: what follows another's name is a file's
 PROFILE = rf"({WORD}|specialized:{STRENGTH})"
-NAMES = ("scale", "depth", "dtype", "threads", "batch-size", "seq-len", "workload", "visual", "num-tokens", "backend",
-         "arms", "peers", "seed")  # fmt: skip
+NAMES = ("scale", "depth", "distinct-layers", "dtype", "threads", "batch-size", "seq-len", "workload", "visual",
+         "num-tokens", "backend", "arms", "peers", "seed")  # fmt: skip
 OPTIONS: Mapping[str, str] = {  # -> what a value may be, so that it names no file
     **dict.fromkeys(NAMES, WORDS),
     "device": rf"{WORD}(:\d+)?",

@@ -6,6 +6,8 @@ why = "where the MoE stops paying"    # what the results need it for
 files = ["bench_prefill.py"]          # of bench/, measured by one pytest process a launch
 options = ["--batch-size=1,8,64"]     # as of pytest bench
 launches = 8                          # optional, default 1: fresh processes, each of which measures everything
+rounds = 3                            # optional instead, default 1: so often in turn with all steps that have rounds,
+                                      # hours apart; a round goes on where it was interrupted
 
 [[step]]
 name = "error-rates"
@@ -18,7 +20,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from bench.gate.reviewed_toml import Entry, Form
 
@@ -37,6 +39,7 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     options: tuple[str, ...]
     files: tuple[str, ...] = ()
     launches: Several = 1
+    rounds: Several = 1
     suites: Several = 0  # where a plan leaves them out
 
 
@@ -44,7 +47,7 @@ FORM = Form(key="step", entry=Step, next_step="see bench/evidence/campaign/plan.
 
 
 def read_plan(path: Path) -> list[Step]:
-    """Read the steps in order.
+    """Read the steps in order, each round of a step as one of its own, and all steps of a round before the next.
 
     Raises:
         ValueError: the file cannot be read or breaks a rule of the form; names it.
@@ -56,7 +59,15 @@ def read_plan(path: Path) -> list[Step]:
             f"{path} must have one step or more with different names, got {', '.join(names) or 'none'}; "
             f"{FORM.next_step}"
         )
-    return steps
+    longest = max(step.rounds for step in steps)
+    return [_round(step, number) for number in range(1, longest + 1) for step in steps if number <= step.rounds]
+
+
+def _round(step: Step, number: int) -> Step:
+    """Return one round of a step."""
+    if step.rounds == 1:
+        return step
+    return structs.replace(step, name=f"{step.name}-round-{number}", rounds=1)
 
 
 def _step(found: Entry[Step]) -> Step:
@@ -67,6 +78,9 @@ def _step(found: Entry[Step]) -> Step:
         raise ValueError(
             f"{where} must have files or suites, got {'both' if step.files else 'neither'}; {FORM.next_step}"
         )
+    if step.rounds > 1 and (step.suites or step.launches > 1):
+        other = "suites" if step.suites else "launches"
+        raise ValueError(f"{where} must have rounds or {other}, got both; a round is one launch of a step with files")
     if step.suites and step.launches > 1:
         raise ValueError(f"{where}: launches belong to files, got {step.launches} with suites; leave launches out")
     return step

@@ -13,23 +13,35 @@ from bench.harness.arms import TWIN
 from bench.pages.drawing import ANY_PAGE, COLOURS, DARK, LIGHT, Drawing, named, panels, whiskers
 from bench.pages.grouping import grouped
 from bench.pages.results.gains import Gain
+from bench.pages.results.predicted import Predicted
 
 DRAWN, ROUTING = ("decode", "prefill"), "uniform"
 FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
 
+PREDICTED_MARK: dict[str, Any] = {
+    "linestyle": ":",
+    "linewidth": 1.0,
+    "marker": "o",
+    "markersize": 3.0,
+    "fillstyle": "none",
+}
 
-def speedup_figures(asked: Sequence[Gain], gains: Sequence[Gain]) -> dict[str, Drawing]:
+
+def speedup_figures(
+    asked: Sequence[Gain], gains: Sequence[Gain], predicted: Sequence[Predicted] = ()
+) -> dict[str, Drawing]:
     """Return the figures of the MoE against its dense twin; none where there is nothing to draw.
 
     Args:
         asked: gains at the scales that the project asks about: for the page, and on paper for the README.
         gains: all, for the page where there are none of these.
+        predicted: cells that were not measured.
     """
     pages = {"speedups": ANY_PAGE, "speedups-light": LIGHT, "speedups-dark": DARK}
     groups = _groups(asked)
     if not groups:
         groups, pages = _groups(gains), {"speedups": ANY_PAGE}
-    return {name: Drawing(lambda: _figure(groups), page) for name, page in pages.items() if groups}
+    return {name: Drawing(lambda: _figure(groups, predicted), page) for name, page in pages.items() if groups}
 
 
 def _groups(gains: Iterable[Gain]) -> list[list[Gain]]:
@@ -39,17 +51,21 @@ def _groups(gains: Iterable[Gain]) -> list[list[Gain]]:
     return grouped(ordered, lambda gain: (gain.scale, gain.phase, gain.machine))
 
 
-def _figure(groups: Sequence[Sequence[Gain]]) -> Figure:
+def _figure(groups: Sequence[Sequence[Gain]], predicted: Sequence[Predicted]) -> Figure:
     lengths = sorted({gain.length for group in groups for gain in group}, key=lambda length: (len(length), length))
     colours = dict(zip(lengths, COLOURS * 2, strict=False))
     figure = panels(len(groups), width=1.3)
     for axes, group in zip(figure.axes, groups, strict=True):
         _draw(axes, group, colours)
+        of_panel = [one for one in predicted if _is_of(one, group[0])]
+        _draw_predicted(axes, of_panel, colours)
         axes.set(title=_title(group, groups), xlabel="requests in a batch", ylabel="times as fast as dense")
     marks = [
         Line2D([], [], color=colour, marker="o", label=f"{named(name)} tokens") for name, colour in colours.items()
     ]
     marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK))
+    if predicted:
+        marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="predicted", **PREDICTED_MARK))
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     return figure
 
@@ -64,6 +80,7 @@ def _title(group: Sequence[Gain], groups: Sequence[Sequence[Gain]]) -> str:
 
 def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str]) -> None:
     axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
     axes.axhline(1.0, color=mpl.rcParams["text.color"], linewidth=0.8)
     for length, colour in colours.items():
         line = sorted((gain for gain in gains if gain.length == length), key=lambda gain: gain.batch_size)
@@ -72,6 +89,21 @@ def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str]) -> None
         axes.errorbar(batches, estimates, whiskers(speedups), color=colour, marker="o", markersize=3, lw=1.2)
         predicted = [(gain.batch_size, gain.predicted) for gain in line if gain.predicted]
         axes.plot(*zip(*predicted, strict=True), color=colour, **FLOOR_MARK) if predicted else None
-    axes.set_ylim(0, None)
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(ScalarFormatter())
     axes.set_xticks(sorted({gain.batch_size for gain in gains}))
+
+
+def _is_of(one: Predicted, gain: Gain) -> bool:
+    same = ("scale", "phase", "machine", "against")
+    return all(getattr(one, name) == getattr(gain, name) for name in same)
+
+
+def _draw_predicted(axes: Axes, predicted: Sequence[Predicted], colours: Mapping[str, str]) -> None:
+    """Draw the cells that were not measured, a line a length, hollow."""
+    for length, colour in colours.items():
+        line = sorted((one for one in predicted if one.length == length), key=lambda one: one.batch_size)
+        if line:
+            axes.plot([one.batch_size for one in line], [one.speedup for one in line], color=colour, **PREDICTED_MARK)
+    if predicted:
+        axes.set_xticks(sorted({*axes.get_xticks(), *(one.batch_size for one in predicted)}))

@@ -1,35 +1,38 @@
 """Records as gains: how much faster the MoE is than one other model in one scenario of the whole model.
 
-A scenario that was measured with all layers gives its gain as it is; one measured with a few layers of true width, at
-three depths or more, gives it by the line through them.
+A scenario that was measured with all layers gives its gain as it is, also where all used the large weights of a few
+in turn; one measured with a few layers of true width, at three depths or more, gives it by the line through them. Of
+several, the whole model counts, then the most distinct layers. Launches of several records count together.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bench.gate.launch_intervals import covered, typical_spread
 from bench.gate.stats import Interval
-from bench.harness.arms import ANCHOR, PRIMARY, is_peer
+from bench.harness.arms import PRIMARY
 from bench.harness.environment import describe
-from bench.harness.record import Record, Scenario
-from bench.pages.extrapolate import full_depth_id
+from bench.harness.record import Record
+from bench.pages.extrapolate import whole_id
 from bench.pages.grouping import grouped
+from bench.pages.recycling import Biases, biases_of, with_bias
+from bench.pages.results.families import Family, Seen, families_of
 from bench.pages.slices import DEPTHS_NEEDED, WORST_CHECK_ERROR, Slices, speedup
 
-PHASES = {"bench_decode": "decode", "bench_prefill": "prefill", "bench_generate": "whole answers"}
 # Of many tokens in float32 a CPU's dense model runs on torch's products, which llama.cpp's beat: docs/performance.md.
 OVERSTATED = {("cpu", "float32", "prefill"), ("cpu", "float32", "whole answers")}
 MOE, RIVAL = "moe", "rival"  # the two sides of a gain
-
-Seen = tuple[Scenario, Record]  # a scenario, and the run that measured it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
     """How much faster the MoE is than one other arm, and what says so."""
 
-    scenario: str  # its id, without the depth
+    scenario: str  # its id, without what was built
     machine: str
+    dtype: str
+    peaks: Mapping[str, float]  # of the run
     scale: str  # of the whole model
     phase: str  # of PHASES
     workload: str
@@ -39,11 +42,14 @@ class Gain:
     against: str
     seconds: Mapping[str, float]  # by side: of a step, of a prefill, of an answer
     throughput: Mapping[str, float]  # by side: the first that the record names
-    speedup: Interval  # the other arm's time over the MoE's
+    speedup: Interval  # the other arm's time over the MoE's; of several launches, where another one falls
+    num_launches: int
     predicted: float | None  # the same of the floors
     floor_share: Mapping[str, float]  # by side: floor over time
     distinct_experts: float | None  # a layer and step
     depths: tuple[int, ...]  # measured; empty for the whole model
+    distinct_layers: int  # of all layers, whose large weights were used in turn; 0 where each had its own
+    is_drawn: bool  # the context of decode steps, which no prompt was read into
     check_error: float  # of the lines at the depths between; 0 for the whole model
     is_overstated: bool  # a faster dense model is known: see OVERSTATED
 
@@ -62,58 +68,59 @@ class Found(NamedTuple):
 
     gains: list[Gain]
     dropped: list[Dropped]
+    coverage: tuple[int, int]  # launches after the third that fell where the first three say, and all after the third
 
 
 def gains_of(records: Iterable[Record]) -> Found:
     """Return the gains of all records; peers, counted scenarios and what is of no phase have none.
 
     Args:
-        records: of one machine or several; depths of a scenario may lie in different records of one kind of machine,
-            and of the same scenario in several records the last one counts.
+        records: of one machine or several; depths and launches of a scenario may lie in different records of one kind
+            of machine.
     """
     machines = grouped(records, lambda record: str(sorted(record.kind.items())))
-    families = [family for of_kind in machines for family in _families(of_kind).items()]
-    found = [_gain(name, against, by_depth) for (name, against), by_depth in families]
-    gains = [one for one in found if isinstance(one, Gain)]
-    return Found(gains, [one for one in found if isinstance(one, Dropped)])
+    families = [families_of(of_kind) for of_kind in machines]
+    found = [one for pair in zip(families, map(biases_of, machines), strict=True) for one in _of_machine(*pair)]
+    phases = [one for of_kind in families for one in grouped(of_kind, lambda family: family.phase)]
+    told = [covered([family.launches for family in of_one]) for of_one in phases]
+    return Found(
+        [one for one in found if isinstance(one, Gain)],
+        [one for one in found if isinstance(one, Dropped)],
+        (sum(inside for inside, _ in told), sum(asked for _, asked in told)),
+    )
 
 
-def _families(records: Iterable[Record]) -> dict[tuple[str, str], dict[int, Seen]]:
-    """Group the scenarios of one machine by full-depth id and rival: depth -> scenario; 0 for the whole model."""
-    families: dict[tuple[str, str], dict[int, Seen]] = {}
-    for scenario, run in ((one, record) for record in records for one in record.scenarios.values()):
-        if _benchmark(scenario.id) in PHASES and ANCHOR in scenario.arms:
-            for arm in scenario.arms:
-                if arm not in (PRIMARY, ANCHOR) and not is_peer(arm):
-                    family = families.setdefault((full_depth_id(scenario.id), arm), {})
-                    family[_depth(scenario)] = scenario, run
-    return families
+def _of_machine(families: Sequence[Family], biases: Biases) -> list[Gain | Dropped]:
+    """Return the gains of one kind of machine; launches of a phase spread alike."""
+    phases = {family.phase for family in families}
+    typical = {phase: typical_spread(one.launches for one in families if one.phase == phase) for phase in phases}
+    return [_gain(family, typical[family.phase], biases) for family in families]
 
 
-def _benchmark(scenario_id: str) -> str:
-    return scenario_id.partition("[")[0]
-
-
-def _depth(scenario: Scenario) -> int:
-    """Return the layers that were built, 0 for all."""
-    facts = scenario.arms[PRIMARY].facts
-    depth = int(facts.get("depth", 0))
-    return 0 if depth == facts.get(f"full_depth_{PRIMARY}") else depth
-
-
-def _gain(name: str, against: str, by_depth: Mapping[int, Seen]) -> Gain | Dropped:
-    """Join the depths of one scenario; say why where they are too few, or lie on no line."""
-    depths = () if 0 in by_depth else tuple(sorted(by_depth))
-    seen = [by_depth[depth] for depth in depths or (0,)]
-    if depths and len(depths) < DEPTHS_NEEDED:
-        why = f"measured at {', '.join(map(str, depths))} layers; a line needs {DEPTHS_NEEDED}"
-        return Dropped(scenario=name, against=against, why=why)
-    sides = {side: _slices(depths, seen, arm) for side, arm in ((MOE, PRIMARY), (RIVAL, against))}
+def _gain(family: Family, typical: float, biases: Biases) -> Gain | Dropped:
+    """Join the depths of one scenario; say why not where they are too few, on no line, or recycled within a cache."""
+    chosen = family.chosen
+    depths = tuple(one.depth for one in chosen if one.depth)
+    if why := _why_not(family, depths):
+        return Dropped(scenario=family.name, against=family.against, why=why)
+    seen = [family.built[one] for one in chosen]
+    sides = {side: _slices(depths, seen, arm) for side, arm in ((MOE, PRIMARY), (RIVAL, family.against))}
     errors = [slices.value()[1] for slices in sides.values()]
     if max(errors) > WORST_CHECK_ERROR or min(slices.value()[0] for slices in sides.values()) <= 0:
         why = f"its depths lie on no line (error {100 * max(errors):.0f} %); measure again"
-        return Dropped(scenario=name, against=against, why=why)
-    return _joined(name, against, seen, sides)
+        return Dropped(scenario=family.name, against=family.against, why=why)
+    found = speedup(sides[RIVAL], sides[MOE], typical)
+    if number := chosen[0].distinct_layers:
+        found = with_bias(found, biases, family.phase, number, family.against)
+    return _joined(family, seen, sides, found)
+
+
+def _why_not(family: Family, depths: Sequence[int]) -> str:
+    if not family.chosen:
+        return next(map(family.flaw_of, family.built)) or "measured as a recycled slice"
+    if depths and len(depths) < DEPTHS_NEEDED:
+        return f"measured at {', '.join(map(str, depths))} layers; a line needs {DEPTHS_NEEDED}"
+    return ""
 
 
 def _slices(depths: tuple[int, ...], seen: Sequence[Seen], arm: str) -> Slices:
@@ -121,29 +128,34 @@ def _slices(depths: tuple[int, ...], seen: Sequence[Seen], arm: str) -> Slices:
     return Slices(depths, [scenario.arms[arm] for scenario, _ in seen], int(full_depth))
 
 
-def _joined(name: str, against: str, seen: Sequence[Seen], sides: Mapping[str, Slices]) -> Gain:
-    moe, phase = seen[0][0].arms[PRIMARY], PHASES[_benchmark(name)]
+def _joined(family: Family, seen: Sequence[Seen], sides: Mapping[str, Slices], found: Interval) -> Gain:
+    moe, phase = seen[0][0].arms[PRIMARY], family.phase
     kind, peaks = seen[-1][1].kind, seen[-1][1].peaks  # of the deepest, where depths were measured apart
     seconds = {side: slices.value()[0] for side, slices in sides.items()}
     floors = {side: floor for side, slices in sides.items() if (floor := slices.floor_s(peaks))}
     quantity = next(iter(moe.rates.values()))
     return Gain(
-        scenario=name,
+        scenario=family.name,
         machine=describe(kind),
-        scale=full_depth_id(moe.axis("scale")),
+        dtype=str(kind["dtype"]),
+        peaks=peaks,
+        scale=whole_id(moe.axis("scale")),
         phase=phase,
         workload=str(moe.params.get("workload", "")),
         routing=str(moe.params.get("routing", "")),
         length=str(moe.params.get("seq_len", "")),
         batch_size=moe.size("batch_size"),
-        against=against,
+        against=family.against,
         seconds=seconds,
         throughput={side: quantity / value for side, value in seconds.items()},
-        speedup=speedup(sides[RIVAL], sides[MOE]),
+        speedup=found,
+        num_launches=min(len(one.launches) for one in sides[MOE].series),
         predicted=floors[RIVAL] / floors[MOE] if len(floors) == len(sides) else None,
         floor_share={side: floor / seconds[side] for side, floor in floors.items()},
         distinct_experts=moe.facts.get("distinct_experts"),
         depths=sides[MOE].depths,
+        distinct_layers=family.chosen[0].distinct_layers,
+        is_drawn=family.chosen[0].is_drawn,
         check_error=max(slices.value()[1] for slices in sides.values()),
         is_overstated=(kind["device"], kind["dtype"], phase) in OVERSTATED,
     )

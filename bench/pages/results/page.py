@@ -15,9 +15,14 @@ from bench.pages.layers.times import LAYER, LayerTimes, holds_layers, read_layer
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.page import facts_of
 from bench.pages.provenance import sources
+from bench.pages.recycling import HEADERS, bias_rows, biases
+from bench.pages.results.cells import Cell
+from bench.pages.results.families import PHASES
 from bench.pages.results.fares import fares
 from bench.pages.results.figures import speedup_figures
-from bench.pages.results.gains import PHASES, Gain, gains_of
+from bench.pages.results.gains import Dropped, Gain, gains_of
+from bench.pages.results.grids import grids
+from bench.pages.results.predicted import Predicted, check_errors, predictions, typical_and_worst
 from bench.pages.write import Content
 
 ASKED = ("7b", "34b")  # the scales that the project asks about
@@ -35,29 +40,45 @@ class Row(NamedTuple):
     trend: Sequence[Gain]  # over the batch, against the twin
 
 
-def results_page(records: Mapping[Path, Record], tiers: Mapping[str, Tier]) -> Content:
+def results_page(
+    records: Mapping[Path, Record], tiers: Mapping[str, Tier], cells: Mapping[str, Sequence[Cell]] | None = None
+) -> Content:
     """Return what the page holds.
 
     Args:
         records: by their files.
         tiers: documents of accuracy and throughput, by tier.
+        cells: of batch and length whose work is known, by dtype; those that no record holds are predicted.
     """
     found = gains_of(records.values())
     asked = [gain for gain in found.gains if gain.scale in ASKED]
+    predicted = predictions(found.gains, cells or {})
     facts = {
         "sources": sources(records),
         "has_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
         "scales": ASKED,
         "extrapolated": [name for name in ASKED if any(gain.depths for gain in asked if gain.scale == name)],
+        "recycled": [name for name in ASKED if any(gain.distinct_layers for gain in asked if gain.scale == name)],
         "asked": by_rival(asked),
         "rows": rows(found.gains),
         "arms": DENSE,
         "every": found.gains,
         "dropped": found.dropped,
+        "grids": grids(found.gains, predicted),
+        "calibration": typical_and_worst(check_errors(found.gains, cells or {})),
+        "coverage": found.coverage,
+        "launches": [gain.num_launches for gain in asked],
+        "bias_headers": HEADERS,
+        "biases": [row for record in records.values() for row in bias_rows(biases(record))],
         "tiers": [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())],
         "layers": layers(records.values()),
     }
-    return Content("results/template.md", facts, found._asdict(), speedup_figures(asked, found.gains))
+    tables: dict[str, Sequence[Gain | Dropped | Predicted]] = {
+        "gains": found.gains,
+        "dropped": found.dropped,
+        "predicted": predicted,
+    }
+    return Content("results/template.md", facts, tables, speedup_figures(asked, found.gains, predicted))
 
 
 def by_rival(gains: Sequence[Gain]) -> dict[str, list[Gain]]:

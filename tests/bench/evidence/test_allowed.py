@@ -35,6 +35,7 @@ OF_LAUNCHES = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--compare
 TAKEN = {  # option -> values that pass
     "--scale": ["tiny", "tiny,proxy,7b,34b", "qwen3-30b-a3b", "7b@4"],
     "--depth": ["1", "1,2,4"],
+    "--distinct-layers": ["4", "2,4"],
     "--device": ["auto", "cpu", "cuda", "cuda:7"],
     "--dtype": ["auto", "bfloat16"],
     "--threads": ["1"],
@@ -52,6 +53,7 @@ TAKEN = {  # option -> values that pass
 }
 NAMES = [  # of scenarios, that pass: this suite's, then what other projects may have
     "bench/bench_decode.py::bench_decode[7b@1-mmmu-uniform-b1-s640]",
+    "bench/bench_decode.py::bench_decode[34b@of4-mmmu-uniform-b1-s640]",
     "bench/bench_generate.py::bench_generate[34b@4-docvqa-cot-anyres-uniform-b1-snatural]",
     "bench/bench_layers.py::bench_layers[34b@2-mmmu-specialized-t6..1-v2-b8-s1024-prefill]",
     "bench/bench_experts.py::bench_experts[qwen3-30b-a3b@2-moevlm-replay-my_file-t1]",

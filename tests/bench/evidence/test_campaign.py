@@ -55,6 +55,33 @@ def test_a_plan_is_read_in_order(tmp_path: Path) -> None:
     assert read_plan(plan_file(tmp_path)) == [SMALL, ALL]
 
 
+def test_steps_with_rounds_take_turns_round_by_round_and_others_have_one(tmp_path: Path) -> None:
+    text = PLAN_TEXT.replace("options = []", "options = []\nrounds = 3").replace('or 2"]', 'or 2"]\nrounds = 2')
+    steps = read_plan(plan_file(tmp_path, f'{text}\n[[step]]\nname = "once"\nwhy = "w"\nfiles = ["x"]\noptions = []\n'))
+    assert [step.name for step in steps] == [
+        *("small-round-1", "all-round-1", "once", "small-round-2", "all-round-2", "all-round-3"),
+    ]
+    assert {step.files for step in steps if step.name.startswith("all")} == {ALL.files}
+    assert {step.rounds for step in steps} == {1}
+
+
+@pytest.mark.long
+def test_every_round_measures_everything_in_processes_of_its_own_and_goes_on_where_it_was_interrupted(
+    tmp_path: Path,
+) -> None:
+    interrupts = "if size == 3: raise KeyboardInterrupt"
+    folder = write_project(tmp_path / "project", ending=interrupts)
+    rounds = read_plan(plan_file(tmp_path, PLAN_TEXT.replace("options = []", "options = []\nrounds = 2")))[1:]
+    assert "bench_x[3], bench_x[4] failed" in run_steps_in(folder, *rounds, seconds=600.0)["all-round-1"]
+    bench = folder / "bench" / "bench_x.py"
+    bench.write_text(bench.read_text().replace(interrupts, "pass"))
+    assert run_steps_in(folder, *rounds, seconds=600.0) == {}
+    kept = [[set(record.scenarios) for record in records_of(folder / "out", step)] for step in rounds]
+    everything = {f"bench_x[{size}]" for size in (1, 2, 3, 4)}
+    assert [set().union(*of_round) for of_round in kept] == [everything, everything]
+    assert sum(map(len, kept[0])) == 4  # nothing twice in a round
+
+
 def test_the_shipped_plan_is_valid() -> None:
     root = Path(__file__).parents[3]
     steps = read_plan(root / PLAN)
@@ -77,6 +104,15 @@ def test_the_shipped_plan_is_valid() -> None:
         ("[step]\nname = 'x'", r"step must be a list, \[\[step\]\]"),
         (PLAN_TEXT + "suites = -1", "step 2.suites must be integer of 1 or more, got -1"),
         (PLAN_TEXT.replace("options = []", "options = [3]"), r"step 2.options\[0\] must be string, got 3"),
+        (
+            PLAN_TEXT + "rounds = 2\nlaunches = 3",
+            "step 2 must have rounds or launches, got both; a round",
+        ),
+        (
+            '[[step]]\nname = "q"\nwhy = "w"\noptions = []\nsuites = 2\nrounds = 3',
+            "have rounds or suites, got both",
+        ),
+        (PLAN_TEXT + "rounds = 0", "step 2.rounds must be integer of 1 or more, got 0"),
         ('[[step]]\nname = "q"\nwhy = "w"\noptions = []\nsuites = 2\nlaunches = 3', "launches belong to files"),
     ],
 )

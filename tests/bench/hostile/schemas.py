@@ -235,8 +235,8 @@ MANIFEST = an_object(
     schema_version=one_of(1), commit=a_map(anything), environment=a_map(anything), command=a_list(text),
     claims=a_list(CLAIM, 1), sha256=a_map(text),
 )  # fmt: skip
-TO_MEASURE = ("scale", "depth", "device", "dtype", "threads", "batch-size", "seq-len", "workload", "visual", "routing",
-              "num-tokens", "backend", "arms", "seed", "data")  # fmt: skip
+TO_MEASURE = ("scale", "depth", "distinct-layers", "device", "dtype", "threads", "batch-size", "seq-len", "workload",
+              "visual", "routing", "num-tokens", "backend", "arms", "seed", "data")  # fmt: skip
 
 
 def bundle(value: Any) -> bool:

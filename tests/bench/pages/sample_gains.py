@@ -32,17 +32,25 @@ def scenario(
     batch: int = 1,
     length: int = 1024,
     depth: int = 0,
+    distinct: int = 0,
     rival: str = "dense",
     **fields: object,
 ) -> Scenario:
-    """Return the MoE beside one rival; with a depth of 16 layers."""
-    built = f"{scale}@{depth}" if depth else scale
+    """Return the MoE beside one rival; with a depth of 16 layers, or with distinct ones used in turn."""
+    built = f"{scale}@{depth or ''}{f'of{distinct}' if distinct else ''}" if depth or distinct else scale
     params = {"scale": built, "workload": "mmmu", "routing": "uniform", "batch_size": batch, "seq_len": length}
     facts = {"depth": depth, "full_depth_moe": 16, f"full_depth_{rival}": 16} if depth else {}
+    if distinct:
+        facts = {"depth": depth or 16, "full_depth_moe": 16, f"full_depth_{rival}": 16, **recycled_facts(distinct)}
     name = f"{benchmark}[{built}-b{batch}-s{length}{'' if rival == 'dense' else f'-{rival}'}]"
     seconds = {"moe": moe_s, rival: rival_s, "anchor": 1.0}
     arms = {one: arm(one, value, name, params=params, facts=facts, **fields) for one, value in seconds.items()}
     return Scenario(id=name, arms=arms)
+
+
+def recycled_facts(distinct: int) -> dict[str, float]:
+    """Return the facts of recycled layers: each a cache and a half."""
+    return {"distinct_layers": distinct, "distinct_over_cache": 1.5 * distinct}
 
 
 def sliced(offset: float, slopes: tuple[float, float]) -> list[Scenario]:

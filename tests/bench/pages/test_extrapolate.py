@@ -9,6 +9,7 @@ from bench.pages.extrapolate import (
     extrapolation_rows,
     extrapolations,
     full_depth_id,
+    whole_id,
 )
 from tests.bench.sample_records import record_of, scenario
 
@@ -44,6 +45,10 @@ def test_scenarios_of_other_sizes_do_not_mix() -> None:
 def test_only_the_depth_leaves_the_id() -> None:
     assert full_depth_id("bench_x[34b@4-mmmu-b1]") == "bench_x[34b-mmmu-b1]"
     assert full_depth_id("bench_x[34b-mmmu-b1]") == "bench_x[34b-mmmu-b1]"
+    recycled = ("bench_x[34b@of4-mmmu-b1]", "bench_x[34b@16of4-mmmu-b1]", "34b@of4")
+    assert tuple(map(full_depth_id, recycled)) == recycled
+    whole = ("bench_x[34b-mmmu-b1]", "bench_x[34b-mmmu-b1]", "34b")
+    assert tuple(map(whole_id, recycled)) == whole == tuple(map(whole_id, whole))
 
 
 def test_rows_say_that_it_is_extrapolated_and_how_far_off_the_check_is() -> None:

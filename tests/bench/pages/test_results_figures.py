@@ -11,6 +11,7 @@ from bench.gate.stats import Interval
 from bench.pages.drawing import DARK, LIGHT, Page
 from bench.pages.results.figures import speedup_figures
 from bench.pages.results.gains import Gain
+from bench.pages.results.predicted import Predicted
 from tests.bench.pages.sample_gains import gains, scenario
 
 
@@ -86,3 +87,17 @@ def test_one_scale_on_two_machines_is_two_panels(tmp_path: Path) -> None:
     said = words(drawn(tmp_path, gain(machine="one"), gain(machine="other")))
     assert [word for word in said if word in ("one", "other")] == ["one", "other"]
     assert said.count("times as fast as dense") == 2
+
+
+def test_predicted_cells_are_hollow_on_the_line_of_their_length_and_named(tmp_path: Path) -> None:
+    found = [gain(batch_size=batch_size) for batch_size in (1, 8)]
+    one = Predicted(
+        machine=found[0].machine, scale="7b", phase="decode", length="1024", batch_size=512, against="dense",
+        seconds={"moe": 1.0, "rival": 2.0}, speedup=2.0, nearest="8 x 1024", doublings=6.0,
+    )  # fmt: skip
+    path = tmp_path / "figure.svg"
+    for predicted, is_said in (([], False), ([one], True), ([replace(one, scale="34b")], True)):
+        speedup_figures(found, found, predicted)["speedups"].save(path)
+        said = words(path.read_text())
+        assert ("predicted" in said) is is_said
+        assert ("512" in said) is (predicted == [one])

@@ -7,11 +7,13 @@ import pytest
 from msgspec import structs
 
 from bench import __main__ as commands
+from bench.gate.markdown import escape
 from bench.harness.record import Launch, Scenario, seal
 from bench.pages.pareto.documents import read_tiers
 from bench.pages.results.page import results_page
 from bench.pages.write import page_text
-from tests.bench.pages.sample_gains import PEAKS, scenario, sliced
+from tests.bench.pages.sample_cells import cell, measured
+from tests.bench.pages.sample_gains import PEAKS, arm, scenario, sliced
 from tests.bench.pages.sample_layers import layers_scenario
 from tests.bench.pages.sample_twins import document, entry
 from tests.bench.sample_records import document as sample_record
@@ -51,6 +53,34 @@ def test_a_scale_that_is_asked_for_is_answered_with_counts_factors_and_batches()
     assert "![Speed-up over batch size](images/results-speedups.svg)\n" in said
     assert "*Overstated*" in said
     assert "Extrapolated" not in said
+
+
+def test_recycled_layers_say_how_many_were_distinct_and_what_recycling_changes() -> None:
+    name = "bench_recycled[7b-b1-s640-decode]"
+    times = {"moe": 1.0, "dense": 5.0, "moe/of4": 1.02, "dense/of4": 4.95, "anchor": 1.0}
+    said = page(scenario(1.0, 6.0, distinct=4), Scenario(id=name, arms={k: arm(k, s, name) for k, s in times.items()}))
+    assert "\nAt full depth, with the large weights of a few layers used in turn: 7b. Brackets" in said
+    assert "| all, 4 distinct |" in said
+    assert f"| {escape(name)} | moe | 4 | +2.0 % [+2.0, +2.0] | 1, 6 |" in said
+    assert "Extrapolated" not in said
+
+
+def test_several_launches_say_where_another_falls_and_how_often_one_did() -> None:
+    def measured(*times: float) -> Scenario:
+        one = scenario(1.0, 2.0)
+        blocks = {"moe": [1.0] * len(times), "dense": times, "anchor": [1.0] * len(times)}
+        made = {
+            name: [Launch(id=f"l{i}", samples=(value, value), voided=0) for i, value in enumerate(values)]
+            for name, values in blocks.items()
+        }
+        arms = {name: structs.replace(one.arms[name], launches=tuple(launches)) for name, launches in made.items()}
+        return Scenario(id=one.id, arms=arms)
+
+    said = page(measured(2.0, 2.1, 2.2, 2.15, 9.0))
+    assert "Launches of a scenario: 5. Where" in said
+    assert "Of 2 launches after the third 1 (50.0 %) fell where the first three say." in said
+    assert "after the third" not in page(measured(2.0, 2.1, 2.2))
+    assert "Launches of a scenario" not in page(measured(2.0))
 
 
 def test_what_is_extrapolated_says_so() -> None:
@@ -181,3 +211,15 @@ def test_what_gave_no_answer_is_a_table_that_the_page_links_to(tmp_path: Path) -
     assert "2 scenarios, [and why](tables/r-dropped.csv)" in (tmp_path / "r.md").read_text()
     dropped = (tmp_path / "tables" / "r-dropped.csv").read_text()
     assert "bench_decode[tiny-b1],dense,measured at 1 layers; a line needs 3" in dropped
+
+
+def test_cells_that_no_record_holds_are_predicted_marked_and_checked() -> None:
+    record = record_of(measured(1, 1024, (2.0, 5.0)), measured(8, 1024, (1.25, 8.0)), peaks=PEAKS)
+    cells = {"float32": [cell(1, 1024), cell(8, 1024), cell(512, 1024)]}
+    content = results_page({Path("docs/a.json"): record}, {}, cells)
+    said = page_text(Path("docs/results.md"), content, "the command")
+    assert "| 7b, decode | 1 | 8 | 512 |\n|---|---|---|---|\n" in said
+    assert "| 1024 tokens | 2.50x [2.50, 2.50] | 6.40x [6.40, 6.40] | *6.40x* |\n" in said
+    assert "are off by 108.5 %, at most 156.0 %" in said
+    assert "[Every predicted cell](tables/results-predicted.csv)" in said
+    assert "predicted" not in page(measured(1, 1024, (2.0, 5.0)))

@@ -1,0 +1,85 @@
+"""Tests of predicted cells: floors over the shares of the nearest measured cell, and how far off these are."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.harness.documents import CorruptRecord
+from bench.pages.results.cells import holds_cells, read_cells
+from bench.pages.results.grids import grids
+from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
+from tests.bench.pages.sample_cells import cell, cost, known, measured, write_cells
+from tests.bench.pages.sample_gains import gains, scenario
+
+FAR = [known((1, 1024, (2.0, 5.0)), (8, 1024, (1.25, 8.0)))]  # shares of the floor: 0.5 and 0.8; 0.8 and 0.5
+
+
+def predict(*cells: object, found: object = None) -> list[object]:
+    return predictions(found or FAR[0], {"float32": cells})
+
+
+def test_a_cell_takes_its_own_floors_over_the_shares_of_the_nearest_measured_cell() -> None:
+    one, other = predict(cell(2, 1024, moe_s=3.0, dense_s=8.0), cell(64, 2048, moe_s=4.0, dense_s=10.0))
+    assert one.seconds == pytest.approx({"moe": 3.0 / 0.5, "rival": 8.0 / 0.8})
+    assert (one.speedup, one.nearest, one.doublings) == (pytest.approx(10.0 / 6.0), "1 x 1024", 1.0)
+    assert other.seconds == pytest.approx({"moe": 4.0 / 0.8, "rival": 10.0 / 0.5})
+    assert (other.nearest, other.doublings, other.batch_size, other.length) == ("8 x 1024", 4.0, 64, "2048")
+
+
+def test_what_is_measured_is_not_predicted_nor_are_other_scales_phases_dtypes_and_rivals() -> None:
+    others = [{"scale": "34b"}, {"phase": "prefill"}, {"costs": {"moe": cell(1, 1).costs["moe"]}}]
+    assert predict(cell(1, 1024), *(cell(2, 1024, **fields) for fields in others)) == []
+    assert predictions(FAR[0], {"bfloat16": [cell(2, 1024)]}) == []
+
+
+def test_slices_calibrate_nothing_and_one_cell_is_too_few() -> None:
+    slices = [
+        scenario(0.5 * depth, float(depth), depth=depth, batch=batch, cost=cost(0.1 * depth))
+        for batch in (1, 8)
+        for depth in (1, 2, 4)
+    ]
+    assert all(gain.floor_share for gain in gains(*slices))
+    assert predict(cell(2, 640), found=gains(*slices)) == []
+    assert predict(cell(2, 640), found=known((1, 1024, (2.0, 5.0)))) == []
+
+
+def test_each_measured_cell_predicted_from_the_others_tells_how_far_off_predictions_are() -> None:
+    cells = {"float32": [cell(1, 1024), cell(8, 1024), cell(512, 4096)]}
+    assert check_errors(FAR[0], cells) == pytest.approx([6.4 / 2.5 - 1, 1 - 2.5 / 6.4])
+    assert typical_and_worst([0.1, 0.3, 0.2]) == (0.2, 0.3)
+    assert typical_and_worst([]) is None
+
+
+def test_a_table_holds_what_is_measured_with_its_interval_and_what_is_predicted_without() -> None:
+    (grid,) = grids(FAR[0], predict(cell(2, 1024, dense_s=8.0), cell(1, 640)))
+    assert (grid.scale, grid.phase, grid.batches, grid.is_one_of_several) == ("7b", "decode", [1, 2, 8], False)
+    assert grid.rows == {
+        "640": ["*2.50x*", "", ""],
+        "1024": ["2.50x [2.50, 2.50]", "*5.00x*", "6.40x [6.40, 6.40]"],
+    }
+
+
+def test_of_recycled_layers_cells_are_predicted_as_of_whole_ones() -> None:
+    found = gains(*(measured(batch, 1024, (2.0, 8.0), distinct=4) for batch in (1, 8)))
+    assert [one.speedup for one in predict(cell(2, 1024), found=found)] == pytest.approx([4.0])
+
+
+def test_documents_are_read_by_dtype(tmp_path: Path) -> None:
+    paths = [write_cells(tmp_path / f"{dtype}.json", cell(1, 640), dtype=dtype) for dtype in ("float32", "bfloat16")]
+    assert read_cells(paths) == {"float32": [cell(1, 640)], "bfloat16": [cell(1, 640)]}
+    assert [holds_cells(json.loads(path.read_text())) for path in paths] == [True, True]
+    assert not holds_cells({"schema_version": 1, "tier": "published"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"schema_version": 2}, "must be cells of schema 1, got cells of 2"),
+        ({"cells": [{"scale": "7b"}]}, r"cells\[0\] must have phase"),
+        ({"more": 1}, "must have known fields alone, got more"),
+    ],
+)
+def test_a_document_that_breaks_a_rule_is_refused(tmp_path: Path, fields: dict[str, object], rule: str) -> None:
+    with pytest.raises(CorruptRecord, match=rule):
+        read_cells([write_cells(tmp_path / "cells.json", cell(1, 640), **fields)])
