@@ -50,7 +50,7 @@ def _biases(scenario: Scenario) -> Iterable[Bias]:
 
 
 def biases_of(records: Iterable[Record]) -> Biases:
-    """Return the biases that records measured, by phase, arm and distinct layers; the last one of each counts."""
+    """Return the biases that records measured, by phase, arm and number, at whatever scale; the last counts."""
     found = [bias for record in records for bias in biases(record)]
     return {(bias.phase, bias.arm, bias.distinct_layers): bias for bias in found}
 
