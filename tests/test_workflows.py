@@ -100,9 +100,10 @@ def keep(folder: Path, new: str, kept: str | None) -> subprocess.CompletedProces
     for made in (hub, tools, work):
         made.mkdir(parents=True)
     identity = ("-c", "user.name=a", "-c", "user.email=a@b")
-    subprocess.run(["git", "init", "-q", "--initial-branch=data", str(hub)], check=True)
+    subprocess.run(["git", "init", "-q", "--initial-branch=main", str(hub)], check=True)
     if kept is not None:
         (hub / "runs.jsonl").write_text(kept)
+        subprocess.run(["git", "-C", str(hub), "checkout", "-q", "-b", "data"], check=True)
         subprocess.run(["git", "-C", str(hub), "add", "."], check=True)
         subprocess.run(["git", "-C", str(hub), *identity, "commit", "-qm", "kept"], check=True)
         subprocess.run(["git", "-C", str(hub), "checkout", "-q", "--detach"], check=True)  # a push may move the branch
