@@ -79,7 +79,8 @@ def test_wrong_and_missing_scenarios_are_there_without_values() -> None:
 def compared(**fields: Any) -> Compared:
     launches = [
         {
-            "scenario": "bench_decode[tiny]", "arms": {"moe": [[1.0, 3.0], [2.0, 4.0]], "anchor": [[1.0], [1.0]]},
+            "scenario": "bench_decode[tiny]",
+            "arms": {"moe": [[1.0, 3.0], [2.0 - number, 4.0 - number]], "anchor": [[1.0], [1.0]]},
             "is_placebo": number == 1, "number": number, "metric": "tpot_s", "params": {"scale": "tiny"},
         }
         for number in range(2)
@@ -100,7 +101,7 @@ def test_what_ab_left_shows_heads_value_and_both_sides_blocks() -> None:
         ("1", "base", [1.0, 3.0]),
         ("1", "head", [2.0, 4.0]),
         ("2 (base twice)", "base", [1.0, 3.0]),
-        ("2 (base twice)", "head", [2.0, 4.0]),
+        ("2 (base twice)", "head", [1.0, 3.0]),
     ]
 
 

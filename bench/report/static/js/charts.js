@@ -18,6 +18,12 @@ Report.charts = (() => {
     return [...new Set(names)].filter((name) => !FIRST.includes(name));
   }
 
+  // Names once each: arms that keep their colours first.
+  function ordered(names) {
+    const known = new Set(names);
+    return [...FIRST.filter((name) => known.has(name)), ...rest(names)];
+  }
+
   function width(most) {
     return Math.min(most, document.getElementById("main").clientWidth);
   }
@@ -84,5 +90,5 @@ Report.charts = (() => {
     return [...groups.values()];
   }
 
-  return { WHISKERS, colour, width, draw, figure, legend, panels, pager, grouped };
+  return { WHISKERS, colour, ordered, width, draw, figure, legend, panels, pager, grouped };
 })();

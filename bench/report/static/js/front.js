@@ -11,7 +11,7 @@ Report.front = (() => {
     const words = now.q.toLowerCase().split(/\s+/).filter(Boolean);
     const wanted = now.filters.source || [];
     const found = REPORT_DATA.fronts.filter((one) => (!wanted.length || wanted.includes(one.file))
-      && words.every((word) => `${one.file} ${one.title} ${one.points.map((point) => point.name).join(" ")}`.toLowerCase().includes(word)));
+      && words.every((word) => `${one.file} ${one.tier} ${one.title} ${one.points.map((point) => point.name).join(" ")}`.toLowerCase().includes(word)));
     return el("section", { "aria-label": "Accuracy against throughput" },
       el("p", { class: "aside" }, "Whiskers are 95 % intervals on both axes. The staircase joins the models that none beats on both axes, "
         + "by their estimates; hollow points are behind it, or of one seed. A predicted throughput is a floor, and is never ranked with a measured one."),

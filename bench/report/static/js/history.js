@@ -38,7 +38,7 @@ Report.history = (() => {
     const isPromoted = (point) => point.kind === "promoted";
     const bounded = points.filter((point) => point.value[1] !== null);
     const drawn = charts.draw(`History of ${series.scenario}`, {
-      width: charts.width(440), height: 225, marginLeft: 50, marginRight: 30, marginTop: 30, marginBottom: 42,
+      width: charts.width(580), height: 235, marginLeft: 50, marginRight: 30, marginTop: 30, marginBottom: 42,
       x: { label: `month and day, from ${points[0].date.slice(0, 4)}`, labelOffset: 38, domain: [-0.5, points.length - 0.5], ticks: ticks.map((point) => point.index), tickFormat: label },
       y: { label: series.control, grid: true, nice: true },
       marks: [

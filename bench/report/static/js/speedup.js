@@ -35,14 +35,14 @@ Report.speedup = (() => {
   }
 
   function panel(group) {
-    const arms = [...new Set(group.map((one) => one.against))];
+    const arms = charts.ordered(group.map((one) => one.against));
     const domain = batches(group);
     const [first] = group;
     const title = `${first.benchmark.replace(/^bench_/, "")} ${Object.values(first.axes).join(" · ")}`;
     const hollow = [...new Set(group.filter((one) => one.is_peer).map((one) => one.against))];
     const hasFloors = group.some((one) => one.floors && !one.is_peer);
     const drawn = charts.draw(`Speed-up over batch: ${title}`, {
-      width: charts.width(440), height: 250, marginLeft: 45, marginBottom: 42,
+      width: charts.width(580), height: 260, marginLeft: 45, marginBottom: 42,
       x: { type: "point", domain, label: "batch, requests", labelOffset: 38, padding: 0.4 },
       y: { label: "times the MoE's time", grid: true, nice: true, zero: true },
       marks: [Plot.ruleY([1], { stroke: "var(--aside)" }), ...arms.flatMap((arm, index) => marks(group.filter((one) => one.against === arm), arms, index)), tips(group)],

@@ -17,9 +17,9 @@ Report.table = (() => {
     ["rank", "verdict", (row) => verdict(row.verdict)],
     ["value", "value", (row) => quantity(row.value, row.metric.unit), "number"],
     ["rate", "throughput", (row) => quantity(row.rate, row.rateUnit), "number"],
-    ["ratio", "over MoE [95 %]", (row) => interval(row.data.ratio, row.metric.unit), "number"],
+    ["ratio", "over MoE [95\u00a0%]", (row) => interval(row.data.ratio, row.metric.unit), "number"],
     ["floor", "floor", (row) => percent(row.floor), "number"],
-    ["moved", "change [limit]", (row) => broken(row.change.replaceAll(" %", "\u00a0%"), /(?=\[)/), "number"],
+    ["moved", "change [limit]", (row) => broken(row.change.replace(/ (?=%|points)/g, "\u00a0"), /(?=\[)/), "number"],
   ];
   const LEGEND = "over MoE: the arm's value over the MoE's, above 1 the MoE is better; of an accuracy its lead in points. "
     + "floor: the least time that the machine's peaks allow, as a share of the time measured. "
