@@ -1,16 +1,21 @@
 """What a report is made of: each kind of file is known by what it holds, and nothing is passed over in silence."""
 
 import json
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.gate.stats import Interval
+from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import record
 from bench.report.data import ReportData, report_data
 from bench.report.inputs import Inputs, read_inputs
 from bench.report.tracked import track
-from tests.bench.report.test_scenarios import compared
+from tests.bench.gate.test_comment import comparison_of, launch
+from tests.bench.report.test_scenarios import change, compared
 from tests.bench.report.test_tracked import record as tracked_record
 from tests.bench.sample_records import FINGERPRINT, changed, document
 
@@ -155,3 +160,21 @@ def test_sides_of_a_comparison_have_their_commits() -> None:
     (source,) = data.sources
     assert (source.base, source.commit) == ("a" * 40, "b" * 40)
     assert source.notes == ["base's own cannot be collected", "head's working tree had changes"]
+
+
+def test_what_ab_writes_is_read_with_its_changes_those_beyond_any_ratio_too(tmp_path: Path) -> None:
+    moved = change("moe/base", 0.15, Verdict.REGRESSED)
+    beyond = replace(change("dense/base", 0.0, Verdict.OK), interval=Interval(math.inf, math.inf, math.inf))
+    said = ScenarioVerdict(scenario="bench_x[1]", verdict=Verdict.REGRESSED, where="MoE", changes=(beyond, moved))
+    comparison = comparison_of(said, launches=[launch("bench_x[1]", (1.0, 1.2), (2.0, 2.0))])
+    comparison.write(tmp_path / "ab.json")
+    (one,) = shown(read_inputs([tmp_path / "ab.json"])).scenarios
+    assert (one.verdict, one.where, one.axes) == ("REGRESSED", "MoE", {"scale": "tiny"})
+    assert [(found["control"], found["log_ratio"], found["said"]) for found in one.changes] == [
+        ("moe/base", 0.15, "+16.2 % [+15.0, +17.4]"),
+        ("dense/base", None, "worse beyond any ratio, for one side is 0"),
+    ]
+    assert [(arm.arm, arm.value, arm.change) for arm in one.arms] == [
+        ("moe", 1.2, "+16.2 % [+15.0, +17.4]"),
+        ("dense", 2.0, "worse beyond any ratio, for one side is 0"),
+    ]
