@@ -243,7 +243,7 @@ class HarnessSession:
             seconds = time.monotonic() - self.started
             by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
             write_reports(self.console, finished, outcome, by_scenario, seconds, legend=self._wants_legend())
-            self._write_page(finished, by_scenario)
+            self._write_page(finished, {**by_scenario, **{group.scenario: group for group in outcome.groups}})
         if finished and self.is_interrupted:
             done, path = len(finished.record.scenarios), finished.record_path
             self.console.print(

@@ -7,13 +7,14 @@ from typing import NamedTuple
 from bench.gate.baseline import NoBaseline, open_baseline
 from bench.gate.cap import capped
 from bench.gate.comparison import judge_all
+from bench.gate.judging_groups import judge_groups
 from bench.gate.retest import LAUNCHES_TO_CONFIRM
 from bench.gate.verdict import ScenarioVerdict
 from bench.harness.record import Record
 
 
 class Judged(NamedTuple):
-    """The verdicts of a record's scenarios, or why there are none."""
+    """The verdicts on a record's scenarios and groups, or why there are none."""
 
     verdicts: Mapping[str, ScenarioVerdict]
     why_not: str = ""
@@ -34,5 +35,6 @@ def judged(record: Record, baselines: Path | None) -> Judged:
     if isinstance(opened, NoBaseline):
         return Judged({}, f"{opened.verdict.value}: {opened.why}")
     confirmed = all(len(one.launch_ids) >= LAUNCHES_TO_CONFIRM for one in record.scenarios.values())
-    verdicts, _ = judge_all(record.scenarios, opened, confirmed=confirmed)
-    return Judged({name: capped(verdict) for name, verdict in verdicts.items()})
+    verdicts, opened = judge_all(record.scenarios, opened, confirmed=confirmed)
+    groups = judge_groups(record.scenarios, opened, opened.groups, confirmed=confirmed)
+    return Judged({name: capped(verdict) for name, verdict in verdicts.items()} | groups)

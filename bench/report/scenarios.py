@@ -62,20 +62,19 @@ class ScenarioData(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def of_record(record: Record, source: int, verdicts: Mapping[str, ScenarioVerdict]) -> list[ScenarioData]:
-    """Return the scenarios of a record, those that answered wrongly last, without values.
+    """Return the scenarios of a record; last, without values, what else there are verdicts on: groups, wrong answers.
 
     Args:
         record: the run.
         source: its place among the sources.
-        verdicts: by scenario; what has none was not compared.
+        verdicts: by scenario or group; what has none was not compared.
     """
     told = [_scenario(one, source, record.peaks, verdicts.get(name)) for name, one in record.scenarios.items()]
-    rest = {**{name: verdict for name, verdict in verdicts.items() if name not in record.scenarios}}
-    wrong = {name: (Verdict.WRONG.value, why) for name, why in record.wrong.items()}
-    others = {name: (verdict.verdict.value, verdict.why) for name, verdict in rest.items()} | wrong
+    rest = {name: verdict for name, verdict in verdicts.items() if name not in record.scenarios}
+    rest |= {name: ScenarioVerdict(scenario=name, verdict=Verdict.WRONG, why=why) for name, why in record.wrong.items()}
     unmeasured = [
-        ScenarioData(id=name, source=source, benchmark=benchmark_of(name), axes={}, metric="", verdict=said, why=why)
-        for name, (said, why) in others.items()
+        ScenarioData(id=name, source=source, benchmark=benchmark_of(name), axes={}, metric="", **_told(verdict))
+        for name, verdict in rest.items()
     ]
     return [*told, *unmeasured]
 
@@ -110,14 +109,17 @@ def _scenario(one: Scenario, source: int, peaks: Mapping[str, float], said: Scen
         benchmark=benchmark_of(one.id),
         axes={name: str(value) for name, value in moe.params.items()},
         metric=moe.metric,
-        verdict=said.verdict.value if said else "",
-        where=said.where if said else "",
-        why=said.why if said else "",
-        changes=ranked([plain(change) for change in said.changes]) if said else [],
+        **(_told(said) if said else {}),
         arms=[_arm(series, moe, kind_of(arm, one.arms), peaks) for arm, series in one.arms.items()],
         depth=int(built) if built and full and built != full else 0,
         is_counted=not moe.anchor,
     )
+
+
+def _told(said: ScenarioVerdict) -> dict[str, Any]:
+    """Return what the page has of a verdict."""
+    changes = ranked([plain(change) for change in said.changes])
+    return {"verdict": said.verdict.value, "where": said.where, "why": said.why, "changes": changes}
 
 
 def ranked(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

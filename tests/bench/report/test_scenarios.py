@@ -67,13 +67,17 @@ def test_a_verdict_comes_with_its_reason_and_its_changes_the_most_severe_first()
     assert one.changes[0]["bound"] == "10.5 %"
 
 
-def test_wrong_and_missing_scenarios_are_there_without_values() -> None:
+def test_groups_and_wrong_and_missing_scenarios_are_there_without_values() -> None:
     record = replace(Record.from_document(document()), wrong={"bench_w[x]": "logits differ"})
+    group = ScenarioVerdict(
+        scenario="suite", verdict=Verdict.REGRESSED, changes=(change("moe/dense", 0.15, Verdict.REGRESSED),)
+    )
     missing = ScenarioVerdict(scenario="bench_m[x]", verdict=Verdict.MISSING, why="not collected", num_launches=0)
-    found = {one.id: one for one in of_record(record, 0, {"bench_m[x]": missing})}
+    found = {one.id: one for one in of_record(record, 0, {"bench_m[x]": missing, "suite": group})}
     assert (found["bench_w[x]"].verdict, found["bench_w[x]"].why) == ("WRONG", "logits differ")
     assert (found["bench_m[x]"].verdict, found["bench_m[x]"].why) == ("MISSING", "not collected")
     assert found["bench_m[x]"].arms == []
+    assert (found["suite"].verdict, found["suite"].changes[0]["said"]) == ("REGRESSED", "+16.2 % [+15.0, +17.4]")
 
 
 def compared(**fields: Any) -> Compared:
