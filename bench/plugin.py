@@ -1,7 +1,7 @@
 """pytest hooks: options, fixture `paired`, then comparison, table and exit code of what was measured."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -30,6 +30,8 @@ from bench.harness.progress import RunProgress, console_of
 from bench.harness.run import Finished, hold_record
 from bench.harness.wording import counted
 from bench.pages.report import write_reports
+from bench.report.write import write_run
+from fixtures.programs.errors import RecordWriteError
 from fixtures.programs.interrupt import end_on_signals
 from fixtures.programs.terminal import print_in_any_encoding
 from fixtures.programs.visible import visible_lines
@@ -241,12 +243,24 @@ class HarnessSession:
             seconds = time.monotonic() - self.started
             by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
             write_reports(self.console, finished, outcome, by_scenario, seconds, legend=self._wants_legend())
+            self._write_page(finished, {**by_scenario, **{group.scenario: group for group in outcome.groups}})
         if finished and self.is_interrupted:
             done, path = len(finished.record.scenarios), finished.record_path
             self.console.print(
                 f"interrupted: {done} of {counted(len(self.source.selected), 'scenario')} measured; "
                 f"the same command with --measured={path} and another --record goes on with the rest"
             )
+
+    def _write_page(self, finished: Finished, verdicts: Mapping[str, ScenarioVerdict]) -> None:
+        """Write the page that was asked for; a disk that takes none costs the run nothing."""
+        if self.options.report is None:
+            return
+        name = finished.record_path.name
+        try:
+            said = str(write_run(self.options.report, name, finished.record, verdicts, self.options.baselines))
+        except RecordWriteError as error:
+            said = f"no report: {error}"
+        self.console.print(visible_lines(said), highlight=False, markup=False, soft_wrap=True)
 
 
 class ApartSession:

@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 NEVER_MEET_TRANSFORMERS = [
@@ -40,7 +42,8 @@ if words == ["freeze"]:
 constraints = words[words.index("--constraint") + 1] if "--constraint" in words else os.devnull
 with open(os.environ["NOTES"], "a") as notes:
     read = pathlib.Path(constraints).read_text().split("\\n")
-    json.dump([tool.parent.parent.name, tool.name, words, [line for line in read if line]], notes)
+    required = os.environ.get("MOEVLM_REQUIRE_BROWSER", "")
+    json.dump([tool.parent.parent.name, tool.name, words, [line for line in read if line], required], notes)
     notes.write("\\n")
 """
 
@@ -52,12 +55,15 @@ class Asked(NamedTuple):
     tool: str
     words: list[str]
     constraints: list[str]
+    requires_browser: str
 
 
 def ci_run(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], list[Asked]]:
     for name, script in {"python3": PYTHON3, "tool": TOOL}.items():
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
+    (folder / "apt-get").write_text("#!/bin/sh\n")  # a test installs nothing
+    (folder / "apt-get").chmod(0o755)
     notes = folder / "notes"
     environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "NOTES": str(notes)}
     command = ["bash", str(ROOT / ".ci" / "run"), *arguments]
@@ -104,6 +110,18 @@ def test_the_oldest_are_tested_whole_then_the_newest_with_the_same_torch(tmp_pat
     assert ("oldest", []) in tested(asked)
     assert tested(asked)[-1] == ("newest", ["-n", "auto", *NEVER_MEET_TRANSFORMERS])
     assert not [one for one in asked if one.tool in ("ruff", "mypy", "lint-imports")]
+
+
+@pytest.mark.parametrize("end", ["newest", "oldest"])
+def test_a_browser_is_there_and_required_before_the_page_is_tested(tmp_path: Path, end: str) -> None:
+    done, asked = ci_run(tmp_path, end)
+    assert done.returncode == 0, done.stderr
+    of_end = [one for one in asked if one.environment == end]
+    browser = next(i for i, one in enumerate(of_end) if one.words[-2:] == ["-e", ".[browser]"])
+    page = [i for i, one in enumerate(of_end) if one.tool == "pytest" and one.words[:1] in ([], ["-m"])]
+    assert len(page) == 2
+    assert browser < min(page)
+    assert [of_end[i].requires_browser for i in page] == ["1", "1"]
 
 
 def test_an_end_that_there_is_not_is_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The workflows keep the rules that no runner checks: pinned actions, few rights, no code from outside on the GPU."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -63,18 +64,20 @@ def test_a_workflow_begins_with_rights_to_read_at_most(path: Path) -> None:
     assert not writes(document["permissions"])
 
 
-def test_only_a_comment_and_an_issue_are_written_and_by_jobs_that_run_no_code_from_outside() -> None:
+def test_a_comment_an_issue_a_page_and_its_runs_are_written_by_jobs_that_run_no_code_from_outside() -> None:
     writing = {name: job for name, job in jobs() if writes(job.get("permissions"))}
     assert {name: job["permissions"] for name, job in writing.items()} == {
         "comment.post": {"actions": "read", "contents": "read", "pull-requests": "write"},
         "newest.report": {"actions": "read", "issues": "write"},
+        "pages.keep": {"actions": "read", "contents": "write"},
+        "pages.publish": {"pages": "write", "id-token": "write"},
     }
     for name, job in writing.items():
         runs = "".join(step.get("run", "") for step in job["steps"])
         assert not re.search(r"\$\{\{", runs)  # names reach the shell as variables
         programs = re.findall(r"\b(?:pip|python\S*|pytest|bash|source)\b.*", runs)
         assert programs == [POST] * (name == "comment.post")
-        used = [step for step in job["steps"] if "uses" in step]
+        used = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
         assert [step["with"]["ref"] for step in used] == [DEFAULT_BRANCH] * (name == "comment.post")
 
 
@@ -84,6 +87,50 @@ def test_a_comment_goes_through_what_defuses_it_before_it_is_posted() -> None:
     assert runs.count('"$RUNNER_TEMP/ab/ab.md"') == 3  # it is a file, no link, and is read by the program alone
     assert re.findall(r"body=@\S+", runs) == ['body=@"$RUNNER_TEMP/comment.md"'] * 2
     assert not re.search(r"\b(cp|mv|cat|ln)\b", runs)
+
+
+KEPT = "old 1\nold 2\n"
+
+
+def keep(folder: Path, new: str, kept: str | None) -> subprocess.CompletedProcess[str]:
+    """Run the step that keeps the runs, on a repository in a folder; what asks the hub is played."""
+    ((_, job),) = [(name, job) for name, job in jobs(of="pages.yml") if name == "pages.keep"]
+    (step,) = job["steps"]
+    hub, tools, work = folder / "hub" / "owner" / "name", folder / "tools", folder / "work"
+    for made in (hub, tools, work):
+        made.mkdir(parents=True)
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    subprocess.run(["git", "init", "-q", "--initial-branch=main", str(hub)], check=True)
+    if kept is not None:
+        (hub / "runs.jsonl").write_text(kept)
+        subprocess.run(["git", "-C", str(hub), "checkout", "-q", "-b", "data"], check=True)
+        subprocess.run(["git", "-C", str(hub), "add", "."], check=True)
+        subprocess.run(["git", "-C", str(hub), *identity, "commit", "-qm", "kept"], check=True)
+        subprocess.run(["git", "-C", str(hub), "checkout", "-q", "--detach"], check=True)  # a push may move the branch
+    (tools / "gh").write_text(f'#!/bin/sh\nif [ "$1" = run ]; then mkdir "$7"; printf "{new}" > "$7/runs.jsonl"; fi\n')
+    (tools / "gh").chmod(0o755)
+    environment = {
+        **os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "RUNNER_TEMP": str(folder), "RUN_ID": "1",
+        "GITHUB_SERVER_URL": f"file://{folder / 'hub'}", "GH_REPO": "owner/name", "SHA": "c0ffee",
+    }  # fmt: skip
+    shell = ["bash", "-e", "-c", step["run"]]
+    done = subprocess.run(shell, cwd=work, env=environment, capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        ["git", "-C", str(hub), "show", "data:runs.jsonl"], capture_output=True, text=True, check=False
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, shown.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("kept", [None, KEPT])
+def test_the_runs_are_kept_on_a_branch_of_their_own(tmp_path: Path, kept: str | None) -> None:
+    done = keep(tmp_path, f"{kept or ''}new\n".replace("\n", "\\n"), kept)
+    assert (done.returncode, done.stdout) == (0, f"{kept or ''}new\n"), done.stderr
+
+
+def test_runs_that_do_not_begin_with_those_that_are_kept_are_refused(tmp_path: Path) -> None:
+    done = keep(tmp_path, "old 1\\nother\\nnew\\n", KEPT)
+    assert (done.returncode, done.stdout) == (1, KEPT)
+    assert "must begin with the lines that the branch data has" in done.stderr
 
 
 def test_no_workflow_gives_a_pull_request_the_rights_of_its_target() -> None:

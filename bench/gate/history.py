@@ -114,10 +114,11 @@ def _promotion(record: Record, commit: str) -> Promotion:
     if record.promotion is None:
         raise CorruptRecord("a baseline must say how it was promoted, got a plain record; use the command promote")
     said = {field: str(record.promotion.get(field, "")) for field in ("date", "reason", "release", "launches")}
-    return Promotion(commit=commit, scenarios={name: _seen(one) for name, one in record.scenarios.items()}, **said)
+    return Promotion(commit=commit, scenarios={name: seen_of(one) for name, one in record.scenarios.items()}, **said)
 
 
-def _seen(scenario: Scenario) -> Seen:
+def seen_of(scenario: Scenario) -> Seen:
+    """Return what is followed of a scenario that a record holds."""
     moe, control = scenario.arms[NUMERATOR], ledger.control_of(scenario)
     return Seen(
         moe=_value(moe),

@@ -1,6 +1,7 @@
 """How far a control moved, and how far it may, in words: in percent, or in points where its values are shares."""
 
 import math
+from typing import Any
 
 from bench.gate.shares import points
 from bench.gate.stats import Interval, percent
@@ -44,3 +45,15 @@ def bound(change: Change, form: str = ".1f") -> str:
     if change.share is not None:
         return f"{-points(change.share, change.tolerance):{form}} points"
     return f"{percent(change.tolerance):{form}} %"
+
+
+def plain(change: Change) -> dict[str, Any]:
+    """Return what documents and pages keep of a change: its log ratio, None where one side is 0, and its words."""
+    estimate = change.interval.estimate
+    return {
+        "control": str(change.control),
+        "log_ratio": estimate if math.isfinite(estimate) else None,
+        "said": moved(change),
+        "bound": bound(change),
+        "verdict": change.verdict.value,
+    }

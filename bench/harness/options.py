@@ -29,6 +29,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "--baseline": {"metavar": "FILE", "help": "compare with this record and no other"},
     "--record": {"metavar": "FILE", "help": "where the record goes (default: records/, by date)"},
+    "--report": {"metavar": "DIR", "help": "takes an HTML page of the run, which opens from disk"},
     "--measured": {
         "action": "append",
         "default": [],
@@ -87,6 +88,7 @@ class Options:
     baselines: Path
     baseline: Path | None
     record: Path | None
+    report: Path | None
     measured: tuple[Path, ...]
     allow_inconclusive: bool
     time_budget_s: float
@@ -125,6 +127,7 @@ def read_options(config: pytest.Config) -> Options:
         baselines=root / baselines,
         baseline=Path(chosen.baseline) if chosen.baseline else None,
         record=Path(chosen.record) if chosen.record else None,
+        report=Path(chosen.report) if chosen.report else None,
         measured=tuple(map(Path, chosen.measured)),
         allow_inconclusive=chosen.allow_inconclusive,
         time_budget_s=chosen.time_budget,

@@ -7,16 +7,8 @@ from bench.commands.command_line import run_command
 from bench.commands.listing import COMMANDS as LISTED
 from fixtures.programs.program import run_program
 
-MODULES = (
-    "ab",
-    "qualify",
-    "baseline",
-    "promote",
-    "compare",
-    "history",
-    "report",
-    "export",
-)  # read by what packs them, too
+# Read by what packs them, too.
+MODULES = ("ab", "qualify", "baseline", "promote", "compare", "history", "report", "track", "export")
 COMMANDS = {name: listed for name, listed in LISTED.items() if listed.module in MODULES}
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from bench.gate.ab.launches import PairedLaunch
 from bench.gate.ab.profile import ScenarioProfile
 from bench.gate.ab.verdicts import Judgement
 from bench.gate.ab.worktree import SourceTree
+from bench.gate.telling import plain
 from bench.gate.verdict import ScenarioVerdict, Verdict, closed
 from bench.harness.writing import replace_text
 
@@ -49,7 +50,7 @@ class Comparison:
             for name, tree in ((BASE, self.base), (HEAD, self.head))
         }
         said = {
-            name: [{"scenario": v.scenario, "verdict": v.verdict.value, "where": v.where, "why": v.why} for v in found]
+            name: [_said(verdict) for verdict in found]
             for name, found in (("verdicts", self.judgement.scenarios), ("groups", self.judgement.groups))
         }
         launches, profiles = ([asdict(one) for one in many] for many in (self.launches, self.profiles))
@@ -65,3 +66,11 @@ class Comparison:
             RecordWriteError: if the file system refuses.
         """
         replace_text(path, json.dumps(self.document()))
+
+
+def _said(verdict: ScenarioVerdict) -> dict[str, Any]:
+    changes = [plain(change) for change in verdict.changes]
+    return {
+        "scenario": verdict.scenario, "verdict": verdict.verdict.value, "where": verdict.where, "why": verdict.why,
+        "changes": changes,
+    }  # fmt: skip

@@ -48,6 +48,8 @@ class Record:
     scenarios: Mapping[str, Scenario]
     backends: Mapping[str, Backend] = field(default_factory=dict)  # of the project; records did not always tell
     timing: int = 1  # see `blocks.TIMING`
+    commit_info: Json = field(default_factory=dict)  # pytest-benchmark's: of the commit that was measured
+    launches: tuple[Json, ...] = ()  # the headers of all launches of a merged record, else the one
 
     @property
     def ran_on(self) -> RanOn:
@@ -105,6 +107,8 @@ def _view(document: object, path: Path | None) -> Record:
         scenarios=scenarios,
         backends=read_backends(ours.backends),
         timing=ours.timing,
+        commit_info=form.commit_info,
+        launches=tuple(header.get("launch_headers") or (header["launch"],)),
     )
 
 

@@ -97,7 +97,7 @@ def read_layers(records: Iterable[Record]) -> list[LayerTimes]:
         if arm != ANCHOR and "/" not in arm
     ]
     if not layers:
-        raise ValueError(f"records must hold scenarios of {BENCHMARK[:-1]}, got none; run pytest bench/bench_layers.py")
+        raise ValueError(f"records must hold scenarios of {BENCHMARK[:-1]}, got none; measure some")
     _check_comparable(found, layers)
     return sorted(layers, key=_order)
 

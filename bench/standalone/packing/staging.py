@@ -15,6 +15,7 @@ CLONE = Path(__file__).parents[3]
 OWN = Path(__file__).parents[1]
 WHOLE = ("bench/harness", "bench/gate")  # folders: workers are started by their modules' names, which nothing imports
 PLUGINS = ("bench.plugin", "bench.defaults")
+DATA = ("bench/report/static",)  # folders that modules read, copied as they are
 MAIN = OWN / "main.py"  # becomes PACKAGE.__main__
 SCRIPT = CLONE / "bench" / "moevlm-bench"
 IN_TREE = 'build-backend = "packing.backend"\nbackend-path = ["."]\n'
@@ -31,6 +32,8 @@ def stage(folder: Path) -> None:
     for module, path in modules.items():
         _write(folder / _file(renamed(module), path.name == "__init__.py"), path)
     _write(folder / PACKAGE / "__main__.py", MAIN)
+    for name in DATA:
+        shutil.copytree(CLONE / name, folder / name.replace("bench", PACKAGE, 1))
     (folder / PACKAGE / "py.typed").touch()
     sources = [MAIN, *modules.values()]
     clone = tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]

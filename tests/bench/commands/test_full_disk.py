@@ -81,6 +81,7 @@ CASES = {
         lambda: commit_promotions(Path(), BASELINE_NAME, promotions=3, scenarios=2),
         prints="| promoted ",
     ),
+    "track": Case(("track", "r.json", "--data=d/runs.jsonl"), lambda: record.write(Path("r.json"), document("l0"))),
     "qualify": Case(
         ("qualify", "--report", "--record=q.jsonl"), qualify, prints="No suite of 20 launches is whole yet"
     ),

@@ -164,6 +164,24 @@ def test_a_slower_moe_ends_10_and_names_its_scenarios(tmp_path: Path) -> None:
     assert measured(folder).injected == {"moe": 4.0}
 
 
+def test_a_run_leaves_a_page_with_its_verdicts_and_a_disk_that_takes_none_costs_nothing(
+    first: First, tmp_path: Path
+) -> None:
+    folder = with_baseline(write_project(tmp_path / "project"), first.document)
+    write_package(folder, {1: {"moe": 2.5}})
+    ended = run(folder, "--baseline=baseline.json", "--report=page", "-k1")
+    assert re.search(r"^report: page/index\.html, 0\.\d MB; open it in a browser", ended.said, re.MULTILINE), ended.said
+    data = json.loads((folder / "page" / "data.json").read_text())
+    assert [one["file"] for one in data["sources"]] == ["run.json"]
+    (one,) = [one for one in data["scenarios"] if one["id"] == "bench_x[1]"]
+    assert one["verdict"] in ended.said
+    assert one["verdict"] not in ("", "OK")
+    refused = run(folder, "--compare=off", "--report=run.json/page", "-k1")
+    assert refused.code == 0, refused.said
+    assert "no report: run.json/page/" in refused.said
+    assert "a file stands where a folder is needed" in refused.said
+
+
 def test_a_failing_scenario_ends_1_and_is_not_in_the_record(tmp_path: Path) -> None:
     folder = write_project(tmp_path / "project", ending="assert size != 2")
     ended = run(folder, "--compare=require")

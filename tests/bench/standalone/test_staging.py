@@ -61,6 +61,7 @@ def test_harness_and_gate_are_there_whole_and_what_measures_this_model_is_not(st
         "pages",
         "plugin",
         "programs",
+        "report",
     }
 
 
