@@ -53,6 +53,7 @@ def test_harness_and_gate_are_there_whole_and_what_measures_this_model_is_not(st
     assert names == {
         "__main__",
         "commands",
+        "contrasts",
         "defaults",
         "devices",
         "evidence",
