@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 ERROR = 0.01  # chance of a step where there is none, of one series: a mark on a plot, and no verdict
 FEWEST = 4  # runs on either side: fewer tell no step from one disturbed run
@@ -56,7 +56,7 @@ def pettitt(values: NDArray[np.float64]) -> tuple[int, float]:
     2 sum(ranks up to t) - t (n + 1), p = 2 exp(-6 K^2 / (n^3 + n^2)).
     """
     num = len(values)
-    ranks = stats.rankdata(values)
+    ranks = scipy.stats.rankdata(values)
     sums = np.abs(2 * np.cumsum(ranks) - np.arange(1, num + 1) * (num + 1))
     last = int(np.argmax(sums[:-1]))
     return last + 1, min(1.0, 2 * math.exp(-6 * float(sums[last]) ** 2 / (num**3 + num**2)))
