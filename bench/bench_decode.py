@@ -12,6 +12,7 @@ from bench.decoding import Decoding
 from bench.floors import costs_of, depth_facts, mean_distinct_experts
 from bench.harness.metrics import TPOT
 from bench.harness.paired import Paired
+from bench.kernels import decode_kernels
 from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
@@ -49,6 +50,7 @@ def bench_decode(
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"distinct_experts": distinct, **depth_facts(twins), **theirs.facts},
         paths=decode.paths,
+        kernels=decode_kernels(twins, batch_size),
     )
     for arm in theirs:
         assert final[arm].shape == (batch_size, NUM_DECODE_STEPS)

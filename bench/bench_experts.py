@@ -20,6 +20,7 @@ from bench.harness.agreement import bound_of, check_rows
 from bench.harness.answers import Answer
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
+from bench.kernels import kernels_of
 from bench.peers.experts import Experts, asks_the_device, peer, peers_of
 from fixtures.models import Twins
 from moevlm.kernels.cpu.ops import tiers
@@ -74,6 +75,7 @@ def bench_experts(
         costs=costs | dict.fromkeys(peers, costs["moe"]),
         hashes={"workload": f"normal-t{num_tokens}-seed0", "routing": routing_hash},
         facts={"distinct_experts": distinct, **kernel_facts(layers["moe"][0].experts, routings[0], hidden_TH)},
+        kernels=kernels_of(twins, dict.fromkeys(twins, num_tokens)),
     )
     for arm in experts:
         assert outputs[arm].shape == (len(routings), *shape)

@@ -18,6 +18,7 @@ from bench.floors import answer_costs, depth_facts
 from bench.harness.answers import Answer
 from bench.harness.metrics import E2E
 from bench.harness.paired import Paired
+from bench.kernels import answer_kernels
 from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
@@ -83,6 +84,7 @@ def bench_generate(
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"num_output_tokens": num_output_tokens, **depth_facts(twins), **theirs.facts},
         paths={arm: decode_path(model, batch_size) for arm, model in twins.items()},
+        kernels=answer_kernels(twins, inputs),
     )
     vocab_size = twins["moe"].config.text_config.vocab_size
     for tokens in answers.values():

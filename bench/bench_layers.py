@@ -21,6 +21,7 @@ from bench.harness.agreement import bound_of, check_rows
 from bench.harness.answers import Answer
 from bench.harness.metrics import LATENCY
 from bench.harness.paired import Paired
+from bench.kernels import decode_kernels, prefill_kernels
 from bench.layers.parts import operators_in, part_costs, parts_of
 from bench.layers.passes import PHASES, LayerCalls, Pass
 from bench.layers.routing_facts import routing_facts
@@ -78,6 +79,7 @@ def bench_layers(
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={**facts, **depth_facts(twins)},
         paths={arm: path_of(taken) for arm, taken in passes.items() if arm in twins},
+        kernels=prefill_kernels(twins, inputs) if phase == "prefill" else decode_kernels(twins, batch_size),
     )
     assert all(torch.isfinite(outputs[arm]).all() for arm in twins)
 

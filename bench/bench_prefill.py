@@ -13,6 +13,7 @@ from bench.checks.passes import checks_of
 from bench.floors import costs_of, depth_facts, mean_distinct_experts
 from bench.harness.metrics import TTFT
 from bench.harness.paired import Paired
+from bench.kernels import prefill_kernels
 from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
@@ -60,6 +61,7 @@ def bench_prefill(
             **depth_facts(twins),
             **theirs.facts,
         },
+        kernels=prefill_kernels(twins, inputs),
     )
     for arm in theirs:
         assert states[arm].shape == (batch_size, 1)

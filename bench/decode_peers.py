@@ -13,6 +13,7 @@ from bench.decoding import Decoding
 from bench.floors import costs_of, depth_facts, mean_distinct_experts
 from bench.harness.metrics import TPOT
 from bench.harness.paired import Paired
+from bench.kernels import decode_kernels
 from bench.peers.steps import ContinuedGenerate
 from fixtures.inputs import Inputs
 from fixtures.models import Twins
@@ -63,6 +64,7 @@ def bench_decode_peers(
         hashes={"workload": inputs.hash, "routing": routing_hash},
         facts={"distinct_experts": distinct, **depth_facts(twins)},
         paths=ours.paths,
+        kernels=decode_kernels(twins, batch_size),
     )
     for arm, tokens_BN in tokens.items():
         assert tokens_BN.shape == (batch_size, NUM_DECODE_STEPS), arm

@@ -1,5 +1,6 @@
 """Rules for every test: what transformers or torch will take away must not be used, and signals are heeded."""
 
+import os
 import signal
 
 import pytest
@@ -10,7 +11,8 @@ settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Turn warnings of coming removals into errors; `pytest bench` of a user only shows them."""
+    """Turn warnings of coming removals into errors; `pytest bench` of a user only shows them. Measure no kernels."""
+    os.environ.setdefault("MOEVLM_FEED_FORWARD", "rule")
     config.addinivalue_line("filterwarnings", "error::FutureWarning")
     config.addinivalue_line("filterwarnings", "error:.*deprecated.*:DeprecationWarning:moevlm")
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

@@ -38,6 +38,7 @@ class Measurement:
     hashes: Mapping[str, str]
     facts: Mapping[str, float]
     paths: Mapping[str, str] = field(default_factory=dict)  # by arm, where the code has several
+    kernels: Mapping[str, str] = field(default_factory=dict)  # by arm, where a machine's measurement chose them
     check_s: float = 0.0  # that the checks of the arms' answers took
     timed_s: float = 0.0  # inside the timed calls of all arms and the anchor, the warm-up's not counted
 
@@ -64,6 +65,7 @@ class Paired:
         hashes: Mapping[str, str] | None = None,
         facts: Mapping[str, float] | None = None,
         paths: Mapping[str, str] | None = None,
+        kernels: Mapping[str, str] | None = None,
     ) -> dict[str, R]:
         """Check each arm's answer, then time `call(arm)` and the anchor, interleaved, until the budget is spent.
 
@@ -80,6 +82,7 @@ class Paired:
             hashes: what identifies the inputs; another hash is another scenario.
             facts: numbers shown beside the times.
             paths: arm -> its way through the code, where there are several; one for all that are compared.
+            kernels: arm -> what its largest operations run on, where there is a choice: each arm has its best.
 
         Returns:
             What each arm's last call returned.
@@ -116,6 +119,7 @@ class Paired:
             hashes=hashes or {},
             facts=facts or {},
             paths=paths,
+            kernels=kernels or {},
             check_s=check_s,
             timed_s=sum(blocks.repeats[arm] * sum(seconds) for arm, seconds in blocks.samples.items()),
         )

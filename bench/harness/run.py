@@ -156,6 +156,7 @@ class Run:
             "hashes": dict(ours.hashes),
             "cost": _cost(ours, PRIMARY),
             "path": ours.paths.get(PRIMARY, ""),
+            "kernel": ours.kernels.get(PRIMARY, ""),
             "facts": dict(ours.facts),
             "launches": [self._launch(ours, PRIMARY)],
         }
@@ -218,8 +219,9 @@ class Run:
             if measured := self.measured.get(entry["name"]):
                 ours = measured.measurement
                 for arm in (arm for arm in ours.samples if arm != PRIMARY):
-                    launches, path = [self._launch(ours, arm)], ours.paths.get(arm, "")
-                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm), path=path))
+                    told = {"path": ours.paths.get(arm, ""), "kernel": ours.kernels.get(arm, "")}
+                    launches = [self._launch(ours, arm)]
+                    entries.append(arm_entry(entry, arm=arm, launches=launches, cost=_cost(ours, arm), **told))
         document.update(parted(entries, with_data=with_data))
         document[KEY] = self._header()
         document.update(seal(document))

@@ -27,8 +27,9 @@ from moevlm.generation.state import DecodeState
 from moevlm.generation.untouched import GLOBAL_HOOKS, Untouched
 from moevlm.kernels.backends import OURS
 from moevlm.kernels.best_backend import AUTO
-from moevlm.kernels.cpu import ops
+from moevlm.kernels.cpu import way
 from moevlm.kernels.cpu.build import load
+from moevlm.kernels.cpu.way_timing import DENSE, KERNELS
 from moevlm.kernels.fast import HIDDEN_ACT
 from moevlm.kernels.projections import Projection, is_plain
 from moevlm.model.attention import MoEVLMAttention
@@ -92,7 +93,7 @@ def _fits(states_BGLW: torch.Tensor, shape: tuple[int, int, int], dtype: torch.d
 def _layers_for(model: MoEVLMForConditionalGeneration, num_samples: int) -> Sequence[FusedLayer] | None:
     """Return the layers where the operator is the best choice.
 
-    One limit for MoE and dense, whose blocks see every sample: both take the same path.
+    One choice for MoE and twin, the one for the blocks of the twin, which see every sample: both take the same path.
     """
     if _asks_for_modules(model):
         return None
@@ -101,7 +102,7 @@ def _layers_for(model: MoEVLMForConditionalGeneration, num_samples: int) -> Sequ
         if not _is_plain(model.model.language_model):
             return None  # what was built stays, for when the hook is gone
         built = built_of[model] = _build(model)
-    if built.layers is None or not ops.is_best(built.layers[0].weights.down_EIH.dtype, num_samples):
+    if built.layers is None or way.way_of(DENSE, built.layers[0].weights.down_EIH, num_samples) != KERNELS:
         return None
     return built.layers
 

@@ -6,8 +6,12 @@ Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a t
 import warnings
 
 import torch
+import torch.nn.functional as F
 
 from moevlm.kernels.cpu import ops as cpu
+from moevlm.kernels.cpu import way
+from moevlm.kernels.cpu.way_timing import BLOCKS, DENSE, EXPERTS, KERNELS, PRODUCTS
+from moevlm.kernels.products import block_dense
 from moevlm.kernels.tilings import MEASURED, read
 from moevlm.once import once
 
@@ -44,7 +48,7 @@ def fast_experts(
             return None
         summed_TH: torch.Tensor = torch.ops.moevlm.gpu_experts(*tensors, ids_TK, weights_TK)
         return summed_TH
-    if cpu.takes(down_EIH, hidden_TH) and cpu.is_best(dtype, ids_TK.numel() / down_EIH.shape[0]):
+    if cpu_way(EXPERTS, down_EIH, hidden_TH, ids_TK.numel() / down_EIH.shape[0]) == KERNELS:
         return cpu.swiglu_experts(*tensors, ids_TK, weights_TK)
     return None
 
@@ -64,9 +68,24 @@ def fast_dense(
             return None
         summed_TH: torch.Tensor = torch.ops.moevlm.gpu_dense(*tensors)
         return summed_TH
-    if cpu.takes(down_EIH, hidden_TH) and cpu.is_best(dtype, hidden_TH.shape[0]):
+    chosen = cpu_way(DENSE, down_EIH, hidden_TH, hidden_TH.shape[0])
+    if chosen == KERNELS:
         return cpu.swiglu_dense(*tensors)
+    if chosen == BLOCKS and not torch.compiler.is_compiling():  # a graph would hold every block
+        return block_dense(*tensors, F.silu)
     return None
+
+
+def cpu_way(kind: str, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, rows: float) -> str:
+    """Name the chosen way of a feed-forward on a CPU; `is_swiglu_inference` has been asked.
+
+    Args:
+        kind: EXPERTS or DENSE.
+        down_EIH: Weights.
+        hidden_TH: Hidden states.
+        rows: Of an expert: the mean over all; of a dense block: all tokens.
+    """
+    return way.way_of(kind, down_EIH, rows) if cpu.takes(down_EIH, hidden_TH) else PRODUCTS
 
 
 def is_swiglu_inference(

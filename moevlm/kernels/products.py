@@ -1,4 +1,4 @@
-"""SwiGLU in torch's own products: the experts one after another, the dense twin at once; any device, differentiable.
+"""SwiGLU in torch's own products: experts one after another; the dense twin at once, differentiable, or by blocks.
 
 Shapes: T tokens, H hidden size, E experts or blocks, I width of one, F = E * I, K experts a token, R rows of an expert.
 """
@@ -52,3 +52,17 @@ def plain_dense(
     gate_TEI, up_TEI = projected.unflatten(-1, (blocks, 2, width)).unbind(-2)
     output_TH: torch.Tensor = (act(gate_TEI) * up_TEI).flatten(-2) @ down_EIH.view(-1, hidden_size)
     return output_TH
+
+
+def block_dense(
+    gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, act: Activation
+) -> torch.Tensor:
+    """Sum the blocks as `plain_dense`, one after another in float32: what a block makes of the tokens stays in a cache.
+
+    For inference: nothing of T x F is kept for a gradient.
+    """
+    sum_TH = torch.zeros_like(hidden_TH, dtype=torch.float32)
+    for gate_up_WH, down_IH in zip(gate_up_EWH, down_EIH, strict=True):
+        gate_TI, up_TI = F.linear(hidden_TH, gate_up_WH).chunk(2, dim=-1)
+        sum_TH += (act(gate_TI) * up_TI) @ down_IH
+    return sum_TH.to(hidden_TH.dtype)

@@ -17,7 +17,13 @@ SIGNIFICANT_DIGITS = 6  # of a merged sample: far finer than any clock's noise, 
 
 
 def arm_entry(
-    primary: Json, *, arm: str, launches: Sequence[Json], cost: Cost | None = None, path: str = ""
+    primary: Json,
+    *,
+    arm: str,
+    launches: Sequence[Json],
+    cost: Cost | None = None,
+    path: str = "",
+    kernel: str = "",
 ) -> dict[str, Any]:
     """Build the entry of another arm of the same scenario from the MoE arm's, with our extra_info and no statistics.
 
@@ -25,10 +31,12 @@ def arm_entry(
         launches: [{"id", "samples", "voided"}], samples per unit.
         cost: of one unit of this arm.
         path: that it took, where there are several.
+        kernel: that its largest operations ran on, where there is a choice.
     """
     entry = copy.deepcopy(dict(primary))
     entry["name"], entry["fullname"] = f"{primary['name']}:{arm}", f"{primary['fullname']}:{arm}"
-    entry["extra_info"][KEY].update(arm=arm, launches=[dict(launch) for launch in launches], cost=cost, path=path)
+    told = {"cost": cost, "path": path, "kernel": kernel}
+    entry["extra_info"][KEY].update(arm=arm, launches=[dict(launch) for launch in launches], **told)
     if arm == ANCHOR:  # its work is frozen: it makes no tokens, and a sample is one run of it
         entry["extra_info"][KEY].update(num_units=1, rates={})
     return {key: value for key, value in entry.items() if key != "stats"}
@@ -41,7 +49,8 @@ def merge(documents: Sequence[Json]) -> dict[str, Any]:
         A sealed document: the first one's, with all launches, statistics over them and the median of the peaks.
 
     Raises:
-        ValueError: if kinds, scenarios, hashes, units or paths differ, or a launch is there twice; names the scenario.
+        ValueError: if kinds, scenarios, hashes, units, paths or kernels differ, or a launch is there twice; names the
+            scenario.
     """
     records = [Record.from_document(document) for document in documents]
     wrong = {name: why for record in records for name, why in record.wrong.items()}
@@ -106,7 +115,7 @@ def _check_mergeable(records: Sequence[Record]) -> None:
 def _identities(record: Record) -> dict[str, object]:
     """Map each arm of each scenario to what must be equal for its samples to be joined."""
     return {
-        f"{scenario.id} {arm}": (series.metric, series.num_units, dict(series.hashes), series.path)
+        f"{scenario.id} {arm}": (series.metric, series.num_units, dict(series.hashes), series.path, series.kernel)
         for scenario in record.scenarios.values()
         for arm, series in scenario.arms.items()
     }

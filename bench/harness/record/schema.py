@@ -55,6 +55,7 @@ class ArmSeries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hashes: Mapping[str, str]
     cost: CostForm | None  # of one unit
     path: str = ""  # its way through the code, where there are several; records did not always tell
+    kernel: str = ""  # what its largest operations ran on, where there is a choice; as above
     facts: Mapping[str, Number]
     launches: tuple[Launch, ...]
 

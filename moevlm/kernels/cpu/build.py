@@ -99,6 +99,15 @@ def _load() -> None:
         raise RuntimeError(f"{found.path} {flaw}; the next process compiles it anew")
 
 
+def library() -> Path:
+    """Return the compiled library; `load` has been asked.
+
+    Raises:
+        OSError: It cannot be found again.
+    """
+    return _library({}).path
+
+
 def _library(refused: Mapping[Path, str]) -> "Found":
     from moevlm.kernels.cpu import cache
 

@@ -134,11 +134,11 @@ def _made(library: Path, wanted: Wanted, make: Make) -> Found:
         make(made)
         digest.note(made, wanted.made_from)
         for each in (digest.beside(made), made):  # a digest without a library is no library; the reverse is a flaw
-            _put(each, library.parent)
+            put(each, library.parent)
     return Found(library, True)
 
 
-def _put(made: Path, folder: Path) -> None:
+def put(made: Path, folder: Path) -> None:
     """Move a file into its folder, which holds all of it or nothing whenever the machine stops."""
     made.chmod(made.stat().st_mode & ~0o022)
     _sync(made)

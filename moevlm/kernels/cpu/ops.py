@@ -35,18 +35,19 @@ def takes(down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> bool:
         and hidden_TH.dtype in DTYPES
         and hidden_size % HIDDEN_MULTIPLE == 0
         and width % WIDTH_MULTIPLE == 0
-        and _num_threads() * hidden_TH.numel() * torch.float32.itemsize <= MOST_SUM_BYTES
+        and num_threads() * hidden_TH.numel() * torch.float32.itemsize <= MOST_SUM_BYTES
         and load() is None
     )
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no number of threads enters a graph
-def _num_threads() -> int:
+def num_threads() -> int:
+    """Return torch's number of threads."""
     return torch.get_num_threads()
 
 
 def is_best(dtype: torch.dtype, tokens_an_expert: float) -> bool:
-    """Tell whether the kernels are faster than torch's products; `takes` has been asked.
+    """Tell whether the kernels are usually faster than torch's products: what `way` holds until it measures.
 
     Args:
         dtype: Of weights and hidden states.

@@ -123,11 +123,12 @@ def test_arms_on_different_paths_are_neither_checked_nor_timed(benchmark: Benchm
     benchmark.pedantic(int)  # pytest-benchmark warns of a fixture that measured nothing
 
 
-def test_the_paths_of_arms_are_kept(benchmark: BenchmarkFixture) -> None:
+def test_the_paths_and_kernels_of_arms_are_kept(benchmark: BenchmarkFixture) -> None:
     scripted = Scripted(benchmark)
-    scripted.measure(paths=dict.fromkeys(ARMS, "fused"))
+    scripted.measure(paths=dict.fromkeys(ARMS, "fused"), kernels={"moe": "kernels", "dense": "products"})
     assert scripted.paired.measurement is not None
     assert scripted.paired.measurement.paths == dict.fromkeys(ARMS, "fused")
+    assert scripted.paired.measurement.kernels == {"moe": "kernels", "dense": "products"}
 
 
 def test_the_seconds_of_the_checks_are_kept(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,8 +127,16 @@ def test_the_path_of_an_arm_is_read_and_old_records_have_none() -> None:
     assert "path" not in document()["benchmarks"][0]["extra_info"]["moevlm"]
     arms = Record.from_document(by_operators(document())).scenarios[SCENARIOS[0]].arms
     assert {name: arm.path for name, arm in arms.items()} == {"moe": "fused", "dense": "", "anchor": ""}
-    told = record.arm_entry(primary_entry("x", "a"), arm="dense", launches=[], path="fused")
+    told = record.arm_entry(primary_entry("x", "a"), arm="dense", launches=[], path="fused", kernel="products")
     assert told["extra_info"]["moevlm"]["path"] == "fused"
+    assert told["extra_info"]["moevlm"]["kernel"] == "products"
+
+
+def test_launches_on_different_kernels_are_not_joined() -> None:
+    one = document(launch_id="one")
+    other = changed(document(launch_id="two"), *OURS, "kernel", value="products")
+    with pytest.raises(ValueError, match=r"must hold the same arms and inputs, got .*products"):
+        record.merge([one, other])
 
 
 def test_a_record_of_arms_on_different_paths_is_corrupt_so_no_ratio_is_told(path: Path) -> None:

@@ -118,7 +118,7 @@ def test_every_record_of_backends_in_docs_is_in_its_tables() -> None:
     assert {Path(row["record"]).name for table in tables for row in csv.DictReader(table.open())} == held
 
 
-@pytest.mark.parametrize("name", ["tried", "twin", "operators"])
+@pytest.mark.parametrize("name", ["tried", "twin", "operators", "ways"])
 def test_tables_by_hand_are_whole(name: str) -> None:
     header, *rows = csv.reader((ROOT / "docs" / "tables" / f"performance-{name}.csv").open())
     assert rows
