@@ -48,7 +48,8 @@ def way_of(kind: str, down_EIH: torch.Tensor, rows: float) -> str:
         return KERNELS
     if asked() == RULE:
         return usual(down_EIH.dtype, rows)
-    return chosen(kind, down_EIH.dtype, *down_EIH.shape, ops.num_threads(), bucket_of(rows))
+    num_experts, width, hidden_size = down_EIH.shape
+    return chosen(kind, down_EIH.dtype, num_experts, width, hidden_size, ops.num_threads(), bucket_of(rows))
 
 
 @once

@@ -56,7 +56,8 @@ def seconds_by_way(shape: Shape, rows: int) -> dict[str, float]:
     """Time the ways for a number of rows: one thread by its processor time, which others do not lengthen.
 
     Args:
-        shape: Of a layer, its threads torch's own; where it has more weights than a call should take, fewer experts or narrower ones stand in.
+        shape: Of a layer, its threads torch's own; where it has more weights than a call should take, fewer experts or
+            narrower ones stand in.
         rows: Of each expert or block.
     """
     torch.set_num_threads(shape.num_threads)  # a thread that is new may have been given others by OpenMP
