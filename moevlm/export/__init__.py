@@ -1,1 +1,1 @@
-"""The text decoder in other engines' formats: GGUF, which llama.cpp reads."""
+"""The text decoder for other engines: GGUF, which llama.cpp reads, and published checkpoints, which vLLM does."""

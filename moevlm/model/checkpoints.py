@@ -31,6 +31,7 @@ CARRIED_FIELDS = (
     "rope_parameters", "attention_bias", "attention_dropout", "num_experts", "num_experts_per_tok",
     "moe_intermediate_size", "norm_topk_prob", "tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id",
 )  # fmt: skip
+EXPERT_FIELDS = ("num_experts", "num_experts_per_tok", "moe_intermediate_size", "norm_topk_prob")  # of an MoE alone
 UNBUILT_FIELDS = {"decoder_sparse_step": 1, "mlp_only_layers": [], "use_sliding_window": False}  # our only choices
 # They change what the decoder computes, and no tensor's shape shows them (num_experts: a dense model is named first).
 SILENT_FIELDS = (

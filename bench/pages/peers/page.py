@@ -23,7 +23,7 @@ class Pair:
     """One of our models beside a peer of it, in one scenario.
 
     Args:
-        peer: "llama.cpp".
+        peer: "llama.cpp" or "vllm".
         model: our arm.
         benchmark: what was measured.
         scenario: its id.

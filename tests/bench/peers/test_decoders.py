@@ -8,7 +8,7 @@ from bench.checks.passes import checks_of
 from bench.harness.agreement import WrongAnswer
 from bench.harness.arms import is_peer
 from bench.peers import decoders
-from bench.peers.decoders import PeerArm, PeerArms, check_direction, peer_arms
+from bench.peers.decoders import EngineArm, PeerArms, SteppedArm, check_direction, peer_arms
 from fixtures.inputs import make_inputs
 from fixtures.models import build_twins
 from fixtures.oracle.keeper import Oracle
@@ -82,9 +82,40 @@ def inputs(twins):
     return batch
 
 
-@pytest.fixture
-def arms(twins, inputs, monkeypatch):
-    monkeypatch.setitem(decoders.BUILDERS, "plain", PlainDecoder)
+class PlainEngine:
+    """The same decoder as an engine that feeds its tokens back itself."""
+
+    def __init__(self, decoder):
+        self.decoder, self.held = decoder, None
+
+    def logits(self, embeds_BSH, num_tokens):
+        passes = [self.decoder.read(embeds_BSH)]
+        for number in range(num_tokens - 1):
+            passes.append(self.decoder.step(passes[-1].argmax(-1), number))
+        return torch.stack(passes)
+
+    def answer(self, embeds_BSH, num_tokens):
+        return self.logits(embeds_BSH, num_tokens).argmax(-1).T
+
+    def hold(self, embeds_BSH, num_steps):
+        self.held = embeds_BSH, num_steps
+
+    def go_on(self, num_steps):
+        assert num_steps <= self.held[1]
+        return self.answer(self.held[0], 1 + num_steps)[:, 1:]
+
+
+def stepped(model, of, inputs, room):
+    return SteppedArm(PlainDecoder(model, inputs.prompt_tokens, room), model, of, inputs)
+
+
+def engine(model, of, inputs, room):
+    return EngineArm(PlainEngine(PlainDecoder(model, inputs.prompt_tokens, room)), model, of, inputs)
+
+
+@pytest.fixture(params=[stepped, engine])
+def arms(request, twins, inputs, monkeypatch):
+    monkeypatch.setitem(decoders.BUILDERS, "plain", request.param)
     return peer_arms(["plain"], twins, inputs, room=NUM_TOKENS)
 
 
@@ -124,18 +155,19 @@ def test_a_decoder_that_agrees_may_be_timed(arms, twins, inputs, arm):
     arms[f"plain/{arm}"].check(checks_of(Oracle(), twins, inputs), NUM_TOKENS)
 
 
+@pytest.mark.parametrize("arm", [SteppedArm, lambda decoder, *rest: EngineArm(PlainEngine(decoder), *rest)])
 @pytest.mark.parametrize("wrong_at", [0, NUM_TOKENS - 1])
-def test_wrong_logits_of_any_pass_are_found(twins, inputs, wrong_at):
+def test_wrong_logits_of_any_pass_are_found(twins, inputs, arm, wrong_at):
     broken = Broken(twins["moe"], inputs.prompt_tokens, NUM_TOKENS)
     broken.wrong_at = wrong_at
     says = rf"cosine of at least 0.9999 with the oracle's, got .* at token {wrong_at} of moe elsewhere, sample \d of 3"
     with pytest.raises(WrongAnswer, match=says):
-        PeerArm(broken, twins["moe"], "moe", inputs).check(checks_of(Oracle(), twins, inputs), NUM_TOKENS)
+        arm(broken, twins["moe"], "moe", inputs).check(checks_of(Oracle(), twins, inputs), NUM_TOKENS)
 
 
 def test_the_weights_of_another_model_are_found(twins, inputs):
     other = build_twins("tiny", arms=["moe"], device=torch.device("cpu"), dtype=torch.float32, seed=1)["moe"]
-    arm = PeerArm(PlainDecoder(other, inputs.prompt_tokens, NUM_TOKENS), twins["moe"], "moe", inputs)
+    arm = SteppedArm(PlainDecoder(other, inputs.prompt_tokens, NUM_TOKENS), twins["moe"], "moe", inputs)
     with pytest.raises(WrongAnswer, match="at token 0 of moe elsewhere"):
         arm.check(checks_of(Oracle(), twins, inputs), NUM_TOKENS)
 
