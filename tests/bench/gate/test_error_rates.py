@@ -15,7 +15,7 @@ from bench.gate.verdict import Verdict
 from bench.harness.record import load
 from tests.bench.gate.resampled_runs import Clock, Drawing, Drawn, Judged, Suite, judged, suite_of
 
-BASELINE = Path("baselines/cpu-intel-xeon-processor-6-167-1-amx-tile-2c-float32-t1-torch2.13.json")
+BASELINE = Path("baselines/cpu-amd-epyc-25-17-1-avx512-bf16-2c-float32-t1-torch2.13.json")
 SD = 0.02
 DISTURBED = "one launch in ten disturbed"  # by 10 %, all scenarios alike: its spread then hides 5 % in most runs
 Noise = Callable[[np.random.Generator, int], np.ndarray]
