@@ -98,7 +98,7 @@ COST = an_object(True, flops=not_negative, bytes=not_negative, parts_=a_list(a_l
 SERIES = an_object(
     scenario=name, arm=name, metric=name, num_units=positive, anchor=either(text, NULL), rates=a_map(number),
     params=a_map(anything), hashes=a_map(text), facts=a_map(number),
-    cost=either(NULL, COST), path_=text,
+    cost=either(NULL, COST), path_=text, kernel_=text,
     launches=a_list(an_object(id=name, samples=a_list(positive), voided=count), 1),
 )  # fmt: skip
 HEADER = an_object(
