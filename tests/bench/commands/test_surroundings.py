@@ -94,7 +94,7 @@ def make_temporary() -> None:
 
 def put_files() -> None:
     """Put a file where a command makes a folder."""
-    for name in ("b", "out", "new"):
+    for name in ("b", "d", "out", "new"):
         shutil.rmtree(name, ignore_errors=True)
         Path(name).touch()
 

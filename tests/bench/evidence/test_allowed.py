@@ -93,7 +93,7 @@ UNSEEN = {
     "tag": "\U000e0041", "no-break space": "\u00a0",
 }  # fmt: skip
 WRITING = ["--junitxml=/tmp/x", "--junit-xml=x", "--basetemp=/", "--debug=x", "--log-file=x",
-           "--pastebin=all", "--record=x", "--benchmark-json=x", "--benchmark-save=x",
+           "--pastebin=all", "--record=x", "--report=x", "--benchmark-json=x", "--benchmark-save=x",
            "--benchmark-storage=x", "--benchmark-autosave", "--benchmark-csv=x",
            "--benchmark-histogram=x", "--cov-report=html:x", "--report-log=x"]  # fmt: skip
 LOADING = ["-p", "-pevil", "-p=evil", "--rootdir=/tmp", "-c/tmp/x.ini", "-c", "--config-file=x",
@@ -102,7 +102,7 @@ LOADING = ["-p", "-pevil", "-p=evil", "--rootdir=/tmp", "-c/tmp/x.ini", "-c", "-
            "--pythonwarnings=error::evil.Evil", "-W", "-Werror::evil.Evil", "--cov-config=x",
            "--dist=each", "-n8", "--tx=ssh=e.xy", "--rsyncdir=/", "--codspeed"]  # fmt: skip
 OURS = ["--measured=x", "--baseline=x", "--baselines=x", "--compare=auto", "--inject=moe=0.1",
-        "--time-budget=9h", "--scenario-budget=9h", "--min-blocks=1", "--allow-inconclusive",
+        "--time-budget=9h", "--scenario-budget=9h", "--min-blocks=1", "--allow-inconclusive", "--parts", "--legend",
         "--measured-on=cuda:1", "--ab-worker=3", "--ab-package=os", "--upload-pack=touch x",
         "--package=os", "--base=main"]  # fmt: skip
 SHAPES = ["--", "-", "", " ", "x", "@/tmp/x", "@x", "bench", "bench/conftest.py", "--rec=x",

@@ -97,7 +97,7 @@ def test_cells_come_by_batch_and_then_by_specialization() -> None:
 
 
 def test_records_of_other_benchmarks_are_refused() -> None:
-    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none; run pytest bench/bench_layer"):
+    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none; measure some"):
         read_layers([record_of()])
 
 

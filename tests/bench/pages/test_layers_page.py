@@ -111,5 +111,5 @@ def test_the_records_and_the_command_are_named(whole: str) -> None:
 
 
 def test_records_of_neither_are_refused_with_the_remedy() -> None:
-    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none; run pytest bench/bench_layer"):
+    with pytest.raises(ValueError, match="must hold scenarios of bench_layers, got none; measure some"):
         layers_page({Path("a.json"): record_of()})
