@@ -33,8 +33,9 @@ LONG_HERE = (  # up to minutes each: under -m long
 BY = {  # what runs the same, with other names or sizes
     r"pytest|pytest -m long|\.ci/run": ".ci/run",
     r"pytest -m exhaustive": ".github/workflows/exhaustive.yml",
-    r"(ruff|mypy|lint-imports).*|source .*|python -m venv .*|.*pip install .*": ".ci/run",
+    r"(ruff|mypy|lint-imports).*|(source|\.) .*|python3? -m venv .*|.*pip install .*": ".ci/run",
     r"pytest bench( --(inject|compare|arms|workload|scale)\b.*)?": "tests/bench/plugin/test_plugin.py",
+    r"pytest bench --report .*|python -m bench (report --html|track) .*": "tests/bench/commands/test_report.py",
     r"pytest bench/bench_(decode|generate|layers|prefill)\.py .*": "tests/bench/plugin/test_plugin.py",
     r"pytest bench/inter_token\.py .*": ".ci/run",
     r"pytest bench/recycled\.py .*": "tests/bench/test_recycled.py",
