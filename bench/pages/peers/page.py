@@ -30,6 +30,7 @@ class Pair:
         scale: preset, and layers if not all.
         batch_size: samples.
         seq_len: tokens of a prompt.
+        processor: that it was measured on.
         dtype: of the weights.
         threads: of both.
         ours_s: of one unit, the median over blocks.
@@ -47,6 +48,7 @@ class Pair:
     scale: str
     batch_size: str
     seq_len: str
+    processor: str
     dtype: str
     threads: int
     ours_s: float
@@ -59,7 +61,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Pairs of one benchmark, dtype, peer and model."""
+    """Pairs of one processor, benchmark, dtype, peer and model."""
 
     first: Pair  # for what they share
     pairs: list[Pair]
@@ -78,7 +80,9 @@ def peers_page(records: Mapping[Path, Record]) -> Content:
             "records must hold arms of peers, as llama.cpp/moe, got none; run pytest bench/bench_decode.py "
             "--routing weights where one is installed"
         )
-    alike = grouped(pairs, lambda pair: (pair.benchmark, pair.dtype, pair.threads, pair.peer, pair.model))
+    alike = grouped(
+        pairs, lambda pair: (pair.processor, pair.benchmark, pair.dtype, pair.threads, pair.peer, pair.model)
+    )
     facts = {
         "pairs": pairs,
         "summaries": [Summary(first=part[0], pairs=part, mean=geometric_mean(_ratios(part))) for part in alike],
@@ -114,6 +118,7 @@ def _pair(path: Path, record: Record, scenario: Scenario, peer: str, ours: ArmSe
         benchmark=scenario.id.partition("[")[0],
         scenario=scenario.id,
         **axis,
+        processor=str(record.kind["device_model"]),
         dtype=str(record.kind["dtype"]),
         threads=record.kind["num_threads"],
         ours_s=median_interval(samples_of(ours)).estimate,

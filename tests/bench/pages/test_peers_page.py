@@ -8,7 +8,7 @@ import pytest
 
 from bench.pages.peers.page import peers_page
 from bench.pages.write import write_page
-from tests.bench.sample_records import record_of, scenario
+from tests.bench.sample_records import FINGERPRINT, record_of, scenario
 
 SECONDS = {
     "moe": 0.002,
@@ -17,6 +17,7 @@ SECONDS = {
     "llama.cpp/dense": 0.008,
     "transformers/generate": 0.009,
 }
+CPU = str(FINGERPRINT["device_model"])
 
 
 def decode(seconds, *, length=256):
@@ -35,8 +36,8 @@ def written(tmp_path, *scenarios, loads=()):
 def test_each_model_is_beside_its_own_peer_and_ratios_are_averaged_geometrically(tmp_path):
     later = {**SECONDS, "llama.cpp/moe": 0.004}  # 2 beside 0.5: a geometric mean of 1
     said = written(tmp_path, decode(SECONDS), decode(later, length=1024), loads=(1.26, 3.0))
-    assert "\n| llama.cpp | bench_decode, moe, float32, 1 thread | 2 | 1.00x | 0.50 to 2.00 |\n" in said
-    assert "\n| llama.cpp | bench_decode, dense, float32, 1 thread | 2 | 2.00x | 2.00 |\n" in said
+    assert f"\n| {CPU} | llama.cpp | bench_decode, moe, float32, 1 thread | 2 | 1.00x | 0.50 to 2.00 |\n" in said
+    assert f"\n| {CPU} | llama.cpp | bench_decode, dense, float32, 1 thread | 2 | 2.00x | 2.00 |\n" in said
     assert "the load of the machine was 1.3 to 3.0." in said
     rows = list(csv.DictReader((tmp_path / "tables" / "page-pairs.csv").open()))
     assert [(row["model"], row["peer"], float(row["theirs_over_ours"])) for row in rows] == [
@@ -52,10 +53,20 @@ def test_two_peers_of_a_model_are_told_apart_and_never_averaged(tmp_path):
     assert "\nOf vLLM there is no record yet.\n" in written(tmp_path, decode(SECONDS))
     said = written(tmp_path, decode({**SECONDS, "vllm/moe": 0.006}))
     assert "no record yet" not in said
-    assert "\n| llama.cpp | bench_decode, moe, float32, 1 thread | 1 | 0.50x | 0.50 |\n" in said
-    assert "\n| vllm | bench_decode, moe, float32, 1 thread | 1 | 3.00x | 3.00 |\n" in said
+    assert f"\n| {CPU} | llama.cpp | bench_decode, moe, float32, 1 thread | 1 | 0.50x | 0.50 |\n" in said
+    assert f"\n| {CPU} | vllm | bench_decode, moe, float32, 1 thread | 1 | 3.00x | 3.00 |\n" in said
     name = "bench_decode[proxy-mmmu-weights-b1-s256]"
-    assert f"\n| vllm | {name} | float32 | moe | 2.00 ms | 6.00 ms | 3.00x" in said
+    assert f"\n| {CPU} | vllm | {name} | float32 | moe | 2.00 ms | 6.00 ms | 3.00x" in said
+
+
+def test_two_processors_are_never_averaged(tmp_path):
+    here, later = record_of(decode(SECONDS)), {**SECONDS, "llama.cpp/moe": 0.004}
+    there = record_of(decode(later))
+    there = replace(there, kind={**there.kind, "device_model": "Other CPU"})
+    write_page(tmp_path / "page.md", peers_page({Path("a.json"): here, Path("b.json"): there}), "the command")
+    said = (tmp_path / "page.md").read_text()
+    assert f"\n| {CPU} | llama.cpp | bench_decode, moe, float32, 1 thread | 1 | 0.50x | 0.50 |\n" in said
+    assert "\n| Other CPU | llama.cpp | bench_decode, moe, float32, 1 thread | 1 | 2.00x | 2.00 |\n" in said
 
 
 def test_a_load_that_no_record_tells_is_not_made_up(tmp_path):
