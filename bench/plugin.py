@@ -30,7 +30,6 @@ from bench.harness.progress import RunProgress, console_of
 from bench.harness.run import Finished, hold_record
 from bench.harness.wording import counted
 from bench.pages.report import write_reports
-from bench.report.write import write_run
 from fixtures.programs.errors import RecordWriteError
 from fixtures.programs.interrupt import end_on_signals
 from fixtures.programs.terminal import print_in_any_encoding
@@ -255,6 +254,8 @@ class HarnessSession:
         """Write the page that was asked for; a disk that takes none costs the run nothing."""
         if self.options.report is None:
             return
+        from bench.report.write import write_run  # what makes the page is imported by those who ask for one
+
         name = finished.record_path.name
         try:
             said = str(write_run(self.options.report, name, finished.record, verdicts, self.options.baselines))
