@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         ValueError: a record must be named, or an option does nothing.
     """
     if options.html is not None:
+        if options.parts:
+            raise ValueError("--parts is for the table of one record, got it with --html; leave it out: a page has all")
         return _write(options)
     idle = [f"--{name}" for name in ("baselines", "repository") if getattr(options, name) is not None]
     if idle or len(options.inputs) != 1:

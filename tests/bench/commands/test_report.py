@@ -81,6 +81,7 @@ def test_nothing_to_show_is_an_error_and_no_page(
     ("arguments", "code", "said"),
     [
         (["none.json", "--html", "page"], 13, "none.json"),
+        (["r.json", "--html", "page", "--parts"], 4, "--parts is for the table of one record, got it with --html"),
         (["r.json", "--html", "page", "--baselines", "none"], 13, "none must be a folder of baselines"),
         (["r.json", "--html", "page", "--repository", "/srv/a"], 4, "must have a web address"),
         (["r.json", "r.json"], 4, "a table is of one record, got 2 records"),
