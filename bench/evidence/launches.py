@@ -77,9 +77,10 @@ def measure_launches(wanted: Wanted, note: Callable[[str], None]) -> list[Path]:
         each = [max(wanted.apart_s, seconds) for seconds in took[known:] or took]  # of this call: start included
         left = f", {time_left((len(missing) - index) * statistics.median(each))}" if each else ""
         note(f"launch {wanted.paths.index(path) + 1} of {wanted.count}{left}")
-        time.sleep(_early_by(wanted))
+        time.sleep(_early_by(wanted, whole))
         started = time.monotonic()
         _measure(wanted, path)
+        whole.append(path)
         took.append(time.monotonic() - started)
     return wanted.paths
 
@@ -100,10 +101,9 @@ def _seconds(path: Path) -> float:
     return max(0.0, path.stat().st_mtime - _began(path))
 
 
-def _early_by(wanted: Wanted) -> float:
+def _early_by(wanted: Wanted, whole: Sequence[Path]) -> float:
     """Return the seconds until the next launch may begin, by the latest that is whole."""
-    began = [_began(path) for path in wanted.paths if _is_whole(path, None)]
-    return max(0.0, max(began) + wanted.apart_s - time.time()) if began else 0.0
+    return max([0.0, *(_began(path) + wanted.apart_s - time.time() for path in whole)])
 
 
 def _measure(wanted: Wanted, path: Path) -> None:
