@@ -35,10 +35,8 @@ def add(commands: Commands) -> None:
     add_package(parser)
     add_scenarios(parser)
     parser.add_argument("--budget", type=seconds, default=1200.0, metavar="TIME", help="like 90s or 20m; default: 20m")
-    out, takes = (
-        in_clone(Path("records")),
-        "takes ab.json and ab.md, which says what changed since the one before; default: %(default)s",
-    )
+    out = in_clone(Path("records"))
+    takes = "takes ab.json and ab.md, which says what changed since the one before; default: %(default)s"
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=takes)
     add_allow_inconclusive(parser)
     parser.add_argument("--junitxml", type=Path, metavar="FILE", help="takes the verdicts, one test case a scenario")

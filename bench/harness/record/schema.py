@@ -13,10 +13,7 @@ from bench.harness.metrics import METRICS
 
 SCHEMA_VERSION = 1
 KEY = "moevlm"  # of our part in the document and in a benchmark's extra_info
-TIMED, COUNTED = (
-    "benchmarks",
-    "counted",
-)  # lists of entries: the first is pytest-benchmark's, the second ours; see `lists`
+TIMED, COUNTED = "benchmarks", "counted"  # lists of entries: pytest-benchmark's, and ours; see `lists`
 
 Json = Mapping[str, Any]
 
