@@ -1,13 +1,15 @@
 """Small models for the model's tests: wide initialisation, so that greedy output is not one repeated token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 
 from moevlm import MoEVLM, MoEVLMConfig
+from moevlm.kernels.cpu import way
 from moevlm.smoes.ablations import specialization_fields
+from tests.moevlm.chosen_ways import forget
 
 IMAGE_TOKEN_ID = 5
 IMAGE_TOKENS = 4  # of one picture of VISION's size
@@ -108,3 +110,16 @@ def prompt(make_prompt: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
     mask_BS[1, :5] = 0
     pixels = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(3))
     return {"input_ids": ids_BS, "attention_mask": mask_BS, "pixel_values": pixels}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Ask for a way of feed-forwards, as a fresh process would."""
+
+    def ask(name: str) -> None:
+        monkeypatch.setenv(way.VARIABLE, name)
+        forget()
+
+    yield ask
+    monkeypatch.undo()
+    forget()

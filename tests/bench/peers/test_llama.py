@@ -1,7 +1,5 @@
 """llama.cpp over our weights, where it is installed: logits, cached steps and batches beside our own model's."""
 
-import json
-
 import pytest
 import torch
 
@@ -14,14 +12,12 @@ from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm.generation import answer, prefill
 from moevlm.model.processing import build_processor
-from tests.bench.plugin.fake_project import REPOSITORY
-from tests.bench.plugin.fresh_pytest import run_pytest
+from tests.bench.peers.whole_run import fingerprint_of_a_run
 
 llama_cpp = pytest.importorskip("llama_cpp")
 
 NUM_TOKENS = 6
 ARMS = ("moe", "dense", "dense_active")
-SCENARIOS = ("bench/bench_prefill.py", "bench/bench_decode.py", "bench/bench_generate.py")
 COSINES = {torch.float32: 0.9999, torch.bfloat16: 0.99}
 
 
@@ -72,18 +68,5 @@ def test_it_runs_on_as_many_threads_as_torch(twins, inputs, threads):
 
 @pytest.mark.long
 def test_it_is_an_arm_of_prefill_decode_and_generate(tmp_path):
-    path = tmp_path / "record.json"
-    options = ("--scale=tiny", "--depth=1", "--batch-size=2", "--seq-len=128", "--routing=weights", "--peers=llama.cpp")
-    ended = run_pytest(REPOSITORY, *SCENARIOS, *options, "--device=cpu", "--workload=mmmu", "--compare=off",
-                       "--scenario-budget=0.1s", f"--record={path}")  # fmt: skip
-    assert ended.code == 0, ended.said
-    document = json.loads(path.read_text())
-    assert document["moevlm"]["fingerprint"]["llama-cpp-python"] == llama_cpp.__version__
-    found = [entry["extra_info"]["moevlm"] for entry in document["benchmarks"]]
-    for arm in ("llama.cpp/moe", "llama.cpp/dense"):
-        entries = [entry for entry in found if entry["arm"] == arm]
-        assert {entry["scenario"].partition("[")[0] for entry in entries} == {
-            "bench_prefill", "bench_decode", "bench_generate",
-        }  # fmt: skip
-        assert all(entry["facts"]["peers_encode_images"] == 0 for entry in entries)
-        assert all(entry["cost"]["flops"] > 0 for entry in entries)
+    fingerprint = fingerprint_of_a_run(tmp_path, "llama.cpp", scale="tiny")
+    assert fingerprint["llama-cpp-python"] == llama_cpp.__version__

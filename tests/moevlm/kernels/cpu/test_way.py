@@ -7,29 +7,12 @@ from moevlm.kernels import fast
 from moevlm.kernels.cpu import build, compiler, ops, way, way_timing
 from moevlm.kernels.cpu.build import load
 from moevlm.kernels.cpu.way_timing import DENSE, EXPERTS
+from tests.moevlm.chosen_ways import forget
 from tests.moevlm.kernels.cpu.test_ops import choose, make_tokens, make_weights, slow_sum
 
 pytestmark = pytest.mark.skipif(load() is not None, reason="no C++ compiler")
 BOUNDS = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 SECONDS = {"kernels": 3.0, "products": 2.0, "blocks": 1.0}
-
-
-def forget():
-    for kept in (way.asked, way.chosen, way.kept_in):
-        kept.cache_clear()
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    """Ask for a way, as a fresh process would."""
-
-    def ask(name):
-        monkeypatch.setenv(way.VARIABLE, name)
-        forget()
-
-    yield ask
-    monkeypatch.undo()
-    forget()
 
 
 @pytest.fixture
