@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
+from bench.gate.cap import UNJUDGEABLE
+from bench.gate.stats import Interval
+from bench.gate.verdict import TOLERANCE_CAP, Change, Control, ScenarioVerdict, Verdict
 from bench.harness import record
 from bench.harness.record import Record
 from bench.report.judged import judged
@@ -45,3 +48,14 @@ def test_a_machine_without_a_baseline_says_how_to_get_one(tmp_path: Path) -> Non
 def test_a_baseline_is_judged_by_none(baselines: Path) -> None:
     found = judged(record.load(baselines / BASELINE_NAME), baselines)
     assert (found.verdicts, found.why_not) == ({}, "a promoted baseline: what others are compared with")
+
+
+def test_an_ok_beyond_the_cap_is_inconclusive_here_too(baselines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    control, wide = Control(arm="moe", against="dense"), 2 * TOLERANCE_CAP
+    change = Change(
+        control=control, interval=Interval(0.0, -0.1, 0.1), tolerance=wide, verdict=Verdict.OK, suspect=False
+    )
+    ok = ScenarioVerdict(scenario="a", verdict=Verdict.OK, changes=(change,))
+    monkeypatch.setattr("bench.report.judged.judge_all", lambda _scenarios, opened, **_: ({"a": ok}, opened))
+    found = judged(Record.from_document(document("new")), baselines).verdicts["a"]
+    assert (found.verdict, found.why) == (Verdict.INCONCLUSIVE, UNJUDGEABLE)
