@@ -29,6 +29,7 @@ from moevlm.kernels.backends import OURS
 from moevlm.kernels.best_backend import AUTO
 from moevlm.kernels.cpu import way
 from moevlm.kernels.cpu.build import load
+from moevlm.kernels.cpu.pages import use_huge_pages
 from moevlm.kernels.cpu.way_timing import DENSE, KERNELS
 from moevlm.kernels.fast import HIDDEN_ACT
 from moevlm.kernels.projections import Projection, is_plain
@@ -138,6 +139,7 @@ def _watched(text_model: MoEVLMTextModel) -> list[nn.Module]:
 def _build(model: MoEVLMForConditionalGeneration) -> Built:
     """Make the operators of a model's layers; those that do not return what its modules do are not used."""
     text_model = model.model.language_model
+    use_huge_pages(model.parameters())
     untouched = Untouched(_watched(text_model))
     fused = [fuse(cast(MoEVLMDecoderLayer, layer)) for layer in text_model.layers]
     layers = [layer for layer in fused if layer is not None]

@@ -24,11 +24,10 @@ using torch::stable::Tensor;
 // What a kernel may use, by the numbers that Python passes.
 enum Tier : int64_t { GENERIC = 0, DOT = 1, TILES = 2 };
 
-// Rows of a block. Few: a processor follows about 16 streams of memory. Many: outputs are added to less often.
-constexpr int64_t VECTOR_ROWS = 16, TILE_ROWS = 64, MANY_TILE_ROWS = 512;
+// Rows of a block. Few: they stay in cache for all tokens. Many: streams are longer, outputs are added to less often.
+constexpr int64_t STREAM_ROWS = 256, VECTOR_ROWS = 16, TILE_ROWS = 64, MANY_TILE_ROWS = 512;
 constexpr int64_t MANY_TOKENS = 128;           // of an expert, from which many rows pay
 constexpr int64_t LEAST_TILE_TOKENS = 4;       // of an expert: fewer run as fast in vectors, without packing
-constexpr int64_t FETCHED_TOKENS = 6;          // up to these an expert waits for memory: fetch the next block's weights
 constexpr int64_t CHUNK = 512;                 // tokens of an expert at a time: packed, they fit a cache of 1 to 2 MB
 
 template <class T>
@@ -49,6 +48,8 @@ struct Problem {
   const V *gate_up, *down, *hidden;
 };
 
+int64_t scratch_of(int64_t tokens) { return std::max(tokens * VECTOR_ROWS, TOKENS * STREAM_ROWS); }
+
 int64_t multiple(int64_t value, int64_t of) { return (value + of - 1) / of * of; }
 
 // One thread's state: scratch for a chunk of tokens, and the share of the output that it adds to.
@@ -59,7 +60,7 @@ class Worker {
       : p(problem),
         chunk(std::min(CHUNK, multiple(most_tokens, 16))),
         output(output), inputs(chunk), outputs(chunk),
-        gates(chunk * VECTOR_ROWS), ups(chunk * VECTOR_ROWS), acts(chunk * MANY_TILE_ROWS),
+        gates(scratch_of(chunk)), ups(scratch_of(chunk)), acts(chunk * MANY_TILE_ROWS),
         packed(chunk * p.shape.hidden_size / 2), stripe(MANY_TILE_ROWS * STRIPE / 2) {}
 
   // Add the piece's share for the tokens of a chunk that begins at its token `from`.
@@ -76,8 +77,8 @@ class Worker {
     if constexpr (std::is_same_v<V, bfloat16>)
       if (p.tier == TILES && count >= LEAST_TILE_TOKENS) return tiles(piece, count, weights);
 #endif
-    for (int64_t row = piece.begin; row < piece.end; row += VECTOR_ROWS)
-      vector(block(piece, row, VECTOR_ROWS, count, weights));
+    const int64_t most = count <= TOKENS ? STREAM_ROWS : VECTOR_ROWS;
+    for (int64_t row = piece.begin; row < piece.end; row += most) vector(block(piece, row, most, count, weights));
   }
 
  private:
@@ -85,8 +86,7 @@ class Worker {
     const int64_t H = p.shape.hidden_size, rows = std::min(most, piece.end - row);
     const V* gate = p.gate_up + (piece.expert * 2 * p.shape.rows + row) * H;
     const V* down = p.down + (piece.expert * p.shape.rows + row) * H;
-    const int64_t ahead = count <= FETCHED_TOKENS ? rows * H * sizeof(V) : 0;
-    return {gate, gate + p.shape.rows * H, down, H, rows, count, inputs.data(), outputs.data(), weights, ahead};
+    return {gate, gate + p.shape.rows * H, down, H, rows, count, inputs.data(), outputs.data(), weights};
   }
 
   void vector(const Block<V>& b) {

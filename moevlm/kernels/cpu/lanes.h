@@ -58,6 +58,14 @@ inline void prefetch(const P* p, int64_t ahead_bytes) {
   __builtin_prefetch(reinterpret_cast<const char*>(p) + ahead_bytes, 0, 2);
 }
 
+// Fetch BYTES in the order in which they lie; returns what follows them. An address that is none does no harm.
+template <int64_t BYTES>
+inline const void* prefetch_all(const void* from) {
+  const char* at = static_cast<const char*>(from);
+  for (int64_t j = 0; j < BYTES; j += 64) prefetch(at, j);
+  return at + BYTES;
+}
+
 // A policy gives two products. Dot: acc += x * w over STEP values of a row, to be summed over lanes at the end.
 // Outer: acc[ACCS] += f * c, where c holds LANES * ACCS columns of ROWS rows and f those rows' factors.
 

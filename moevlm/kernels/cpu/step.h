@@ -8,13 +8,13 @@
 #include <limits>
 #include <vector>
 
-#include "lanes.h"
+#include "stream.h"
 #include "swiglu.h"
 
 namespace moevlm {
 
-constexpr int64_t WEIGHT_ROWS = 4;  // read as so many streams
-constexpr int64_t FETCHED_ROWS = 8;  // that far ahead
+constexpr int64_t WEIGHT_ROWS = 4;  // side by side
+constexpr int64_t CACHED_ROWS = 16;  // that stay in cache for all tokens, and are fetched before they are read
 
 // output[m, o] = hidden[m] . weight[o] for M rows of hidden and the weight rows [begin, end), multiples of WEIGHT_ROWS.
 template <class P, int M>
@@ -27,7 +27,7 @@ void multiply_rows(const typename P::Value* weight, const typename P::Value* hid
       typename P::Operand w[4];
       for (int j = 0; j < 4; ++j) {
         w[j] = P::load(rows + j * width + k);
-        prefetch(rows + j * width + k, FETCHED_ROWS * width * sizeof(typename P::Value));
+        prefetch(rows + j * width + k, CACHED_ROWS * width * sizeof(typename P::Value));
       }
       for (int m = 0; m < M; ++m) {
         const typename P::Operand x = P::load(hidden + m * width + k);
@@ -42,20 +42,19 @@ void multiply_rows(const typename P::Value* weight, const typename P::Value* hid
   }
 }
 
-// The same for any number of rows of hidden, four at a time.
+// The same for any number of rows of hidden: one by one stream, others four at a time.
 template <class P>
 void multiply(const typename P::Value* weight, const typename P::Value* hidden, int64_t tokens, int64_t width,
               int64_t begin, int64_t end, typename P::Value* output, int64_t outputs) {
-  for (int64_t t = 0; t < tokens;) {
-    const auto* from = hidden + t * width;
-    auto* to = output + t * outputs;
-    switch (std::min<int64_t>(tokens - t, 4)) {
-      case 1: multiply_rows<P, 1>(weight, from, width, begin, end, to, outputs); t += 1; break;
-      case 2: multiply_rows<P, 2>(weight, from, width, begin, end, to, outputs); t += 2; break;
-      case 3: multiply_rows<P, 3>(weight, from, width, begin, end, to, outputs); t += 3; break;
-      default: multiply_rows<P, 4>(weight, from, width, begin, end, to, outputs); t += 4;
-    }
-  }
+  if (tokens == 1)
+    return row_by_row<P>(weight + begin * width, hidden, width, end - begin,
+                         [=](int64_t row, float sum) { narrow(sum, output + begin + row); });
+  using Multiply = decltype(&multiply_rows<P, 1>);
+  static constexpr Multiply of[4] = {multiply_rows<P, 1>, multiply_rows<P, 2>, multiply_rows<P, 3>, multiply_rows<P, 4>};
+  for (int64_t o = begin; o < end; o += CACHED_ROWS)
+    for (int64_t t = 0; t < tokens; t += 4)
+      of[std::min<int64_t>(tokens - t, 4) - 1](weight, hidden + t * width, width, o, std::min(o + CACHED_ROWS, end),
+                                               output + t * outputs, outputs);
 }
 
 // 1 / root mean square of a row.

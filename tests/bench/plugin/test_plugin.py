@@ -17,7 +17,9 @@ from tests.bench.plugin.fake_project import SCENARIOS, baseline_of, write_packag
 from tests.bench.plugin.fresh_pytest import Ended, run_pytest
 
 # What slows a call makes it return, and so take for the scripted clock, as much more.
-SLOWED = "\nimport bench.harness.blocks as blocks\nblocks.slowed = lambda call, factor, device: lambda: factor * call()\n"
+SLOWED = (
+    "\nimport bench.harness.blocks as blocks\nblocks.slowed = lambda call, factor, device: lambda: factor * call()\n"
+)
 COUNTED = """
 def bench_kept(paired):
     from bench.harness.metrics import KEPT_BYTES

@@ -366,6 +366,14 @@ def test_a_model_is_looked_at_and_checked_once(make, batch, monkeypatch):
     assert looks == ["_is_plain", "flaw"]
 
 
+def test_the_weights_that_operators_read_are_asked_to_lie_in_huge_pages_once(make, batch, monkeypatch):
+    model, asked = make(), []
+    monkeypatch.setattr(fused, "use_huge_pages", lambda tensors: asked.append(list(tensors)))
+    for _ in range(2):
+        decode_path(model, 1)
+    assert [list(map(id, tensors)) for tensors in asked] == [list(map(id, model.parameters()))]
+
+
 def test_operators_that_return_something_else_are_not_used_and_that_is_said_once(make, batch, monkeypatch):
     model = make()
     state = prefill(model, batch(2), max_new_tokens=3)

@@ -52,6 +52,18 @@ def test_each_row_of_a_product_is_what_it_is_alone(dtype):
     assert torch.equal(step.few_rows(weight, hidden), alone)
 
 
+@pytest.mark.parametrize("rows", [1, 2, step.MOST_ROWS])
+def test_threads_share_the_outputs_of_a_product(dtype, rows):
+    weight, hidden = normal(1028, 1024, dtype=dtype), normal(rows, 1024, dtype=dtype, seed=1)  # 2 MB or more
+    alone, num_threads = step.few_rows(weight, hidden), torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        shared = step.few_rows(weight, hidden)
+    finally:
+        torch.set_num_threads(num_threads)
+    assert torch.equal(shared, alone)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 1000])
 @pytest.mark.parametrize("width", [7, 64, 200])
 def test_a_norm_equals_its_formula_in_float64(dtype, width, rows):

@@ -27,6 +27,7 @@ class RealChange:
     touches: str = ""
     runs_in: Sequence[str] = ()
     scale: str = "tiny"
+    scenarios: str = ""
 
     @property
     def files(self) -> list[Path]:

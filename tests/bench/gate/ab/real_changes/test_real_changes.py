@@ -25,7 +25,7 @@ from tests.bench.kept_runs import ROOT, keep, kept_runs
 from tests.bench.plugin.fresh_pytest import outside_xdist
 
 RECORD = ROOT / "docs" / "records" / "gate-changes-cpu.json"
-OPTIONS = ("--base=HEAD~1", "--budget=6m", "--out=out", "--", "--scale")
+OPTIONS = ("--base=HEAD~1", "--budget=6m", "--out=out")
 MOST_S = 1200.0  # the budget, two sides that start, and a last scenario
 NUM_BUSY = 2
 JUDGES: dict[str, Callable[[RealChange, GateRun], list[str]]] = {"quiet": faults, "busy": faults_when_busy}
@@ -51,7 +51,8 @@ def measured(change: RealChange, mode: str, folder: Path) -> GateRun:
     clone = base_and_head(change, folder / "clone")
     before, started = load_average()[0], time.monotonic()
     with busy_processes(NUM_BUSY if mode == "busy" else 0):
-        command = [sys.executable, "-m", "bench", "ab", *OPTIONS, change.scale]
+        which = [f"--scenarios={change.scenarios}"] if change.scenarios else []
+        command = [sys.executable, "-m", "bench", "ab", *OPTIONS, *which, "--", "--scale", change.scale]
         ended = subprocess.run(
             command, cwd=clone, env=outside_xdist(), capture_output=True, text=True, check=False, timeout=MOST_S
         )
