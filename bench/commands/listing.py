@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, Listed] = {
     "report": Listed("report", "print a record as a markdown table, or write an HTML page of many (--html)"),
     "track": Listed("track", "add a run to the file of runs that CI keeps, for the page's history"),
     "export": Listed("export", "write the figures of records as other tools read them"),
+    "fairness": Listed("fairness", "tell whether every arm goes its fastest way; red where another is faster"),
     "bundle": Listed("bundle", "pack a record's claims with their evidence into one archive"),
     "reproduce": Listed("bundle", "measure a bundle's claims on this machine; ends 0 if they hold"),
     "results": Listed("pages", "write the page that answers the questions, from records and documents"),

@@ -10,14 +10,16 @@ Shapes: H hidden size, E experts or blocks, I width of one.
 import hashlib
 import os
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import torch
 
 from moevlm.kernels.cpu import build, compiler, ops, way_timing
-from moevlm.kernels.cpu.way_timing import KERNELS, PRODUCTS, WAYS, Shape
+from moevlm.kernels.cpu.way_timing import KERNELS, PRODUCTS, WAYS, Shape, ways_of
 from moevlm.once import once
 
 VARIABLE = "MOEVLM_FEED_FORWARD"
@@ -31,6 +33,7 @@ CHOOSER = ("way.py", "way_file.py", "way_timing.py", "../products.py")  # what a
 FEW_ROWS = 8
 BUCKETS = {24: 16, 48: 32, 96: 64, 192: 128, 384: 256}  # up to so many rows -> the number that is measured
 MANY_ROWS = 512  # measured for more
+_forced: list[str] = []  # the last one holds
 
 
 def way_of(kind: str, down_EIH: torch.Tensor, rows: float) -> str:
@@ -44,12 +47,30 @@ def way_of(kind: str, down_EIH: torch.Tensor, rows: float) -> str:
     Raises:
         ValueError: The environment's MOEVLM_FEED_FORWARD names no way.
     """
+    if _forced:
+        return _forced[-1] if _forced[-1] in ways_of(kind, len(down_EIH)) else PRODUCTS
     if rows <= FEW_ROWS:
         return KERNELS
     if asked() == RULE:
         return usual(down_EIH.dtype, rows)
     num_experts, width, hidden_size = down_EIH.shape
     return chosen(kind, down_EIH.dtype, num_experts, width, hidden_size, ops.num_threads(), bucket_of(rows))
+
+
+@contextmanager
+def forced(name: str) -> Iterator[None]:
+    """Compute every feed-forward one way while the body runs, also of few rows: what a choice is compared with.
+
+    Raises:
+        ValueError: The name is no key of WAYS.
+    """
+    if name not in WAYS:
+        raise ValueError(f"a way must be one of {', '.join(WAYS)}, got {name!r}; name one of them")
+    _forced.append(name)
+    try:
+        yield
+    finally:
+        _forced.pop()
 
 
 @once

@@ -44,11 +44,16 @@ class Shape(NamedTuple):
     @property
     def ways(self) -> tuple[str, ...]:
         """Return the ways that compute this shape."""
-        return (KERNELS, PRODUCTS, BLOCKS) if self.kind == DENSE and self.num_experts > 1 else (KERNELS, PRODUCTS)
+        return ways_of(self.kind, self.num_experts)
 
     def __str__(self) -> str:
         sizes = f"{self.num_experts}x{self.width}x{self.hidden_size}"
         return f"{self.kind} {str(self.dtype).removeprefix('torch.')} {sizes}, {self.num_threads} threads"
+
+
+def ways_of(kind: str, num_experts: int) -> tuple[str, ...]:
+    """Return the ways that compute a kind of layer of so many experts or blocks."""
+    return (KERNELS, PRODUCTS, BLOCKS) if kind == DENSE and num_experts > 1 else (KERNELS, PRODUCTS)
 
 
 @torch.inference_mode()

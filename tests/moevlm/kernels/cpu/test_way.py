@@ -43,6 +43,23 @@ def test_few_rows_run_our_kernels_whatever_is_asked_for_or_measured(machine, ask
     assert not machine
 
 
+def test_a_way_that_is_forced_holds_for_any_rows_until_the_body_ends(machine):
+    down = dense()[1]
+    with way.forced("blocks"):
+        assert [way.way_of(DENSE, down, rows) for rows in (1, 100)] == ["blocks"] * 2
+        assert way.way_of(EXPERTS, down, 1) == "products"  # which have no blocks
+        with way.forced("kernels"):
+            assert way.way_of(EXPERTS, down, 500) == "kernels"
+        assert way.way_of(DENSE, down, 1) == "blocks"
+    assert not machine
+    assert way.way_of(DENSE, down, 1) == "kernels"
+    with (
+        pytest.raises(ValueError, match="a way must be one of kernels, products, blocks, got 'fast'"),
+        way.forced("fast"),
+    ):
+        pass
+
+
 def test_more_rows_run_what_was_measured_which_is_asked_of_the_machine_once(machine):
     down = dense()[1]
     assert [way.way_of(DENSE, down, rows) for rows in (9, 24, 9)] == ["blocks"] * 3
