@@ -91,7 +91,7 @@ def test_links_and_headings_are_found() -> None:
     found = targets(ROOT / "README.md")
     assert (ROOT / "docs" / "records" / "proxy-cpu.json", "") in found
     assert (ROOT / "docs" / "images" / "results-speedups-dark.svg", "") in found
-    assert (ROOT / "docs" / "method.md", "#how-often-the-gate-errs") in found
+    assert (ROOT / "docs" / "gate.md", "#how-often-the-gate-errs") in found
 
 
 def test_a_heading_becomes_githubs_anchor(tmp_path: Path) -> None:
