@@ -71,6 +71,8 @@ def test_a_comment_an_issue_a_page_and_its_runs_are_written_by_jobs_that_run_no_
         "newest.report": {"actions": "read", "issues": "write"},
         "pages.keep": {"actions": "read", "contents": "write"},
         "pages.publish": {"pages": "write", "id-token": "write"},
+        "release.announce": {"actions": "read", "contents": "write"},
+        "release.publish": {"id-token": "write"},
     }
     for name, job in writing.items():
         runs = "".join(step.get("run", "") for step in job["steps"])
@@ -217,6 +219,23 @@ def test_no_job_on_the_gpu_loads_kernels_that_another_compiled(tmp_path: Path) -
         subprocess.run(["sh", "-c", loop], env=environment, check=True)
         assert (tmp_path / name).read_text().splitlines() == [f"{cache}=/job/kernels" for cache in CACHES]
         assert names.index("install") < min(i for i, step in enumerate(job["steps"]) if "$OPTIONS" in str(step))
+
+
+def test_a_release_is_built_from_a_tag_that_is_checked_and_published_without_a_secret() -> None:
+    document = workflow(FOLDER / "release.yml")
+    assert events(document) == {"push": {"tags": ["v*"]}}
+    build, publish, announce = (document["jobs"][name] for name in ("build", "publish", "announce"))
+    runs = "".join(step.get("run", "") for step in build["steps"])
+    order = [
+        runs.index(part) for part in (".ci/release.py", "-m build --outdir dist .", "bench/standalone", "twine check")
+    ]
+    assert order == sorted(order)
+    assert (publish["needs"], publish["environment"], announce["needs"]) == ("build", "pypi", "publish")
+    assert [step["uses"].partition("@")[0] for step in publish["steps"]] == [
+        "actions/download-artifact",
+        "pypa/gh-action-pypi-publish",
+    ]
+    assert "secrets." not in (FOLDER / "release.yml").read_text()
 
 
 def test_no_step_writes_a_name_from_outside_into_a_shell() -> None:
