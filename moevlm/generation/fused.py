@@ -16,15 +16,13 @@ from typing import NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import nn
-from transformers.activations import ACT2FN
-from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRMSNorm
 
 from moevlm.generation.fused_check import flaw
 from moevlm.generation.fused_layer import FusedLayer, fuse
 from moevlm.generation.fused_steps import FusedSteps
+from moevlm.generation.plain import does_no_more, watched
 from moevlm.generation.state import DecodeState
-from moevlm.generation.untouched import GLOBAL_HOOKS, Untouched
+from moevlm.generation.untouched import Untouched
 from moevlm.kernels.backends import OURS
 from moevlm.kernels.best_backend import AUTO
 from moevlm.kernels.cpu import way
@@ -32,24 +30,11 @@ from moevlm.kernels.cpu.build import load
 from moevlm.kernels.cpu.pages import use_huge_pages
 from moevlm.kernels.cpu.way_timing import DENSE, KERNELS
 from moevlm.kernels.fast import HIDDEN_ACT
-from moevlm.kernels.projections import Projection, is_plain
-from moevlm.model.attention import MoEVLMAttention
 from moevlm.model.cache import LayerMemory, PreallocatedLayer
 from moevlm.model.decoder_layer import MoEVLMDecoderLayer
-from moevlm.model.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
-from moevlm.model.modeling import MoEVLMTextModel
-from moevlm.model.norms import MoEVLMRMSNorm
 from moevlm.model.vision_language import MoEVLMForConditionalGeneration
-from moevlm.routing.router import MoEVLMRouter
-from moevlm.smoes.binning import ExpertBins
-from moevlm.smoes.modality import GaussianModality
 
 FUSED, MODULES = "fused", "modules"  # paths of a decode step
-PLAIN = (  # kinds of which the operator does the same, or which run in no step that records nothing
-    MoEVLMTextModel, MoEVLMDecoderLayer, MoEVLMAttention, MoEVLMSparseMLP, MoEVLMExperts, MoEVLMRouter, MoEVLMDenseMLP,
-    MoEVLMRMSNorm, Qwen3MoeRMSNorm, Projection, nn.Linear, nn.ModuleList, type(ACT2FN[HIDDEN_ACT]), GaussianModality,
-    ExpertBins,
-)  # fmt: skip
 
 
 class Built(NamedTuple):
@@ -100,7 +85,7 @@ def _layers_for(model: MoEVLMForConditionalGeneration, num_samples: int) -> Sequ
         return None
     built = built_of.get(model)
     if built is None or not built.untouched.holds():
-        if not _is_plain(model.model.language_model):
+        if not does_no_more(model.model.language_model):
             return None  # what was built stays, for when the hook is gone
         built = built_of[model] = _build(model)
     if built.layers is None or way.way_of(DENSE, built.layers[0].weights.down_EIH, num_samples) != KERNELS:
@@ -124,23 +109,11 @@ def _asks_for_modules(model: MoEVLMForConditionalGeneration) -> bool:
     )
 
 
-def _is_plain(text_model: MoEVLMTextModel) -> bool:
-    return not any(GLOBAL_HOOKS) and all(
-        type(module) in PLAIN and is_plain(module, type(module)) and not module.training
-        for module in _watched(text_model)
-    )
-
-
-def _watched(text_model: MoEVLMTextModel) -> list[nn.Module]:
-    """Return what a fused step does not call; the others run with whatever hangs on them."""
-    return [text_model, *text_model.layers.modules()]
-
-
 def _build(model: MoEVLMForConditionalGeneration) -> Built:
     """Make the operators of a model's layers; those that do not return what its modules do are not used."""
     text_model = model.model.language_model
     use_huge_pages(model.parameters())
-    untouched = Untouched(_watched(text_model))
+    untouched = Untouched(watched(text_model))
     fused = [fuse(cast(MoEVLMDecoderLayer, layer)) for layer in text_model.layers]
     layers = [layer for layer in fused if layer is not None]
     if len(layers) < len(fused):

@@ -53,7 +53,7 @@ def fuse(layer: MoEVLMDecoderLayer) -> FusedLayer | None:
         holder.gate_up_proj,
         holder.down,
     )
-    router, epsilon = _router(mlp), layer.input_layernorm.variance_epsilon
+    router, epsilon = router_of(mlp), layer.input_layernorm.variance_epsilon
     has_biases = any(one.bias is not None for one in (*attention.projections, attention.o_proj))
     if has_biases or {norm.variance_epsilon for norm in norms} != {epsilon} or not _is_taken(weights, router):
         return None
@@ -62,7 +62,8 @@ def fuse(layer: MoEVLMDecoderLayer) -> FusedLayer | None:
     )
 
 
-def _router(mlp: nn.Module) -> LayerRouter | None:
+def router_of(mlp: nn.Module) -> LayerRouter | None:
+    """Return how a layer chooses experts; None: it is dense."""
     if not isinstance(mlp, MoEVLMSparseMLP):
         return None
     gate = mlp.gate

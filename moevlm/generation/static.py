@@ -10,22 +10,29 @@ Shapes: B samples of the bucket, L tokens of its memory, V vocabulary.
 # torch's and transformers' classes carry few annotations.
 # mypy: allow-untyped-calls
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import Cache
 
 from moevlm.generation.cuda_graph import WARMUP_CALLS, captured
 from moevlm.generation.state import DecodeState
-from moevlm.model.cache import FixedLayer, PreallocatedLayer, take_memory
+from moevlm.kernels.fast import has_gpu_kernels
+from moevlm.model.cache import FixedLayer, LayerMemory, PreallocatedLayer, take_memory
 from moevlm.model.vision_language import MoEVLMForConditionalGeneration
+
+if TYPE_CHECKING:
+    from moevlm.generation.gpu_steps import GpuSteps
 
 Step = Callable[[], None]
 
 
 class StaticDecoder:
-    """Decode steps of one batch bucket, captured once and replayed.
+    """Decode steps of one batch bucket, captured once and replayed; under our backend on a GPU, in few launches.
 
     Prefill into its memory, then decode: `state = prefill(..., memory=decoder.memory)`, `decoder.decode_steps(state)`.
     The model must keep its weights' places, its backends and its routing profile from then on.
@@ -52,6 +59,7 @@ class StaticDecoder:
     ) -> None:
         _check(model, batch_size, max_length)
         config, device = model.config.text_config, model.device
+        model.model.language_model.join_projections()  # or the first prefill would, and a graph would read what was
         self.model = model
         self.memory = take_memory(
             config,
@@ -66,7 +74,9 @@ class StaticDecoder:
         self._is_seen_BL = torch.zeros(batch_size, max_length, dtype=torch.bool, device=device)
         self._logits_BV = torch.zeros(batch_size, config.vocab_size, dtype=model.dtype, device=device)
         self._cache = Cache(layers=[FixedLayer(memory, self._slot_1) for memory in self.memory])
-        self._replay = capture(self._step) if capture else captured(self._step, device)
+        self._steps = _gpu_steps(model, self.memory)
+        step = partial(self._step, by_modules=False)
+        self._replay = capture(step) if capture else captured(step, device)
 
     @torch.inference_mode()
     def decode_steps(self, state: DecodeState, *, num_steps: int, replayed: bool = True) -> DecodeState:
@@ -88,7 +98,7 @@ class StaticDecoder:
         self._load(state)
         num_samples, chosen = len(state.next_token_B1), []
         for _ in range(num_steps):
-            (self._replay if replayed else self._step)()
+            self._replay() if replayed else self._step(by_modules=True)
             chosen.append(self._token_B1[:num_samples].clone())
         for layer in layers:
             layer.show(state.length + num_steps)
@@ -110,18 +120,36 @@ class StaticDecoder:
         self._is_seen_BL.zero_()
         self._is_seen_BL[:num_samples, : state.length] = True if mask_BS is None else mask_BS[:, : state.length]
 
-    def _step(self) -> None:
+    def _step(self, *, by_modules: bool) -> None:
         self._is_seen_BL.index_fill_(1, self._slot_1, True)
-        hidden_B1H = self.model.model.language_model(
-            input_ids=self._token_B1,
-            attention_mask=self._is_seen_BL[:, None, None],
-            position_ids=self._position_B1,
-            cache=self._cache,
-        ).last_hidden_state
-        self._logits_BV.copy_(self.model.lm_head(hidden_B1H[:, -1]))
+        if by_modules or self._steps is None:
+            hidden_B1H = self.model.model.language_model(
+                input_ids=self._token_B1,
+                attention_mask=self._is_seen_BL[:, None, None],
+                position_ids=self._position_B1,
+                cache=self._cache,
+            ).last_hidden_state
+            self._logits_BV.copy_(self.model.lm_head(hidden_B1H[:, -1]))
+        else:
+            place = self._token_B1, self._position_B1, self._slot_1, self._is_seen_BL
+            self._logits_BV.copy_(self._steps.logits(*place))
         self._token_B1.copy_(self._logits_BV.argmax(-1, keepdim=True))
         self._position_B1.add_(1)
         self._slot_1.add_(1)
+
+
+def _gpu_steps(model: MoEVLMForConditionalGeneration, memory: Sequence[LayerMemory]) -> "GpuSteps | None":
+    """Return the step in few launches, where a GPU has it and it computes what the modules do; None: the modules."""
+    if model.device.type != "cuda" or not has_gpu_kernels(model.dtype):
+        return None
+    from moevlm.generation.gpu_check import flaw  # Triton is read by those alone who have a GPU
+    from moevlm.generation.gpu_steps import gpu_steps
+
+    steps = gpu_steps(model, memory)
+    if steps is not None and (why := flaw(steps)):
+        warnings.warn(f"decode steps call this model's modules, as in few launches {why}", stacklevel=3)
+        return None
+    return steps
 
 
 def _check(model: MoEVLMForConditionalGeneration, batch_size: int, max_length: int) -> None:

@@ -21,6 +21,7 @@ EXPERT_WAYS = {
     "few": "Triton, no sort: each program finds its expert's pairs; each hit expert's weights are read once",
     "many": "Triton, pairs sorted by expert: gather in the load, SwiGLU in the epilogue",
     "grouped_mm": "torch's grouped product, with what stands around it compiled",
+    "persistent": "Triton, rows gathered once, tiles by bulk copies, programs that stay; only where it was measured",
 }
 DENSE_WAYS = {
     "products": "torch's matrix products",
@@ -54,14 +55,20 @@ TILES: dict[str, tuple[Tile, ...]] = {
     "few": (Tile(16, 32, 128, 4, 4), Tile(16, 64, 128, 4, 3)),
     "many": (Tile(128, 128, 64, 8, 3), Tile(128, 256, 64, 8, 3)),
     "grouped_mm": (),
+    "persistent": (),  # as moevlm.kernels.triton.persistent predicts
     "products": (),
     "fused": (Tile(128, 128, 64, 8, 3),),
 }
+# Of more pairs than these a program of four warps keeps so much of its search that it takes all 255 registers of a
+# thread, and some spill; of eight warps, 80 (docs/records/compiled-gpu.json).
+FOUR_WARPS_PAIRS = 256
+EIGHT_WARPS_TILES = (Tile(16, 64, 128, 8, 3), Tile(16, 64, 128, 8, 3))
 WIDE_TILES: dict[str, tuple[Tile, ...]] = TILES | {  # 4-byte values, multiplied without tensor cores
     "few": (Tile(16, 32, 64, 4, 3), Tile(16, 64, 32, 4, 3)),
     "many": (Tile(64, 64, 32, 8, 2), Tile(64, 64, 32, 8, 2)),
     "fused": (Tile(64, 64, 32, 8, 2),),
 }
+COPIED_VALUES = 8  # of 2 bytes, in the 16 bytes that a bulk copy's rows are whole multiples of
 MATRICES = (2, 1)  # that a tile of the first product (gate, up) and of the second (down) reads
 MOST_TILE_BYTES = 96 * 1024  # shared memory that every GPU since SM80 gives a program; SM90 gives 227 KiB
 
@@ -108,9 +115,16 @@ class Entry:
 
 
 def takes(way: str, shape: Shape, num_tokens: int) -> bool:
-    """Tell whether a way can run: few tokens are few pairs to look through, compiled grouped_mm is bfloat16 alone."""
+    """Tell whether a way can run.
+
+    Few tokens are few pairs to look through, compiled grouped_mm is bfloat16 alone, and bulk copies take rows of whole
+    16 bytes, of which tiles of 2-byte values fit.
+    """
     if way == "few":
         return num_tokens * shape.top_k <= MOST_FEW_PAIRS
+    if way == "persistent":
+        is_aligned = shape.hidden_size % COPIED_VALUES == 0 and shape.width % COPIED_VALUES == 0
+        return is_aligned and shape.dtype in ("bfloat16", "float16")
     return way != "grouped_mm" or shape.dtype == "bfloat16"
 
 
@@ -127,13 +141,16 @@ def choose(shape: Shape, num_tokens: int, *, path: Path = MEASURED, most_shared_
     if known:
         return min(known, key=lambda entry: abs(math.log(entry.num_tokens / num_tokens))).tiling
     experts_way = "few" if takes("few", shape, num_tokens) else "many"
-    return default_tiling("products" if shape.is_dense else experts_way, shape.dtype, most_shared_bytes)
+    way, num_pairs = "products" if shape.is_dense else experts_way, num_tokens * shape.top_k
+    return default_tiling(way, shape.dtype, most_shared_bytes, num_pairs=num_pairs)
 
 
-def default_tiling(way: str, dtype: str, most_shared_bytes: int) -> Tiling:
+def default_tiling(way: str, dtype: str, most_shared_bytes: int, *, num_pairs: int = 0) -> Tiling:
     """Return a way with its predicted tiles, their stages cut to what the GPU's shared memory holds."""
     value_bytes = getattr(torch, dtype).itemsize
     tiles = TILES[way] if value_bytes <= 2 else WIDE_TILES[way]
+    if way == "few" and value_bytes <= 2 and num_pairs > FOUR_WARPS_PAIRS:
+        tiles = EIGHT_WARPS_TILES
     fitted = []
     for tile, matrices in zip(tiles, MATRICES, strict=False):  # a dense twin has Triton's first product alone
         stage_bytes = (tile.block_m + matrices * tile.block_n) * tile.block_k * value_bytes

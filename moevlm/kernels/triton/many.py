@@ -44,7 +44,7 @@ def sort_pairs(ids_TK: torch.Tensor, num_experts: int) -> Sorted:
 
 
 @triton.jit
-def _rows_of(counts_E, block, num_experts, BLOCK_E: tl.constexpr, BLOCK_M: tl.constexpr):
+def rows_of(counts_E, block, num_experts, BLOCK_E: tl.constexpr, BLOCK_M: tl.constexpr):
     """Return a block's expert (the number of experts where there is none), its first row and its expert's last + 1."""
     expert_E = tl.arange(0, BLOCK_E)
     count_E = tl.load(counts_E + expert_E, mask=expert_E < num_experts, other=0)
@@ -64,7 +64,7 @@ def _gate_up(
     BLOCK_E: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
     column_N = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    expert, first, end = _rows_of(counts_E, tl.program_id(1), num_experts, BLOCK_E, BLOCK_M)
+    expert, first, end = rows_of(counts_E, tl.program_id(1), num_experts, BLOCK_E, BLOCK_M)
     if expert < num_experts:
         row_M = first + tl.arange(0, BLOCK_M)
         token_M = tl.load(pairs_P + row_M, mask=row_M < end, other=0) // K
@@ -81,7 +81,7 @@ def _down(
     BLOCK_E: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
     column_N = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    expert, first, end = _rows_of(counts_E, tl.program_id(1), num_experts, BLOCK_E, BLOCK_M)
+    expert, first, end = rows_of(counts_E, tl.program_id(1), num_experts, BLOCK_E, BLOCK_M)
     if expert < num_experts:
         row_M = first + tl.arange(0, BLOCK_M)
         tile_MN = down_tile(act_PI, row_M, row_M < end, down_EIH, expert, column_N, H, I, BLOCK_M, BLOCK_N, BLOCK_K)

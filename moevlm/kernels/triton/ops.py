@@ -17,6 +17,7 @@ from moevlm.kernels.tilings import Shape, Tiling, choose
 from moevlm.kernels.triton.dense import fused_dense
 from moevlm.kernels.triton.few import few_experts
 from moevlm.kernels.triton.many import many_experts
+from moevlm.kernels.triton.persistent import persistent_experts
 
 MOST_ROW_BYTES = 1 << 29  # of (token, expert) rows at a time: 16,384 tokens of 7b in bfloat16
 
@@ -39,7 +40,7 @@ def run_experts(
         return torch.zeros_like(hidden_TH)
     row_bytes = ids_TK.shape[1] * hidden_TH.shape[1] * hidden_TH.dtype.itemsize
     parts = zip(*(tensor.split(max(1, MOST_ROW_BYTES // row_bytes)) for tensor in tensors), strict=True)
-    kernels = {"few": few_experts, "many": many_experts}
+    kernels = {"few": few_experts, "many": many_experts, "persistent": persistent_experts}
     run = compiled() if tiling.way == "grouped_mm" else partial(kernels[tiling.way], tiles=tiling.tiles)
     outputs = [run(gate_up_EWH, down_EIH, *part) for part in parts]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)

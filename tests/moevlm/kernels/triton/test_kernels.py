@@ -1,27 +1,20 @@
 """Triton's kernels against the float64 oracle, on a GPU or, with TRITON_INTERPRET=1, in Triton's interpreter."""
 
-import os
-
 import pytest
 import torch
 
 from moevlm.kernels.backends import reference_experts
 from moevlm.kernels.tilings import Tile, Tiling
+from tests.moevlm.kernels.triton.where import BOUNDS, DEVICE, error, needs_kernels
 
 ops = pytest.importorskip("moevlm.kernels.triton.ops", reason="Triton is not installed", exc_type=ImportError)
 many = pytest.importorskip("moevlm.kernels.triton.many", exc_type=ImportError)
 
-ON_GPU = torch.cuda.is_available()
-pytestmark = pytest.mark.skipif(
-    not ON_GPU and os.environ.get("TRITON_INTERPRET") != "1",
-    reason="needs a GPU, or Triton's interpreter: TRITON_INTERPRET=1",
-)
-DEVICE = "cuda" if ON_GPU else "cpu"
-# Interpreted tl.dot is right for float32 and float16, not for bfloat16: that is tested on a GPU.
-BOUNDS = {torch.float32: 1e-5} | ({torch.bfloat16: 1e-2, torch.float16: 2e-3} if ON_GPU else {})
+pytestmark = needs_kernels
 TILES = {
     "few": (Tile(16, 32, 32, 4, 2), Tile(16, 64, 16, 4, 2)),
     "many": (Tile(16, 16, 32, 4, 2), Tile(32, 32, 16, 4, 2)),
+    "persistent": (Tile(16, 16, 32, 4, 2), Tile(32, 32, 16, 4, 2)),
 }
 SIZES = {"2/16": (16, 2, 64, 32), "8/64": (64, 8, 32, 16)}  # experts, top K, hidden size, width
 
@@ -41,10 +34,6 @@ def routed(num_tokens, num_experts, top_k, hidden_size, dtype=torch.float32):
     hidden = torch.randn(num_tokens, hidden_size, generator=generator)
     weights, ids = torch.rand(num_tokens, num_experts, generator=generator).topk(top_k)
     return hidden.to(DEVICE, dtype), ids.to(DEVICE), weights.to(DEVICE, dtype)
-
-
-def error(actual, expected):
-    return float((actual.double() - expected).norm() / expected.norm())
 
 
 def check(way, weights, inputs, dtype=torch.float32):
