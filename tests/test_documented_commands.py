@@ -39,6 +39,7 @@ BY = {  # what runs the same, with other names or sizes
     r"pytest bench/bench_(decode|generate|layers|prefill)\.py .*": "tests/bench/plugin/test_plugin.py",
     r"pytest bench/inter_token\.py .*": ".ci/run",
     r"pytest bench/recycled\.py .*": "tests/bench/test_recycled.py",
+    r"python -m bench\.warm .*": "tests/bench/warm/test_warm.py",
     r"python -m bench\.grid .*": "tests/bench/grid/test_main.py",
     r"python -m bench results 'records/.*": "tests/bench/commands/test_pages.py",
     r"pytest benchmarks|moevlm-bench .*": "tests/bench/standalone/test_installed.py",

@@ -73,9 +73,7 @@ class GpuLayer:
         projected_BD = F.linear(normal_BH, self.qkv_DH)
         query_BNW = write_heads(projected_BD, self.scales, place.tables, place.slot_1, memory, epsilon=self.epsilon)
         attended_BNW = attend(query_BNW, memory, place.is_seen_BL, place.slot_1, scale=self.scale)
-        return add_rms_norm(
-            hidden_BH, F.linear(attended_BNW.flatten(1), self.o_weight), self.ffn_norm_H, self.epsilon
-        )
+        return add_rms_norm(hidden_BH, F.linear(attended_BNW.flatten(1), self.o_weight), self.ffn_norm_H, self.epsilon)
 
     def routed(self, logits_BE: torch.Tensor, rows_B: torch.Tensor | None) -> Chosen:
         """Choose experts."""

@@ -20,6 +20,7 @@ from moevlm.compat import CACHE, ENCODES_IMAGES_FIRST, check_arguments, one_cach
 from moevlm.config import MoEVLMConfig
 from moevlm.kernels.best_backend import BestExperts
 from moevlm.kernels.projections import Projection
+from moevlm.model.early_number import EarlyNumber
 from moevlm.routing.observation import LayerRouting
 from moevlm.smoes.objective import MoEVLMOutput, routing_losses, with_routing
 
@@ -79,16 +80,18 @@ class MoEVLMModel(BestExperts, LlavaNextModel):
         if input_ids is None:
             raise ValueError("images need input_ids, got inputs_embeds; give the tokens")
         mask_BS = input_ids == self.config.image_token_id
-        num_tokens = mask_BS.sum()
+        self._check_count(mask_BS.sum(), len(image_features))
+        return mask_BS[..., None]
+
+    def _check_count(self, num_tokens: torch.Tensor, num_features: int) -> None:
         torch_compilable_check(
-            num_tokens == len(image_features),
+            num_tokens == num_features,
             lambda: (
                 f"the prompt must hold one image token (id {self.config.image_token_id}) for each image feature, "
-                f"got {int(num_tokens)} tokens and {len(image_features)} features; "
+                f"got {int(num_tokens)} tokens and {num_features} features; "
                 "build the inputs with this model's processor, or pass as many images as the prompt names"
             ),
         )
-        return mask_BS[..., None]
 
     def embed(
         self,
@@ -109,9 +112,12 @@ class MoEVLMModel(BestExperts, LlavaNextModel):
         embeds_BSH: torch.Tensor = self.get_input_embeddings()(input_ids)
         if pixel_values is None:
             return embeds_BSH
+        mask_BS = input_ids == self.config.image_token_id
+        num_tokens = EarlyNumber(mask_BS.sum())  # on its way before the tower, which nobody waits for then
         features = self.get_image_features(pixel_values, image_sizes, return_dict=True).pooler_output
         features = torch.cat(list(features)).to(embeds_BSH)
-        return embeds_BSH.masked_scatter(self.get_placeholder_mask(input_ids, embeds_BSH, features), features)
+        self._check_count(num_tokens.read(), len(features))
+        return embeds_BSH.masked_scatter(mask_BS[..., None], features)
 
     def forward(
         self,

@@ -96,7 +96,7 @@ def num_parts(num_heads: int, room: int) -> int:
     >>> num_parts(4, 2048), num_parts(4, 65536), num_parts(256, 2048)
     (32, 66, 2)
     """
-    return max(1, min(triton.cdiv(PROGRAMS, num_heads), triton.cdiv(room, TOKENS)))
+    return max(1, min(-(-PROGRAMS // num_heads), -(-room // TOKENS)))
 
 
 def attend(

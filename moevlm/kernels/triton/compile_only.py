@@ -1,6 +1,6 @@
 """Launches that compile for a GPU that is not there: what they leave in Triton's cache is what that GPU looks for.
 
-A launch goes through Triton's own path, with its rules of what a kernel is specialised for; only the driver is replaced,
+A launch goes through Triton's own path, with its rules of what a kernel is made for; only the driver is replaced,
 which Triton asks for the GPU, and nothing is run. Tensors may be torch's meta tensors: aligned, without content.
 """
 

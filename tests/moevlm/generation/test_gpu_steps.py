@@ -17,8 +17,8 @@ from tests.moevlm.generation.test_generation import left_padded
 from tests.moevlm.kernels.triton.where import DEVICE, needs_kernels
 
 pytest.importorskip("triton", reason="Triton is not installed")
-from moevlm.generation import gpu_check, gpu_layer  # noqa: E402
-from moevlm.generation.gpu_steps import gpu_steps  # noqa: E402
+from moevlm.generation import gpu_check, gpu_layer
+from moevlm.generation.gpu_steps import gpu_steps
 
 NEW_TOKENS = 6
 

@@ -6,6 +6,7 @@ import pytest
 
 from moevlm.kernels.tilings import (
     DENSE_WAYS,
+    EIGHT_WARPS_TILES,
     EXPERT_WAYS,
     MEASURED,
     TILES,
@@ -67,13 +68,32 @@ def test_torchs_grouped_product_compiles_in_bfloat16_alone():
     assert not takes("grouped_mm", replace(SHAPE, dtype="float32"), 1)
 
 
+def test_bulk_copies_take_two_byte_values_in_rows_of_whole_16_bytes():
+    assert takes("persistent", SHAPE, 4096)
+    assert takes("persistent", replace(SHAPE, dtype="float16"), 4096)
+    assert not takes("persistent", replace(SHAPE, dtype="float32"), 4096)
+    assert not takes("persistent", replace(SHAPE, hidden_size=SHAPE.hidden_size + 4), 4096)
+    assert not takes("persistent", replace(SHAPE, width=SHAPE.width + 4), 4096)
+
+
+@pytest.mark.parametrize("num_tokens", [1, 64, 65, 16384])
+def test_persistent_programs_run_only_where_they_were_measured(tmp_path, num_tokens):
+    path = tmp_path / "measured.json"
+    write([], path)
+    assert choose(SHAPE, num_tokens, path=path).way != "persistent"
+    write([entry(4096, "persistent")], path)
+    assert choose(SHAPE, num_tokens, path=path).way == "persistent"
+
+
 @pytest.mark.parametrize(
-    ("shape", "num_tokens", "way"), [(SHAPE, 1, "few"), (SHAPE, 64, "few"), (SHAPE, 65, "many"), (TWIN, 1, "products")]
+    ("shape", "num_tokens", "way"),
+    [(SHAPE, 1, "few"), (SHAPE, 32, "few"), (SHAPE, 64, "few"), (SHAPE, 65, "many"), (TWIN, 1, "products")],
 )
 def test_predictions_stand_where_nothing_was_measured(tmp_path, shape, num_tokens, way):
     write([], tmp_path / "empty.json")
     tiling = choose(shape, num_tokens, path=tmp_path / "empty.json", most_shared_bytes=SM90_BYTES)
-    assert tiling == Tiling(way=way, tiles=TILES[way], is_measured=False)
+    tiles = EIGHT_WARPS_TILES if num_tokens == 64 else TILES[way]  # 512 pairs
+    assert tiling == Tiling(way=way, tiles=tiles, is_measured=False)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
@@ -115,5 +135,5 @@ def test_a_way_that_does_not_compute_the_shape_is_an_error(tmp_path):
     path = tmp_path / "measured.json"
     path.write_text("[]")
     write([entry(4, "fused")], path)
-    with pytest.raises(ValueError, match="way must be one of few, many, grouped_mm, got 'fused'"):
+    with pytest.raises(ValueError, match="way must be one of few, many, grouped_mm, persistent, got 'fused'"):
         read(path)

@@ -1,0 +1,1 @@
+"""Fill Triton's compile cache for a GPU that is not there: `python -m bench.warm`."""
