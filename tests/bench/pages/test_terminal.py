@@ -17,7 +17,7 @@ from tests.bench.sample_records import record_of, scenario
 from tests.bench.sample_verdicts import NAME, change, said_of
 
 RECORDS = Path(__file__).parents[3] / "docs" / "records"
-MEASURED = ("proxy-cpu", "grid-workloads-cpu", "layers-7b-prefill-1024-cpu", "peers-decode-float32")
+MEASURED = ("proxy-cpu", "grid-workloads-cpu", "layers-7b-prefill-1024-cpu", "peers-native-decode-float32")
 SAMPLES = {"moe": [0.002] * 6, "dense": [0.004] * 6, "anchor": [0.001] * 6}
 SLOWER = said_of(Verdict.REGRESSED, change(Verdict.REGRESSED))
 

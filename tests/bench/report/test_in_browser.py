@@ -43,7 +43,7 @@ def stepping() -> list[TrackedRun]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a page of a real run of 48 scenarios with verdicts, slices, fronts, tracked runs, and what `ab` left."""
-    names = ("proxy-cpu.json", "peers-decode-float32.json", "grid-decode-cpu.json")
+    names = ("proxy-cpu.json", "peers-native-decode-float32.json", "grid-decode-cpu.json")
     inputs = read_inputs([RECORDS / name for name in names])
     inputs.tracked["runs.jsonl"] = stepping()
     inputs.compared["ab.json"] = compared()
