@@ -1,8 +1,8 @@
 """Compile what models launch on a GPU that is not there, into a folder that Triton takes as its cache.
 
 `TRITON_CACHE_DIR=DIR` then finds it, wherever the folder is carried, once this command has run there: Triton keeps
-absolute paths. What must be equal for that: Triton's build (version, platform and Python's minor version), the kernels'
-source, and the GPU's compute capability.
+absolute paths. What must be equal for that: Triton's version and its libtriton.so, which every minor version of Python
+has its own of (`--libtriton` names another's), the kernels' source, and the GPU's compute capability.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from fixtures.programs.parsing import Parser
@@ -44,8 +45,16 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="1,8,32,64",
         help="of decode (default: %(default)s)",
     )
+    parser.add_argument(
+        "--libtriton",
+        type=Path,
+        help="libtriton.so of the same Triton for another Python, which is to find the kernels",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder")
-    return parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    if chosen.libtriton is not None and not chosen.libtriton.is_file():
+        parser.error(f"--libtriton must be a file, got {chosen.libtriton}: no such file; unpack that Python's wheel")
+    return chosen
 
 
 def settle(folder: Path) -> None:
@@ -53,6 +62,22 @@ def settle(folder: Path) -> None:
     for group in folder.glob("*/__grp__*.json"):
         names = json.loads(group.read_text())["child_paths"]
         group.write_text(json.dumps({"child_paths": {name: str(group.resolve().parent / name) for name in names}}))
+
+
+def find_as(libtriton: Path) -> None:
+    """Keep kernels under the names by which a Triton looks for them that differs in this library alone.
+
+    So do one version's wheels for Linux: what they compile with is the same source.
+    """
+    from triton import _C
+    from triton.runtime import cache
+
+    (own,) = Path(_C.__path__[0]).glob("libtriton.*")
+    own_digest, other_digest = (sha256(path.read_bytes()).hexdigest() for path in (own, libtriton))
+    key = cache.triton_key()
+    if own_digest not in key:
+        raise ValueError("Triton's key must name its library's digest, got none of it; leave --libtriton out")
+    cache.triton_key = lambda: key.replace(own_digest, other_digest)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from bench.warm.launches import of_model
     from moevlm.kernels.triton.compile_only import compiling_for
 
+    if chosen.libtriton is not None:
+        find_as(chosen.libtriton)
     found: list[bool] = []
     triton.knobs.compilation.listener = lambda *, cache_hit, **_: found.append(cache_hit)
     capability = TARGETS[chosen.target]
