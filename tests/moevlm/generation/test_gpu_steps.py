@@ -126,6 +126,15 @@ def test_what_is_wrong_is_found_before_it_is_captured(make, few_launches, monkey
     assert not any(states.any() for layer in decoder.memory for states in layer)  # as it was taken
 
 
+@needs_kernels
+def test_wrong_attention_is_found_where_it_adds_little_to_the_stream(make, few_launches, monkeypatch):
+    """Weights as models begin, and a cache so long that noise averages out."""
+    monkeypatch.setattr(gpu_layer, "attend", wrong_attention)
+    StaticDecoder(make(initializer_range=0.02), batch_size=2, max_length=2000, capture=plain)
+    (why,) = few_launches
+    assert float(why.split()[2]) > 2 * max(gpu_check.BOUNDS.values())
+
+
 def test_a_decoder_whose_launches_are_wrong_warns_and_calls_the_modules(make, monkeypatch):
     model = make()
     monkeypatch.setattr(type(model), "device", torch.device("cuda"))
