@@ -53,7 +53,7 @@ def _figure(lines: Mapping[str, Line]) -> Figure:
     figure = panels(len(lines), columns=3, width=1.25, height=0.8)
     for axes, (name, line) in zip(figure.axes, lines.items(), strict=True):
         _draw(axes, line)
-        axes.set_title(named(name), fontsize=7)
+        axes.set_title(named(name))
     return figure
 
 
@@ -66,4 +66,4 @@ def _draw(axes: Axes, line: Line) -> None:
             axes.axvline(place + 0.5, color=INK, linestyle=":", linewidth=0.8)
     axes.set(ylabel=LABELS[line[-1][0].control], xlim=(-0.5, len(line) - 0.5))
     step = -(-len(promotions) // MOST_DATES)
-    axes.set_xticks(places[::step], [named(one.date[5:10]) for one in promotions[::step]], fontsize=7)
+    axes.set_xticks(places[::step], [named(one.date[5:10]) for one in promotions[::step]])

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.pages.drawing import COLOURS, INK, Drawing, beside, named, panels, whiskers
+from bench.pages.drawing import COLOURS, INK, Drawing, beside, named, panels, whisker, whiskers
 from bench.pages.grouping import grouped
 from bench.pages.layers.times import LAYER, PARTS, LayerTimes
 
 MS = 1e3  # milliseconds in a second
+BAR_HEIGHT = 1.15  # of a panel of bars, whose names stand one below another
 
 
 def layer_figures(layers: Sequence[LayerTimes]) -> dict[str, Drawing]:
@@ -36,6 +37,7 @@ def draw_msi(layers: Sequence[LayerTimes]) -> Figure:
         Line2D([], [], color=INK, marker="o", markerfacecolor="none", label="layer"),
         Line2D([], [], color=INK, marker="o", label="its experts"),
         Line2D([], [], color=INK, linestyle="--", label="experts, predicted"),
+        whisker(),
     ]
     beside(figure, [*marks, *(Patch(color=colour, label=f"batch {size}") for size, colour in colours.items())])
     return figure
@@ -47,10 +49,10 @@ def _longest(layers: Iterable[LayerTimes]) -> list[LayerTimes]:
     return [cell[-1] for cell in cells]
 
 
-def _panels(layers: Iterable[LayerTimes]) -> tuple[Figure, list[tuple[Axes, list[LayerTimes]]]]:
-    """Make a titled panel for each scale and phase."""
+def _panels(layers: Iterable[LayerTimes], height: float = 1.0) -> tuple[Figure, list[tuple[Axes, list[LayerTimes]]]]:
+    """Make a titled panel for each scale and phase, so many times as high as usual."""
     groups = grouped(layers, lambda layer: (layer.scale, layer.phase))
-    figure = panels(len(groups), width=1.15)
+    figure = panels(len(groups), width=1.15, height=height)
     for axes, group in zip(figure.axes, groups, strict=True):
         axes.set_title(named(f"{group[0].scale}, {group[0].phase}"))
     return figure, list(zip(figure.axes, groups, strict=True))
@@ -72,7 +74,8 @@ def _draw_line(axes: Axes, layers: Iterable[LayerTimes], colour: str) -> None:
 def draw_parts(layers: Sequence[LayerTimes]) -> Figure:
     """Draw what share of its layer each part takes, of the arms where dense ones were measured; 100 % is the layer."""
     compared = {layer.scenario for layer in layers if not layer.is_moe}
-    figure, drawn = _panels(_longest(layer for layer in layers if layer.scenario in compared or not compared))
+    shown = _longest(layer for layer in layers if layer.scenario in compared or not compared)
+    figure, drawn = _panels(shown, height=BAR_HEIGHT)
     colours = dict(zip(dict.fromkeys(chain(*PARTS.values())), COLOURS, strict=False))
     for axes, group in drawn:
         for place, layer in enumerate(group):
@@ -83,8 +86,6 @@ def draw_parts(layers: Sequence[LayerTimes]) -> Figure:
                 left += share
         axes.axvline(100, color=INK, linewidth=0.8)
         axes.set(xlabel="% of the layer", ylim=(len(group) - 0.5, -0.5))
-        axes.set_yticks(
-            range(len(group)), [named(f"{layer.arm}, batch {layer.batch_size}") for layer in group], fontsize=7
-        )
+        axes.set_yticks(range(len(group)), [named(f"{layer.arm}, batch {layer.batch_size}") for layer in group])
     beside(figure, [Patch(color=colour, label=part) for part, colour in colours.items()])
     return figure

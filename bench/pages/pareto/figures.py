@@ -9,14 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from bench.harness.metrics import METRICS
-from bench.pages.drawing import INK, beside, named, panels
+from bench.pages.drawing import INK, named, panels
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.front import Placed, place, steps
-from bench.pages.pareto.labels import Label, place_labels
-from bench.pages.pareto.marks import Marks, label_of, legend, looks, marks_of
+from bench.pages.pareto.labels import FONT_SIZE, Label, place_labels
+from bench.pages.pareto.marks import ONE_SEED, WHISKER_ALPHA, Marks, label_of, legend, looks, marks_of
 from bench.pages.pareto.points import TITLES
 
-WIDTH, HEIGHT = 1.5, 1.4  # of a panel, in usual ones
+WIDTH, HEIGHT = 1.3, 1.25  # of a panel, in usual ones
+LEGEND_COLUMNS = 4  # below the panels, for beside them it would shrink all text
 WIDE = 5.0  # ratio of a panel's ends from which its ticks are few
 MARGIN = 0.06  # of a panel, free around the whiskers
 
@@ -30,7 +31,7 @@ def front_figure(tier: Tier, axis: str) -> Figure:
         _draw(axes, placed, axis, marks)
         axes.set(title=named(TITLES.get(task, task)), xlabel=f"{METRICS[axis].label}, {METRICS[axis].unit}")
         axes.set_ylabel("accuracy, %")
-    beside(figure, legend(tier.points, marks), fontsize=7)
+    figure.legend(handles=legend(tier.points, marks), loc="outside lower center", ncols=LEGEND_COLUMNS)
     figure.draw_without_rendering()  # labels are placed in what the layout leaves
     for axes, placed in zip(figure.axes, drawn.values(), strict=True):
         place_labels(axes, _labels(placed, axis, marks))
@@ -40,10 +41,12 @@ def front_figure(tier: Tier, axis: str) -> Figure:
 def _draw(axes: Axes, placed: Sequence[Placed], axis: str, marks: Marks) -> None:
     for one in placed:
         x, y = one.point.throughput[axis], [100 * value for value in one.point.accuracy]
-        whisker: dict[str, Any] = {"color": marks.colours[one.point.series], "linewidth": 0.8, "alpha": 0.45}
+        whisker: dict[str, Any] = {"color": marks.colours[one.point.series], "linewidth": 0.8, "alpha": WHISKER_ALPHA}
         axes.plot([x.low, x.high], [y[0], y[0]], **whisker)
         axes.plot([x.estimate, x.estimate], y[1:], **whisker)
         axes.plot(x.estimate, y[0], **looks(marks, one))
+        if one.point.has_one_seed:
+            axes.plot(x.estimate, y[0], **ONE_SEED)
     axes.set_xscale("log")
     axes.margins(MARGIN)
     left, right = axes.get_xlim()
@@ -58,14 +61,14 @@ def _draw(axes: Axes, placed: Sequence[Placed], axis: str, marks: Marks) -> None
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if right > WIDE * left else range(1, 10)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.tick_params(labelsize=7, length=3)
+    axes.tick_params(length=3)
 
 
 def _tell_blind(axes: Axes, blind: float) -> None:
     """Say what the best guess without sight scores, with a line where it is in sight: to show it would flatten all."""
     if blind > axes.get_ylim()[0]:
         axes.axhline(blind, color=INK, linewidth=0.6, linestyle=":", zorder=0)
-    axes.text(0.01, 0.01, f"without sight: {blind:.0f} %", transform=axes.transAxes, fontsize=7)
+    axes.text(0.01, 0.01, f"without sight: {blind:.0f} %", transform=axes.transAxes, fontsize=FONT_SIZE)
 
 
 def _labels(placed: Sequence[Placed], axis: str, marks: Marks) -> list[Label]:

@@ -18,7 +18,7 @@ DISTANCES = (7.0, 13.0, 20.0, 28.0, 38.0, 50.0, 64.0, 80.0)  # typographic point
 OFFSETS = [(reach * math.cos(angle), reach * math.sin(angle)) for reach in DISTANCES for angle in ANGLES]
 MARKER = 4.0  # half a marker's side, typographic points
 LEADER_FROM = 12.0  # a label farther away than this is tied to its point by a line
-FONT_SIZE = 7.0
+FONT_SIZE = 9.5
 OUTSIDE, COVERS, CROSSES = 1e6, 1e3, 10.0  # costs of a place, in typographic points of distance; of each thing there
 
 

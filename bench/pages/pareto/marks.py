@@ -8,15 +8,28 @@ from typing import Any, NamedTuple
 
 from matplotlib.lines import Line2D
 
-from bench.pages.drawing import COLOURS, INK, named
+from bench.pages.drawing import COLOURS, INK, named, whisker
 from bench.pages.pareto.front import Placed, Standing
 from bench.pages.pareto.points import KINDS, PUBLISHED, SUPPLIED, TRAINED, Point
 
-SERIES_COLOURS = (*COLOURS, "#2a98a8", "#8a6d5a", "#b5539c", "#5f7394")  # variants of a twin, and weights of its loss
+SERIES_COLOURS = (*COLOURS, "#23808e", "#8a6d5a", "#b4509a", "#5f7394")  # variants of a twin, and weights of its loss
 MARKERS = {"dense": "o", "moe": "s", "smoes": "D", "ablation": "^"}
 BREADTH, BREADTH_STEP = 5.0, 2.0  # of a marker, typographic points; and how much broader the next size of twins is
 SERIES_TITLES = {TRAINED: "variant", PUBLISHED: "family", SUPPLIED: "model"}
 LONGEST = 26  # characters of a point's label
+WHISKER_ALPHA = 0.55  # many cross
+ONE_SEED = {
+    "marker": "x",
+    "color": INK,
+    "markersize": 7.0,
+    "markeredgewidth": 1.0,
+    "linestyle": "none",
+}  # over a marker
+WHISKERS = {
+    TRAINED: "95 % interval",
+    PUBLISHED: "accuracy ±4 points, throughput\nfrom 44 % of a floor to it",
+    SUPPLIED: "95 % interval",
+}
 
 
 class Marks(NamedTuple):
@@ -85,6 +98,8 @@ def legend(points: Sequence[Point], marks: Marks) -> list[Line2D]:
             _mark("on the front"),
             _mark("not on the front", fillstyle="none"),
             _mark("front, by estimates", marker="", linestyle="--", linewidth=0.8),
+            *([_mark("one seed: not ranked", **ONE_SEED)] if any(point.has_one_seed for point in points) else []),
+            whisker(WHISKERS[points[0].tier], alpha=WHISKER_ALPHA),
         ],
     }
     titled = [[_mark(rf"$\bf{{{title}}}$", marker=""), *handles] for title, handles in parts.items() if handles]

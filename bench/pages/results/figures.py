@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import ScalarFormatter
 
 from bench.harness.arms import TWIN
-from bench.pages.drawing import ANY_PAGE, COLOURS, DARK, LIGHT, Drawing, named, panels, whiskers
+from bench.pages.drawing import COLOURS, DARK, LIGHT, Drawing, named, panels, whisker, whiskers
 from bench.pages.grouping import grouped
 from bench.pages.results.gains import Gain
 from bench.pages.results.predicted import Predicted
@@ -33,14 +33,14 @@ def speedup_figures(
     """Return the figures of the MoE against its dense twin; none where there is nothing to draw.
 
     Args:
-        asked: gains at the scales that the project asks about: for the page, and on paper for the README.
+        asked: gains at the scales that the project asks about: for the page, and for the README in both themes.
         gains: all, for the page where there are none of these.
         predicted: cells that were not measured.
     """
-    pages = {"speedups": ANY_PAGE, "speedups-light": LIGHT, "speedups-dark": DARK}
+    pages = {"speedups": LIGHT, "speedups-dark": DARK}
     groups = _groups(asked)
     if not groups:
-        groups, pages = _groups(gains), {"speedups": ANY_PAGE}
+        groups, pages = _groups(gains), {"speedups": LIGHT}
     return {name: Drawing(lambda: _figure(groups, predicted), page) for name, page in pages.items() if groups}
 
 
@@ -63,7 +63,7 @@ def _figure(groups: Sequence[Sequence[Gain]], predicted: Sequence[Predicted]) ->
     marks = [
         Line2D([], [], color=colour, marker="o", label=f"{named(name)} tokens") for name, colour in colours.items()
     ]
-    marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK))
+    marks += [whisker(), Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK)]
     if predicted:
         marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="predicted", **PREDICTED_MARK))
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from bench.pages.drawing import COLOURS, Drawing, beside, named, panels
+from bench.pages.drawing import COLOURS, INK, Drawing, beside, named, panels, whisker
 from bench.pages.twins.documents import Setting, Twin
 
 Variants = Mapping[str, Sequence[Twin]]
+
+BINS_COLUMNS = 3  # panels of bins beside one another
 
 
 def with_most_twins(settings: Sequence[Setting]) -> Setting:
@@ -44,14 +47,14 @@ def draw_msi(variants: Variants) -> Figure:
             color=colour, marker="o", markersize=3, linewidth=1.2, elinewidth=0.8, label=named(variant),
         )  # fmt: skip
     axes.set(xlabel="MoE layer", ylabel="MSI", ylim=(0, 1.02), xticks=range(len(mean)))
-    beside(figure, axes.get_legend_handles_labels()[0])
+    beside(figure, [*axes.get_legend_handles_labels()[0], whisker("least to greatest\nof the seeds")])
     return figure
 
 
 def draw_scores(variants: Variants) -> Figure:
     """Draw soft scores by depth, of the first seed: median and band from the 10th to the 90th percentile."""
     soft = {variant: twins for variant, twins in variants.items() if variant.startswith("smoes")} or variants
-    figure = panels(len(soft), columns=len(soft), same_y=True)
+    figure = panels(len(soft), same_y=True)
     for axes, (variant, twins) in zip(figure.axes, soft.items(), strict=True):
         layers = twins[0]["routing"]["scores"]
         for modality, colour in zip(("text", "vision"), COLOURS, strict=False):
@@ -59,14 +62,15 @@ def draw_scores(variants: Variants) -> Figure:
             axes.fill_between(range(len(layers)), low, high, color=colour, alpha=0.25, linewidth=0)
             axes.plot(range(len(layers)), middle, color=colour, marker="o", markersize=3, label=f"{modality} tokens")
         axes.set(title=named(variant), xlabel="MoE layer", ylim=(-0.03, 1.03), xticks=range(len(layers)))
-    figure.axes[0].set_ylabel("score: share of text")
-    beside(figure, figure.axes[-1].get_legend_handles_labels()[0])
+        axes.set_ylabel("score: share of text")
+    band = Patch(color=INK, alpha=0.25, label="middle 80 %\nof the tokens")
+    beside(figure, [*figure.axes[-1].get_legend_handles_labels()[0], band])
     return figure
 
 
 def draw_bins(variants: Variants) -> Figure:
     """Draw each expert's share of text by layer, of the first seed; experts bin by bin, bins divided by lines."""
-    figure = panels(len(variants), columns=len(variants), width=0.8, same_y=True)
+    figure = panels(len(variants), columns=BINS_COLUMNS, width=0.9, height=0.8, same_y=True)
     for axes, (variant, twins) in zip(figure.axes, variants.items(), strict=True):
         routing = twins[0]["routing"]
         layers = [_bin_by_bin(*layer) for layer in zip(routing["text_share"], routing["bins"], strict=True)]
@@ -75,7 +79,7 @@ def draw_bins(variants: Variants) -> Figure:
         for edge in range(bins.count(0), len(bins), bins.count(0)):
             axes.axvline(edge - 0.5, color="white", linewidth=0.6)
         axes.set(title=named(variant), xlabel="expert, in order of bins", xticks=[], yticks=range(len(layers)))
-    figure.axes[0].set_ylabel("MoE layer")
+        axes.set_ylabel("MoE layer")
     figure.colorbar(figure.axes[0].images[0], ax=figure.axes, label="share of text", fraction=0.04, pad=0.02)
     return figure
 

@@ -88,7 +88,7 @@ def test_each_kind_of_mark_is_named_under_its_title(tmp_path: Path) -> None:
     (legend,) = drawn(twins_tier(tmp_path, ("charts",))).legends
     assert [text.get_text() for text in legend.get_texts()] == [
         r"$\bf{variant}$", *VARIANTS, r"$\bf{kind}$", "dense", "MoE", "SMoES", r"$\bf{size}$", "small", "medium",
-        r"$\bf{standing}$", "on the front", "not on the front", "front, by estimates",
+        r"$\bf{standing}$", "on the front", "not on the front", "front, by estimates", "95 % interval",
     ]  # fmt: skip
 
 

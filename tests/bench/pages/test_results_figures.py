@@ -70,7 +70,7 @@ def test_nothing_is_drawn_where_no_gain_is_of_these_phases_against_the_twin() ->
 
 def test_the_readme_s_pictures_are_of_the_scales_that_are_asked_for_alone() -> None:
     assert list(speedup_figures([], [gain("tiny")])) == ["speedups"]
-    assert list(speedup_figures([gain()], [gain(), gain("tiny")])) == ["speedups", "speedups-light", "speedups-dark"]
+    assert list(speedup_figures([gain()], [gain(), gain("tiny")])) == ["speedups", "speedups-dark"]
 
 
 def test_a_figure_names_no_version_for_the_next_one_would_change_it(tmp_path: Path) -> None:
