@@ -361,6 +361,7 @@ def test_hostile_names_are_shown_as_they_are_and_do_nothing(driver: Any, tmp_pat
     page.look()
     for view in VIEWS:
         page.open(f"view={view}")
+        assert (view, page.all("img")) == (view, [])  # there at once, where its script runs later
         assert page.run("window.hit") is None
     page.open()
     page.click("#rows td.opens button", 1)
