@@ -18,7 +18,7 @@ BREADTH, BREADTH_STEP = 5.0, 2.0  # of a marker, typographic points; and how muc
 SERIES_TITLES = {TRAINED: "variant", PUBLISHED: "family", SUPPLIED: "model"}
 LONGEST = 26  # characters of a point's label
 WHISKER_ALPHA = 0.55  # many cross
-ONE_SEED = {
+ONE_SEED: dict[str, Any] = {
     "marker": "x",
     "color": INK,
     "markersize": 7.0,
