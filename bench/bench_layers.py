@@ -4,7 +4,9 @@ The arm is one pass of the decoder: the prompt's (vision tower and projector are
 Arms named arm/part run one part of that pass in all layers in turn, on what it was really given: "layers" whole ones,
 and what they are made of; they explain and are not judged. Where a profile steers the routing, the same layers run
 under uniform routing too: what specialization changes is the ratio within a block, not between two launches.
-`python -m bench layers` shows whether the parts add up, and what routing did beside them.
+`python -m bench layers` shows whether the parts add up, and what routing did beside them. All samples of a prompt pass
+at once, whatever chunks bench_prefill takes. On a GPU a step is no graph here, as it is in bench_decode: Python starts
+each operation, which its path says ("eager").
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +45,10 @@ GIVEN: dict[str, Callable[[Any, LayerCalls], tuple[torch.Tensor, torch.Tensor]]]
 }
 
 
+EAGER = "eager"  # the path of a step whose operations Python starts on a GPU
+
+
+@pytest.mark.taken_apart
 @pytest.mark.defaults(scale=["tiny"], seq_len=[128])  # twenty arms a scenario: larger ones where they are asked for
 @pytest.mark.parametrize("phase", list(PHASES))
 @torch.inference_mode()
@@ -88,7 +94,8 @@ def path_of(taken: Pass) -> str:
     """Name a pass's way through the code."""
     from moevlm.generation import FUSED, MODULES
 
-    return FUSED if operators_in(taken) else MODULES
+    is_eager = taken.phase == "decode" and taken.model.device.type == "cuda"
+    return FUSED if operators_in(taken) else EAGER if is_eager else MODULES
 
 
 def _costs(arm: str, taken: Pass, inputs: Inputs) -> dict[str, Work]:

@@ -101,18 +101,14 @@ def recorded_layers(model: MoEVLM) -> Iterator[list[LayerCalls]]:
 
 
 def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
-    """Take the prompt's pass apart; its last token gets logits, as in `moevlm.prefill`."""
+    """Take the prompt's pass apart, all samples in one; its last token gets logits, as in `moevlm.prefill`."""
     text_model, seen = model.model.language_model, []
     handle = text_model.register_forward_hook(lambda *call: seen.append(Call(*call)), with_kwargs=True)
     try:
         with recorded_routing(model) as prompt_ids, recorded_layers(model) as layers:
-            moevlm.prefill(model, inputs, max_new_tokens=1)
+            moevlm.prefill(model, inputs, max_new_tokens=1, chunk_samples=len(inputs["input_ids"]))
     finally:
         handle.remove()
-    if len(seen) != 1:
-        raise ValueError(
-            f"a prompt must pass in one piece to be taken apart, got {len(seen)} pieces; give a smaller batch"
-        )
     (text_call,) = seen
     cache = text_call.keywords["cache"]
 
@@ -142,7 +138,7 @@ def prefill_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
 def decode_pass(model: MoEVLM, inputs: Mapping[str, torch.Tensor]) -> Pass:
     """Take the first decode step after the prompt apart."""
     with recorded_routing(model) as prompt_ids:
-        state = moevlm.prefill(model, inputs, max_new_tokens=1)
+        state = moevlm.prefill(model, inputs, max_new_tokens=1, chunk_samples=len(inputs["input_ids"]))
     return _step_pass(model, state, prompt_ids)
 
 
