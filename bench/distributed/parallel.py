@@ -22,11 +22,11 @@ from bench.distributed.arms import ARMS, Asked, Spread, run_phases, spread, time
 from bench.distributed.options import asked, link_name, link_of, parser, read_options
 from bench.distributed.record import Measured, document_of
 from bench.distributed.seen import STEPS, WARMUP_ROUNDS, Joined, join_devices
+from bench.harness.anchors import make_anchor
 from bench.harness.arms import ANCHOR
 from bench.harness.blocks import balanced_orders
 from bench.harness.environment import load_average
 from bench.harness.metrics import TPOT, TTFT
-from bench.harness.peaks import make_anchor
 from bench.harness.record import Record, write
 from bench.harness.run import launched_now
 from bench.pages import engine

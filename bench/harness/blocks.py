@@ -16,9 +16,9 @@ from typing import Generic, TypeVar
 
 import torch
 
+from bench.harness.anchors import make_anchor
 from bench.harness.arms import ANCHOR, DENSE, PRIMARY, is_peer
 from bench.harness.clock import Clock, slowed
-from bench.harness.peaks import make_anchor
 
 R = TypeVar("R")
 
@@ -85,14 +85,20 @@ class Blocks(Generic[R]):
     def prepare(self, arm: str) -> None:
         """Call an arm untimed right before it is timed, where blocks are brief."""
         if self.is_brief:
+            self.results.pop(arm, None)
             self.calls[arm]()
 
     def run(self, arm: str) -> None:
-        """Run one arm once, the anchor as often as it takes to last as long, and keep its seconds."""
+        """Run one arm once, the anchor as often as it takes to last as long, and keep its seconds.
+
+        What the arm returned before, a cache perhaps, is gone by then: of each arm there is one result at a time.
+        """
         repeats = self.repeats[arm]
+        self.results.pop(arm, None)
         timed = self.clock.measure(functools.partial(_repeated, self.calls[arm], repeats))
         self.samples[arm].append(timed.seconds / repeats)
-        self.results[arm] = timed.result
+        if arm != ANCHOR:  # whose result is nobody's
+            self.results[arm] = timed.result
 
     def run_prepared(self, arm: str) -> None:
         """Prepare an arm, then run it."""
@@ -143,8 +149,8 @@ class Blocks(Generic[R]):
         return {arm: list(itertools.compress(values, valid)) for arm, values in self.samples.items()}
 
     def returned(self) -> dict[str, R]:
-        """Return what each arm's last call returned; the anchor's result is nobody's."""
-        return {arm: result for arm, result in self.results.items() if arm != ANCHOR}
+        """Return what each arm's last call returned."""
+        return self.results
 
 
 def _repeated(call: Callable[[], R], repeats: int) -> R:

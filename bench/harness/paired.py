@@ -13,6 +13,7 @@ from typing import TypeVar
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import run_checks
+from bench.harness.anchors import WHOLE_OVER_HALF, whole_over_half
 from bench.harness.answers import Answer, Check
 from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.blocks import Blocks, Terms, make_calls
@@ -98,6 +99,7 @@ class Paired:
         self.answers = {arm: answer for arm, answer in found.items() if answer is not None}
         if not self.is_timing:
             return {arm: call(arm) for arm in arms}
+        bound = whole_over_half(anchor, self.terms.device, self.terms.dtype, self.clock)
         blocks = Blocks(make_calls(call, arms, anchor, self.terms), self.clock, random.Random(self.terms.seed))
         gc.collect()
         gc.disable()
@@ -117,7 +119,7 @@ class Paired:
             rates=rates or {},
             costs=costs or {},
             hashes=hashes or {},
-            facts=facts or {},
+            facts={**(facts or {}), **({} if bound is None else {WHOLE_OVER_HALF: bound})},
             paths=paths,
             kernels=kernels or {},
             check_s=check_s,

@@ -1,14 +1,11 @@
-"""What this machine can do at best, measured in the same run, and the anchors: torch work that no code of ours touches.
+"""What this machine can do at best, measured in the same run.
 
 A peak is the best of several rounds and ways, torch's and the project's own: nothing makes a machine faster than it is.
-MFU, MBU and floors divide by it. An anchor is one arm of every scenario: when both models become slower and the anchor
-does not, shared code did; when the anchor does too, the machine did. Changing an anchor's work is a breaking change for
-every baseline.
+MFU, MBU and floors divide by it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -19,8 +16,6 @@ PEAK_ROUNDS = 12  # rounds of each peak; on a shared machine some of them run un
 MATMUL_SIZE = {"cpu": 1024, "cuda": 8192}  # rows of the square matrices: enough to reach the plateau, in milliseconds
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}  # per buffer: beyond the last-level cache of most machines
 READ_COLUMNS = 1024  # floats of a row of what is read and copied
-ANCHOR_SIZE = {"cpu": 256, "cuda": 1024}  # rows of the anchors' matrices: a fraction of a millisecond to a few
-DISPATCH_OPS = 200  # small operations of the dispatch anchor: about half a millisecond of Python and dispatcher
 
 # By the name of a peak, calls and the work of each, FLOPs or bytes
 Ways = Mapping[str, Sequence[tuple[float, Callable[[], object]]]]
@@ -108,57 +103,3 @@ def _best_seconds(clock: Clock, call: Callable[[], object]) -> float:
     """Return the shortest of PEAK_ROUNDS runs after one that pays for allocation."""
     clock.measure(call)
     return min(clock.measure(call).seconds for _ in range(PEAK_ROUNDS))
-
-
-def _matmul_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
-    """Four products of square matrices: bound by arithmetic, as prefill is."""
-    size = ANCHOR_SIZE[device.type]
-    matrix = torch.randn(size, size, generator=torch.Generator().manual_seed(0)).to(device, dtype)
-
-    def run() -> object:
-        for _ in range(4):
-            product = matrix @ matrix
-        return product
-
-    return run
-
-
-def _stream_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
-    """Products of a large matrix with a vector: bound by memory bandwidth, as decode of a large model is."""
-    rows = 8 * ANCHOR_SIZE[device.type]
-    generator = torch.Generator().manual_seed(0)
-    matrix = torch.randn(rows, rows, generator=generator).to(device, dtype)
-    vector = torch.randn(rows, generator=generator).to(device, dtype)
-    return lambda: matrix @ vector
-
-
-def _dispatch_anchor(device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
-    """Chain operations too small to matter: bound by Python and the dispatcher, as decode of a small model is."""
-    row = torch.randn(1, 64, generator=torch.Generator().manual_seed(0)).to(device, dtype)
-
-    def run() -> object:
-        result = row
-        for _ in range(DISPATCH_OPS):
-            result = result + row
-        return result
-
-    return run
-
-
-ANCHORS: dict[str, Callable[[torch.device, torch.dtype], Callable[[], object]]] = {
-    "matmul": _matmul_anchor,
-    "stream": _stream_anchor,
-    "dispatch": _dispatch_anchor,
-}
-
-
-@cache
-def make_anchor(name: str, device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
-    """Return the anchor's work, ready to run; built once, for drawing its matrices takes longer than many a scenario.
-
-    Raises:
-        ValueError: if the name is unknown.
-    """
-    if name not in ANCHORS:
-        raise ValueError(f"anchor must be one of {', '.join(ANCHORS)}, got {name!r}; choose one of them")
-    return ANCHORS[name](device, dtype)

@@ -2,11 +2,14 @@
 
 import itertools
 import random
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
 import torch
 
+from bench.gate.inherited import fresh_environment
 from bench.harness.blocks import MAX_BLOCKS, Terms, UnknownArm, balanced_orders, count_blocks, make_calls
 
 EVERY_ARM = ("moe", "dense", "dense_active", "anchor")
@@ -57,3 +60,32 @@ def test_a_model_or_a_peer_that_another_scenario_may_have_can_be_slowed() -> Non
 def test_what_is_no_arm_at_all_cannot() -> None:
     with pytest.raises(UnknownArm, match="moe, anchor, got mo, dens; correct the name, or select the scenarios"):
         arms_of("moe", "mo", "dens")
+
+
+MIB = 2**20
+ARM_BYTES = 192 * MIB  # of what an arm returns
+PEAK = f"""
+import random
+import torch
+from bench.harness.blocks import Blocks
+from bench.harness.clock import HostClock
+
+arm = lambda: torch.ones({ARM_BYTES // 4})
+blocks = Blocks(dict(moe=arm, dense=arm, anchor=lambda: torch.ones(1000)), HostClock(), random.Random(0))
+told = "/proc/self/status"  # getrusage begins with the parent's peak
+peak_kb = lambda: int(open(told).read().partition("VmHWM:")[2].split()[0])
+before = peak_kb()
+for _ in range(blocks.plan(0.1, 3)):
+    blocks.before_primary()
+    blocks.run("moe")
+    blocks.after_primary()
+assert [result.nbytes for result in blocks.returned().values()] == [{ARM_BYTES}] * 2
+print(peak_kb() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak from its parent's")
+def test_of_each_arm_one_result_is_alive_at_a_time_however_often_it_runs() -> None:
+    command = [sys.executable, "-c", PEAK]
+    ended = subprocess.run(command, env=fresh_environment(), capture_output=True, text=True, check=True)
+    assert 2 * ARM_BYTES <= 1024 * int(ended.stdout) < 2.5 * ARM_BYTES  # of two arms; a third would be one's before

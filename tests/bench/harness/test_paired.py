@@ -9,11 +9,11 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import Checked, WrongAnswer
+from bench.harness.anchors import make_anchor
 from bench.harness.blocks import MIN_BLOCKS, Terms
 from bench.harness.clock import Timed
 from bench.harness.metrics import PEAK_BYTES, TPOT
 from bench.harness.paired import Paired
-from bench.harness.peaks import make_anchor
 
 ARMS = ("moe", "dense", "dense_active")
 EVERY_ARM = (*ARMS, "anchor")

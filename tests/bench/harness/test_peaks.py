@@ -1,4 +1,4 @@
-"""Tests of peaks (on a scripted clock) and of the anchors' work."""
+"""Tests of peaks, on a scripted clock."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import torch
 
 from bench.harness import peaks
 from bench.harness.clock import Timed
-from bench.harness.peaks import ANCHORS, DISPATCH_OPS, Cost, floor_s, make_anchor, measure_peaks
+from bench.harness.peaks import Cost, floor_s, measure_peaks
 
 CPU = torch.device("cpu")
 
@@ -56,38 +56,6 @@ def test_kernels_for_no_peak_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     names = "matmul_flop_per_s, read_byte_per_s, copy_byte_per_s"
     with pytest.raises(ValueError, match=f"peaks are {names}, got kernels for write_byte_per_s; correct the name"):
         measure_peaks(ScriptedClock([]), CPU, torch.float32, {"write_byte_per_s": []})
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("name", ANCHORS)
-def test_an_anchor_does_the_same_work_each_time(name: str, dtype: torch.dtype) -> None:
-    torch.manual_seed(1)
-    first = make_anchor(name, CPU, dtype)()
-    torch.manual_seed(2)
-    second = make_anchor(name, CPU, dtype)()
-    assert isinstance(first, torch.Tensor)
-    assert isinstance(second, torch.Tensor)
-    assert first.dtype is dtype
-    assert torch.equal(first, second)
-    assert first.abs().max() > 0  # zeros run faster than data
-
-
-def test_the_dispatch_anchor_runs_its_number_of_operations() -> None:
-    result = make_anchor("dispatch", CPU, torch.float64)()
-    row = torch.randn(1, 64, generator=torch.Generator().manual_seed(0)).double()
-    assert isinstance(result, torch.Tensor)
-    torch.testing.assert_close(result, (DISPATCH_OPS + 1) * row)
-
-
-def test_the_matmul_anchor_is_a_square() -> None:
-    result = make_anchor("matmul", CPU, torch.float64)()
-    matrix = torch.randn(256, 256, generator=torch.Generator().manual_seed(0)).double()
-    torch.testing.assert_close(result, matrix @ matrix)
-
-
-def test_unknown_anchor_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="anchor must be one of matmul, stream, dispatch, got 'copy'"):
-        make_anchor("copy", CPU, torch.float32)
 
 
 PEAKS = {"matmul_flop_per_s": 100.0, "read_byte_per_s": 10.0, "copy_byte_per_s": 1.0}
