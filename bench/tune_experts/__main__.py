@@ -17,7 +17,7 @@ from bench.floors import work_of
 from bench.harness.clock import make_clock
 from bench.harness.peaks import Peaks, floor_s, measure_peaks
 from bench.peers.experts import is_grouped_fused
-from bench.tune_experts.candidates import search
+from bench.tune_experts.candidates import NUM_ROUNDS, search
 from bench.tune_experts.layers import make_layers, measure_tilings
 from fixtures.devices import DTYPES, resolve_device
 from fixtures.programs.parsing import Parser
@@ -55,6 +55,10 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=NUM_TOKENS,
         help="of a layer (default: %(default)s)",
     )
+    most = "tiles tried of each product, beside the predicted ones (default: all that there are)"
+    rounds = "of all tiles, whose median counts (default: %(default)s)"
+    parser.add_argument("--rounds", type=at_least(1), default=NUM_ROUNDS, metavar="N", help=rounds)
+    parser.add_argument("--most-tiles", type=at_least(1), metavar="N", help=most)
     parser.add_argument("--out", type=Path, default=MEASURED, help="the table (default: the package's own)")
     chosen = parser.parse_args(arguments)
     try:
@@ -80,22 +84,28 @@ def tune(preset: str, arm: str, num_tokens: int, chosen: argparse.Namespace, pea
     shape = shape_of(index, chosen.dtype, top_k, text.num_experts, text.moe_intermediate_size, text.hidden_size)
     clock = make_clock(chosen.device)
     layers = make_layers(shape, chosen.device, chosen.dtype, num_tokens, seed=num_tokens)
-    measure = partial(measure_tilings, layers=layers, shape=shape, clock=clock)
-    found = [
-        search(default_tiling(way, shape.dtype, shared_bytes(index)), measure)
+    measure = partial(measure_tilings, layers=layers, shape=shape, clock=clock, num_rounds=chosen.rounds)
+    ways = [
+        way
         for way in shape.ways
         if takes(way, shape, num_tokens) and (way != "grouped_mm" or is_grouped_fused(chosen.dtype))
     ]
-    best, seconds = min(found, key=lambda pair: pair[1])
-    write([Entry(shape=shape, num_tokens=num_tokens, tiling=best, seconds=seconds)], chosen.out)
+    first = {way: default_tiling(way, shape.dtype, shared_bytes(index)) for way in ways}
+    searched = {way: search(first[way], measure, most_tiles=chosen.most_tiles) for way in ways}
+    found = [one for one in searched.values() if one]
+    kept = min(found, key=lambda one: one.seconds, default=None)
+    if kept:
+        entry = Entry(shape=shape, num_tokens=num_tokens, tiling=kept.tiling, seconds=kept.seconds)
+        write([entry], chosen.out)
     cost = phase_cost(preset_config(preset, arm), "experts", seq_len=num_tokens, dtype_bytes=chosen.dtype.itemsize)
     least_s = floor_s(work_of([cost]), asdict(peaks))
     assert least_s is not None, "work and peaks are known"
-    return [
+    timed = [
         (preset, arm, num_tokens, tiling.way, " ".join(str(tuple(tile)) for tile in tiling.tiles),
-         f"{1e3 * time_s:.3f}", f"{100 * least_s / time_s:.0f} %", "kept" if tiling is best else "")
+         f"{1e3 * time_s:.3f}", f"{100 * least_s / time_s:.0f} %", "kept" if kept and tiling is kept.tiling else "")
         for tiling, time_s in found
     ]  # fmt: skip
+    return [*timed, *((preset, arm, num_tokens, way, "none is right and fits") for way in ways if not searched[way])]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
+from typing import NamedTuple
 
 from bench.harness.clock import Clock
 from moevlm.kernels.tilings import Tile, Tiling
@@ -36,31 +37,44 @@ SEARCHED: Mapping[str, tuple[Sequence[Tile], ...]] = {
 }
 
 
-def search(first: Tiling, measure: Callable[[Sequence[Tiling]], Mapping[Tiling, float]]) -> tuple[Tiling, float]:
+class Found(NamedTuple):
+    """The fastest tiles of one way, and their seconds."""
+
+    tiling: Tiling
+    seconds: float
+
+
+def search(
+    first: Tiling, measure: Callable[[Sequence[Tiling]], Mapping[Tiling, float]], *, most_tiles: int | None = None
+) -> Found | None:
     """Return the fastest tiles of one way, searched one product after the other.
 
     Args:
-        measure: Seconds of each tiling; those that the GPU cannot hold are left out.
+        measure: Seconds of each tiling; those that are wrong, or that the GPU cannot hold, are left out.
+        most_tiles: Tiles tried of a product beside the first ones; None: all.
 
-    Raises:
-        ValueError: The GPU holds none of them.
+    Returns:
+        None: All were left out.
     """
     best, seconds = first, float("inf")
     for product, tiles in enumerate(SEARCHED.get(first.way, ((),))):
-        tried = [replace(best, tiles=(*best.tiles[:product], tile, *best.tiles[product + 1 :])) for tile in tiles]
+        tried = [
+            replace(best, tiles=(*best.tiles[:product], tile, *best.tiles[product + 1 :]))
+            for tile in tiles[:most_tiles]
+        ]
         timed = measure(list(dict.fromkeys([best, *tried])))
         if timed:
             best = min(timed, key=timed.__getitem__)
             seconds = timed[best]
-    if seconds == float("inf"):
-        raise ValueError(f"the GPU must hold one of {first.way}'s tiles, got none; add smaller ones to SEARCHED")
-    return best, seconds
+    return None if seconds == float("inf") else Found(best, seconds)
 
 
-def medians(calls: Mapping[Tiling, Callable[[], object]], clock: Clock, rng: random.Random) -> dict[Tiling, float]:
+def medians(
+    calls: Mapping[Tiling, Callable[[], object]], clock: Clock, rng: random.Random, num_rounds: int = NUM_ROUNDS
+) -> dict[Tiling, float]:
     """Return the median seconds of each call, all of them once in each round, in random order."""
     samples: dict[Tiling, list[float]] = {tiling: [] for tiling in calls}
-    for _ in range(NUM_ROUNDS):
+    for _ in range(num_rounds):
         for tiling in rng.sample(list(calls), len(calls)):
             samples[tiling].append(clock.measure(calls[tiling]).seconds)
     return {tiling: median(values) for tiling, values in samples.items()}
