@@ -14,6 +14,15 @@ name = "error-rates"
 why = "how often the gate errs on this machine"
 suites = 4                            # instead of files: suites of `qualify`
 options = ["--scale=tiny"]
+
+[[step]]
+name = "kernels"
+why = "the kernels, compiled"
+program = ["pytest", "tests/kernels"] # instead of files: a module of Python, run once; its log is kept
+options = ["--out={out}/seen.json"]   # {out} is the campaign's folder
+most_s = 60                           # optional, of any step: when its process is ended, finished scenarios are kept
+predicted_s = 40                      # optional: what it was predicted to take, shown beside what it took
+rehearsal = ["-k=few"]                # optional: options that make it small, in a campaign with --rehearse alone
 """
 
 import re
@@ -26,13 +35,16 @@ from bench.gate.reviewed_toml import Entry, Form
 
 PLAN = Path("bench/campaign.toml")
 NAME = re.compile(r"[a-z][a-z0-9-]*")  # it becomes part of file names
+FILES = "files"
+KINDS = (FILES, "suites", "program")
 MOST = 10_000  # launches or suites: more is a slip of the finger
 
 Several = Annotated[int, Meta(ge=1, le=MOST)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Some scenarios over some parameters, or suites of the gate against itself."""
+    """Some scenarios over some parameters, suites of the gate against itself, or a program."""
 
     name: str
     why: str
@@ -41,6 +53,10 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     launches: Several = 1
     rounds: Several = 1
     suites: Several = 0  # where a plan leaves them out
+    program: tuple[str, ...] = ()
+    most_s: Seconds = 0.0  # none where a plan leaves it out
+    predicted_s: Seconds = 0.0
+    rehearsal: tuple[str, ...] = ()
 
 
 FORM = Form(key="step", entry=Step, next_step="see bench/evidence/campaign/plan.py for the form")
@@ -74,13 +90,15 @@ def _step(found: Entry[Step]) -> Step:
     step, where = found
     if not NAME.fullmatch(step.name):
         raise ValueError(f"{where}: name must be lower-case letters, digits and hyphens, got {step.name!r}; rename it")
-    if bool(step.files) == bool(step.suites):
+    kinds = [kind for kind in KINDS if getattr(step, kind)]
+    if len(kinds) != 1:
         raise ValueError(
-            f"{where} must have files or suites, got {'both' if step.files else 'neither'}; {FORM.next_step}"
+            f"{where} must have files, suites or a program, got {' and '.join(kinds) or 'none'}; {FORM.next_step}"
         )
-    if step.rounds > 1 and (step.suites or step.launches > 1):
-        other = "suites" if step.suites else "launches"
+    (kind,) = kinds
+    if step.rounds > 1 and (kind != FILES or step.launches > 1):
+        other = kind if kind != FILES else "launches"
         raise ValueError(f"{where} must have rounds or {other}, got both; a round is one launch of a step with files")
-    if step.suites and step.launches > 1:
-        raise ValueError(f"{where}: launches belong to files, got {step.launches} with suites; leave launches out")
+    if kind != FILES and step.launches > 1:
+        raise ValueError(f"{where}: launches belong to files, got {step.launches} with {kind}; leave launches out")
     return step

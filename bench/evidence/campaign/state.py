@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.evidence.begun import check_begun
 from bench.evidence.campaign.plan import Step
+from bench.evidence.campaign.took import took
 from bench.gate.qualify.store import read_qualification
 from bench.harness.record import Record, load
 
@@ -57,7 +58,8 @@ def check_same_options(folder: Path, step: Step, options: Sequence[str]) -> None
         ValueError: An earlier call had others.
     """
     check_begun(
-        folder / f"{step.name}.begun", {f"command of {step.name}": " ".join([*step.files, *step.options, *options])}
+        folder / f"{step.name}.begun",
+        {f"command of {step.name}": " ".join([*step.files, *step.program, *step.options, *options])},
     )
 
 
@@ -69,6 +71,8 @@ def state_of(folder: Path, step: Step) -> State:
     """
     if step.suites:
         return _state_of_suites(folder, step)
+    if step.program:
+        return _state_of_program(folder, step)
     records = records_of(folder, step)
     not_fitting = {name: why for record in records for name, why in record.why_not_fitting().items()}
     launches = [frozenset(record.scenarios) for record in records]
@@ -83,6 +87,13 @@ def state_of(folder: Path, step: Step) -> State:
         launches=len(records),
         num_measured=sum(map(len, launches)),
     )
+
+
+def _state_of_program(folder: Path, step: Step) -> State:
+    """A program is one scenario, measured when it has ended by itself, however."""
+    everything = frozenset([" ".join(step.program)])
+    done = everything if took(folder, step).ended else frozenset[str]()
+    return State(wanted=everything, measured=done, not_fitting={}, wrong={}, launches=len(done), num_measured=len(done))
 
 
 def _state_of_suites(folder: Path, step: Step) -> State:

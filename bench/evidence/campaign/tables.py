@@ -5,15 +5,18 @@ from pathlib import Path
 
 from bench.evidence.campaign.plan import Step
 from bench.evidence.campaign.state import State, state_of
+from bench.evidence.campaign.took import took
 from bench.gate.markdown import escape, markdown_table
 
-HEADERS = ("step", "for", "measured", "does not fit", "left")
+HEADERS = ("step", "for", "measured", "does not fit", "left", "predicted", "took")
 
 
 def report(folder: Path, steps: Sequence[Step], troubles: Mapping[str, str]) -> str:
     """Return the state of a campaign as markdown, with what went wrong in this call by step."""
     states = {step.name: state_of(folder, step) for step in steps}
-    rows = [_row(step, states[step.name]) for step in steps]
+    rows = [
+        (*_row(step, states[step.name]), _shown(step.predicted_s), _shown(took(folder, step).seconds)) for step in steps
+    ]
     lines = [f"{name}: {text}" for name, text in troubles.items()]
     for name, state in states.items():
         lines += [f"{name}: {scenario} {why}" for scenario, why in state.not_fitting.items()]
@@ -29,3 +32,7 @@ def _row(step: Step, state: State) -> tuple[str, ...]:
         return (step.name, step.why, "not begun", "", "all")
     counts = (len(state.measured), len(state.not_fitting), len(state.left))
     return (step.name, step.why, *(str(count or "") for count in counts))
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds else ""

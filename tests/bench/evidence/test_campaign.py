@@ -1,5 +1,6 @@
 """Tests of the campaign: steps in order, what is left after an interruption, and what is said of it."""
 
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from bench.evidence.campaign.plan import PLAN, Step, read_plan
 from bench.evidence.campaign.state import State, check_same_options, record_path, records_of, state_of
 from bench.evidence.campaign.steps import Invocation, run_steps
 from bench.evidence.campaign.tables import report
+from bench.evidence.campaign.took import took
+from bench.evidence.processes import Ended
 from bench.harness import record
 from tests.bench.plugin.fake_project import write_project
 from tests.bench.plugin.fresh_pytest import run_module
@@ -95,7 +98,14 @@ def test_the_shipped_plan_is_valid() -> None:
         ("", "one step or more"),
         (PLAN_TEXT.replace('"all"', '"small"'), "with different names, got small, small"),
         (PLAN_TEXT.replace('"all"', '"a/b"'), "step 2: name must be lower-case letters"),
-        (PLAN_TEXT + "suites = 2", "step 2 must have files or suites, got both"),
+        (PLAN_TEXT + "suites = 2", "step 2 must have files, suites or a program, got files and suites; see"),
+        (PLAN_TEXT + "program = ['x']\nrounds = 2", "got files and program; see"),
+        ("[[step]]\nname = 'x'\nwhy = 'w'\noptions = []", "step 1 must have files, suites or a program, got none; see"),
+        (
+            "[[step]]\nname = 'x'\nwhy = 'w'\noptions = []\nprogram = ['y']\nrounds = 2",
+            "have rounds or program, got both",
+        ),
+        (PLAN_TEXT + "most_s = 0", "step 2.most_s must be number > 0.0, got 0"),
         (PLAN_TEXT + "launches = 0", "step 2.launches must be integer of 1 or more, got 0"),
         (PLAN_TEXT + 'file = "x"', "step 2 must have known fields alone, got file"),
         (PLAN_TEXT.replace('why = "the rest"', ""), "step 2 must have why, got no why"),
@@ -119,6 +129,74 @@ def test_the_shipped_plan_is_valid() -> None:
 def test_a_plan_that_breaks_a_rule_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_plan(plan_file(tmp_path, text))
+
+
+PROGRAM = Step(name="tell", why="a program", program=("platform",), options=("{out}",), predicted_s=9.0)
+
+
+def invocation_in(folder: Path, **fields: Any) -> Invocation:
+    return Invocation(root=folder, folder=folder / "out", options=(), deadline=time.monotonic() + 120.0, **fields)
+
+
+def test_a_program_runs_once_its_log_and_seconds_are_kept_and_packed(tmp_path: Path) -> None:
+    said, archive = [], tmp_path / "kept.tar.gz"
+    for _ in range(2):
+        assert run_steps([PROGRAM], invocation_in(tmp_path, archive=archive), note=said.append) == {}
+    assert len(said) == 1
+    assert state(tmp_path, PROGRAM).is_done
+    assert 0 < took(tmp_path / "out", PROGRAM).seconds < 120
+    with tarfile.open(archive) as packed:
+        assert sorted(packed.getnames()) == ["out/tell.begun", "out/tell.log", "out/tell.took"]
+        log = packed.extractfile("out/tell.log")
+        assert log is not None
+        assert log.read().decode().startswith("Linux")
+    row = [cell.strip() for cell in report(tmp_path / "out", [PROGRAM], {}).splitlines()[2].split("|")[1:-1]]
+    assert row[:6] == ["tell", "a program", "1", "", "", "9 s"]
+    assert row[6].endswith(" s")
+
+
+def test_a_step_is_ended_after_its_seconds_and_the_next_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.evidence.processes.GRACE_S", 0.5)
+    (tmp_path / "sleeping.py").write_text("import time\ntime.sleep(60)")
+    slow = Step(name="slow", why="w", program=("sleeping",), options=(), most_s=1.0)
+    troubles = run_steps([slow, PROGRAM], invocation_in(tmp_path), note=lambda _: None)
+    assert troubles == {"slow": f"it was ended after 1 s, 1 left; see {tmp_path / 'out' / 'slow.log'}"}
+    assert state(tmp_path, PROGRAM).is_done
+    assert "sleeping was not reached" in report(tmp_path / "out", [slow], {})
+
+
+def test_a_program_that_fails_is_told_of_and_not_run_again(tmp_path: Path) -> None:
+    broken = Step(name="broken", why="w", program=("no_such_module",), options=())
+    troubles = run_steps([broken], invocation_in(tmp_path), note=lambda _: None)
+    assert troubles["broken"].startswith("its process ended 1: ")
+    assert "No module named no_such_module" in troubles["broken"]
+    assert state(tmp_path, broken).is_done
+
+
+@pytest.mark.parametrize("name", ["campaign-gpu-first.toml", "campaign-gpu-second.toml"])
+def test_the_plans_for_a_gpu_fit_their_minutes_and_can_be_rehearsed(name: str) -> None:
+    root = Path(__file__).parents[3]
+    steps = read_plan(root / "bench" / name)
+    budget_s = 60 * {"first": 6, "second": 4}[name.removeprefix("campaign-gpu-").removesuffix(".toml")]
+    assert sum(step.predicted_s for step in steps) < 0.9 * budget_s
+    assert all(step.predicted_s < step.most_s and step.rehearsal for step in steps)
+    named = [*(f"bench/{file}" for step in steps for file in step.files)]
+    named += [word for step in steps for word in step.program if "/" in word]
+    assert all((root / path).exists() for path in named)
+
+
+def test_a_rehearsal_runs_a_steps_module_on_a_gpu_that_is_not_there_with_smaller_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(
+        "bench.evidence.campaign.steps.run_logged", lambda command, **_: ran.append(command[2:]) or Ended(0, "")
+    )
+    step = structs.replace(PROGRAM, rehearsal=("--small",), most_s=1.0)
+    assert run_steps([step], invocation_in(tmp_path, is_rehearsed=True), note=lambda _: None) == {}
+    assert ran == [["bench.rehearsal.child", "platform", str(tmp_path / "out"), "--small"]]
 
 
 def test_nothing_is_known_of_a_step_that_was_not_begun(tmp_path: Path) -> None:
