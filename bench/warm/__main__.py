@@ -101,10 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for launch in of_model(scale, capability, chosen.batch_sizes).values():
                 launch()
     size = sum(path.stat().st_size for path in chosen.out.rglob("*") if path.is_file())
+    reader = chosen.libtriton or f"Python {'.'.join(platform.python_version_tuple()[:2])}"
     say(
         f"{len(found)} kernels for {chosen.target}: {found.count(False)} compiled, {found.count(True)} found; "
-        f"{size / MIB:.1f} MiB in {chosen.out}, for Triton {triton.__version__} and Python "
-        f"{'.'.join(platform.python_version_tuple()[:2])}"
+        f"{size / MIB:.1f} MiB in {chosen.out}, for Triton {triton.__version__} of {reader}"
     )
 
 
