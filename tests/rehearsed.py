@@ -13,6 +13,7 @@ from bench.rehearsal.tensors import DEVICE, GPU
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """Return the GPU."""
     driver.install(monkeypatch.setattr)
+    driver.interpret(monkeypatch.setattr)
     sizes.cut(monkeypatch.setitem)
     with DEVICE:
         yield GPU

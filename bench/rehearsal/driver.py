@@ -125,6 +125,8 @@ ANSWERS: dict[str, Any] = {
     "memory_reserved": lambda *_: DEVICE.bytes,
     "max_memory_allocated": lambda *_: DEVICE.most_bytes,
     "reset_peak_memory_stats": lambda *_: setattr(DEVICE, "most_bytes", DEVICE.bytes),
+    "get_rng_state": lambda *_: torch.get_rng_state(),  # draws are the CPU's
+    "set_rng_state": lambda state, *_: torch.set_rng_state(state),
     "manual_seed_all": lambda _seed: None,
 }
 
@@ -163,10 +165,13 @@ def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
     put(torch.version, "cuda", "rehearsed")
 
 
-def interpret() -> None:
+def interpret(put: Callable[[Any, str, Any], None] = setattr) -> None:
     """Have Triton's interpreter run kernels on what holds the values, and graphs hold those launches.
 
-    Nothing is done where Triton is missing, or TRITON_INTERPRET was not set before it was imported.
+    Nothing is done where Triton is missing; TRITON_INTERPRET must be set before it is imported.
+
+    Args:
+        put: puts an attribute of Triton's in the place of its own.
     """
     try:
         from triton.runtime import driver, interpreter
@@ -180,6 +185,6 @@ def interpret() -> None:
         if DEVICE.captured is not None:
             DEVICE.captured.append(lambda: launched(executor, *args, **kwargs))
 
-    interpreter.GridExecutor.__call__ = launch
+    put(interpreter.GridExecutor, "__call__", launch)
     properties = {"max_shared_mem": SHARED_BYTES, "multiprocessor_count": NUM_PROCESSORS}
-    driver.set_active(SimpleNamespace(utils=SimpleNamespace(get_device_properties=lambda _: properties)))
+    put(driver, "_active", SimpleNamespace(utils=SimpleNamespace(get_device_properties=lambda _: properties)))

@@ -39,7 +39,8 @@ def decoder_on(gpu, make_model, make_prompt, backend, dtype, **sizes):
 def test_a_step_is_captured_and_its_replays_are_the_step(gpu, make_model, make_prompt, backend, dtype, num_experts):
     decoder, state = decoder_on(gpu, make_model, make_prompt, backend, dtype, num_experts=num_experts)
     replayed, plain = (decoder.decode_steps(state, num_steps=4, replayed=way) for way in (True, False))
-    assert replayed.logits_BV.tolist() == plain.logits_BV.tolist()
+    bound = 1e-5 if dtype is torch.float32 else 0  # ours replays few launches, and runs the modules otherwise
+    torch.testing.assert_close(replayed.logits_BV.cpu(), plain.logits_BV.cpu(), rtol=0, atol=bound)
     assert replayed.tokens_BN.tolist() == plain.tokens_BN.tolist()
 
 
