@@ -31,7 +31,7 @@ LONG_HERE = (  # up to minutes each: under -m long
     r"pytest bench --scale small|pytest bench --workload captions",  # names that a recipe adds: the refusal is run
 )
 BY = {  # what runs the same, with other names or sizes
-    r"pytest|pytest -m long|\.ci/run": ".ci/run",
+    r"pytest( -n auto)?|pytest -m long|\.ci/run": ".ci/run",
     r"pytest -m exhaustive": ".github/workflows/exhaustive.yml",
     r"(ruff|mypy|lint-imports).*|(source|\.) .*|python3? -m venv .*|.*pip install .*": ".ci/run",
     r"pytest bench( --(inject|compare|arms|workload|scale)\b.*)?": "tests/bench/plugin/test_plugin.py",
