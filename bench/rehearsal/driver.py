@@ -31,6 +31,9 @@ class Event:
         """Note the time."""
         self.at_s = time.perf_counter()
 
+    def synchronize(self) -> None:
+        """Wait for nothing: what came before it has ended."""
+
     def elapsed_time(self, end: "Event") -> float:
         """Return milliseconds."""
         return (end.at_s - self.at_s) * 1e3

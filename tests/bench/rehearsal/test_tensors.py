@@ -6,6 +6,7 @@ from torch import nn
 
 from bench.rehearsal.tensors import DEVICE, OnGpu
 from moevlm.generation.cuda_graph import captured
+from moevlm.model.early_number import EarlyNumber
 from tests.rehearsed import gpu
 
 __all__ = ["gpu"]
@@ -17,6 +18,10 @@ def test_values_are_those_of_the_cpu_and_stay_on_the_gpu(gpu):
     assert (type(product), product.device, product.is_cuda) == (OnGpu, gpu, True)
     assert product.cpu().equal(nn.functional.linear(rows, weight))
     assert product.tolist() == [[3.0] * 4, [12.0] * 4]
+
+
+def test_a_number_comes_early_over_pinned_memory(gpu):
+    assert EarlyNumber(torch.tensor(7, device=gpu)).read().tolist() == 7
 
 
 def test_a_view_writes_through_to_what_it_is_of(gpu):
