@@ -118,7 +118,8 @@ def test_a_browser_is_there_and_required_before_the_page_is_tested(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     of_end = [one for one in asked if one.environment == end]
     browser = next(i for i, one in enumerate(of_end) if one.words[-2:] == ["-e", ".[browser]"])
-    page = [i for i, one in enumerate(of_end) if one.tool == "pytest" and one.words[:2] in (["-n", "auto"], ["-m", "long"]) and len(one.words) < 5]
+    whole = (["-n", "auto"], ["-m", "long", "-n", "auto"])
+    page = [i for i, one in enumerate(of_end) if one.tool == "pytest" and one.words in whole]
     assert len(page) == 2
     assert browser < min(page)
     assert [of_end[i].requires_browser for i in page] == ["1", "1"]

@@ -110,7 +110,7 @@ class Device(TorchDispatchMode):
         on_gpu = [tensor for tensor in tensors if isinstance(tensor, OnGpu)]
         target = None if kwargs.get("device") is None else torch.device(kwargs["device"])
         is_for_gpu = target is not None and target.type == "cuda"
-        kwargs = {name: value for name, value in kwargs.items() if name != "pin_memory"}  # which only a real GPU reads from
+        kwargs = {name: value for name, value in kwargs.items() if name != "pin_memory"}  # which a real GPU reads from
         if not on_gpu and not is_for_gpu:
             return func(*args, **kwargs)
         name, on_host = func._schema.name.rpartition("::")[2], [one for one in tensors if not isinstance(one, OnGpu)]

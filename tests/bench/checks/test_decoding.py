@@ -69,7 +69,7 @@ def test_a_static_step_that_is_wrong_is_found_by_the_oracle(static, checks, arm)
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_replay_that_differs_from_its_step_is_found(static, checks, arm):
     decoder = static.decoders[arm]
-    step = decoder._step
+    step = decoder._replay
 
     def stale() -> None:
         step()
