@@ -1,4 +1,4 @@
-"""The plans that ship: they can be read, and name files, programs and options that exist; a GPU's are rehearsed by CI."""
+"""The plans that ship: they can be read, and name files, programs and options that exist; CI rehearses a GPU's."""
 
 from importlib.util import find_spec
 from pathlib import Path
