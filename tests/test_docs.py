@@ -1,11 +1,13 @@
 """What a reader reads: links lead to files and headings, commands are those there are, figures are of records."""
 
+import json
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -14,6 +16,7 @@ from bench.commands.command_line import parser_of
 from bench.commands.parsing import split
 from bench.standalone import main as standalone
 from fixtures.options import read_options
+from moevlm.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("baselines/*.md")])
@@ -145,6 +148,18 @@ def test_the_speed_ups_that_the_readme_quotes_are_in_the_pages_that_it_links_to(
     answers = " ".join((ROOT / page).read_text() for page in re.findall(r"\]\((docs/\w+\.md)", section))
     assert quoted
     assert [one for one in quoted if one not in answers] == []
+
+
+def test_the_views_that_the_readme_names_are_those_of_the_report() -> None:
+    scripts = ROOT / "bench" / "report" / "static" / "js"
+    views = re.findall(r"^    (\w+): \[", (scripts / "main.js").read_text(), re.M)
+    axes = json.loads(re.findall(r"AXES = (\[.*\]);", (scripts / "state.js").read_text())[0])
+    named = [parse_qs(part) for part in re.findall(r"#(view=[^`]+)`", (ROOT / "README.md").read_text())]
+    assert named
+    for one in named:
+        assert set(one.pop("view")) <= set(views)
+        assert set(one) <= set(axes)
+        assert set(one.get("scale", ())) <= set(PRESETS)
 
 
 def rows(text: str, columns: slice = slice(None)) -> set[tuple[str, ...]]:

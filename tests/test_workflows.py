@@ -14,6 +14,7 @@ from bench.__main__ import COMMANDS
 from bench.commands.command_line import parser_of
 from bench.commands.parsing import split
 from bench.gate.posted import MARKER
+from bench.standalone import main as standalone
 
 FOLDER = Path(__file__).parents[1] / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
@@ -199,6 +200,35 @@ def test_what_runners_and_the_page_about_them_run_is_a_command_that_there_is() -
     for line in found:
         ours, _ = split(shlex.split(re.sub(r"\$(BUDGET|\{BUDGET\})", "20m", line)))
         assert parser_of(COMMANDS, ours[:1]).parse_args(ours).run, line
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> dict[str, Any]:
+    """Return the steps of another package's workflows, by file, made as the page says."""
+    (text,) = re.findall(r"```bash\n(.*?)```", CI_PAGE.read_text(), re.S)
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
+    recipe = text.replace("CLONE", str(FOLDER.parents[1])).replace("OWNER/NAME", "a/b")
+    subprocess.run(["bash", "-e", "-c", recipe], cwd=tmp_path, check=True)
+    made = {path.stem: workflow(path) for path in (tmp_path / ".github" / "workflows").iterdir()}
+    return {
+        name: [step for job in document["jobs"].values() for step in job["steps"]] for name, document in made.items()
+    }
+
+
+def test_a_package_of_another_is_measured_by_what_the_page_makes_of_our_workflow(own: dict[str, Any]) -> None:
+    runs = [step["run"] for step in own["perf-cpu"] if "run" in step]
+    assert [run for run in runs if "pip install" in run] == [
+        'pip install --quiet -e . "moevlm-bench @ git+https://github.com/a/b#subdirectory=bench/standalone"'
+    ]
+    (line,) = re.findall(r"^ *moevlm-bench (ab .*)", "\n".join(runs), re.M)
+    ours, _ = split(shlex.split(line.replace("$BUDGET", "20m")))
+    assert parser_of(standalone.COMMANDS).parse_args([*ours, "--package", "theirs"]).run
+    assert not re.search(r"-m bench|--scale", "\n".join(runs))
+
+
+def test_a_comment_on_another_package_is_defused_by_code_that_is_there(own: dict[str, Any]) -> None:
+    (checkout,) = [step["with"] for step in own["comment"] if "checkout" in step.get("uses", "")]
+    assert checkout == {"repository": "a/b", "persist-credentials": False}
 
 
 def test_the_pages_gitlab_job_is_yaml_and_keeps_its_result_whatever_it_is() -> None:

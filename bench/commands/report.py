@@ -103,4 +103,4 @@ def _write(options: argparse.Namespace) -> int:
 
 def _kept(baselines: Path) -> list[Path]:
     """Return the folders in which a project keeps what it measures, those that are there."""
-    return [folder for folder in (in_clone("records"), baselines) if folder.is_dir()]
+    return [folder for folder in (in_clone("records"), in_clone("docs/records"), baselines) if folder.is_dir()]

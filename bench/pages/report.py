@@ -92,14 +92,14 @@ def _print(console: Console, *lines: Text | str) -> None:
 
 
 def next_step(run: Finished, outcome: Outcome) -> str:
-    """Say what to type next where there is nothing to compare with; empty else."""
-    if outcome.run_verdict is not Verdict.MISSING or run.options.baseline:
+    """Say what to type next where there is nothing to compare with what was measured; empty else."""
+    if outcome.run_verdict is not Verdict.MISSING or run.options.baseline or not run.record.scenarios:
         return ""
     options = shlex.join(run.setup["launch_options"])
     passed = f" -- {options}" if options else ""
     return (
-        f'next: {COMMANDS} baseline --reason "first of this machine"{passed}  keeps what this machine can do today; '
-        f"{COMMANDS} ab --base main{passed}  compares the working tree with main now"
+        f'next: {COMMANDS} baseline --reason "first of this machine"{passed}  keeps what this machine can do today;\n'
+        f"      {COMMANDS} ab --base main{passed}  compares the working tree with main now"
     )
 
 

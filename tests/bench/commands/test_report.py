@@ -43,10 +43,14 @@ def test_without_names_it_shows_what_the_project_keeps_from_any_of_its_folders(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record.write(here / "records" / "r.json", document())
+    record.write(here / "docs" / "records" / "published.json", document())
     (here / "sub").mkdir()
     monkeypatch.chdir(here / "sub")
     assert main(["report", "--html", "page"]) == 0
-    assert [one["file"] for one in data_of(here / "sub" / "page")["sources"]] == ["../records/r.json"]
+    assert [one["file"] for one in data_of(here / "sub" / "page")["sources"]] == [
+        "../records/r.json",
+        "../docs/records/published.json",
+    ]
 
 
 def test_a_broken_file_that_is_named_ends_14_after_the_page_is_written(

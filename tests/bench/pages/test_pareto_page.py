@@ -132,6 +132,13 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_no_measurement(written
     assert "**Supplied**" not in text
 
 
+def test_one_size_is_no_span(page_of: Callable[..., str]) -> None:
+    every = page_of("measured", twins())
+    alike = page_of("measured", [{**twin, "num_parameters": 300_000} for twin in twins()])
+    assert "**Trained here**, 100 k to 300 k parameters: " in every
+    assert "**Trained here**, 300 k parameters: " in alike
+
+
 def test_sentences_turn_with_the_results(page_of: Callable[..., str]) -> None:
     text = page_of("measured", twins(**{"smoes-attention": 0.9}))
     assert "- smoes-attention small is on the front on charts.\n" in text

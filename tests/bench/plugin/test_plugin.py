@@ -92,6 +92,13 @@ def test_without_a_baseline_the_figures_are_shown_and_kept_with_a_hint(first: Fi
     assert all(f"| {name} " in markdown for name in SCENARIOS)
 
 
+def test_where_nothing_could_be_measured_no_next_step_is_named(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", ending="raise ValueError('no data')")
+    ended = run_pytest(folder, "bench")
+    assert "0 scenarios measured in" in ended.said
+    assert "next:" not in ended.said
+
+
 def test_the_record_holds_the_versions_that_ran_and_both_tables_are_headed_by_them(first: First) -> None:
     found = first.document["moevlm"]["fingerprint"]
     ran = {name: version(name) for name in ("torch", "transformers", "numpy")}
