@@ -51,7 +51,7 @@ BY = {  # what runs the same, with other names or sizes
     r"python -m bench\.front\..*": "tests/fixtures/programs/test_every_program.py",
     r"python -m fixtures\.(training|export) .*": "tests/fixtures/programs/test_every_program.py",
     r"torchrun .*": "tests/moevlm/parallel",
-    r"(cp|sed) .*": "tests/test_workflows.py",
+    r"sed .*": "tests/test_workflows.py",
 }
 RECIPE = re.compile(r"--(scale small|workload captions)$")  # what its reader has just added, and nobody has here
 
