@@ -241,7 +241,10 @@ class HarnessSession:
         ):
             seconds = time.monotonic() - self.started
             by_scenario = {verdict.scenario: verdict for verdict in outcome.verdicts}
-            write_reports(self.console, finished, outcome, by_scenario, seconds, legend=self._wants_legend())
+            typed = [str(argument) for argument in self.config.invocation_params.args]
+            write_reports(
+                self.console, finished, outcome, by_scenario, seconds, legend=self._wants_legend(), typed=typed
+            )
             self._write_page(finished, {**by_scenario, **{group.scenario: group for group in outcome.groups}})
         if finished and self.is_interrupted:
             done, path = len(finished.record.scenarios), finished.record_path

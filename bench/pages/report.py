@@ -46,11 +46,13 @@ def write_reports(
     seconds: float,
     *,
     legend: bool,
+    typed: Sequence[str],
 ) -> None:
     """Print the table, the reasons and the summary line; write the same as markdown beside the record.
 
     Args:
         legend: say what the columns are; the markdown always does.
+        typed: the command line, whose options the next step has too.
     """
     record, parts = run.record, run.options.parts
     rows = [*rows_of(record, verdicts, parts=parts), *group_rows(outcome.groups)]
@@ -67,7 +69,7 @@ def write_reports(
     if deep:
         _print(console, *table_lines(EXTRAPOLATION_HEADERS, deep, console.width))
     explained = [LEGEND if legend else EXPLAINED] if rows else []
-    texts = (*explained, *notes, *said, *kept(run, said), *filter(None, (head, line, next_step(run, outcome))))
+    texts = (*explained, *notes, *said, *kept(run, said), *filter(None, (head, line, next_step(run, outcome, typed))))
     _print(console, *map(visible_lines, texts))
     tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
     tables += [markdown_table(EXTRAPOLATION_HEADERS, deep)] if deep else []
@@ -91,11 +93,12 @@ def _print(console: Console, *lines: Text | str) -> None:
         console.print(line if isinstance(line, Text) else Text(line), soft_wrap=not console.is_terminal)
 
 
-def next_step(run: Finished, outcome: Outcome) -> str:
+def next_step(run: Finished, outcome: Outcome, typed: Sequence[str]) -> str:
     """Say what to type next where there is nothing to compare with what was measured; empty else."""
     if outcome.run_verdict is not Verdict.MISSING or run.options.baseline or not run.record.scenarios:
         return ""
-    options = shlex.join(run.setup["launch_options"])
+    named = {argument.partition("=")[0] for argument in typed}
+    options = shlex.join(option for option in run.setup["launch_options"] if option.partition("=")[0] in named)
     passed = f" -- {options}" if options else ""
     return (
         f'next: {COMMANDS} baseline --reason "first of this machine"{passed}  keeps what this machine can do today;\n'

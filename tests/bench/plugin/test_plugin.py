@@ -99,6 +99,16 @@ def test_where_nothing_could_be_measured_no_next_step_is_named(tmp_path: Path) -
     assert "next:" not in ended.said
 
 
+def test_the_next_step_has_the_options_that_were_typed_and_no_other(tmp_path: Path) -> None:
+    every = """
+def pytest_measured_setup(config, told=pytest_measured_setup):
+    return {**told(config), "launch_options": ["--device=cpu", "--scale=tiny"]}
+"""
+    folder = write_project(tmp_path / "project", conftest=every)
+    ended = run_pytest(folder, "bench", "--scale", "tiny")
+    assert "ab --base main -- --scale=tiny  compares" in ended.said
+
+
 def test_the_record_holds_the_versions_that_ran_and_both_tables_are_headed_by_them(first: First) -> None:
     found = first.document["moevlm"]["fingerprint"]
     ran = {name: version(name) for name in ("torch", "transformers", "numpy")}
