@@ -10,6 +10,7 @@ from bench.gate.markdown import escape, markdown_table
 from bench.gate.sentences import explanations
 from bench.gate.verdict import EXIT_CODES, Verdict
 from bench.harness.record import load
+from bench.harness.wording import counted
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
 from bench.pages.recycling import HEADERS as BIAS_HEADERS
 from bench.pages.recycling import bias_rows, biases
@@ -88,6 +89,8 @@ def _write(options: argparse.Namespace) -> int:
     inputs = read_inputs(options.inputs or _kept(baselines))
     for problem in inputs.problems:
         note(f"not shown: {problem.file}: {problem.why}")
+    if inputs.others:
+        note(f"left out: {counted(len(inputs.others), 'document')} of kinds that a report does not show")
     if inputs.is_empty:
         raise ValueError(
             f"a report must show something, got no record among {len(inputs.problems)} files; name files that "

@@ -3,22 +3,27 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.gate import ledger
 from bench.harness.documents import CorruptRecord, content_of, document_of, parse_json
-from bench.harness.forms import checked
 from bench.harness.record import KEY, Record, load
+from bench.harness.writing import whole_lines
 from bench.pages.pareto.documents import Tier, read_tiers
 from bench.report.compared import Compared, read_compared
 from bench.report.tracked import TrackedRun, is_tracked, read_tracked
 from fixtures.programs.visible import visible
 
+RUN = "launch"  # of each line of a file of runs
 SUFFIXES = (".json", ".jsonl")  # of a folder's files that are read
 FORMS = (
     "a record or a baseline, ab.json of `ab`, a document of bench.front, or lines of `track`; leave it out, or measure "
     "it again"
 )
+
+
+class OtherKind(CorruptRecord):
+    """A sound document that a report does not show."""
 
 
 class Problem(NamedTuple):
@@ -38,6 +43,7 @@ class Inputs:
     tiers: dict[str, Tier] = field(default_factory=dict)
     tracked: dict[str, Sequence[TrackedRun]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # files of folders, sound, of kinds that no report shows
 
     @property
     def is_empty(self) -> bool:
@@ -73,9 +79,15 @@ def _read(found: Inputs, path: Path, *, is_asked: bool) -> None:
         _sort_in(found, path, name)
     except FileNotFoundError:
         raise
+    except OtherKind as error:
+        found.problems.append(Problem(name, _reason(error, name), is_asked)) if is_asked else found.others.append(name)
     except (ValueError, KeyError) as error:  # CorruptRecord says where; a KeyError's words are the missing key
-        why = str(error).removeprefix(name).lstrip(":, ") if isinstance(error, ValueError) else f"must have {error}"
+        why = _reason(error, name) if isinstance(error, ValueError) else f"must have {error}"
         found.problems.append(Problem(name, why, is_asked))
+
+
+def _reason(error: ValueError, name: str) -> str:
+    return str(error).removeprefix(name).lstrip(":, ")
 
 
 def _sort_in(found: Inputs, path: Path, name: str) -> None:
@@ -85,10 +97,12 @@ def _sort_in(found: Inputs, path: Path, name: str) -> None:
         CorruptRecord: it is none of what a report shows, or breaks its form.
     """
     if is_tracked(path):
-        found.tracked[name] = read_tracked(path)
+        found.tracked[name] = _runs(path)
         return
     with document_of(path, remedy=f"name {FORMS}"):
-        document = checked(parse_json(content_of(path)), dict[str, Any])
+        document = parse_json(content_of(path))
+    _check_kind(path, document, is_shown=isinstance(document, dict))
+    assert isinstance(document, dict)
     if KEY in document:
         found.records[name] = load(path)
     elif "tier" in document:
@@ -96,8 +110,30 @@ def _sort_in(found: Inputs, path: Path, name: str) -> None:
     elif {"base", "head", "launches"} <= document.keys():
         found.compared[name] = read_compared(path)
     else:
-        raise CorruptRecord(
-            f"must be what a report shows, got another document ({', '.join(list(document)[:4]) or 'empty'})",
-            file=path,
-            remedy=f"name {FORMS}",
+        _check_kind(path, document, is_shown=False)
+
+
+def _runs(path: Path) -> list[TrackedRun]:
+    """Read the runs of a file of lines, if it is one of runs.
+
+    Raises:
+        CorruptRecord: as `_sort_in`.
+    """
+    first, _, _ = whole_lines(content_of(path)).partition(b"\n")
+    with document_of(f"{path}, line 1", remedy=f"name {FORMS}"):
+        held = parse_json(first) if first else {RUN: ""}
+    _check_kind(path, held, is_shown=isinstance(held, dict) and RUN in held)
+    return read_tracked(path)
+
+
+def _check_kind(path: Path, held: object, *, is_shown: bool) -> None:
+    """Refuse a document of another kind.
+
+    Raises:
+        OtherKind: it is one.
+    """
+    if not is_shown:
+        what = ", ".join(list(held)[:4]) if isinstance(held, dict) else type(held).__name__
+        raise OtherKind(
+            f"must be what a report shows, got another document ({what or 'empty'})", file=path, remedy=f"name {FORMS}"
         )

@@ -75,9 +75,6 @@ def test_a_file_is_read_once_however_often_it_is_named(folder: Path) -> None:
     [
         ("", "must be JSON"),
         ("{", "must be JSON"),
-        ("[1]", "must be object, got"),
-        ("{}", "must be what a report shows, got another document (empty)"),
-        ('{"a": 1, "b": 2}', "must be what a report shows, got another document (a, b)"),
         (
             json.dumps(changed(document(), "moevlm", "complete", value=False)),
             "the checksum must be that of the content",
@@ -98,10 +95,31 @@ def test_what_cannot_be_shown_is_named_with_the_reason_and_the_rest_is_shown(fol
     assert len(data.scenarios) == 4
 
 
-def test_a_folder_s_lines_that_are_no_runs_are_named(folder: Path) -> None:
-    (folder / "qualify.jsonl").write_text('{"a": 1}\n')
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("other.json", "[1]", "list"),
+        ("other.json", "{}", "empty"),
+        ("other.json", '{"a": 1, "b": 2}', "a, b"),
+        ("qualify.jsonl", '{"machine": 1}\n{"suite": 2}\n', "machine"),
+    ],
+)
+def test_a_folder_s_sound_documents_of_other_kinds_are_no_problem_unless_they_are_named(
+    folder: Path, name: str, text: str, what: str
+) -> None:
+    (folder / name).write_text(text)
+    found = read_inputs([folder])
+    assert (found.problems, [Path(one).name for one in found.others]) == ([], [name])
+    named = read_inputs([folder / name])
+    (problem,) = named.problems
+    assert (problem.is_asked, named.others) == (True, [])
+    assert problem.why.startswith(f"must be what a report shows, got another document ({what}); name a record")
+
+
+def test_lines_that_break_the_form_of_runs_are_named(folder: Path) -> None:
+    (folder / "runs2.jsonl").write_text('{"launch": 1}\n')
     (problem,) = read_inputs([folder]).problems
-    assert problem.why.startswith("line 1: ")
+    assert "line 1: " in problem.why
 
 
 def test_a_file_that_is_named_and_broken_is_asked_for(folder: Path) -> None:
