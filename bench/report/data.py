@@ -18,7 +18,7 @@ from bench.report.inputs import Inputs
 from bench.report.judged import Judged, judged
 from bench.report.layers import LayerData, layers_of
 from bench.report.scenarios import ScenarioData, metrics_of, of_comparison, of_record
-from bench.report.speedups import SpeedUp, extrapolated, measured
+from bench.report.speedups import SpeedUp, extrapolated, largest_first, measured
 from bench.report.tracked import by_kind, commit_of
 
 RECORD, BASELINE, COMPARISON, FRONT, RUNS = "record", "baseline", "comparison", "front", "tracked runs"
@@ -114,7 +114,7 @@ def report_data(
         scenarios=found.scenarios,
         metrics=metrics_of(found.scenarios),
         verdicts=[verdict.value for verdict in EXIT_CODES],
-        speedups=[*measured(found.scenarios, [one.machine for one in found.sources]), *whole],
+        speedups=largest_first([*measured(found.scenarios, [one.machine for one in found.sources]), *whole]),
         layers=found.layers,
         fronts=[front for name, tier in inputs.tiers.items() for front in fronts_of(name, tier)],
         history=past.series,

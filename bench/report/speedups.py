@@ -1,5 +1,6 @@
 """How many times the MoE's time another arm takes, by batch: measured, extrapolated from slices, and by the floors."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -54,6 +55,21 @@ def measured(scenarios: Iterable[ScenarioData], machines: Sequence[str]) -> list
         for arm in one.arms
         if arm.kind in (ARM, PEER_ARM) and arm.ratio
     ]
+
+
+def largest_first(found: Iterable[SpeedUp]) -> list[SpeedUp]:
+    """Order by the parameters that a scale's name tells, those of none last: a page begins with what is asked most."""
+    return sorted(found, key=lambda one: -billions(one.axes.get("scale", "")))
+
+
+def billions(scale: str) -> float:
+    """Return how many billions of parameters a scale is named for; 0 where it is named otherwise.
+
+    >>> [billions(scale) for scale in ("34b", "7b@2", "proxy")]
+    [34.0, 7.0, 0.0]
+    """
+    found = re.match(r"(\d+(?:\.\d+)?)b", scale)
+    return float(found[1]) if found else 0.0
 
 
 def _axes(axes: dict[str, str]) -> dict[str, str]:

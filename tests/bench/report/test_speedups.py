@@ -3,7 +3,7 @@
 import pytest
 
 from bench.report.scenarios import of_record
-from bench.report.speedups import extrapolated, measured
+from bench.report.speedups import extrapolated, largest_first, measured
 from tests.bench.pages.sample_gains import PEAKS, scenario, sliced
 from tests.bench.sample_records import record_of
 from tests.bench.sample_records import scenario as plain
@@ -29,6 +29,16 @@ def test_another_project_s_code_is_a_peer_and_parts_and_anchors_are_none() -> No
 def test_a_scenario_without_a_batch_gives_none(params: dict[str, str]) -> None:
     record = record_of(plain({"moe": 1.0, "dense": 2.0, "anchor": 1.0}, params=params))
     assert measured(of_record(record, 0, {}), [""]) == []
+
+
+def test_a_page_begins_with_the_largest_scale_and_keeps_the_order_within_one() -> None:
+    arms = {"moe": 1.0, "dense": 2.0, "anchor": 1.0}
+    axes = [{"scale": scale, "batch_size": batch} for scale in ("tiny", "7b@2", "34b") for batch in (2, 1)]
+    record = record_of(*(plain(arms, name=f"b[{number}]", params=one) for number, one in enumerate(axes)))
+    found = largest_first(measured(of_record(record, 0, {}), [""]))
+    assert [(one.axes["scale"], one.batch) for one in found] == [
+        ("34b", 2), ("34b", 1), ("7b@2", 2), ("7b@2", 1), ("tiny", 2), ("tiny", 1),
+    ]  # fmt: skip
 
 
 def test_what_is_counted_gives_none() -> None:
