@@ -20,21 +20,28 @@ from bench.harness.run import Finished
 from bench.harness.wording import counted, span
 from bench.harness.writing import replace_text
 from bench.pages.extrapolate import EXTRAPOLATION_HEADERS, extrapolation_rows, extrapolations
-from bench.pages.rows import HEADERS, PARTS, arm_rows, group_rows, has_parts, rows_of
+from bench.pages.rows import HEADERS, PARTS, Row, arm_rows, group_rows, has_parts, rows_of
 from bench.pages.terminal import report_lines, table_lines
 from fixtures.programs.errors import RecordWriteError
 from fixtures.programs.visible import visible, visible_lines
 
-LEGEND = (
-    "other / MoE: the other arm's value over MoE's (above 1 the MoE is better), median over blocks with its 95 % "
-    "interval within this launch, without one of what is counted; of an accuracy, which is that of its questions, the "
-    "other arm's less MoE's in points (below 0 the MoE is better), paired by question, intervals over pictures; "
-    "MFU, MBU: MoE / other arm, against matmul and read peaks measured in this run; "
-    "floor: MoE / other arm, the least time that these peaks allow, as a share of the time measured: the sum over the "
-    "model's parts (work recorded without parts counts as one) of the larger of computing and moving time "
-    "(MBU and floor above 100 %: the data lay in a cache, or copies had to stand for reads, as in older records); "
-    "change: of the control that moved most, against the baseline, above 0 is worse (of an accuracy, in points: below)."
-)
+LEGEND = {  # by the column that it is of
+    "other / MoE [95 %]": (
+        "other / MoE: the other arm's value over MoE's (above 1 the MoE is better), median over blocks with its 95 % "
+        "interval within this launch, without one of what is counted; of an accuracy, which is that of its questions, "
+        "the other arm's less MoE's in points (below 0 the MoE is better), paired by question, intervals over pictures"
+    ),
+    "MFU": "MFU, MBU: MoE / other arm, against matmul and read peaks measured in this run",
+    "floor": (
+        "floor: MoE / other arm, the least time that these peaks allow, as a share of the time measured: the sum over "
+        "the model's parts (work recorded without parts counts as one) of the larger of computing and moving time "
+        "(MBU and floor above 100 %: the data lay in a cache, or copies had to stand for reads, as in older records)"
+    ),
+    "change [tolerance]": (
+        "change: of the control that moved most, against the baseline, above 0 is worse (of an accuracy, in points: "
+        "below)"
+    ),
+}
 EXPLAINED = "what the columns are: --legend"
 
 
@@ -68,7 +75,7 @@ def write_reports(
         _print(console, *report_lines(rows, arm_rows(record, parts=parts), console.width))
     if deep:
         _print(console, *table_lines(EXTRAPOLATION_HEADERS, deep, console.width))
-    explained = [LEGEND if legend else EXPLAINED] if rows else []
+    explained = [legend_of(rows) if legend else EXPLAINED] if rows else []
     texts = (*explained, *notes, *said, *kept(run, said), *filter(None, (head, line, next_step(run, outcome, typed))))
     _print(console, *map(visible_lines, texts))
     tables = [escape(machine_line(record)), markdown_table(HEADERS, [row.cells() for row in rows])]
@@ -79,7 +86,7 @@ def write_reports(
         f"**{escape(line)}**",
         *tables,
         listed,
-        f"<sub>{values_legend(record)}{LEGEND}</sub>",
+        f"<sub>{values_legend(record)}{legend_of(rows)}</sub>",
     ]
     try:
         replace_text(run.record_path.with_suffix(".md"), "\n\n".join(filter(None, sections)) + "\n")
@@ -91,6 +98,12 @@ def _print(console: Console, *lines: Text | str) -> None:
     """Print lines; a terminal wraps what is too long between words, a log has it whole."""
     for line in lines:
         console.print(line if isinstance(line, Text) else Text(line), soft_wrap=not console.is_terminal)
+
+
+def legend_of(rows: Sequence[Row]) -> str:
+    """Say what the columns are that hold something."""
+    columns = zip(HEADERS, zip(*(row.cells() for row in rows), strict=True), strict=True) if rows else ()
+    return "; ".join(LEGEND[header] for header, cells in columns if header in LEGEND and any(cells))
 
 
 def next_step(run: Finished, outcome: Outcome, typed: Sequence[str]) -> str:

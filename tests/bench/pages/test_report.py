@@ -4,10 +4,13 @@ from dataclasses import replace
 
 from bench.harness.environment import kind_key
 from bench.pages.report import (
+    LEGEND,
     does_not_fit,
+    legend_of,
     machine_line,
     values_legend,
 )
+from bench.pages.rows import HEADERS, Row
 from tests.bench.sample_records import FINGERPRINT, record_of, scenario
 
 SAMPLES = {"moe": [0.002] * 6, "dense": [0.004] * 6, "anchor": [0.001] * 6}
@@ -47,3 +50,13 @@ def test_triton_is_named_where_its_kernels_run() -> None:
     record = replace(record_of(), fingerprint=fingerprint, kind=kind_key(fingerprint))
     assert "torch 2.11.0+cu130, triton 3.6.0, Python 3.11.7, float32, 1 thread, 1 x NVIDIA H200" in machine_line(record)
     assert "triton" not in machine_line(replace(record_of(), fingerprint={**FINGERPRINT, "triton": "3.9.0"}))
+
+
+def test_the_legend_is_of_the_columns_that_hold_something() -> None:
+    bare = Row(scenario="a", moe="1 ms")
+    assert legend_of([]) == legend_of([bare]) == ""
+    said = legend_of([bare, replace(bare, speedup="2.00x", change="+1 %")])
+    assert said.startswith("other / MoE: ")
+    assert "; change: of the control" in said
+    assert "MFU" not in said
+    assert all(header in HEADERS for header in LEGEND)
