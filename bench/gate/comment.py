@@ -70,7 +70,7 @@ def comment(comparison: Comparison, earlier: Earlier | None = None) -> str:
 def sentence(comparison: Comparison) -> str:
     """Return the verdict of the whole, with what became of each arm."""
     final = worst(verdict.verdict for verdict in comparison.verdicts).value
-    said = escape(short_text(headline(tell(comparison.judgement.groups)), LINE_LETTERS))
+    said = escape(short_text(headline(tell(comparison.judgement.groups, comparison.judgement.scenarios)), LINE_LETTERS))
     return f"{final}: {said}" if said else final
 
 

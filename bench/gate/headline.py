@@ -59,9 +59,12 @@ def headline(told: Iterable[Told]) -> str:
     return ("; " if any("," in one for one in said[1:]) else ", ").join(said)
 
 
-def tell(groups: Iterable[ScenarioVerdict]) -> list[Told]:
-    """Return what verdicts on groups say of each arm: by its most severe ratio, against the twin before the anchor."""
-    judged = list(groups)
+def tell(groups: Iterable[ScenarioVerdict], scenarios: Sequence[ScenarioVerdict] = ()) -> list[Told]:
+    """Return what verdicts on groups say of each arm: by its most severe ratio, against the twin before the anchor.
+
+    One scenario alone makes no group, and speaks for itself.
+    """
+    judged = list(groups) or (scenarios if len(scenarios) == 1 else [])
     told = []
     for arm, name in ARMS.items():
         for group in judged:

@@ -69,7 +69,7 @@ def write_reports(
     spent = {name: record.launch.get(name, 0.0) for name in ("check_s", "timed_s")}
     line = summary(outcome.verdicts, num_measured=len(record.scenarios), seconds=seconds, **spent)
     said = [f"{outcome.run_verdict.value}: {outcome.why}"] if outcome.run_verdict else []
-    head = headline(tell(outcome.groups))
+    head = headline(tell(outcome.groups, outcome.verdicts))
     if rows:
         _print(console, visible(machine_line(record)))
         _print(console, *report_lines(rows, arm_rows(record, parts=parts), console.width))

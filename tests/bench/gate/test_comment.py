@@ -168,6 +168,13 @@ def test_the_first_line_is_the_sentence_of_the_verdict() -> None:
     assert comment(found).splitlines()[1] == "**REGRESSED: MoE 6 % slower**"
 
 
+def test_one_scenario_alone_has_a_sentence_too() -> None:
+    changes = (change("moe", 6.0, 1.0, 5.0),)
+    slow = ScenarioVerdict(scenario="bench_a[1]", verdict=Verdict.REGRESSED, changes=changes)
+    assert sentence(comparison_of(slow)) == "REGRESSED: MoE 6 % slower"
+    assert sentence(comparison_of(slow, slow)) == "REGRESSED"
+
+
 def test_each_reason_is_given_once_with_those_that_have_it() -> None:
     alike = [ScenarioVerdict(scenario=f"s{i}", verdict=Verdict.INCONCLUSIVE, why="3 min more") for i in range(20)]
     other = ScenarioVerdict(scenario="x", verdict=Verdict.FAILED, why="killed")
