@@ -127,6 +127,6 @@ def test_a_layer_of_the_twin_is_eleven(make_model, kernels):
     assert counted.total() == 11
 
 
-@pytest.mark.parametrize(("backend", "operations"), [("moevlm", {23}), ("grouped_mm", {35, 40})])  # 40: transformers 5.17
+@pytest.mark.parametrize(("backend", "operations"), [("moevlm", {23}), ("grouped_mm", {35, 40})])  # 40 under 5.17
 def test_modules_make_twice_or_three_times_as_many(make_model, kernels, backend, operations):
     assert a_layer(make_model, kernels, backend, by_modules=True).total() in operations
