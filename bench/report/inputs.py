@@ -80,7 +80,10 @@ def _read(found: Inputs, path: Path, *, is_asked: bool) -> None:
     except FileNotFoundError:
         raise
     except OtherKind as error:
-        found.problems.append(Problem(name, _reason(error, name), is_asked)) if is_asked else found.others.append(name)
+        if is_asked:
+            found.problems.append(Problem(name, _reason(error, name), is_asked))
+        else:
+            found.others.append(name)
     except (ValueError, KeyError) as error:  # CorruptRecord says where; a KeyError's words are the missing key
         why = _reason(error, name) if isinstance(error, ValueError) else f"must have {error}"
         found.problems.append(Problem(name, why, is_asked))

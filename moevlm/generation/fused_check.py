@@ -17,6 +17,7 @@ import torch
 
 from moevlm.generation.fused_layer import FusedLayer
 from moevlm.generation.fused_steps import Begun, FusedSteps
+from moevlm.generation.largest_error import largest_error
 from moevlm.generation.modules_step import logits_by_modules
 from moevlm.kernels.cpu import step
 from moevlm.kernels.cpu.layer import Place
@@ -37,7 +38,7 @@ def flaw(model: MoEVLMForConditionalGeneration, layers: Sequence[FusedLayer]) ->
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(0)
         for what, found_TD, expected_TD in (_few_samples(model, layers), _many_samples(model, layers)):
-            error = _largest_error(found_TD, expected_TD)
+            error = largest_error(found_TD, expected_TD)
             if not error <= bound:
                 return f"give {what} that are {error:.3g} off where {bound:g} is rounding"
     return None
@@ -91,9 +92,3 @@ def _part_of(begun: Begun, part: slice) -> Begun:
     (cos, signed_sin, slot, is_seen), rows_B = begun
     assert is_seen is not None, "a probe has padding"
     return Begun(Place(cos[part], signed_sin[part], slot, is_seen[part]), None if rows_B is None else rows_B[part])
-
-
-def _largest_error(found_TD: torch.Tensor, expected_TD: torch.Tensor) -> float:
-    """Return the largest relative error of a row; NaN where one is not a number."""
-    error_T = (found_TD.double() - expected_TD.double()).norm(dim=-1) / expected_TD.double().norm(dim=-1)
-    return float(error_T.max())

@@ -15,6 +15,7 @@ from transformers import Cache
 
 from moevlm.generation.gpu_layer import Residual
 from moevlm.generation.gpu_steps import GpuSteps
+from moevlm.generation.largest_error import largest_error
 from moevlm.model.cache import FixedLayer, LayerMemory
 from moevlm.model.feedforward import MoEVLMSparseMLP
 
@@ -55,7 +56,7 @@ def _flaw(steps: GpuSteps, memory: LayerMemory) -> str | None:
     )
     expected_BH = module.post_attention_layernorm(hidden_BH + attended_B1H[:, 0])
     _, found_BH = ours.attended(Residual(hidden_BH, None), place, memory)
-    error, bound = _largest_error(found_BH, expected_BH), BOUNDS[dtype]
+    error, bound = largest_error(found_BH, expected_BH), BOUNDS[dtype]
     if not error <= bound:
         return f"attention is {error:.3g} off where {bound:g} is rounding"
     if ours.router is None:
@@ -64,13 +65,7 @@ def _flaw(steps: GpuSteps, memory: LayerMemory) -> str | None:
     logits_BE = F.linear(expected_BH, ours.router.weight_EH)
     ids_BK, weights_BK = ours.routed(logits_BE, place.rows_B)
     expected_BK = module.mlp.gate(expected_BH, place.rows_B).weights_TK
-    error = _largest_error(weights_BK, expected_BK)
+    error = largest_error(weights_BK, expected_BK)
     if not error <= bound or int(ids_BK.min()) < 0 or int(ids_BK.max()) >= logits_BE.shape[1]:
         return f"experts' weights are {error:.3g} off where {bound:g} is rounding"
     return None
-
-
-def _largest_error(found_TD: torch.Tensor, expected_TD: torch.Tensor) -> float:
-    """Return the largest relative error of a row; NaN where one is not a number."""
-    error_T = (found_TD.double() - expected_TD.double()).norm(dim=-1) / expected_TD.double().norm(dim=-1)
-    return float(error_T.max())

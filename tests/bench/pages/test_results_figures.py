@@ -13,6 +13,7 @@ from bench.pages.results.figures import speedup_figures
 from bench.pages.results.gains import Gain
 from bench.pages.results.predicted import Predicted
 from tests.bench.pages.sample_gains import gains, scenario
+from tests.contrast import contrast
 
 
 def gain(scale: str = "7b", **fields: Any) -> Gain:
@@ -29,18 +30,6 @@ def drawn(folder: Path, *found: Gain, name: str = "speedups") -> str:
 def words(svg: str) -> list[str]:
     """Return the text of an SVG whose text stayed text."""
     return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of an sRGB colour, as WCAG 2 defines it."""
-    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("page", [LIGHT, DARK])
