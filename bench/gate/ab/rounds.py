@@ -45,7 +45,7 @@ class Rounds:
         self.judgement = Judgement(scenarios=[], groups=[], evidence=None)
 
     def run(self, scenarios: Sequence[str]) -> Judgement:
-        """Measure until everything is decided or the budget is spent; what it could not hold is INCONCLUSIVE."""
+        """Measure until all is decided and has a cause, or the budget is spent; what it did not hold is INCONCLUSIVE."""
         self.order = order = covering_order(scenarios)
         self.judgement = self._judge()  # of troubles that are known before the first launch
         if not (measured := self._open(order)):
@@ -55,8 +55,9 @@ class Rounds:
         self._announce(chosen)
         while self.number < self.most_launches:
             if not self._open(chosen):
-                chosen = self._choose([name for name in order if name not in chosen])
-            measured = measured_in(self.number, chosen, self._open(chosen))
+                left = self._choose([name for name in order if name not in chosen])
+                chosen = left or self._of_open_cause(order)
+            measured = measured_in(self.number, chosen, self._open(chosen) or self._of_open_cause(chosen))
             if not measured or not self._fits(measured):
                 break
             self._launch(measured)
@@ -90,6 +91,10 @@ class Rounds:
         decided = {verdict.scenario for verdict in self.judgement.scenarios} - self.judgement.open_scenarios
         gone = {trouble.scenario for trouble in self.troubles if trouble.verdict in HOPELESS}
         return [name for name in names if name not in decided | gone]
+
+    def _of_open_cause(self, names: Sequence[str]) -> list[str]:
+        """Keep what is slower by what more launches may tell: asked for once nothing else is open."""
+        return [name for name in names if name in self.judgement.open_causes]
 
     def _fits(self, names: Sequence[str]) -> bool:
         return self.source.now() + self.pace.launch_s(names) < self.deadline

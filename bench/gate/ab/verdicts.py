@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.gate.ab.boundary import boundary
+from bench.gate.ab.causes import attribute, caused, leaves_open, with_causes
 from bench.gate.ab.changes import MACHINE, launch_changes
 from bench.gate.ab.evidence import PRIOR, Evidence, weigh
-from bench.gate.ab.judging import attribute, attribute_among, counted_change, judged, timed_change
+from bench.gate.ab.judging import counted_change, judged, timed_change
 from bench.gate.ab.launches import PairedLaunch, Trouble
 from bench.gate.ab.noise import MEASURED, Prior
 from bench.gate.ab.panel import Panel, panel_of
@@ -33,6 +34,7 @@ class Judgement:
     scenarios: Sequence[ScenarioVerdict]  # in the order of measurement
     groups: Sequence[ScenarioVerdict]  # benchmarks at a scale, then the suite; named as groups are
     evidence: Evidence | None  # None where nothing was timed
+    open_causes: frozenset[str] = frozenset()  # scenarios that are slower by what more launches may tell
 
     @property
     def open_scenarios(self) -> set[str]:
@@ -84,14 +86,15 @@ def decide(
     evidence = weigh(panel, effects_S, prior) if panel.scenarios else None
     groups = _groups(evidence) if evidence else []
     timed = _timed(launches, panel, evidence, limits, groups) if evidence else {}
-    groups = _with_causes([_with_members(group, panel, timed) for group in groups])
-    causes = {group.scenario: group.where for group in groups}
+    groups = with_causes([_with_members(group, panel, timed) for group in groups])
     of_group = dict(zip(panel.scenarios, panel.group_of_S, strict=True))
-    timed = {name: _caused(one, [causes.get(of_group[name], ""), causes.get(SUITE, "")]) for name, one in timed.items()}
+    circles = {name: [group for group in groups if group.scenario in (of_group[name], SUITE)] for name in timed}
+    timed = {name: caused(one, circles[name]) for name, one in timed.items()}
     found = {**timed, **_counted(launches, limits)}
     order = dict.fromkeys(launch.scenario for launch in launches if launch.scenario in found)
     merged = _with_troubles({name: found[name] for name in order}, troubles)
-    return Judgement(scenarios=list(merged.values()), groups=groups, evidence=evidence)
+    open_causes = frozenset(name for name, one in timed.items() if leaves_open(one, circles[name]))
+    return Judgement(scenarios=list(merged.values()), groups=groups, evidence=evidence, open_causes=open_causes)
 
 
 def _groups(evidence: Evidence) -> list[ScenarioVerdict]:
@@ -124,19 +127,6 @@ def _with_members(group: ScenarioVerdict, panel: Panel, found: Mapping[str, Scen
     changes = tuple(_with_arms(change, members) for change in group.changes)
     verdict = worst(change.verdict for change in changes)
     return replace(group, changes=changes, verdict=verdict, where=attribute(changes))
-
-
-def _with_causes(groups: Sequence[ScenarioVerdict]) -> list[ScenarioVerdict]:
-    """Let the suite say what a group leaves open."""
-    suite = [group.where for group in groups if group.scenario == SUITE]
-    return [group if group.scenario == SUITE else _caused(group, suite) for group in groups]
-
-
-def _caused(found: ScenarioVerdict, wider: Iterable[str]) -> ScenarioVerdict:
-    """Put a slowdown down to what its wider circles say, where an arm of its own is undecided."""
-    if found.verdict is not Verdict.REGRESSED:
-        return found
-    return replace(found, where=attribute_among(found.changes, wider))
 
 
 def _with_arms(change: Change, members: Iterable[ScenarioVerdict]) -> Change:

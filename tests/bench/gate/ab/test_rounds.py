@@ -8,7 +8,7 @@ from bench.gate.ab.live import Results
 from bench.gate.ab.rounds import Rounds
 from bench.gate.ab.tolerances import NO_LIMITS
 from bench.gate.verdict import Verdict
-from tests.bench.gate.ab.suites import launches_of, names_of
+from tests.bench.gate.ab.suites import changed, effects, launches_of, names_of
 
 NUM_SCENARIOS, MOST_LAUNCHES = 12, 24
 
@@ -38,3 +38,12 @@ def test_a_scenario_that_is_never_decided_takes_nothing_from_the_others() -> Non
     assert {one.scenario for one in found.scenarios if one.verdict is Verdict.OK} == set(names_of(NUM_SCENARIOS)[1:])
     assert len(source.measured) == MOST_LAUNCHES
     assert sum(len(names) == 1 for names in source.measured) > 5
+
+
+def test_what_is_slower_is_measured_until_its_cause_is_known() -> None:
+    """The MoE's third is found after two launches, alone in its suite; that the dense twin moved as well, later."""
+    values = 0.05 * np.random.default_rng(5).normal(size=(MOST_LAUNCHES, 1, 2))
+    head = changed(values, effects(1, {(0, "moe"): 33, (0, "dense"): 11}))
+    rounds = Rounds(Drawn(head), NO_LIMITS, budget_s=1e6, deadline=1e6, note=str, most_launches=MOST_LAUNCHES)
+    found = rounds.run(names_of(1)).scenarios[0]
+    assert (found.verdict, found.where, found.why) == (Verdict.REGRESSED, "shared code", "")

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from bench.gate.ab.causes import attribute, attribute_among, caused, leaves_open
 from bench.gate.ab.changes import BASE, MACHINE
-from bench.gate.ab.judging import attribute, attribute_among
 from bench.gate.stats import Interval
-from bench.gate.verdict import Change, Control, Verdict
+from bench.gate.verdict import Change, Control, ScenarioVerdict, Verdict
 
 SURE, UNSURE = Verdict.REGRESSED, Verdict.INCONCLUSIVE
 
@@ -64,3 +64,27 @@ def test_what_an_undecided_arm_leaves_open_the_group_and_then_the_suite_say(
 def test_the_machine_is_named_where_its_anchor_surely_moved(half_width: float, cause: str) -> None:
     moe = change(Control(arm="moe", against=BASE), 20, SURE)
     assert attribute([moe, change(MACHINE, 15, Verdict.OK, half_width)]) == cause
+
+
+def slower(scenario: str, **arms: tuple[float, Verdict, float]) -> ScenarioVerdict:
+    changes = tuple(change(Control(arm=arm, against=BASE), *moved) for arm, moved in arms.items())
+    return ScenarioVerdict(scenario=scenario, verdict=SURE, where=attribute(changes), changes=changes)
+
+
+@pytest.mark.parametrize(
+    ("dense", "group", "is_open"),
+    [
+        ((8, UNSURE, 0.09), (8, UNSURE, 0.09), True),
+        ((8, UNSURE, 0.02), (8, UNSURE, 0.09), False),
+        ((8, Verdict.OK, 0.09), (8, UNSURE, 0.09), False),
+        ((8, UNSURE, 0.09), (2, UNSURE, 0.02), False),
+    ],
+    ids=["neither knows", "it cannot be half as far", "it is OK", "the group knows"],
+)
+def test_a_cause_is_open_where_an_undecided_arm_may_or_may_not_have_moved(
+    dense: tuple[float, Verdict, float], group: tuple[float, Verdict, float], is_open: bool
+) -> None:
+    found = slower("bench_x[1]", moe=(25, SURE, 0.1), dense=dense)
+    wider = [slower("x", moe=(25, SURE, 0.01), dense=group)]
+    assert bool(leaves_open(found, wider)) is is_open
+    assert ("dense +8.0 % [" in caused(found, wider).why) is is_open
