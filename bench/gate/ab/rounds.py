@@ -45,7 +45,7 @@ class Rounds:
         self.judgement = Judgement(scenarios=[], groups=[], evidence=None)
 
     def run(self, scenarios: Sequence[str]) -> Judgement:
-        """Measure until all is decided and has a cause, or the budget is spent; what it did not hold is INCONCLUSIVE."""
+        """Measure until all is decided and has a cause, or the budget is spent; what that did not hold stays open."""
         self.order = order = covering_order(scenarios)
         self.judgement = self._judge()  # of troubles that are known before the first launch
         if not (measured := self._open(order)):
