@@ -9,7 +9,6 @@ Shapes: B samples, S positions, N tokens, H hidden size, V vocabulary.
 from __future__ import annotations
 
 import functools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,17 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from bench.checks.passes import PassChecks
-from bench.harness.agreement import WrongAnswer, check_choice
+from bench.peers.agreement import check_pass
 from fixtures.inputs import Inputs
 
 if TYPE_CHECKING:
     from moevlm import MoEVLM
 
 EMBEDDED = ("input_ids", "pixel_values", "image_sizes")  # what `MoEVLMModel.embed` takes of a batch
-LEAST_COSINE = {  # of logits and the oracle's
-    torch.float32: 0.9999,
-    torch.bfloat16: 0.95,  # 0.987 was seen: near-ties of experts fall either way, and nobody imposes a peer's choices
-}
 
 
 class PeerArm(ABC):
@@ -70,10 +65,8 @@ class PeerArm(ABC):
         said = checks.says(self.of, num_tokens)
         for number, (logits_BV, expected) in enumerate(zip(self.passes(num_tokens), said, strict=True)):
             place = f"token {number} of {self.of} elsewhere, sample {checks.number} of {len(logits_BV)}"
-            check_direction(logits_BV[checks.number], expected.logits_V, place=place)
-            token = int(logits_BV[checks.number].argmax())
-            check_choice(token, expected.logits_V, bound=_error_at(LEAST_COSINE[expected.logits_V.dtype]), place=place)
-            if token != expected.token:
+            check_pass(logits_BV[checks.number], expected, place=place)
+            if int(logits_BV[checks.number].argmax()) != expected.token:
                 return
 
 
@@ -212,26 +205,3 @@ def _vllm(model: MoEVLM, of: str, inputs: Inputs, room: int) -> PeerArm:
 
 Builder = Callable[["MoEVLM", str, Inputs, int], PeerArm]
 BUILDERS: Mapping[str, Builder] = {"llama.cpp": _llama, "vllm": _vllm}
-
-
-def _error_at(cosine: float) -> float:
-    """Return the relative error of logits of the oracle's length that point so far aside.
-
-    >>> round(_error_at(0.9999), 4)
-    0.0141
-    """
-    return math.sqrt(2 * (1 - cosine))
-
-
-def check_direction(found_V: torch.Tensor, expected_V: torch.Tensor, *, place: str) -> None:
-    """Check that logits point where the oracle's do.
-
-    Raises:
-        WrongAnswer: Their cosine is below LEAST_COSINE, or not a number.
-    """
-    cosine = float(torch.cosine_similarity(found_V.double(), expected_V.double(), dim=0))
-    least = LEAST_COSINE[expected_V.dtype]
-    if not cosine >= least:
-        raise WrongAnswer(
-            f"logits must have a cosine of at least {least:g} with the oracle's, got {cosine:.6g} at {place}"
-        )
