@@ -37,7 +37,9 @@ def test_each_model_is_beside_its_own_peer_and_ratios_are_averaged_geometrically
     later = {**SECONDS, "llama.cpp/moe": 0.004}  # 2 beside 0.5: a geometric mean of 1
     said = written(tmp_path, decode(SECONDS), decode(later, length=1024), loads=(1.26, 3.0))
     assert "points | moe | dense |\n" in said
-    assert f"\n| {CPU} | llama.cpp | bench_decode, float32, 1 thread | 2 | 1.00x, 0.50 to 2.00 | 2.00x, 2.00 |\n" in said
+    assert (
+        f"\n| {CPU} | llama.cpp | bench_decode, float32, 1 thread | 2 | 1.00x, 0.50 to 2.00 | 2.00x, 2.00 |\n" in said
+    )
     assert "the load of the machine was 1.3 to 3.0." in said
     rows = list(csv.DictReader((tmp_path / "tables" / "page-pairs.csv").open()))
     assert [(row["model"], row["peer"], float(row["theirs_over_ours"])) for row in rows] == [
