@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 
 from moevlm.config import MoEVLMTextConfig
+from moevlm.generation.padding import Padding, positions
 from moevlm.generation.state import DecodeState
 from moevlm.model.attention import SCORE_COLUMNS
 from moevlm.model.batch_part import BatchPart
@@ -61,10 +62,11 @@ def prefill(
     _check_length(model.config.text_config, ids_BS.shape[1], max_new_tokens)
     chunk_samples = _chunk_samples(model, ids_BS, chunk_samples, is_recorded=routing_record is not None)
     memory = _memory(model, ids_BS, max_length, memory, is_recorded=routing_record is not None)
-    mask_BS = _padding_mask(inputs, max_new_tokens)
-    position_BS = _positions(ids_BS, mask_BS)
+    padding = Padding(inputs.get("attention_mask"))  # counted before the tower, which nobody waits for then
     text_model.join_projections()
     embeds_BSH = model.model.embed(ids_BS, inputs.get("pixel_values"), inputs.get("image_sizes"))
+    mask_BS = padding.mask(max_new_tokens)
+    position_BS = positions(ids_BS, mask_BS)
     is_vision_BS = ids_BS == model.config.image_token_id if "pixel_values" in inputs else None
     last_hidden = []
     for start in range(0, len(ids_BS), chunk_samples):
@@ -176,22 +178,6 @@ def _memory(
             f"{len(ids_BS)} x {max_length}{' with scores' if is_scored else ''}; take a larger decoder, or none"
         )
     return given
-
-
-def _padding_mask(inputs: Mapping[str, torch.Tensor], max_new_tokens: int) -> torch.Tensor | None:
-    mask_BS = inputs.get("attention_mask")
-    if mask_BS is None or bool(mask_BS.all()):
-        return None
-    if not mask_BS[:, -1].all():
-        raise ValueError("attention_mask must pad on the left, got padding at the end; set padding_side='left'")
-    return torch.nn.functional.pad(mask_BS.bool(), (0, max_new_tokens), value=True)
-
-
-def _positions(ids_BS: torch.Tensor, mask_BS: torch.Tensor | None) -> torch.Tensor:
-    batch_size, prompt_length = ids_BS.shape
-    if mask_BS is None:
-        return torch.arange(prompt_length, device=ids_BS.device).expand(batch_size, -1)
-    return (mask_BS[:, :prompt_length].long().cumsum(-1) - 1).clamp_min(0)
 
 
 @contextmanager
