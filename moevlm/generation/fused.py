@@ -27,8 +27,9 @@ from moevlm.kernels.backends import OURS
 from moevlm.kernels.best_backend import AUTO
 from moevlm.kernels.cpu import way
 from moevlm.kernels.cpu.build import load
+from moevlm.kernels.cpu.choosing import KERNELS
 from moevlm.kernels.cpu.pages import use_huge_pages
-from moevlm.kernels.cpu.way_timing import DENSE, KERNELS
+from moevlm.kernels.cpu.way_timing import DENSE
 from moevlm.kernels.fast import HIDDEN_ACT
 from moevlm.model.cache import LayerMemory, PreallocatedLayer
 from moevlm.model.decoder_layer import MoEVLMDecoderLayer

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from moevlm.kernels.cpu.matmul import linear
 from moevlm.kernels.fast import fast_experts
 from moevlm.kernels.products import Activation, loop_experts
 
@@ -91,7 +92,7 @@ def _our_forward(
     """Run the device's kernels, else the loop: where a gradient is wanted, or nothing better is known."""
     tensors = (experts.gate_up_proj, experts.down, hidden_TH, ids_TK, weights_TK)
     output_TH = fast_experts(*tensors, experts.config.hidden_act)
-    return loop_experts(*tensors, experts.act_fn) if output_TH is None else output_TH
+    return loop_experts(*tensors, experts.act_fn, linear) if output_TH is None else output_TH
 
 
 def _reference_forward(

@@ -10,7 +10,9 @@ import torch.nn.functional as F
 
 from moevlm.kernels.cpu import ops as cpu
 from moevlm.kernels.cpu import way
-from moevlm.kernels.cpu.way_timing import BLOCKS, DENSE, EXPERTS, KERNELS, PRODUCTS
+from moevlm.kernels.cpu.choosing import BLOCKS, KERNELS, PRODUCTS
+from moevlm.kernels.cpu.matmul import linear
+from moevlm.kernels.cpu.way_timing import DENSE, EXPERTS
 from moevlm.kernels.products import block_dense
 from moevlm.kernels.tilings import MEASURED, read
 from moevlm.once import once
@@ -72,7 +74,7 @@ def fast_dense(
     if chosen == KERNELS:
         return cpu.swiglu_dense(*tensors)
     if chosen == BLOCKS and not torch.compiler.is_compiling():  # a graph would hold every block
-        return block_dense(*tensors, F.silu)
+        return block_dense(*tensors, F.silu, linear)
     return None
 
 

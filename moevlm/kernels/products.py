@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
+Multiply = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # as torch.nn.functional.linear
 
 
 def loop_experts(
@@ -18,6 +19,7 @@ def loop_experts(
     ids_TK: torch.Tensor,
     weights_TK: torch.Tensor,
     act: Activation,
+    multiply: Multiply = F.linear,
 ) -> torch.Tensor:
     """Sum the chosen experts of each token, one expert that was hit at a time; as `moevlm.kernels.fast.fast_experts`.
 
@@ -36,26 +38,33 @@ def loop_experts(
         if count:
             rows = slice(start, start + count)
             tokens_R, weights_R1 = tokens_P[rows], weights_P[rows, None]
-            gate_RI, up_RI = F.linear(hidden_TH[tokens_R], gate_up[expert]).chunk(2, dim=-1)
-            rows_RH = (act(gate_RI) * up_RI * weights_R1) @ down[expert]
+            gate_RI, up_RI = multiply(hidden_TH[tokens_R], gate_up[expert]).chunk(2, dim=-1)
+            rows_RH = multiply(act(gate_RI) * up_RI * weights_R1, down[expert].t())
             output_TH.index_add_(0, tokens_R, rows_RH.to(output_TH.dtype))  # autocast multiplies in another
             start += count
     return output_TH
 
 
 def plain_dense(
-    gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, act: Activation
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    act: Activation,
+    multiply: Multiply = F.linear,
 ) -> torch.Tensor:
     """Sum all blocks of an MoE's storage with weight 1: two products, F wide."""
     blocks, width, hidden_size = down_EIH.shape
-    projected = F.linear(hidden_TH, gate_up_EWH.view(-1, hidden_size))
+    projected = multiply(hidden_TH, gate_up_EWH.view(-1, hidden_size))
     gate_TEI, up_TEI = projected.unflatten(-1, (blocks, 2, width)).unbind(-2)
-    output_TH: torch.Tensor = (act(gate_TEI) * up_TEI).flatten(-2) @ down_EIH.view(-1, hidden_size)
-    return output_TH
+    return multiply((act(gate_TEI) * up_TEI).flatten(-2), down_EIH.view(-1, hidden_size).t())
 
 
 def block_dense(
-    gate_up_EWH: torch.Tensor, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, act: Activation
+    gate_up_EWH: torch.Tensor,
+    down_EIH: torch.Tensor,
+    hidden_TH: torch.Tensor,
+    act: Activation,
+    multiply: Multiply = F.linear,
 ) -> torch.Tensor:
     """Sum the blocks as `plain_dense`, one after another in float32: what a block makes of the tokens stays in a cache.
 
@@ -63,6 +72,6 @@ def block_dense(
     """
     sum_TH = torch.zeros_like(hidden_TH, dtype=torch.float32)
     for gate_up_WH, down_IH in zip(gate_up_EWH, down_EIH, strict=True):
-        gate_TI, up_TI = F.linear(hidden_TH, gate_up_WH).chunk(2, dim=-1)
-        sum_TH += (act(gate_TI) * up_TI) @ down_IH
+        gate_TI, up_TI = multiply(hidden_TH, gate_up_WH).chunk(2, dim=-1)
+        sum_TH += multiply(act(gate_TI) * up_TI, down_IH.t())
     return sum_TH.to(hidden_TH.dtype)

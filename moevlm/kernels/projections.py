@@ -9,16 +9,16 @@ Shapes: H inputs, O outputs.
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from moevlm.kernels.cpu import step
+from moevlm.kernels.cpu.matmul import linear
 
 
 def product(hidden: torch.Tensor, weight_OH: torch.Tensor, bias_O: torch.Tensor | None = None) -> torch.Tensor:
     """Multiply hidden states by a weight matrix, as `torch.nn.functional.linear` does."""
     if not (step.takes(hidden, weight_OH) and step.takes_weight(weight_OH)):
-        return F.linear(hidden, weight_OH, bias_O)
+        return linear(hidden, weight_OH, bias_O)
     output = step.few_rows(weight_OH, hidden).view(*hidden.shape[:-1], -1)
     return output if bias_O is None else output + bias_O
 

@@ -16,6 +16,7 @@ from transformers.integrations.moe import use_experts_implementation
 from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeExperts
 
 from moevlm.config import MoEVLMTextConfig
+from moevlm.kernels.cpu.matmul import linear
 from moevlm.kernels.fast import fast_dense
 from moevlm.kernels.products import plain_dense
 from moevlm.routing.observation import LayerOutput, LayerRouting, Tokens
@@ -132,5 +133,5 @@ class MoEVLMDenseMLP(nn.Module):
         hidden_TH = hidden_BSH.flatten(0, -2)
         output_TH = fast_dense(self.gate_up_proj, self.down, hidden_TH, self.hidden_act)
         if output_TH is None:
-            output_TH = plain_dense(self.gate_up_proj, self.down, hidden_TH, self.act_fn)
+            output_TH = plain_dense(self.gate_up_proj, self.down, hidden_TH, self.act_fn, linear)
         return output_TH.view_as(hidden_BSH)

@@ -1,8 +1,8 @@
-"""Which way feed-forwards go, forgotten as by a fresh process."""
+"""Which way feed-forwards and products go, forgotten as by a fresh process."""
 
-from moevlm.kernels.cpu import way
+from moevlm.kernels.cpu import choosing, matmul, way
 
 
 def forget() -> None:
-    for kept in (way.asked, way.chosen, way.kept_in):
+    for kept in (choosing.asked, choosing.kept_in, way.chosen, matmul.chosen):
         kept.cache_clear()  # type: ignore[attr-defined]  # `once` keeps it

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from moevlm import MoEVLM, MoEVLMConfig
-from moevlm.kernels.cpu import way
+from moevlm.kernels.cpu import choosing
 from moevlm.smoes.ablations import specialization_fields
 from tests.moevlm.chosen_ways import forget
 
@@ -117,7 +117,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Ask for a way of feed-forwards, as a fresh process would."""
 
     def ask(name: str) -> None:
-        monkeypatch.setenv(way.VARIABLE, name)
+        monkeypatch.setenv(choosing.VARIABLE, name)
         forget()
 
     yield ask

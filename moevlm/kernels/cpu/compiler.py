@@ -49,7 +49,7 @@ def made_from(command: Sequence[str]) -> dict[str, str]:
         "source": b"".join(path.name.encode() + b"\0" + path.read_bytes() for path in sources),
         "set of flags": shlex.join((*_flags(), *LIBRARIES)).encode(),
         "torch": f"{torch.__version__} {torch.version.git_version}".encode(),
-        "processor": _processor(),
+        "processor": processor(),
     }
     if command:
         said = subprocess.run([*command, "--version"], check=False, capture_output=True, timeout=COMPILE_TIMEOUT_S)
@@ -77,7 +77,8 @@ def _flags() -> tuple[str, ...]:
     return (*FLAGS, STABLE_ABI) + (FLAGS_X86 if platform.machine() == "x86_64" else ())
 
 
-def _processor() -> bytes:
+def processor() -> bytes:
+    """Return the facts of this processor that -march=native looks at."""
     if not CPUINFO.exists():
         return f"{platform.machine()} {platform.processor()}".encode()
     lines = (line.partition(b":") for line in CPUINFO.read_bytes().splitlines())

@@ -7,29 +7,18 @@ first met, takes part of a second and is kept in a file; a scenario meets them i
 Shapes: H hidden size, E experts or blocks, I width of one.
 """
 
-import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 import torch
 
-from moevlm.kernels.cpu import build, compiler, ops, way_timing
-from moevlm.kernels.cpu.way_timing import KERNELS, PRODUCTS, WAYS, Shape, ways_of
+from moevlm.kernels.cpu import ops, way_timing
+from moevlm.kernels.cpu.choosing import KERNELS, PRODUCTS, RULE, WAYS, asked, kept_in
+from moevlm.kernels.cpu.way_timing import Shape, ways_of
 from moevlm.once import once
 
-VARIABLE = "MOEVLM_FEED_FORWARD"
-MEASURED, RULE = "measured", "rule"
-ASKED = {
-    MEASURED: "the default",
-    RULE: "what was measured on the machines of docs/performance.md; nothing is measured here",
-    **WAYS,
-}
-CHOOSER = ("way.py", "way_file.py", "way_timing.py", "../products.py")  # what a choice depends on beside the kernels
 FEW_ROWS = 8
 BUCKETS = {24: 16, 48: 32, 96: 64, 192: 128, 384: 256}  # up to so many rows -> the number that is measured
 MANY_ROWS = 512  # measured for more
@@ -71,19 +60,6 @@ def forced(name: str) -> Iterator[None]:
         yield
     finally:
         _forced.pop()
-
-
-@once
-def asked() -> str:
-    """Return what the environment asks for, read once a process.
-
-    Raises:
-        ValueError: It is no key of ASKED.
-    """
-    name = os.environ.get(VARIABLE) or MEASURED
-    if name not in ASKED:
-        raise ValueError(f"{VARIABLE} must be one of {', '.join(ASKED)}, got {name!r}; set one of them, or none")
-    return name
 
 
 def usual(dtype: torch.dtype, rows: float) -> str:
@@ -133,17 +109,3 @@ def _found(shape: Shape, rows: int) -> str:
         warnings.warn(f"moevlm's choice of CPU kernels cannot be kept: {error}", stacklevel=2)
         return choose("").way
     return way_file.find_or_choose(path, f"{shape}, {rows} rows", shape.ways, choose)
-
-
-@cache
-def kept_in() -> Path:
-    """Return the file that keeps the choices of this processor, these kernels and this chooser.
-
-    Raises:
-        OSError: The compiled kernels cannot be found again.
-    """
-    library = build.library()
-    made_from = [library.name.encode(), *((Path(__file__).parent / name).read_bytes() for name in CHOOSER)]
-    digest = hashlib.sha256(b"\0".join(made_from)).hexdigest()
-    processor = compiler.made_from([])["processor"]
-    return library.parent / f"ways-{processor[:12]}-{digest[:16]}.json"

@@ -4,24 +4,18 @@ Shapes: T tokens, H hidden size, E experts or blocks, I width of one, K experts 
 """
 
 import itertools
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
 from moevlm.kernels.cpu import ops
+from moevlm.kernels.cpu.choosing import BLOCKS, KERNELS, PRODUCTS, clock_of, timed
+from moevlm.kernels.cpu.matmul import linear
 from moevlm.kernels.products import block_dense, loop_experts, plain_dense
 
-KERNELS, PRODUCTS, BLOCKS = "kernels", "products", "blocks"
-WAYS = {
-    KERNELS: "ours, in C++",
-    PRODUCTS: "torch's matrix products; experts one after another, a dense layer at once",
-    BLOCKS: "torch's matrix products, blocks of a dense layer one after another",
-}
 EXPERTS, DENSE = "experts", "dense"
-ROUNDS = 5
 MOST_WEIGHTS = 1 << 25  # 128 MiB in float32: more than caches hold, no more than a layer of a small model
 MOST_FLOPS = 4e9  # of a call: some 10 to 40 ms
 LEAST_WIDTH = 1024  # from which a product is as fast as a wider one
@@ -66,20 +60,7 @@ def seconds_by_way(shape: Shape, rows: int) -> dict[str, float]:
         rows: Of each expert or block.
     """
     torch.set_num_threads(shape.num_threads)  # a thread that is new may have been given others by OpenMP
-    return timed(calls_of(shape, rows), time.thread_time if shape.num_threads == 1 else time.perf_counter)
-
-
-def timed(calls: Mapping[str, Callable[[], object]], clock: Callable[[], float]) -> dict[str, float]:
-    """Return the seconds of each call's fastest round by a clock, all taking turns: what disturbs it only adds."""
-    for call in calls.values():
-        call()
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            start = clock()
-            call()
-            seconds[name].append(clock() - start)
-    return {name: min(found) for name, found in seconds.items()}
+    return timed(calls_of(shape, rows), clock_of(shape.num_threads))
 
 
 def calls_of(shape: Shape, rows: int) -> dict[str, Callable[[], torch.Tensor]]:
@@ -99,8 +80,8 @@ def calls_of(shape: Shape, rows: int) -> dict[str, Callable[[], torch.Tensor]]:
         hidden_TH = drawn(rows, shape.hidden_size)
         calls = {
             KERNELS: lambda: ops.swiglu_dense(*next(turns), hidden_TH),
-            PRODUCTS: lambda: plain_dense(*next(turns), hidden_TH, F.silu),
-            BLOCKS: lambda: block_dense(*next(turns), hidden_TH, F.silu),
+            PRODUCTS: lambda: plain_dense(*next(turns), hidden_TH, F.silu, linear),
+            BLOCKS: lambda: block_dense(*next(turns), hidden_TH, F.silu, linear),
         }
         return {way: calls[way] for way in shape.ways}
     top_k = min(2, num_experts)
@@ -110,7 +91,7 @@ def calls_of(shape: Shape, rows: int) -> dict[str, Callable[[], torch.Tensor]]:
     weights_TK = weights_TK.to(shape.dtype)
     return {
         KERNELS: lambda: ops.swiglu_experts(*next(turns), tokens_TH, ids_TK, weights_TK),
-        PRODUCTS: lambda: loop_experts(*next(turns), tokens_TH, ids_TK, weights_TK, F.silu),
+        PRODUCTS: lambda: loop_experts(*next(turns), tokens_TH, ids_TK, weights_TK, F.silu, linear),
     }
 
 

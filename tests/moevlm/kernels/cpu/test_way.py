@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from moevlm.kernels import fast
-from moevlm.kernels.cpu import build, compiler, ops, way, way_timing
+from moevlm.kernels.cpu import build, choosing, compiler, ops, way, way_timing
 from moevlm.kernels.cpu.build import load
 from moevlm.kernels.cpu.way_timing import DENSE, EXPERTS
 from tests.moevlm.chosen_ways import forget
@@ -37,7 +37,7 @@ def dense(num_blocks=4, dtype=torch.float32):
 
 
 def test_few_rows_run_our_kernels_whatever_is_asked_for_or_measured(machine, asked):
-    for name in (*way.ASKED, "measured"):
+    for name in (*choosing.ASKED, "measured"):
         asked(name)
         assert way.way_of(DENSE, dense()[1], 8) == "kernels"
     assert not machine
@@ -86,13 +86,13 @@ def test_another_shape_or_number_of_threads_is_measured_for_itself(machine, thin
 
 
 def test_kernels_or_a_chooser_that_changed_are_measured_anew(machine, monkeypatch, tmp_path):
-    down, kept_in = dense()[1], way.kept_in.__wrapped__
+    down, kept_in = dense()[1], choosing.kept_in.__wrapped__
     first = kept_in()
     way.way_of(DENSE, down, 64)
     other = tmp_path / "cpu-0-1.so"
     monkeypatch.setattr(build, "library", lambda: other)
     second = kept_in()
-    monkeypatch.setattr(way, "CHOOSER", way.CHOOSER[:-1])
+    monkeypatch.setattr(choosing, "CHOOSER", choosing.CHOOSER[:-1])
     third = kept_in()
     assert len({first, second, third}) == 3
     assert {path.parent for path in (first, second, third)} == {tmp_path}
@@ -102,9 +102,9 @@ def test_kernels_or_a_chooser_that_changed_are_measured_anew(machine, monkeypatc
 
 
 def test_another_processor_has_a_file_of_its_own(machine, monkeypatch):
-    first = way.kept_in()
-    monkeypatch.setattr(compiler, "_processor", lambda: b"another")
-    assert way.kept_in.__wrapped__().stem.split("-")[1] != first.stem.split("-")[1]
+    first = choosing.kept_in()
+    monkeypatch.setattr(compiler, "processor", lambda: b"another")
+    assert choosing.kept_in.__wrapped__().stem.split("-")[1] != first.stem.split("-")[1]
 
 
 def test_the_rule_and_a_way_that_is_asked_for_measure_nothing(machine, asked):
