@@ -7,8 +7,7 @@ from typing import Any
 
 from moevlm.kernels.backends import OURS
 from moevlm.kernels.best_backend import AUTO
-from moevlm.kernels.cpu import matmul
-from moevlm.kernels.cpu.choosing import KERNELS, PRODUCTS
+from moevlm.kernels.cpu.choosing import PRODUCTS
 from moevlm.kernels.cpu.way_timing import DENSE, EXPERTS
 from moevlm.kernels.fast import cpu_way, is_swiglu_inference
 from moevlm.model.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparseMLP
@@ -17,7 +16,6 @@ from moevlm.model.feedforward import MoEVLMDenseMLP, MoEVLMExperts, MoEVLMSparse
 def way_of(mlp: MoEVLMSparseMLP | MoEVLMDenseMLP, num_tokens: int) -> str:
     """Name what computes so many tokens at once: a key of `WAYS`, or the experts' backend that was asked for.
 
-    Products by another library than torch's default name it too.
     A choice that this machine has not made is made now. Empty off the CPU, where others choose.
     """
     if isinstance(mlp, MoEVLMDenseMLP):
@@ -35,6 +33,4 @@ def _cpu_way(holder: MoEVLMExperts | MoEVLMDenseMLP, kind: str, num_tokens: int,
         return ""
     hidden_TH = down_EIH.new_empty(num_tokens, down_EIH.shape[-1])
     takes = is_swiglu_inference(gate_up_EWH, down_EIH, hidden_TH, hidden_act)
-    way = cpu_way(kind, down_EIH, hidden_TH, rows) if takes else PRODUCTS
-    is_ours = way == KERNELS or matmul.library_of(hidden_TH, gate_up_EWH[0]) == matmul.DEFAULT
-    return way if is_ours else f"{way} by {matmul.ONEDNN}"
+    return cpu_way(kind, down_EIH, hidden_TH, rows) if takes else PRODUCTS

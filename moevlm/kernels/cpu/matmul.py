@@ -31,14 +31,10 @@ def linear(
     bias_O: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Multiply (..., H) by a weight matrix and add the bias, as `torch.nn.functional.linear` does."""
-    if not torch.compiler.is_compiling() and library_of(input, weight_OH) == ONEDNN:
+    may_choose = not torch.compiler.is_compiling() and _may_choose(input, weight_OH)
+    if may_choose and chosen(torch.get_num_threads()) == ONEDNN:
         return _by_onednn(input, weight_OH, bias_O)
     return F.linear(input, weight_OH, bias_O)
-
-
-def library_of(rows: torch.Tensor, weight_OH: torch.Tensor) -> str:
-    """Name the library that multiplies these."""
-    return chosen(torch.get_num_threads()) if _may_choose(rows, weight_OH) else DEFAULT
 
 
 def _may_choose(rows: torch.Tensor, weight_OH: torch.Tensor) -> bool:
@@ -69,6 +65,8 @@ def chosen(num_threads: int) -> str:
 
     What MOEVLM_FEED_FORWARD fixes fixes this too: then nothing is measured.
     """
+    if not has_onednn():
+        return DEFAULT
     if asked() != MEASURED:
         return usual()
     with ThreadPoolExecutor(max_workers=1) as apart:  # there the caller's modes (fake tensors) do not hold

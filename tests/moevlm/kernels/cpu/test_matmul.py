@@ -89,6 +89,7 @@ def test_a_product_that_may_choose_asks_which(monkeypatch):
         linear(drawn(LEAST_ROWS, 64), drawn(32, 64))
 
 
+@needs_onednn
 @pytest.mark.parametrize(
     ("processor", "default", "onednn", "library"),
     [
@@ -110,6 +111,7 @@ def test_the_usual_library_stays_unless_the_other_is_faster_by_a_tenth(
     assert measured == [1]
 
 
+@needs_onednn
 def test_each_number_of_threads_is_measured_once_a_machine(machine):
     measured, _ = machine
     for _ in range(2):
@@ -118,10 +120,17 @@ def test_each_number_of_threads_is_measured_once_a_machine(machine):
     assert measured == [1, 2]
 
 
+@needs_onednn
 @pytest.mark.parametrize("fixed", ["rule", "products", "kernels"])
 def test_where_ways_are_fixed_nothing_is_measured(machine, asked, fixed):
     asked(fixed)
     assert matmul.chosen(1) == ONEDNN
+    assert machine[0] == []
+
+
+def test_without_onednn_there_is_no_choice(machine, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert matmul.chosen(1) == DEFAULT
     assert machine[0] == []
 
 
