@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from moevlm.kernels.cpu import ops as cpu
 from moevlm.kernels.cpu import way
 from moevlm.kernels.cpu.choosing import BLOCKS, KERNELS, PRODUCTS
+from moevlm.kernels.cpu.dense import product_dense
 from moevlm.kernels.cpu.matmul import linear
 from moevlm.kernels.cpu.way_timing import DENSE, EXPERTS
 from moevlm.kernels.products import block_dense
@@ -73,9 +74,11 @@ def fast_dense(
     chosen = cpu_way(DENSE, down_EIH, hidden_TH, hidden_TH.shape[0])
     if chosen == KERNELS:
         return cpu.swiglu_dense(*tensors)
-    if chosen == BLOCKS and not torch.compiler.is_compiling():  # a graph would hold every block
+    if torch.compiler.is_compiling():  # a graph would hold every block, and joins what lies between products itself
+        return None
+    if chosen == BLOCKS:
         return block_dense(*tensors, F.silu, linear)
-    return None
+    return product_dense(*tensors) if dtype == torch.float32 else None
 
 
 def cpu_way(kind: str, down_EIH: torch.Tensor, hidden_TH: torch.Tensor, rows: float) -> str:

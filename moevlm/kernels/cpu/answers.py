@@ -98,9 +98,18 @@ def _decode_layer(operators: Any, ones: Make) -> Answers:
     return [(stream, 4.0), (memory[0], 1.0), (memory[1], 1.0)]  # 1 of its own, 1 gathered; both were kept
 
 
+def _gated(operators: Any, ones: Make) -> Answers:
+    projected = ones(TOKENS, 4 * WIDTH).float()  # two blocks; silu(64) = 64 to the last bit
+    projected[:, :WIDTH], projected[:, WIDTH : 2 * WIDTH] = 64.0, 2.0
+    projected[:, 2 * WIDTH : 3 * WIDTH], projected[:, 3 * WIDTH :] = 64.0, 4.0
+    found = operators.gated(projected, WIDTH)
+    return [(found[:, :WIDTH], 128.0), (found[:, WIDTH:], 256.0)]
+
+
 CASES: dict[str, Callable[[Any, Make], Answers]] = {
     "best_tier": lambda operators, _: [(torch.tensor(operators.best_tier() in range(3)), 1.0)],
     "few_rows": lambda operators, ones: [(operators.few_rows(ones(4, HIDDEN_SIZE), ones(1, HIDDEN_SIZE)), LOGIT)],
+    "gated": _gated,
     "rms_norm": lambda operators, ones: [
         (operators.rms_norm(ones(1, HIDDEN_SIZE) * 4, ones(HIDDEN_SIZE) * 2, 0.0), 2.0)
     ],

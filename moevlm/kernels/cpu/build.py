@@ -66,6 +66,7 @@ FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shap
     "swiglu_experts": _like_third,
     "swiglu_dense": _like_third,
     "few_rows": _rows_by_outputs,
+    "gated": lambda projected, _: projected.new_empty(len(projected), projected.shape[1] // 2),
     "rms_norm": lambda hidden, *_: torch.empty_like(hidden),
     "rotated_heads": _rows_by_heads,
     "attend": lambda hidden, q_weight, *_: hidden.new_empty(*hidden.shape[:2], len(q_weight)),

@@ -24,7 +24,7 @@ ASKED = {
     **WAYS,
 }
 # What a choice depends on beside the kernels.
-CHOOSER = ("choosing.py", "matmul.py", "way.py", "way_file.py", "way_timing.py", "../products.py")
+CHOOSER = ("choosing.py", "dense.py", "matmul.py", "way.py", "way_file.py", "way_timing.py", "../products.py")
 ROUNDS = 5
 
 

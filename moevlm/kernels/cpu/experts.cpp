@@ -3,6 +3,7 @@
 
 #include "attend_op.h"
 #include "experts_op.h"
+#include "gate_op.h"
 #include "layer_op.h"
 #include "prompt_op.h"
 #include "route_op.h"
@@ -11,6 +12,7 @@
 STABLE_TORCH_LIBRARY(moevlm, m) {
   m.def("swiglu_experts(Tensor gate_up, Tensor down, Tensor hidden, Tensor ids, Tensor weights, int tier) -> Tensor");
   m.def("swiglu_dense(Tensor gate_up, Tensor down, Tensor hidden, int tier) -> Tensor");
+  m.def("gated(Tensor projected, int width) -> Tensor");
   m.def("few_rows(Tensor weight, Tensor hidden) -> Tensor");
   m.def("rms_norm(Tensor hidden, Tensor scale, float epsilon) -> Tensor");
   m.def("rotated_heads(Tensor projected, Tensor q_scale, Tensor k_scale, Tensor cos, Tensor signed_sin, float epsilon, "
@@ -30,6 +32,7 @@ STABLE_TORCH_LIBRARY(moevlm, m) {
 STABLE_TORCH_LIBRARY_IMPL(moevlm, CPU, m) {
   m.impl("swiglu_experts", TORCH_BOX(&moevlm::experts));
   m.impl("swiglu_dense", TORCH_BOX(&moevlm::dense));
+  m.impl("gated", TORCH_BOX(&moevlm::gated));
   m.impl("few_rows", TORCH_BOX(&moevlm::few_rows));
   m.impl("rms_norm", TORCH_BOX(&moevlm::rms_norm));
   m.impl("rotated_heads", TORCH_BOX(&moevlm::rotated_heads));

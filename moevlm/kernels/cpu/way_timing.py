@@ -12,8 +12,9 @@ import torch.nn.functional as F
 
 from moevlm.kernels.cpu import ops
 from moevlm.kernels.cpu.choosing import BLOCKS, KERNELS, PRODUCTS, clock_of, timed
+from moevlm.kernels.cpu.dense import product_dense
 from moevlm.kernels.cpu.matmul import linear
-from moevlm.kernels.products import block_dense, loop_experts, plain_dense
+from moevlm.kernels.products import block_dense, loop_experts
 
 EXPERTS, DENSE = "experts", "dense"
 MOST_WEIGHTS = 1 << 25  # 128 MiB in float32: more than caches hold, no more than a layer of a small model
@@ -80,7 +81,7 @@ def calls_of(shape: Shape, rows: int) -> dict[str, Callable[[], torch.Tensor]]:
         hidden_TH = drawn(rows, shape.hidden_size)
         calls = {
             KERNELS: lambda: ops.swiglu_dense(*next(turns), hidden_TH),
-            PRODUCTS: lambda: plain_dense(*next(turns), hidden_TH, F.silu, linear),
+            PRODUCTS: lambda: product_dense(*next(turns), hidden_TH),
             BLOCKS: lambda: block_dense(*next(turns), hidden_TH, F.silu, linear),
         }
         return {way: calls[way] for way in shape.ways}

@@ -155,7 +155,7 @@ def test_every_way_of_a_dense_layer_agrees_with_float64(asked, dtype, name, num_
     asked(name)
     weights, hidden = make_weights(5, 64, 128, dtype), make_tokens(num_tokens, 128, dtype)
     actual = fast.fast_dense(*weights, hidden, "silu")
-    assert (actual is None) == (name == "products")
+    assert (actual is None) == (name == "products" and dtype != torch.float32)
     if actual is None:
         actual = plain_dense(*weights, hidden, torch.nn.functional.silu)
     expected = slow_sum(*weights, hidden, torch.arange(5).expand(num_tokens, 5), torch.ones(num_tokens, 5))
