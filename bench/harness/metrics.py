@@ -1,5 +1,6 @@
 """Metrics: name, unit, better direction, formula and display. Names and definitions are those of vLLM's benchmarks."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,8 @@ BYTE_SCALES = ((2.0**30, 2.0**-30, "GiB"), (2.0**20, 2.0**-20, "MiB"), (0.0, 2.0
 
 def _three_digits(value: float) -> str:
     """Format with three significant digits, thousands separated and never in powers of ten."""
-    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    whole_digits = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+    decimals = max(0, 2 - whole_digits)
     return f"{value:,.{decimals}f}"
 
 

@@ -55,9 +55,18 @@ def display(number: float, unit: str) -> str:
     """Write a number in a unit of the harness, scaled as people use it.
 
     >>> display(2048, "byte"), display(0.5, "req/s"), display(82364.2, "tok/s")
-    ('2.00 KiB', '0.50 req/s', '82,364 tok/s')
+    ('2.00 KiB', '0.500 req/s', '82,364 tok/s')
     """
     return DISPLAYS[unit](number)
+
+
+def both(values: Mapping[str, float], unit: str) -> str:
+    """Write what both sides have, the MoE first.
+
+    >>> both({"moe": 0.01234, "rival": 2.5}, "req/s")
+    '0.0123 req/s / 2.50 req/s'
+    """
+    return " / ".join(display(value, unit) for value in values.values())
 
 
 def table(rows: Iterable[Iterable[object]], *headers: str) -> str:
@@ -76,7 +85,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters.update(
     {
         named.__name__: named
-        for named in (counted, display, interval, listed, percent, ratio, rounded, span, table, time)
+        for named in (both, counted, display, interval, listed, percent, ratio, rounded, span, table, time)
     }
 )
 TEMPLATES.filters.update(

@@ -14,7 +14,9 @@ from bench.harness.metrics import DISPLAYS, E2E, LATENCY, METRICS, PEAK_BYTES, T
         ("peak_bytes", 3 * 2**30, "3.00 GiB"),
         ("peak_bytes", 512 * 2**20, "512 MiB"),
         ("output_tok_per_s", 12345.6, "12,346 tok/s"),
-        ("req_per_s", 0.5, "0.50 req/s"),
+        ("req_per_s", 0.5, "0.500 req/s"),
+        ("req_per_s", 0.012345, "0.0123 req/s"),
+        ("req_per_s", 0.0, "0.00 req/s"),
         ("mfu", 0.416, "41.6 %"),
     ],
 )
