@@ -5,6 +5,7 @@ elapsed / NUM_DECODE_STEPS is (e2e_s - ttft_s) / (output tokens - 1). Under `--r
 installed decode on beside ours, from the same prompts and over the same weights.
 """
 
+import pytest
 import torch
 
 from bench.checks.passes import checks_of
@@ -21,6 +22,7 @@ from fixtures.oracle.keeper import Oracle
 NUM_DECODE_STEPS = 4  # enough that reading the clock does not show, few enough for many blocks
 
 
+@pytest.mark.timed(decode=NUM_DECODE_STEPS)
 def bench_decode(
     paired: Paired,
     twins: Twins,

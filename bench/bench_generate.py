@@ -21,6 +21,7 @@ from bench.harness.paired import Paired
 from bench.kernels import answer_kernels
 from bench.peers.decoders import peer_arms
 from fixtures.inputs import Inputs
+from fixtures.least_work import ANSWERED
 from fixtures.models import Twins
 from fixtures.oracle.keeper import Oracle
 
@@ -28,6 +29,7 @@ PEER = "transformers/generate"
 PEER_BACKEND = "grouped_mm"  # their fastest for whole answers (measured: docs/performance.md)
 
 
+@pytest.mark.timed(prefill=1, decode=ANSWERED)
 @pytest.mark.defaults(workload=["mathvista", "docvqa"], seq_len=["natural"])
 def bench_generate(
     paired: Paired,
@@ -82,7 +84,12 @@ def bench_generate(
         },
         costs=theirs.costs(costs | dict.fromkeys(generating, costs["moe"])),
         hashes={"workload": inputs.hash, "routing": routing_hash},
-        facts={"num_output_tokens": num_output_tokens, **depth_facts(twins), **theirs.facts},
+        facts={
+            "num_output_tokens": num_output_tokens,
+            "num_tiles": inputs.num_tiles,
+            **depth_facts(twins),
+            **theirs.facts,
+        },
         paths={arm: decode_path(model, batch_size) for arm, model in twins.items()},
         kernels=answer_kernels(twins, inputs),
     )

@@ -6,6 +6,7 @@ where a feed-forward layer's tensors would pass `moevlm.generation.prefill.CHUNK
 weights; images are encoded by our tower.
 """
 
+import pytest
 import torch
 
 import moevlm
@@ -20,6 +21,7 @@ from fixtures.models import Twins
 from fixtures.oracle.keeper import Oracle
 
 
+@pytest.mark.timed(prefill=1)
 def bench_prefill(
     paired: Paired,
     twins: Twins,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NUM_DECODE_STEPS = 4  # as bench_decode
 
 
+@pytest.mark.timed(decode=NUM_DECODE_STEPS)
 @pytest.mark.drawn_context
 def bench_drawn_decode(
     paired: Paired,

@@ -9,6 +9,7 @@ caches as another arm or process has left them, and spreads by a fifth from bloc
 
 import functools
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Terms:
     seed: int  # of the arms' order
     min_blocks: int = MIN_BLOCKS
     slowdowns: Mapping[str, float] = field(default_factory=dict)  # arm -> factor, to rehearse a regression
+    peaks: Mapping[str, float] = field(default_factory=dict)  # of this run
+    longest_block_s: float = math.inf  # a scenario of longer ones is given up
 
 
 def balanced_orders(arms: Sequence[str], num_blocks: int, rng: random.Random) -> list[list[str]]:
@@ -124,9 +127,9 @@ class Blocks(Generic[R]):
         self.is_brief = block_s < BRIEF_S
         return block_s + (sum(seconds.values()) if self.is_brief else 0.0)
 
-    def plan(self, budget_s: float, min_blocks: int) -> int:
-        """Warm up, and draw the orders of as many blocks as the budget pays for; return how many."""
-        num_blocks = count_blocks(budget_s, self.warm_up(budget_s), min_blocks)
+    def plan(self, block_s: float, budget_s: float, min_blocks: int) -> int:
+        """Draw the orders of as many blocks of so many seconds as the budget pays for; return how many."""
+        num_blocks = count_blocks(budget_s, block_s, min_blocks)
         self._orders = iter(balanced_orders(list(self.calls), num_blocks, self.rng))
         return num_blocks
 

@@ -90,7 +90,8 @@ class Measuring:
         elif report.failed:
             self.run.failed.append(item.name)
         elif report.skipped:
-            self.run.not_fitting.append({"scenario": item.name, **dict(item.user_properties)})
+            why = {"reason": str(call.excinfo.value)} if call.excinfo else {}
+            self.run.not_fitting.append({"scenario": item.name, **why, **dict(item.user_properties)})
         elif call.when == "call":
             paired: Paired = item.funcargs["paired"]  # type: ignore[attr-defined]  # pytest.Function has it
             if paired.measurement:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench.harness.blocks import MIN_BLOCKS
+from bench.harness.longest import LONGEST_BLOCK_S
 from bench.harness.project import read_project
 from bench.harness.reading import seconds, slowdowns
 
@@ -59,6 +60,13 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "N",
         "help": "fewest blocks of a scenario, whatever they take (default: %(default)s)",
     },
+    "--longest-block": {
+        "type": seconds,
+        "default": LONGEST_BLOCK_S,
+        "metavar": "TIME",
+        "help": "of a scenario; one whose blocks would take longer is skipped, and predicted on pages "
+        f"(default: {LONGEST_BLOCK_S:g}s)",
+    },
     "--parts": {
         "action": "store_true",
         "help": "show the parts of a pass that bench_layers times alone, a row each",
@@ -94,6 +102,7 @@ class Options:
     time_budget_s: float
     scenario_budget_s: float
     min_blocks: int
+    longest_block_s: float
     slowdowns: dict[str, float]
     parts: bool  # show them
     legend: bool  # show it
@@ -133,6 +142,7 @@ def read_options(config: pytest.Config) -> Options:
         time_budget_s=chosen.time_budget,
         scenario_budget_s=chosen.scenario_budget,
         min_blocks=chosen.min_blocks,
+        longest_block_s=chosen.longest_block,
         slowdowns=chosen.inject,
         parts=chosen.parts,
         legend=chosen.legend,

@@ -5,11 +5,13 @@ each on our clock.
 """
 
 import gc
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.harness.agreement import run_checks
@@ -18,9 +20,10 @@ from bench.harness.answers import Answer, Check
 from bench.harness.arms import ANCHOR, PRIMARY
 from bench.harness.blocks import Blocks, Terms, make_calls
 from bench.harness.clock import Clock
+from bench.harness.longest import LEAST_SHARE, floors_s, refusal
 from bench.harness.metrics import Metric
 from bench.harness.paths import check_paths
-from bench.harness.peaks import Cost
+from bench.harness.peaks import Cost, floor_s
 
 R = TypeVar("R")
 
@@ -95,6 +98,7 @@ class Paired:
         """
         arms, paths = list(arms), paths or {}
         check_paths(paths)
+        self._try_first(call, costs or {}, num_units)
         found, check_s = run_checks(check, arms)
         self.answers = {arm: answer for arm, answer in found.items() if answer is not None}
         if not self.is_timing:
@@ -154,6 +158,32 @@ class Paired:
             self.measurement = Measurement(metric=metric, samples=samples, hashes=hashes or {}, facts=facts or {})
         return values
 
+    def give_up_long(self, costs: Mapping[str, Cost], num_units: int = 1) -> None:
+        """Skip the scenario where the floors of its arms pass the longest block: before anything is built.
+
+        Args:
+            costs: by arm, the least work of one unit.
+            num_units: as `measure` takes it.
+        """
+        if self.is_timing:
+            self._give_up(floors_s(costs, num_units, self.terms.peaks), "by its floors")
+
+    def _try_first(self, call: Callable[[str], R], costs: Mapping[str, Cost], num_units: int) -> None:
+        """Skip the scenario where floors, or the share of its own that the first arm reaches, pass the longest block.
+
+        That arm is called only where its block may be too long.
+        """
+        self.give_up_long(costs, num_units)
+        least_s = floors_s(costs, num_units, self.terms.peaks)
+        if self.is_timing and least_s and least_s > LEAST_SHARE * self.terms.longest_block_s:
+            own_s = num_units * (floor_s(costs.get(PRIMARY), self.terms.peaks) or math.nan)
+            took_s = self.clock.measure(lambda: call(PRIMARY)).seconds
+            self._give_up(least_s * took_s / own_s, "by its floors and a first call")
+
+    def _give_up(self, block_s: float | None, by: str) -> None:
+        if why := refusal(block_s, self.terms.longest_block_s, by):
+            pytest.skip(why)
+
     @property
     def is_timing(self) -> bool:
         """Tell whether pytest-benchmark measures; under --benchmark-disable each arm runs once."""
@@ -161,7 +191,9 @@ class Paired:
 
     def _run(self, blocks: Blocks[R], _metric: Metric, _num_units: int, _hashes: Mapping[str, str]) -> None:
         """Let pytest-benchmark drive the blocks."""
-        rounds = blocks.plan(self.terms.budget_s, self.terms.min_blocks)
+        block_s = blocks.warm_up(self.terms.budget_s)
+        self._give_up(block_s, "when warm")
+        rounds = blocks.plan(block_s, self.terms.budget_s, self.terms.min_blocks)
         self.benchmark.pedantic(
             lambda: blocks.run(PRIMARY), setup=blocks.before_primary, teardown=blocks.after_primary, rounds=rounds
         )

@@ -138,6 +138,8 @@ class Run:
                 seed=random.Random(self.launched.id + benchmark.name).getrandbits(32),
                 slowdowns=self.options.slowdowns,
                 min_blocks=self.options.min_blocks,
+                peaks=vars(self.peaks),
+                longest_block_s=self.options.longest_block_s,
             ),
         )
 

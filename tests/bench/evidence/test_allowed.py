@@ -103,7 +103,7 @@ LOADING = ["-p", "-pevil", "-p=evil", "--rootdir=/tmp", "-c/tmp/x.ini", "-c", "-
            "--dist=each", "-n8", "--tx=ssh=e.xy", "--rsyncdir=/", "--codspeed"]  # fmt: skip
 OURS = ["--measured=x", "--baseline=x", "--baselines=x", "--compare=auto", "--inject=moe=0.1",
         "--time-budget=9h", "--scenario-budget=9h", "--min-blocks=1", "--allow-inconclusive", "--parts", "--legend",
-        "--measured-on=cuda:1", "--ab-worker=3", "--ab-package=os", "--upload-pack=touch x",
+        "--longest-block=9h", "--measured-on=cuda:1", "--ab-worker=3", "--ab-package=os", "--upload-pack=touch x",
         "--package=os", "--base=main"]  # fmt: skip
 SHAPES = ["--", "-", "", " ", "x", "@/tmp/x", "@x", "bench", "bench/conftest.py", "--rec=x",
           "--sca=tiny", "--scal=tiny", "--scale", "--scale tiny", "--scale= tiny", "--scale:tiny",

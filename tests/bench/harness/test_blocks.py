@@ -75,7 +75,7 @@ blocks = Blocks(dict(moe=arm, dense=arm, anchor=lambda: torch.ones(1000)), HostC
 told = "/proc/self/status"  # getrusage begins with the parent's peak
 peak_kb = lambda: int(open(told).read().partition("VmHWM:")[2].split()[0])
 before = peak_kb()
-for _ in range(blocks.plan(0.1, 3)):
+for _ in range(blocks.plan(blocks.warm_up(0.1), 0.1, 3)):
     blocks.before_primary()
     blocks.run("moe")
     blocks.after_primary()

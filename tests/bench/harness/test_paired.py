@@ -300,3 +300,47 @@ def test_what_is_counted_is_not_kept_where_pytest_benchmark_measures_nothing(ben
     counted = {"moe": 100.0, "dense": 300.0}
     assert paired.observe(counted.__getitem__, arms=("moe", "dense"), metric=PEAK_BYTES) == counted
     assert paired.measurement is None
+
+
+PEAKS = {"matmul_flop_per_s": 10.0, "copy_byte_per_s": 10.0}
+
+
+def floors(**seconds: float) -> dict[str, dict[str, float]]:
+    return {arm: {"flops": 10.0 * value, "bytes": 0.0} for arm, value in seconds.items()}
+
+
+def test_floors_that_pass_the_longest_block_skip_before_anything_is_called(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark, peaks=PEAKS, longest_block_s=2.0)
+    with pytest.raises(pytest.skip.Exception, match="by its floors a block takes 3 s, 2 are allowed"):
+        scripted.measure(costs=floors(moe=0.25, dense=1.0), num_units=2)
+    assert (scripted.ran, scripted.checked, scripted.paired.measurement) == ([], [], None)
+
+
+def test_a_first_call_far_from_its_floor_skips_before_the_checks(benchmark: BenchmarkFixture) -> None:
+    """The MoE takes 0.3 s where its floor is 0.1: a block whose floors are 0.7 s takes 2.1."""
+    scripted = Scripted(benchmark, peaks=PEAKS, longest_block_s=2.0)
+    with pytest.raises(pytest.skip.Exception, match="by its floors and a first call a block takes 2 s, 2 are allowed"):
+        scripted.measure(costs=floors(moe=0.1, dense=0.5))
+    assert (scripted.ran, scripted.checked) == (["moe"], [])
+
+
+def test_no_first_call_is_made_of_what_is_brief_by_its_floors(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark, peaks=PEAKS, longest_block_s=2.9)
+    scripted.measure(costs=floors(moe=0.1, dense=0.5))
+    assert scripted.checked[0] == ("moe", 0)
+
+
+def test_a_warm_block_that_is_too_long_is_given_up_whatever_its_floors(benchmark: BenchmarkFixture) -> None:
+    scripted = Scripted(benchmark, longest_block_s=0.6)
+    with pytest.raises(pytest.skip.Exception, match="when warm a block takes 1 s, 1 are allowed"):
+        scripted.measure()
+    assert len(scripted.checked) == len(ARMS)
+    assert scripted.paired.measurement is None
+    Scripted(benchmark, longest_block_s=0.8).measure()
+
+
+def test_what_is_not_timed_is_never_too_long(benchmark: BenchmarkFixture) -> None:
+    benchmark.disabled = True
+    scripted = Scripted(benchmark, peaks=PEAKS, longest_block_s=0.001)
+    scripted.measure(costs=floors(moe=1.0, dense=1.0))
+    assert set(scripted.ran) == set(ARMS)
