@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, Listed] = {
     "track": Listed("track", "add a run to the file of runs that CI keeps, for the page's history"),
     "export": Listed("export", "write the figures of records as other tools read them"),
     "fairness": Listed("fairness", "tell whether every arm goes its fastest way; red where another is faster"),
+    "coverage": Listed("coverage", "tell how often another launch falls where three say; red below nine of ten"),
     "bundle": Listed("bundle", "pack a record's claims with their evidence into one archive"),
     "reproduce": Listed("bundle", "measure a bundle's claims on this machine; ends 0 if they hold"),
     "results": Listed("pages", "write the page that answers the questions, from records and documents"),
