@@ -36,4 +36,4 @@ def test_whole_and_recycled_models_are_compared_in_one_block_and_the_bias_is_pri
     for scenario in known.scenarios.values():
         assert set(scenario.arms) == {"moe", "dense", "moe/of2", "dense/of2", "anchor"}
     said = run_module(ROOT, "bench", "report", str(path)).said
-    assert said.count("| 2                 |") == 4
+    assert said.count("| 2                   |") == 4

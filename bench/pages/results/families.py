@@ -10,6 +10,7 @@ from bench.gate.stats import block_log_ratios
 from bench.harness.arms import ANCHOR, PRIMARY, is_peer
 from bench.harness.record import Record, Scenario, differing_inputs
 from bench.harness.recycled import DISTINCT_LAYERS, flaw
+from bench.pages.depth_lines import LINE, line_flaw, straightened
 from bench.pages.extrapolate import whole_id
 
 DRAWN, READ = "bench_drawn_decode[", "bench_decode["  # the same step from a cache that was drawn, not read
@@ -24,6 +25,7 @@ class Built(NamedTuple):
     depth: int  # layers; 0 for all
     distinct_layers: int  # whose large weights all used in turn; 0 where each had its own
     is_drawn: bool  # the context
+    line: tuple[int, ...] = ()  # the depths of one block through which it was drawn; empty of what was timed
 
 
 class Family(NamedTuple):
@@ -40,14 +42,14 @@ class Family(NamedTuple):
 
     @property
     def chosen(self) -> list[Built]:
-        """Choose what tells most: the whole model, else the most distinct of recycled layers, else slices.
+        """Choose what tells most: the whole model, the most distinct of recycled layers, a line of one block, slices.
 
         Of contexts that were drawn and read the one with more launches counts, of as many that which was read.
         """
         known = [one for one in self.built if not self.flaw_of(one)]
         whole = [one for one in known if not one.depth]
-        if whole:
-            return [max(whole, key=self._worth)]
+        if found := [one for one in whole if not one.line] or whole:
+            return [max(found, key=self._worth)]
         own = [one for one in known if not one.distinct_layers]  # a recycled slice tells nothing of the whole
         return sorted(one for one in own if not one.is_drawn)
 
@@ -56,7 +58,8 @@ class Family(NamedTuple):
 
     def flaw_of(self, built: Built) -> str:
         """Say why a time is not that of distinct layers; empty where it is."""
-        return flaw(self.built[built][0].arms[PRIMARY].facts)
+        facts = self.built[built][0].arms[PRIMARY].facts
+        return flaw(facts) or line_flaw(facts)
 
     @property
     def launches(self) -> list[list[float]]:
@@ -71,7 +74,9 @@ class Family(NamedTuple):
 def families_of(records: Iterable[Record]) -> list[Family]:
     """Group the scenarios of records of one kind of machine; peers, counted ones and those of no phase are left out."""
     found: dict[tuple[str, str], dict[Built, Seen]] = {}
-    for scenario, run in ((one, record) for record in records for one in record.scenarios.values()):
+    for scenario, run in (
+        (straightened(one) or one, record) for record in records for one in record.scenarios.values()
+    ):
         for arm in _rivals(scenario):
             family = found.setdefault((whole_id(scenario.id).replace(DRAWN, READ), arm), {})
             built = _built(scenario)
@@ -93,7 +98,8 @@ def _built(scenario: Scenario) -> Built:
     facts = scenario.arms[PRIMARY].facts
     depth = int(facts.get("depth", 0))
     is_whole = depth == facts.get(f"full_depth_{PRIMARY}")
-    return Built(0 if is_whole else depth, int(facts.get(DISTINCT_LAYERS, 0)), scenario.id.startswith(DRAWN))
+    line = tuple(int(facts[end]) for end in LINE if end in facts)
+    return Built(0 if is_whole else depth, int(facts.get(DISTINCT_LAYERS, 0)), scenario.id.startswith(DRAWN), line)
 
 
 def _together(earlier: Seen | None, later: Seen) -> Seen:

@@ -5,8 +5,10 @@ in turn; one measured with a few layers of true width, at three depths or more, 
 several, the whole model counts, then the most distinct layers. Launches of several records count together.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from bench.gate.launch_intervals import covered, typical_spread
@@ -16,13 +18,14 @@ from bench.harness.environment import describe
 from bench.harness.record import Record
 from bench.pages.extrapolate import whole_id
 from bench.pages.grouping import grouped
-from bench.pages.recycling import Biases, biases_of, with_bias
-from bench.pages.results.families import Family, Seen, families_of
+from bench.pages.recycling import Biases, BiasOf, biases_of, with_bias
+from bench.pages.results.families import Built, Family, Seen, families_of
 from bench.pages.slices import DEPTHS_NEEDED, WORST_CHECK_ERROR, Slices, speedup
 
 # Of many tokens in float32 a CPU's dense model runs on torch's products, which llama.cpp's beat: docs/performance.md.
 OVERSTATED = {("cpu", "float32", "prefill"), ("cpu", "float32", "whole answers")}
 MOE, RIVAL = "moe", "rival"  # the two sides of a gain
+UNCHECKED = "a line through {} layers of one block needs its error; measure bench/depths.py where all layers are built"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ def _gain(family: Family, typical: float, biases: Biases) -> Gain | Dropped:
     """Join the depths of one scenario; say why not where they are too few, on no line, or recycled within a cache."""
     chosen = family.chosen
     depths = tuple(one.depth for one in chosen if one.depth)
-    if why := _why_not(family, depths):
+    if why := _why_not(family, depths, biases):
         return Dropped(scenario=family.name, against=family.against, why=why)
     seen = [family.built[one] for one in chosen]
     sides = {side: _slices(depths, seen, arm) for side, arm in ((MOE, PRIMARY), (RIVAL, family.against))}
@@ -110,16 +113,24 @@ def _gain(family: Family, typical: float, biases: Biases) -> Gain | Dropped:
         why = f"its depths lie on no line (error {100 * max(errors):.0f} %); measure again"
         return Dropped(scenario=family.name, against=family.against, why=why)
     found = speedup(sides[RIVAL], sides[MOE], typical)
-    if number := chosen[0].distinct_layers:
-        found = with_bias(found, biases, family.phase, number, family.against)
-    return _joined(family, seen, sides, found)
+    of_arm = partial(_bias_of, biases, chosen[0])
+    return _joined(family, seen, sides, with_bias(found, of_arm, family.phase, family.against), of_arm)
 
 
-def _why_not(family: Family, depths: Sequence[int]) -> str:
+def _bias_of(biases: Biases, built: Built, part: str, arm: str) -> Interval | None:
+    """Return what an arm's stand-in of the whole model changes in a phase, where it was measured."""
+    found = biases.get((part, arm, built.line or (built.distinct_layers,)))
+    return found.log_ratio if found else None
+
+
+def _why_not(family: Family, depths: Sequence[int], biases: Biases) -> str:
     if not family.chosen:
         return next(map(family.flaw_of, family.built)) or "measured as a recycled slice"
     if depths and len(depths) < DEPTHS_NEEDED:
         return f"measured at {', '.join(map(str, depths))} layers; a line needs {DEPTHS_NEEDED}"
+    line = family.chosen[0].line
+    if line and (family.phase, PRIMARY, line) not in biases:
+        return UNCHECKED.format(" and ".join(map(str, line)))
     return ""
 
 
@@ -128,7 +139,9 @@ def _slices(depths: tuple[int, ...], seen: Sequence[Seen], arm: str) -> Slices:
     return Slices(depths, [scenario.arms[arm] for scenario, _ in seen], int(full_depth))
 
 
-def _joined(family: Family, seen: Sequence[Seen], sides: Mapping[str, Slices], found: Interval) -> Gain:
+def _joined(
+    family: Family, seen: Sequence[Seen], sides: Mapping[str, Slices], found: Interval, bias_of: BiasOf
+) -> Gain:
     moe, phase = seen[0][0].arms[PRIMARY], family.phase
     kind, peaks = seen[-1][1].kind, seen[-1][1].peaks  # of the deepest, where depths were measured apart
     seconds = {side: slices.value()[0] for side, slices in sides.items()}
@@ -153,9 +166,17 @@ def _joined(family: Family, seen: Sequence[Seen], sides: Mapping[str, Slices], f
         predicted=floors[RIVAL] / floors[MOE] if len(floors) == len(sides) else None,
         floor_share={side: floor / seconds[side] for side, floor in floors.items()},
         distinct_experts=moe.facts.get("distinct_experts"),
-        depths=sides[MOE].depths,
+        depths=family.chosen[0].line or sides[MOE].depths,
         distinct_layers=family.chosen[0].distinct_layers,
         is_drawn=family.chosen[0].is_drawn,
-        check_error=max(slices.value()[1] for slices in sides.values()),
+        check_error=max(*(slices.value()[1] for slices in sides.values()), *_line_errors(family, bias_of)),
         is_overstated=(kind["device"], kind["dtype"], phase) in OVERSTATED,
     )
+
+
+def _line_errors(family: Family, bias_of: BiasOf) -> list[float]:
+    """Return how far off the lines of one block are at full depth, arm by arm; none of what was drawn otherwise."""
+    if not family.chosen[0].line:
+        return []
+    errors = [bias_of(family.phase, arm) for arm in (PRIMARY, family.against)]
+    return [abs(math.expm1(error.estimate)) for error in errors if error]

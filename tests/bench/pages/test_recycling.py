@@ -34,9 +34,9 @@ def compared(**factors: tuple[float, ...]) -> Scenario:
 def test_a_bias_is_of_the_same_blocks_of_the_arms_own_whole_model() -> None:
     made = compared(moe=(1.0,), dense=(5.0,), moe_of2=(1.02,), dense_of4=(4.95,), anchor=(0.5,))
     found = biases(record_of(made))
-    assert [(bias.arm, bias.distinct_layers, bias.num_launches, bias.num_blocks) for bias in found] == [
-        ("moe", 2, 1, 6),
-        ("dense", 4, 1, 6),
+    assert [(bias.arm, bias.built, bias.num_launches, bias.num_blocks) for bias in found] == [
+        ("moe", (2,), 1, 6),
+        ("dense", (4,), 1, 6),
     ]
     assert [math.exp(bias.log_ratio.estimate) for bias in found] == pytest.approx([1.02, 0.99])
     assert all(bias.log_ratio.high - bias.log_ratio.low < 1e-9 for bias in found)
