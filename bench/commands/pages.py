@@ -34,7 +34,8 @@ def _results(paths: Sequence[Path]) -> Content:
     records = [path for path, document in held.items() if KEY in document]
     cells = [path for path, document in held.items() if holds_cells(document)]
     tiers = read_tiers(path for path in held if path not in (*records, *cells))
-    return results_page(_records(records), tiers, read_cells(cells))
+    work = read_cells(cells)
+    return results_page(_records(records), tiers, work.cells, work.requests)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def check_profile(profile: RoutingProfile, shape: RoutersShape) -> None:
         ValueError: The paper's rate cannot be had with these experts, or a file is of another shape or unreadable.
     """
     if profile.name in PAPER_RATES:
-        _home_ramps(profile, shape)
+        home_ramps(profile, shape)
     if profile.file is not None:
         _recorded(profile, shape)
 
@@ -82,15 +82,19 @@ def apply_profile(model: nn.Module, profile: RoutingProfile) -> None:
 
 def _home_tables(profile: RoutingProfile, shape: RoutersShape) -> Iterator[torch.Tensor]:
     """Favour each modality's home by its log-odds."""
-    ramps = _home_ramps(profile, shape)
+    ramps = home_ramps(profile, shape)
     for layer in range(shape.num_layers):
         noise_PE, home_E = _noise_and_homes(profile.seed, layer, shape.num_experts)
         strengths = [ramp.at(layer, shape.num_layers) for ramp in ramps]
         yield torch.cat([noise_PE + strength * (home_E == index) for index, strength in enumerate(strengths)]).float()
 
 
-def _home_ramps(profile: RoutingProfile, shape: RoutersShape) -> tuple[Ramp, Ramp]:
-    """Return the log-odds over the layers; those that give the paper's rate are solved for."""
+def home_ramps(profile: RoutingProfile, shape: RoutersShape) -> tuple[Ramp, Ramp]:
+    """Return the log-odds over the layers, of text and of vision; those that give the paper's rate are solved for.
+
+    Raises:
+        ValueError: No log-odds give that rate with these experts.
+    """
     if profile.name not in PAPER_RATES:
         return profile.ramps
     try:

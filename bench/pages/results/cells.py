@@ -1,32 +1,56 @@
-"""The work of cells of batch and length: a document of bench.grid, checked as it is read.
+"""The work of cells of batch and length, and drawn requests: a document of bench.grid, checked as it is read.
 
 {"schema_version": 1, "kind": "cells", "dtype": "bfloat16", "cells": [{"scale", "phase", "batch_size", "length",
-"costs": {arm: {"flops", "bytes", "parts"}}}, ...]}
+"routing", "costs": {arm: {"flops", "bytes", "parts"}}}, ...], "requests": [{"scale", "workload", "drawn", "tile"}]}
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from bench.harness.documents import content_of, document_of, parse_json
-from bench.harness.forms import Count, Text, checked
+from bench.harness.forms import Count, Positive, Text, checked
 from bench.harness.record.schema import CostForm
 
 SCHEMA_VERSION = 1
 KIND = "cells"  # of the document
 REMEDY = "write it again with python -m bench.grid"
+UNIFORM = "uniform"  # routing
 
 
 class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One phase of a scale at one batch and length; uniform routing."""
+    """One phase of a scale at one batch and length, of one image a request."""
 
     scale: Text
     phase: Text
     batch_size: Count
     length: Count
+    routing: Text = UNIFORM
     costs: Mapping[str, CostForm]  # by arm, of one step or one prefill
+
+
+class Request(NamedTuple):
+    """What one request costs."""
+
+    prompt_tokens: Positive  # image tokens among them
+    tiles: Positive  # that the vision tower sees
+    output_tokens: Count
+
+
+class Requests(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests of a workload, as a scale's processor counts them."""
+
+    scale: Text
+    workload: Text  # with its visual scheme, as scenarios write it
+    drawn: tuple[Request, ...]
+    tile: Mapping[str, CostForm]  # by arm, of one more tile
+
+    def __post_init__(self) -> None:
+        """Demand requests that have a prompt, a tile and an answer."""
+        if not self.drawn or any(min(one) < 1 for one in self.drawn):
+            raise ValueError("drawn must be requests of at least 1 prompt token, tile and output token")
 
 
 class CellsForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +60,7 @@ class CellsForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: str
     dtype: Text
     cells: tuple[Cell, ...]
+    requests: tuple[Requests, ...] = ()
 
     def __post_init__(self) -> None:
         """Demand a document of this kind and form."""
@@ -43,20 +68,36 @@ class CellsForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"must be {KIND} of schema {SCHEMA_VERSION}, got {self.kind} of {self.schema_version}")
 
 
+class Work(NamedTuple):
+    """What documents hold."""
+
+    cells: Mapping[str, list[Cell]]  # by dtype
+    requests: Sequence[Requests]  # of each workload at a scale the last
+
+
 def holds_cells(document: Mapping[str, Any]) -> bool:
     """Tell whether a document is of bench.grid."""
     return document.get("kind") == KIND
 
 
-def read_cells(paths: Iterable[Path]) -> dict[str, list[Cell]]:
-    """Read documents; return their cells by dtype.
+def read_cells(paths: Iterable[Path]) -> Work:
+    """Read documents.
 
     Raises:
         CorruptRecord: A file is no such document.
     """
-    found: dict[str, list[Cell]] = {}
+    forms = []
     for path in paths:
         with document_of(path, remedy=REMEDY):
-            form = checked(parse_json(content_of(path)), CellsForm)
-        found.setdefault(form.dtype, []).extend(form.cells)
-    return found
+            forms.append(checked(parse_json(content_of(path)), CellsForm))
+    return work_of(forms)
+
+
+def work_of(forms: Iterable[CellsForm]) -> Work:
+    """Put documents together."""
+    cells: dict[str, list[Cell]] = {}
+    requests: dict[tuple[str, str], Requests] = {}
+    for form in forms:
+        cells.setdefault(form.dtype, []).extend(form.cells)
+        requests.update({(one.scale, one.workload): one for one in form.requests})
+    return Work(cells, list(requests.values()))

@@ -95,7 +95,7 @@ def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str]) -> None
 
 
 def _is_of(one: Predicted, gain: Gain) -> bool:
-    same = ("scale", "phase", "machine", "against")
+    same = ("scale", "phase", "machine", "against", "routing")
     return all(getattr(one, name) == getattr(gain, name) for name in same)
 
 

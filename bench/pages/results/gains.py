@@ -15,10 +15,11 @@ from bench.gate.launch_intervals import covered, typical_spread
 from bench.gate.stats import Interval
 from bench.harness.arms import PRIMARY
 from bench.harness.environment import describe
-from bench.harness.record import Record
+from bench.harness.record import ArmSeries, Record
 from bench.pages.extrapolate import whole_id
 from bench.pages.grouping import grouped
 from bench.pages.recycling import Biases, BiasOf, biases_of, with_bias
+from bench.pages.results.cells import Request
 from bench.pages.results.families import Built, Family, Seen, families_of
 from bench.pages.slices import DEPTHS_NEEDED, WORST_CHECK_ERROR, Slices, speedup
 
@@ -53,6 +54,7 @@ class Gain:
     depths: tuple[int, ...]  # measured; empty for the whole model
     distinct_layers: int  # of all layers, whose large weights were used in turn; 0 where each had its own
     is_drawn: bool  # the context of decode steps, which no prompt was read into
+    request: Request | None  # of whole answers, the mean of a batch
     check_error: float  # of the lines at the depths between; 0 for the whole model
     is_overstated: bool  # a faster dense model is known: see OVERSTATED
 
@@ -169,6 +171,7 @@ def _joined(
         depths=family.chosen[0].line or sides[MOE].depths,
         distinct_layers=family.chosen[0].distinct_layers,
         is_drawn=family.chosen[0].is_drawn,
+        request=_request(moe),
         check_error=max(*(slices.value()[1] for slices in sides.values()), *_line_errors(family, bias_of)),
         is_overstated=(kind["device"], kind["dtype"], phase) in OVERSTATED,
     )
@@ -180,3 +183,12 @@ def _line_errors(family: Family, bias_of: BiasOf) -> list[float]:
         return []
     errors = [bias_of(family.phase, arm) for arm in (PRIMARY, family.against)]
     return [abs(math.expm1(error.estimate)) for error in errors if error]
+
+
+def _request(moe: ArmSeries) -> Request | None:
+    """Return the mean request of whole answers; records did not always count tiles: of one image there is one."""
+    number, tokens = moe.facts.get("num_output_tokens"), moe.rates.get("total_tok_per_s")
+    batch_size = moe.size("batch_size")
+    if number is None or tokens is None:
+        return None
+    return Request(tokens / batch_size - number, moe.facts.get("num_tiles", batch_size) / batch_size, int(number))

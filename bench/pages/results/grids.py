@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bench.harness.arms import TWIN
 from bench.pages.engine import ratio
 from bench.pages.grouping import grouped
+from bench.pages.results.cells import UNIFORM
 from bench.pages.results.gains import Gain
 from bench.pages.results.predicted import Predicted
 
@@ -24,7 +25,7 @@ class Grid:
 
 def grids(gains: Sequence[Gain], predicted: Sequence[Predicted]) -> list[Grid]:
     """Return the tables of what is predicted in part."""
-    twins = [one for one in predicted if one.against == TWIN]
+    twins = [one for one in predicted if (one.against, one.routing) == (TWIN, UNIFORM)]
     groups = grouped(twins, lambda one: (one.scale, one.phase, one.machine))
     machines = {(one.scale, one.machine) for one in twins}
     return [_grid(gains, of_one, sum(scale == of_one[0].scale for scale, _ in machines) > 1) for of_one in groups]
@@ -32,7 +33,7 @@ def grids(gains: Sequence[Gain], predicted: Sequence[Predicted]) -> list[Grid]:
 
 def _grid(gains: Sequence[Gain], predicted: Sequence[Predicted], is_one_of_several: bool) -> Grid:
     one = predicted[0]
-    place = (one.scale, one.phase, one.machine, one.against, "uniform")
+    place = (one.scale, one.phase, one.machine, one.against, UNIFORM)
     shown = {(cell.length, cell.batch_size): f"*{ratio(cell.speedup)}*" for cell in predicted}
     for gain in gains:
         if (gain.scale, gain.phase, gain.machine, gain.against, gain.routing) == place and not gain.depths:

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.gate.stats import Interval
 from bench.harness.arms import DENSE, TWIN
 from bench.harness.environment import describe
 from bench.harness.record import Record
+from bench.pages.extrapolate import whole_id
 from bench.pages.grouping import grouped
 from bench.pages.layers.routing import most_specialized
 from bench.pages.layers.times import LAYER, LayerTimes, holds_layers, read_layers
@@ -16,17 +17,20 @@ from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.page import facts_of
 from bench.pages.provenance import sources
 from bench.pages.recycling import HEADERS, bias_rows, biases
-from bench.pages.results.cells import Cell
-from bench.pages.results.families import PHASES
+from bench.pages.results.cells import UNIFORM, Cell, Requests
+from bench.pages.results.composed import Composed, checked_answers, composed
+from bench.pages.results.families import DRAWN, PHASES, READ
 from bench.pages.results.fares import fares
 from bench.pages.results.figures import speedup_figures
-from bench.pages.results.gains import Dropped, Gain, gains_of
+from bench.pages.results.gains import Gain, gains_of
 from bench.pages.results.grids import grids
-from bench.pages.results.predicted import Predicted, check_errors, predictions, typical_and_worst
+from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
+from bench.pages.results.times import Lines, lines_of
 from bench.pages.write import Content
 
 ASKED = ("7b", "34b")  # the scales that the project asks about
 STEPS = tuple(PHASES.values())
+MOST = 16  # requests of a batch that answers are composed for
 
 
 class Row(NamedTuple):
@@ -41,7 +45,10 @@ class Row(NamedTuple):
 
 
 def results_page(
-    records: Mapping[Path, Record], tiers: Mapping[str, Tier], cells: Mapping[str, Sequence[Cell]] | None = None
+    records: Mapping[Path, Record],
+    tiers: Mapping[str, Tier],
+    cells: Mapping[str, Sequence[Cell]] | None = None,
+    requests: Sequence[Requests] = (),
 ) -> Content:
     """Return what the page holds.
 
@@ -49,10 +56,14 @@ def results_page(
         records: by their files.
         tiers: documents of accuracy and throughput, by tier.
         cells: of batch and length whose work is known, by dtype; those that no record holds are predicted.
+        requests: of drawn lengths, which answers are composed for.
     """
     found = gains_of(records.values())
     asked = [gain for gain in found.gains if gain.scale in ASKED]
-    predicted = predictions(found.gains, cells or {})
+    predicted = predictions(found.gains, cells or {}, why_not_measured(records.values()))
+    lines = lines_of(found.gains, predicted)
+    answers = composed(_small(lines), requests, {gain.machine: gain.peaks for gain in found.gains})
+    checked = checked_answers(found.gains, lines_of(found.gains))
     facts = {
         "sources": sources(records),
         "has_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
@@ -67,16 +78,21 @@ def results_page(
         "grids": grids(found.gains, predicted),
         "calibration": typical_and_worst(check_errors(found.gains, cells or {})),
         "coverage": found.coverage,
+        "answers": least_and_greatest(answers),
+        "composition": typical_and_worst([abs(one.speedup_error) for one in checked]),
+        "num_checked": len(checked),
         "launches": [gain.num_launches for gain in asked],
         "bias_headers": HEADERS,
         "biases": [row for record in records.values() for row in bias_rows(biases(record))],
         "tiers": [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())],
         "layers": layers(records.values()),
     }
-    tables: dict[str, Sequence[Gain | Dropped | Predicted]] = {
+    tables: dict[str, Sequence[Any]] = {
         "gains": found.gains,
         "dropped": found.dropped,
         "predicted": predicted,
+        "answers": answers,
+        "composition": checked,
     }
     return Content("results/template.md", facts, tables, speedup_figures(asked, found.gains, predicted))
 
@@ -122,3 +138,21 @@ def layers(records: Iterable[Record]) -> dict[tuple[str, str], list[tuple[Interv
             if ratio := layer.over_uniform(LAYER):
                 found.setdefault((layer.phase, describe(of_kind[0].kind)), []).append((ratio, layer))
     return {where: sorted(known, key=lambda steered: steered[0]) for where, known in found.items()}
+
+
+def why_not_measured(records: Iterable[Record]) -> dict[str, str]:
+    """Return why scenarios were not measured, by the id of the whole model's."""
+    told = (pair for record in records for pair in record.why_not_fitting().items())
+    return {whole_id(scenario).replace(DRAWN, READ): why for scenario, why in told}
+
+
+def least_and_greatest(answers: Sequence[Composed]) -> list[Composed]:
+    """Return the answers of each workload under uniform routing beside the twin, at its least and greatest batch."""
+    shown = [one for one in answers if (one.against, one.routing) == (TWIN, UNIFORM) and one.scale in ASKED]
+    ordered = sorted(shown, key=lambda one: (len(one.scale), one.scale, one.workload, one.batch_size))
+    groups = grouped(ordered, lambda one: (one.machine, one.scale, one.workload))
+    return [one for group in groups for one in (group[0], *group[1:][-1:])]
+
+
+def _small(lines: Lines) -> Lines:
+    return {place: line for place, line in lines.items() if place.batch_size <= MOST}

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from bench.floors import costs_of
-from bench.grid.__main__ import BATCHES, LENGTHS, main
+from bench.grid.__main__ import main
+from bench.grid.work import BATCHES, LENGTHS
 from bench.pages.results.cells import read_cells
 from fixtures.models import build_twins
 
@@ -14,7 +15,7 @@ from fixtures.models import build_twins
 def test_every_cell_has_the_floors_that_scenarios_have(tmp_path: Path) -> None:
     path = tmp_path / "cells.json"
     main(["--scale=tiny", "--dtype=float32", "--out", str(path)])
-    cells = read_cells([path])["float32"]
+    cells = read_cells([path]).cells["float32"]
     assert len(cells) == 2 * len(BATCHES) * len(LENGTHS)
     assert (max(BATCHES), min(BATCHES)) == (512, 1)
     twins = build_twins("tiny", device=torch.device("cpu"), dtype=torch.float32)
@@ -29,4 +30,4 @@ def test_every_cell_has_the_floors_that_scenarios_have(tmp_path: Path) -> None:
 def test_a_published_shape_has_the_arms_that_it_has(tmp_path: Path) -> None:
     path = tmp_path / "cells.json"
     main(["--scale=7b", "--arms=moe,dense", "--out", str(path)])
-    assert {frozenset(cell.costs) for cell in read_cells([path])["bfloat16"]} == {frozenset({"moe", "dense"})}
+    assert {frozenset(cell.costs) for cell in read_cells([path]).cells["bfloat16"]} == {frozenset({"moe", "dense"})}

@@ -82,10 +82,11 @@ def test_predicted_cells_are_hollow_on_the_line_of_their_length_and_named(tmp_pa
     found = [gain(batch_size=batch_size) for batch_size in (1, 8)]
     one = Predicted(
         machine=found[0].machine, scale="7b", phase="decode", length="1024", batch_size=512, against="dense",
-        seconds={"moe": 1.0, "rival": 2.0}, speedup=2.0, nearest="8 x 1024", doublings=6.0,
+        seconds={"moe": 1.0, "rival": 2.0}, speedup=2.0, nearest="8 x 1024", doublings=6.0, routing="uniform",
+        floor_share={}, depths=(), error=None, why="",
     )  # fmt: skip
     path = tmp_path / "figure.svg"
-    for predicted, is_said in (([], False), ([one], True), ([replace(one, scale="34b")], True)):
+    for predicted, is_said in (([], False), ([one], True), ([replace(one, scale="34b"), replace(one, routing="paper-smoes")], True)):
         speedup_figures(found, found, predicted)["speedups"].save(path)
         said = words(path.read_text())
         assert ("predicted" in said) is is_said

@@ -10,6 +10,7 @@ from bench import __main__ as commands
 from bench.gate.markdown import escape
 from bench.harness.record import Launch, Scenario, seal
 from bench.pages.pareto.documents import read_tiers
+from bench.pages.results.cells import Request, Requests
 from bench.pages.results.page import results_page
 from bench.pages.write import page_text
 from tests.bench.pages.sample_cells import cell, measured
@@ -223,3 +224,59 @@ def test_cells_that_no_record_holds_are_predicted_marked_and_checked() -> None:
     assert "are off by 108.5 %, at most 156.0 %" in said
     assert "[Every predicted cell](tables/results-predicted.csv)" in said
     assert "predicted" not in page(measured(1, 1024, (2.0, 5.0)))
+
+
+def both_phases(**fields: object) -> list[Scenario]:
+    """Return prefills of 2 and 5 s and steps of 0.2 and 1.4 s, of one request and of eight."""
+    return [
+        measured(batch, length, times, benchmark=name, **fields)
+        for name, times in (("bench_prefill", (2.0, 5.0)), ("bench_decode", (0.2, 1.4)))
+        for batch in (1, 8)
+        for length in (512, 1024)
+    ]
+
+
+def requests(*drawn: tuple[int, int, int], workload: str = "mathvista-cot") -> Requests:
+    work = {"flops": 0.0, "bytes": 0.0}
+    return Requests(
+        scale="7b", workload=workload, drawn=tuple(Request(*one) for one in drawn), tile={"moe": work, "dense": work}
+    )
+
+
+def test_answers_are_composed_for_the_least_and_the_greatest_batch_and_say_so() -> None:
+    record = record_of(*both_phases(), peaks=PEAKS)
+    known = [requests((512, 1, 1), (512, 1, 11)), requests((512, 1, 1), workload="chartqa")]
+    content = results_page({Path("docs/a.json"): record}, {}, {}, known)
+    said = page_text(Path("docs/results.md"), content, "the command")
+    assert "**Composed** answers, TTFT + (tokens out - 1) x TPOT, over 1 requests of drawn lengths" in said
+    rows = [line for line in said.splitlines() if line.startswith("| 7b, mathvista-cot |")]
+    assert rows[0] == (
+        "| 7b, mathvista-cot | 512, 6 | 1 | 4.00x [4.00, 4.00] | 0.333 req/s / 0.0833 req/s | 3.00 s / 12.0 s | "
+        "3.90 s / 18.3 s | measured, measured |"
+    )
+    assert rows[1].startswith("| 7b, mathvista-cot | 512, 6 | 8 | 4.00x [4.00, 4.00] | 2.67 req/s / 0.667 req/s |")
+    assert "[Every composed answer](tables/results-answers.csv).\n" in said
+    assert len(content.tables["answers"]) == 4
+    assert "Composed" not in page(*both_phases())
+
+
+def test_answers_measured_whole_tell_how_far_composed_speedups_are_off() -> None:
+    whole = scenario(3.5, 12.0, benchmark="bench_generate", rates={"req_per_s": 1, "total_tok_per_s": 512 + 11})
+    arms = {name: structs.replace(one, facts={"num_output_tokens": 11}) for name, one in whole.arms.items()}
+    said = page(*both_phases(), Scenario(id=whole.id, arms=arms))
+    # composed: 2 + 10 x 0.2 and 5 + 10 x 1.4, 4.75 times as fast; measured 12 / 3.5
+    assert (
+        "TPOT are off by 38.5 %, at most 38.5 %, of 1 answer measured whole ([each](tables/results-composition.csv))."
+        in said
+    )
+
+
+def test_cells_that_a_record_gives_up_say_why() -> None:
+    record = record_of(
+        measured(1, 1024, (2.0, 5.0)),
+        measured(8, 1024, (1.25, 8.0)),
+        peaks=PEAKS,
+        not_fitting=({"scenario": "bench_drawn_decode[7b@of4-b64-s1024]", "reason": "too long: by its floors"},),
+    )
+    content = results_page({Path("docs/a.json"): record}, {}, {"float32": [cell(64, 1024), cell(32, 1024)]})
+    assert [one.why for one in content.tables["predicted"]] == ["too long: by its floors", ""]

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench.harness.documents import CorruptRecord
+from bench.harness.record import Scenario
 from bench.pages.results.cells import holds_cells, read_cells
 from bench.pages.results.grids import grids
 from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
@@ -67,7 +69,7 @@ def test_of_recycled_layers_cells_are_predicted_as_of_whole_ones() -> None:
 
 def test_documents_are_read_by_dtype(tmp_path: Path) -> None:
     paths = [write_cells(tmp_path / f"{dtype}.json", cell(1, 640), dtype=dtype) for dtype in ("float32", "bfloat16")]
-    assert read_cells(paths) == {"float32": [cell(1, 640)], "bfloat16": [cell(1, 640)]}
+    assert read_cells(paths).cells == {"float32": [cell(1, 640)], "bfloat16": [cell(1, 640)]}
     assert [holds_cells(json.loads(path.read_text())) for path in paths] == [True, True]
     assert not holds_cells({"schema_version": 1, "tier": "published"})
 
@@ -83,3 +85,22 @@ def test_documents_are_read_by_dtype(tmp_path: Path) -> None:
 def test_a_document_that_breaks_a_rule_is_refused(tmp_path: Path, fields: dict[str, object], rule: str) -> None:
     with pytest.raises(CorruptRecord, match=rule):
         read_cells([write_cells(tmp_path / "cells.json", cell(1, 640), **fields)])
+
+
+def test_a_cell_of_another_routing_is_another_cell_and_in_no_table_of_uniform_ones() -> None:
+    (one,) = predict(cell(1, 1024, moe_s=0.5, routing="paper-smoes"))
+    assert (one.routing, one.nearest, one.doublings) == ("paper-smoes", "1 x 1024", 0.0)
+    assert one.seconds == pytest.approx({"moe": 0.5 / 0.5, "rival": 4.0 / 0.8})
+    assert grids(FAR[0], [one]) == []
+
+
+def test_shares_under_the_same_routing_count_before_those_of_uniform_routing_next_to_it() -> None:
+    steered = measured(1, 2048, (4.0, 5.0))
+    arms = {
+        name: structs.replace(arm, params={**arm.params, "routing": "paper-smoes"})
+        for name, arm in steered.arms.items()
+    }
+    found = [*FAR[0], *gains(Scenario(id=steered.id, arms=arms))]
+    uniform, other = predict(cell(1, 1500), cell(1, 1500, routing="paper-smoes"), found=found)
+    assert (uniform.nearest, other.nearest) == ("1 x 1024", "1 x 2048")
+    assert other.seconds["moe"] == pytest.approx(1.0 / 0.25)

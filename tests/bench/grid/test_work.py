@@ -1,0 +1,47 @@
+"""Tests of expected hits: what a formula counts is what routers under the profile hit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.grid.work import cells_document, expected_hits
+from moevlm.presets import preset_config
+from moevlm.routing.profiles import RoutingProfile
+from moevlm.steering.tables import RoutersShape, bias_tables
+
+
+@pytest.mark.parametrize("profile", ["paper-smoes", "specialized:3", "specialized:6..1/2", "paper-agnostic"])
+@pytest.mark.parametrize("num_tokens", [(8, 0), (20, 12)])
+def test_hits_are_those_of_the_tables_that_steer_routers(profile: str, num_tokens: tuple[int, int]) -> None:
+    config, steered = preset_config("7b"), RoutingProfile.parse(profile)
+    text = config.text_config
+    tables = bias_tables(steered, RoutersShape(text.num_hidden_layers, text.num_experts, text.num_experts_per_tok))
+    rng, hits = torch.Generator().manual_seed(0), []
+    for table_RE in tables * 8:
+        rows = len(table_RE) // 2
+        chosen = [
+            torch.randint(start, start + rows, (n,), generator=rng)
+            for start, n in zip((0, rows), num_tokens, strict=True)
+        ]
+        ids = table_RE[torch.cat(chosen)].topk(text.num_experts_per_tok).indices
+        hits.append(float(len(ids.unique())))
+    assert expected_hits(config, steered, num_tokens) == pytest.approx(sum(hits) / len(hits), rel=0.03)
+
+
+def test_a_cell_of_a_routing_differs_in_the_experts_bytes_of_the_moe_alone() -> None:
+    document = cells_document(
+        ["7b"], ("moe", "dense"), "bfloat16", routings=("uniform", "paper-smoes"), batches=(32,), lengths=(1024,)
+    )
+    found = {(one["routing"], one["phase"]): one["costs"] for one in document["cells"]}
+    uniform, smoes = found["uniform", "decode"], found["paper-smoes", "decode"]
+    assert uniform["dense"] == smoes["dense"]
+    assert uniform["moe"]["flops"] == smoes["moe"]["flops"]
+    assert smoes["moe"]["bytes"] < 0.75 * uniform["moe"]["bytes"]  # text alone hits about half of the experts
+
+
+def test_what_no_formula_counts_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r").write_bytes(b"")
+    for profile in ("weights", f"trained:{tmp_path / 'r'}"):
+        with pytest.raises(ValueError, match=r"must be uniform, specialized:STRENGTH.*measure it"):
+            cells_document(["tiny"], ("moe",), "float32", routings=(profile,))
