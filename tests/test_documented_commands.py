@@ -41,6 +41,8 @@ BY = {  # what runs the same, with other names or sizes
     r"pytest bench/recycled\.py .*": "tests/bench/test_recycled.py",
     r"python -m bench\.warm .*": "tests/bench/warm/test_warm.py",
     r"python -m bench\.grid .*": "tests/bench/grid/test_main.py",
+    r"python -m bench coverage .*": "tests/bench/commands/test_coverage.py",
+    r"python -m bench\.grid\.ask .*": "tests/bench/grid/test_ask.py",
     r"python -m bench results 'records/.*": "tests/bench/commands/test_pages.py",
     r"pytest benchmarks|moevlm-bench .*": "tests/bench/standalone/test_installed.py",
     r"pytest tests/bench/gate/ab/real_changes .*|git apply .*": "tests/bench/gate/ab/real_changes/test_real_changes.py",
