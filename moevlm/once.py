@@ -4,10 +4,19 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import ParamSpec, TypeVar
 
-import torch
+MARK = "_dynamo_marked_constant"  # set by torch.compiler.assume_constant_result
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def constant(function: Callable[P, R]) -> Callable[P, R]:
+    """Have torch.compile take what a function returns without tracing it.
+
+    torch's own decorator sets the same mark, and imports the compiler to do so: two seconds of every process.
+    """
+    setattr(function, MARK, True)
+    return function
 
 
 def once(function: Callable[P, R]) -> Callable[P, R]:
@@ -17,10 +26,10 @@ def once(function: Callable[P, R]) -> Callable[P, R]:
     """
     cached = cache(function)
 
-    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+    @constant
     @wraps(function)
-    def constant(*args: P.args, **kwargs: P.kwargs) -> R:
+    def found(*args: P.args, **kwargs: P.kwargs) -> R:
         return cached(*args, **kwargs)  # type: ignore[arg-type]  # a cache asks for hashable arguments
 
-    constant.cache_clear = cached.cache_clear
-    return constant  # type: ignore[no-any-return]
+    found.cache_clear = cached.cache_clear  # type: ignore[attr-defined]
+    return found

@@ -23,7 +23,8 @@ ENTRIES = {  # what Python runs -> (what it prints, modules that it must not imp
         "reproduce", {"torch", "moevlm", "rich", "jinja2", "bench.commands.report"} | MODEL | STATISTICS | DRAWING
     ),
     "-m pytest bench --collect-only -q": (
-        "bench_prefill[tiny-mmmu-uniform-b1-s128]", MODEL | STATISTICS | DRAWING | {"pyarrow", "bench.report.write"}
+        "bench_prefill[tiny-mmmu-uniform-b1-s128]",
+        MODEL | STATISTICS | DRAWING | {"pyarrow", "bench.report.write", "torch._dynamo"},
     ),
 }  # fmt: skip
 TELL = "import atexit, sys; atexit.register(lambda: print('imported', *sys.modules, file=sys.stderr))"

@@ -2,7 +2,7 @@
 
 import torch
 
-from moevlm.once import once
+from moevlm.once import constant, once
 
 
 def test_a_function_is_called_once_for_equal_arguments():
@@ -31,3 +31,8 @@ def test_a_compiled_function_takes_what_cannot_be_traced_as_a_constant(recwarn):
     traced = torch.compile(lambda x: x * read(), fullgraph=True, backend="eager")
     assert torch.equal(traced(torch.ones(2)), torch.full((2,), 3.0))
     assert not recwarn
+
+
+def test_a_constant_has_the_mark_of_torchs_own_decorator_and_no_other():
+    ours, theirs = constant(lambda: 1), torch.compiler.assume_constant_result(lambda: 1)
+    assert vars(ours) == vars(theirs) != {}

@@ -6,7 +6,7 @@ Shapes: T tokens, H hidden size, E experts, I width of one expert, K experts a t
 import torch
 
 from moevlm.kernels.cpu.build import load
-from moevlm.once import once
+from moevlm.once import constant, once
 
 TIERS = ("generic", "dot", "tiles")  # as the kernels number them: any processor, AVX512-BF16, AMX
 HIDDEN_MULTIPLE, WIDTH_MULTIPLE = 64, 32  # columns and rows that the kernels take at a time
@@ -40,7 +40,7 @@ def takes(down_EIH: torch.Tensor, hidden_TH: torch.Tensor) -> bool:
     )
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no number of threads enters a graph
+@constant  # no number of threads enters a graph
 def num_threads() -> int:
     """Return torch's number of threads."""
     return torch.get_num_threads()
