@@ -14,6 +14,7 @@ from bench.gate.sentences import explain
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import hooks
 from bench.harness.apart import Apart
+from bench.harness.imports import import_aside, look_again
 from bench.harness.measuring import (
     NOTHING_SELECTED,
     OF_WRONG_ANSWER,
@@ -271,7 +272,13 @@ class ApartSession:
     """Keep the process that others are forked from, as long as a scenario may ask for it."""
 
     def __init__(self, imports: Sequence[str]) -> None:
-        self.apart = Apart(imports)
+        self.imports = imports
+        self.apart = Apart()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Import what scenarios do, then fork: no process does it again."""
+        import_aside(self.imports)
         self.apart.begin()  # now: whoever asks next which GPUs there are starts CUDA, which no fork can use
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -282,6 +289,7 @@ class ApartSession:
     def pytest_unconfigure(self) -> None:
         """End it."""
         self.apart.end()
+        look_again()
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,12 @@ Whatever the measuring process has run, kept and cached by then is not there, an
 
 import contextlib
 import gc
-import importlib
 import os
 import pickle
 import signal
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -35,12 +34,10 @@ class LostProcess(RuntimeError):  # noqa: N818  # what happened to it
 class Apart:
     """The process that others are forked from; it waits, and computes nothing.
 
-    Args:
-        imports: modules that it imports before the first of them, if it can: then none of them has to.
+    What is imported before it begins none of them has to import.
     """
 
-    def __init__(self, imports: Sequence[str] = ()) -> None:
-        self.imports = imports
+    def __init__(self) -> None:
         self._origin = self._running = 0  # process ids; 0: none
         self._channel: Connection | None = None
 
@@ -50,7 +47,7 @@ class Apart:
         parent = os.getpid()
         self._origin = os.fork()
         if not self._origin:
-            _serve(theirs, parent, self.imports)
+            _serve(theirs, parent)
         theirs.close()
 
     def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -96,7 +93,7 @@ class Apart:
         raise LostProcess(f"a process apart hung: no answer within {LONGEST_S:.0f} s; run the scenario alone")
 
 
-def _serve(channel: Connection, parent: int, imports: Sequence[str]) -> NoReturn:
+def _serve(channel: Connection, parent: int) -> NoReturn:
     """Fork a process for each call that is asked for, until nobody can ask any more."""
     try:
         die_with(parent)
@@ -107,9 +104,6 @@ def _serve(channel: Connection, parent: int, imports: Sequence[str]) -> NoReturn
         origin = os.getpid()
         while True:
             asked = channel.recv_bytes()
-            for name in imports:  # at once where they are there already
-                with contextlib.suppress(ImportError):  # who needs it says so
-                    importlib.import_module(name)
             with tempfile.TemporaryFile() as output:  # not the terminal, where progress is drawn
                 if not (pid := os.fork()):
                     os.dup2(output.fileno(), 1)

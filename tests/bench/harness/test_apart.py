@@ -4,7 +4,6 @@ import fcntl
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Iterator
 
@@ -153,16 +152,4 @@ def test_ending_twice_or_unbegun_is_no_error_and_a_call_begins_by_itself() -> No
     process.end()
     assert process.run(int, "7") == 7
     process.end()
-    process.end()
-
-
-def is_imported(name: str) -> bool:
-    return name in sys.modules
-
-
-def test_no_process_imports_what_the_first_was_told_and_what_cannot_be_is_left_to_it() -> None:
-    assert not is_imported("wave")
-    process = Apart(["no_such_module", "wave"])
-    assert process.run(is_imported, "wave")
-    assert not is_imported("wave")
     process.end()

@@ -1,6 +1,8 @@
 """Tests of the process apart within a session: forked before scenarios are collected, gone where nobody asks for it."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,16 +45,29 @@ def test_scenarios_find_a_process_that_neither_collection_nor_another_scenario_h
         assert [arm.launches[0].samples for arm in scenario.arms.values()] == [(1.0,), (1.0,)]
 
 
+def is_imported(name: str) -> bool:
+    return name in sys.modules
+
+
+def test_processes_find_imported_what_the_session_was_told() -> None:
+    session = ApartSession(["wave"])
+    session.pytest_sessionstart()
+    assert session.apart.run(is_imported, "wave")
+    assert not session.apart.run(is_imported, "antigravity")
+    session.pytest_unconfigure()
+
+
 @pytest.mark.parametrize(("names", "is_kept"), [(["paired", "apart"], True), (["paired"], False)])
 def test_it_is_ended_where_no_scenario_asks_for_it(names: list[str], is_kept: bool) -> None:
     session = ApartSession(())
+    session.pytest_sessionstart()
     origin = session.apart._origin
-    assert origin  # forked at once
     collected: Any = SimpleNamespace(
         items=[SimpleNamespace(fixturenames=["paired"]), SimpleNamespace(fixturenames=names)]
     )
     session.pytest_collection_finish(collected)
     assert Path(f"/proc/{origin}").exists() is is_kept
     session.pytest_unconfigure()
+    assert gc.get_freeze_count() == 0
     with pytest.raises(ChildProcessError):  # it was waited for
         os.waitpid(origin, 0)
