@@ -24,7 +24,18 @@ from bench.harness.hooks import MeasuredSetup
 from bench.harness.options import Options
 from bench.harness.paired import Measurement, Paired
 from bench.harness.peaks import Peaks, measure_peaks
-from bench.harness.record import KEY, SCHEMA_VERSION, Record, arm_entry, call_seconds, is_timed, parted, seal, write
+from bench.harness.record import (
+    KEY,
+    SCHEMA_VERSION,
+    Record,
+    arm_entry,
+    call_seconds,
+    is_timed,
+    parted,
+    seal,
+    sealed,
+    write,
+)
 from fixtures.programs.errors import RecordWriteError
 
 
@@ -124,7 +135,7 @@ class Run:
         self.filtered = False
         self.write_error: RecordWriteError | None = None
         self.record_path = self.launched.record_path(config, options)
-        self._machine_info: object = None
+        self._measured_on: dict[str, object] = {}  # machine and commit, asked for once: git takes a tenth of a second
 
     def paired(self, benchmark: BenchmarkFixture) -> Paired:
         """Return what the scenario of this fixture measures with."""
@@ -184,16 +195,10 @@ class Run:
     def document(self) -> dict[str, Any]:
         """Build the record through pytest-benchmark's hooks, so that its own --benchmark-json holds the same."""
         hook = self.config.hook
-        if self._machine_info is None:
-            self._machine_info = hook.pytest_benchmark_generate_machine_info(config=self.config)
-            hook.pytest_benchmark_update_machine_info(config=self.config, machine_info=self._machine_info)
+        self._measured_on = self._measured_on or _measured_on(self.config)
         stats = [measured.benchmark.stats for measured in self.measured.values()]
         document: dict[str, Any] = hook.pytest_benchmark_generate_json(
-            config=self.config,
-            benchmarks=stats,
-            include_data=True,
-            machine_info=self._machine_info,
-            commit_info=hook.pytest_benchmark_generate_commit_info(config=self.config),
+            config=self.config, benchmarks=stats, include_data=True, **self._measured_on
         )
         hook.pytest_benchmark_update_json(config=self.config, benchmarks=stats, output_json=document)
         return document
@@ -206,7 +211,7 @@ class Run:
             options=self.options,
             setup=self.setup,
             deadline=self.deadline,
-            record=Record.from_document(seal(self.document())),
+            record=Record.from_document(sealed(self.document())),
             record_path=self.record_path,
             tests={name: found.test for name, found in self.measured.items()},
             write_error=self.write_error,
@@ -262,6 +267,16 @@ class Run:
 
     def _launch(self, ours: Measurement, arm: str) -> dict[str, Any]:
         return {"id": self.launched.id, "samples": list(ours.samples[arm]), "voided": ours.voided}
+
+
+def _measured_on(config: pytest.Config) -> dict[str, object]:
+    hook = config.hook
+    machine_info = hook.pytest_benchmark_generate_machine_info(config=config)
+    hook.pytest_benchmark_update_machine_info(config=config, machine_info=machine_info)
+    return {
+        "machine_info": machine_info,
+        "commit_info": hook.pytest_benchmark_generate_commit_info(config=config),
+    }
 
 
 def _cost(ours: Measurement, arm: str) -> dict[str, float] | None:

@@ -9,7 +9,7 @@ from bench.harness.record.entries import arm_entry, merge
 from bench.harness.record.join import join
 from bench.harness.record.lists import call_seconds, entries_of, is_timed, parted
 from bench.harness.record.schema import KEY, SCHEMA_VERSION, ArmSeries, Launch
-from bench.harness.record.storage import check_seal, load, read, seal, write
+from bench.harness.record.storage import check_seal, load, read, seal, sealed, write
 from bench.harness.record.view import Record, Scenario, differing_inputs
 from bench.harness.writing import replace_text
 from fixtures.programs.errors import RecordWriteError
@@ -36,5 +36,6 @@ __all__ = [
     "read",
     "replace_text",
     "seal",
+    "sealed",
     "write",
 ]

@@ -1,5 +1,6 @@
 """Records on disk: read and checked whole, sealed with a checksum, written whole or not at all."""
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -62,6 +63,14 @@ def seal(document: Json) -> dict[str, Any]:
     return plain
 
 
+def sealed(document: Json) -> Json:
+    """Return a document as it is where its checksum is right, else sealed: see `seal`."""
+    with contextlib.suppress(TypeError):  # what is not JSON has no checksum
+        if document[KEY].get("checksum") == checksum(document):
+            return document
+    return seal(document)
+
+
 def checksum(document: Json) -> str:
     """Return the SHA-256 of a document's canonical JSON (sorted keys, no spaces), its checksum left out."""
     header = {key: value for key, value in document[KEY].items() if key != "checksum"}
@@ -70,13 +79,13 @@ def checksum(document: Json) -> str:
 
 
 def write(path: Path, document: Json) -> None:
-    """Seal a document and write it whole or not at all.
+    """Seal a document where it is not, and write it whole or not at all.
 
     Raises:
         RecordWriteError: if the file system refuses; an older file stays as it was.
     """
     lines = []
-    for key, value in seal(document).items():
+    for key, value in sealed(document).items():
         text = json.dumps(value)
         if key in (TIMED, COUNTED):  # one a line: a version control's difference names those that changed
             text = "[\n" + ",\n".join(json.dumps(entry) for entry in value) + "\n]"

@@ -248,6 +248,17 @@ def test_failed_write_leaves_the_old_record(path: Path, monkeypatch: pytest.Monk
     assert sorted(p.name for p in path.parent.iterdir()) == ["record.json"]
 
 
+def test_only_what_is_not_sealed_is_sealed_anew() -> None:
+    whole = document()
+    assert record.sealed(whole) is whole
+    edited = {**whole, "version": "none"}
+    assert record.sealed(edited) is not edited
+    record.check_seal(record.sealed(edited))
+    told = record.sealed({**whole, "by": Path("here")})  # another plugin's, and no JSON
+    assert told["by"] == "here"
+    record.check_seal(told)
+
+
 def test_arm_entry_has_its_own_name_and_samples_and_no_statistics_of_the_moes() -> None:
     primary = primary_entry("bench_decode[x]", "a")
     launches = [{"id": "a", "samples": [1.0, 2.0, 6.0], "voided": 0}]
