@@ -8,9 +8,9 @@ GPU each arm is a captured graph, but for those that ask the device for a value 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -30,7 +30,6 @@ from moevlm.routing.router import Routing
 from moevlm.smoes.specialization import distinct_experts
 
 if TYPE_CHECKING:
-    from moevlm import MoEVLM
     from moevlm.model.feedforward import MoEVLMExperts
 
 
@@ -40,6 +39,8 @@ def bench_experts(
     paired: Paired, twins: Twins, routing_hash: str, decode_anchor: str, num_tokens: int, backend: str
 ) -> None:
     """Send random tokens through the feed-forward part of every layer."""
+    from fixtures.oracle.model import transformers_model
+
     moe = twins["moe"]
     layers = {arm: [layer.mlp for layer in model.model.language_model.layers] for arm, model in twins.items()}
     shape = (num_tokens, moe.config.text_config.hidden_size)
@@ -58,10 +59,11 @@ def bench_experts(
         return torch.stack([layer(hidden_TH, routing.ids_TK, routing.weights_TK) for layer, routing in pairs])
 
     def check(arm: str) -> Answer:
-        check_layers(arm, calls[arm](), twins, hidden_TH, routings)
+        check_layers(arm, calls[arm](), oracle_of(arm if arm in twins else "moe"), hidden_TH, routings)
         rows_TD = feed_forward(arm, [drawn_like(routing) for routing in routings]).flatten(0, 1)
         return Answer(what="outputs of all layers", rows_TD=rows_TD, bound=bound_of(hidden_TH.dtype))
 
+    oracle_of = cache(lambda arm: transformers_model(twins[arm]))  # peers compute over the MoE's tensors
     calls = {arm: as_timed(partial(feed_forward, arm), arm, backend, hidden_TH) for arm in (*twins, *peers)}
     distinct = sum(distinct_experts(routing.ids_TK) for routing in routings) / len(routings)
     costs = costs_of(twins, "experts", seq_len=num_tokens, distinct=distinct)
@@ -117,21 +119,20 @@ def kernel_facts(experts: MoEVLMExperts, routing: Routing, hidden_TH: torch.Tens
 def check_layers(
     arm: str,
     output_LTH: torch.Tensor,
-    models: Mapping[str, MoEVLM],
+    oracle: Any,
     hidden_TH: torch.Tensor,
     routings: Sequence[Routing],
 ) -> None:
     """Compare what every layer made of the same tokens.
 
     Args:
-        arm: A model's, or a peer's over the MoE's tensors.
+        arm: What made it, as a message names it.
+        oracle: transformers' own model over the same tensors.
 
     Raises:
         WrongAnswer: A token's output is off.
     """
-    from fixtures.oracle.model import transformers_model
-
-    oracle, bound = transformers_model(models.get(arm, models["moe"])), bound_of(hidden_TH.dtype)
+    bound = bound_of(hidden_TH.dtype)
     for index, layer in enumerate(oracle.model.language_model.layers):
         if hasattr(layer.mlp, "experts"):
             expected_TH = layer.mlp.experts(hidden_TH, routings[index].ids_TK, routings[index].weights_TK)
