@@ -29,6 +29,7 @@ DEFAULTS: dict[str, dict[str, str]] = {  # command line -> what it takes from th
     "history": {"baselines": "baselines", "out": "records"},
     "report r": {},
     "export bmf r": {},
+    "coverage r": {},
     "fairness r": {},
     "track r --data d.jsonl": {},
     "bundle r --out o": {},

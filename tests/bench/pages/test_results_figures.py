@@ -86,7 +86,11 @@ def test_predicted_cells_are_hollow_on_the_line_of_their_length_and_named(tmp_pa
         floor_share={}, depths=(), error=None, why="",
     )  # fmt: skip
     path = tmp_path / "figure.svg"
-    for predicted, is_said in (([], False), ([one], True), ([replace(one, scale="34b"), replace(one, routing="paper-smoes")], True)):
+    for predicted, is_said in (
+        ([], False),
+        ([one], True),
+        ([replace(one, scale="34b"), replace(one, routing="paper-smoes")], True),
+    ):
         speedup_figures(found, found, predicted)["speedups"].save(path)
         said = words(path.read_text())
         assert ("predicted" in said) is is_said
