@@ -7,8 +7,9 @@ Shapes: S seeds, P pictures.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -31,6 +32,15 @@ class Graded:
     def accuracies(self) -> Floats:
         """Return each seed's mean score of a question, 0 to 1."""
         return np.asarray(self.sums_SP.sum(axis=1) / self.counts_P.sum())
+
+
+def graded_of(twins: Sequence[Mapping[str, Any]]) -> Graded | None:
+    """Return the points of a variant's twins as documents tell them; None unless all tell those of one exam."""
+    told = [twin["points"] for twin in twins if "points" in twin]
+    if not told or len(told) < len(twins) or any(points["counts"] != told[0]["counts"] for points in told):
+        return None
+    sums_SP = np.array([points["sums"] for points in told], dtype=float)
+    return Graded(sums_SP=sums_SP, counts_P=np.array(told[0]["counts"], dtype=float))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +81,15 @@ def contrast(one: Graded, other: Graded) -> Contrast:
     the sum is a little too large. Degrees of freedom: Satterthwaite 1946.
 
     Raises:
-        ValueError: The questions differ, or a variant has one seed, which tells nothing of another.
+        ValueError: The questions differ, or a variant has one seed, or all one picture: it tells nothing of another.
     """
     if not np.array_equal(one.counts_P, other.counts_P):
         raise ValueError(
             f"variants must have answered the same questions, got {one.counts_P.sum():.0f} and "
             f"{other.counts_P.sum():.0f}; score both on the same pictures"
         )
+    if len(one.counts_P) < 2:
+        raise ValueError(f"variants must have answered about two pictures or more, got {len(one.counts_P)}; ask more")
     if min(len(one.sums_SP), len(other.sums_SP)) < 2:
         raise ValueError(
             f"variants must have two seeds or more, got {len(one.sums_SP)} and {len(other.sums_SP)}; train more"
@@ -116,21 +128,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         so_far = max(so_far, min(1.0, p_values[index] * (len(order) - rank)))
         held[index] = so_far
     return held
-
-
-def detectable(*, seed_sd: float, picture_sd: float, num_seeds: int, num_pictures: int, power: float = 0.8) -> float:
-    """Return the difference that a comparison of two variants sees so often, before anything is trained.
-
-    Args:
-        seed_sd: Of a variant's accuracy from seed to seed, as a share.
-        picture_sd: Of a picture's difference between the variants' means.
-        power: How often.
-
-    Source: the noncentral t distribution, degrees of freedom as in `contrast`.
-    """
-    of_seeds, of_pictures = seed_sd**2 / num_seeds, picture_sd**2 / num_pictures
-    variance = 2 * of_seeds + of_pictures
-    freedom = variance**2 / (2 * of_seeds**2 / (num_seeds - 1) + of_pictures**2 / (num_pictures - 1))
-    least = float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
-    found = scipy.optimize.brentq(lambda shift: scipy.stats.nct.sf(least, freedom, shift) - power, 0.0, 50.0)
-    return float(found) * math.sqrt(variance)

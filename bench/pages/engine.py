@@ -1,6 +1,6 @@
 """A page from its template: Jinja2, and the few filters by which plain rows become text."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -38,6 +38,15 @@ def percent(share: Interval | float | None, form: str = ".1f", unit: str = " %")
     if isinstance(share, Interval):
         return Interval(*(100 * limit for limit in share)).text(form, unit)
     return "" if share is None else f"{100 * share:{form}}{unit}"
+
+
+def points(shares: Sequence[float], form: str = ".1f") -> str:
+    """Write from where to where shares, or differences of such, go, in points.
+
+    >>> points([0.021, 0.4]), points([-0.037, -0.017], "+.1f")
+    ('2.1 to 40.0', '-3.7 to -1.7')
+    """
+    return span([100 * share for share in shares], form)
 
 
 def time(seconds: Interval | float | None) -> str:
@@ -85,7 +94,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters.update(
     {
         named.__name__: named
-        for named in (both, counted, display, interval, listed, percent, ratio, rounded, span, table, time)
+        for named in (both, counted, display, interval, listed, percent, points, ratio, rounded, span, table, time)
     }
 )
 TEMPLATES.filters.update(

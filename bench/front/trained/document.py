@@ -18,6 +18,7 @@ from tabulate import tabulate
 from bench.accuracy import ALL, Points, accuracy_table, difference_interval, score_pictures
 from bench.front.blind import TRAIN_PICTURES, questions_of
 from bench.front.trained.exam import Exam, Scored, score_twin
+from bench.front.trained.layers import measure_layers
 from bench.front.trained.throughput import measure_throughput
 from bench.gate.stats import Interval
 from bench.harness.clock import make_clock
@@ -94,12 +95,14 @@ def score_task(task: Task, folders: Sequence[Path], exam: Exam, device: torch.de
         for name, model in track(models.items(), f"answers about {task.name}", transient=True, console=PROGRESS)
     }
     requests = requests_of(pictures[TRAINING_STYLE])[: exam.batch_size]
-    rates = measure_throughput(models, Lexicon(task), requests, make_clock(device), num_blocks=exam.num_blocks)
+    asked_together = (models, Lexicon(task), requests, make_clock(device))
+    rates = measure_throughput(*asked_together, num_blocks=exam.num_blocks)
+    layers = measure_layers(*asked_together, num_blocks=exam.num_blocks)
     guess = learn_blind(questions_of(task, "train", exam.difficulty, TRAIN_PICTURES))
     asked = requests_of(pictures[TRAINING_STYLE])
     blind = score_pictures(task, pictures[TRAINING_STYLE], [guess(request.question) for request in asked])
     dense = {_kin(twin): twin for twin in scored.values() if twin.about["variant"] == REFERENCE}
-    return [entry(twin, rates[name], blind, dense.get(_kin(twin))) for name, twin in scored.items()]
+    return [entry(twin, rates[name], layers[name], blind, dense.get(_kin(twin))) for name, twin in scored.items()]
 
 
 def _kin(twin: Scored) -> tuple[object, ...]:
@@ -107,8 +110,21 @@ def _kin(twin: Scored) -> tuple[object, ...]:
     return twin.about["size"], twin.about["seed"], repr(twin.about["recipe"]), twin.about["data_hash"]
 
 
-def entry(twin: Scored, rates: Mapping[str, Any], blind: Mapping[str, Points], dense: Scored | None) -> dict[str, Any]:
-    """Return a twin's entry in the document."""
+def entry(
+    twin: Scored,
+    rates: Mapping[str, Interval],
+    layers: Mapping[str, Interval],
+    blind: Mapping[str, Points],
+    dense: Scored | None,
+) -> dict[str, Any]:
+    """Return a twin's entry in the document.
+
+    Args:
+        rates: Throughputs by axis.
+        layers: Seconds of a layer by phase.
+        blind: Points of guessing without sight, by group.
+        dense: The dense twin that it is compared with, if any.
+    """
     compared = {"minus_blind": difference_interval(twin.points, blind[ALL])._asdict()}
     if dense is not None and dense is not twin:
         compared["minus_dense"] = difference_interval(twin.points, dense.points)._asdict()
@@ -122,6 +138,7 @@ def entry(twin: Scored, rates: Mapping[str, Any], blind: Mapping[str, Points], d
         "blind": accuracy_table(blind),
         **compared,
         "throughput": {name: interval._asdict() for name, interval in rates.items()},
+        "layer_s": {phase: interval._asdict() for phase, interval in layers.items()},
         **({"routing": twin.routing} if twin.routing else {}),
     }
 

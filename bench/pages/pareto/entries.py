@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bench.harness.documents import DocumentError
 from bench.harness.forms import Count, Finite, NotNegative, Positive, Share, Text, checked
 from bench.pages.pareto.points import AXES, KINDS, MEASURED, PREDICTED, PUBLISHED, SUPPLIED, TRAINED
+from bench.pages.twins.forms import PointsForm
 
 SCHEMA_VERSION = 1
 TIERS = {TRAINED: "twins", PUBLISHED: "models", SUPPLIED: "models"}  # tier -> the list's name
@@ -60,22 +61,6 @@ class GuessForm(Struct, frozen=True, kw_only=True):
     estimate: Share
 
 
-class PointsForm(Struct, frozen=True, kw_only=True):
-    """What each picture's questions scored together, and how many they are."""
-
-    sums: list[NotNegative]
-    counts: list[Count]
-
-    def __post_init__(self) -> None:
-        """Demand both of every picture, and no more points than questions."""
-        if len(self.sums) != len(self.counts) or not sum(self.counts):
-            raise ValueError(
-                f"points must have a sum and a count a picture, got {len(self.sums)} and {len(self.counts)}"
-            )
-        if over := [pair for pair in zip(self.sums, self.counts, strict=True) if pair[0] > pair[1]]:
-            raise ValueError(f"a picture's points must be at most its questions, got {over[0][0]:g} of {over[0][1]}")
-
-
 class AnswerForm(Struct, frozen=True, kw_only=True):
     """What was asked, and how it was answered."""
 
@@ -99,6 +84,7 @@ class ScoredForm(Struct, frozen=True, kw_only=True):
     blind: dict[str, GuessForm] | UnsetType = UNSET
     minus_dense: DifferenceForm | UnsetType = UNSET
     points: PointsForm | UnsetType = UNSET
+    transition: Count | UnsetType | None = UNSET  # the step at which it began to look; None: it never did
     unparsed_rate: Share | UnsetType = UNSET
     specialization_coef: NotNegative | UnsetType = UNSET
     weights: str | UnsetType = UNSET

@@ -13,7 +13,7 @@ from bench.pages.drawing import INK, named, panels
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.front import Placed, place, steps
 from bench.pages.pareto.labels import FONT_SIZE, Label, place_labels
-from bench.pages.pareto.marks import ONE_SEED, WHISKER_ALPHA, Marks, label_of, legend, looks, marks_of
+from bench.pages.pareto.marks import ONE_SEED, UNFINISHED, WHISKER_ALPHA, Marks, label_of, legend, looks, marks_of
 from bench.pages.pareto.points import TITLES
 
 WIDTH, HEIGHT = 1.3, 1.25  # of a panel, in usual ones
@@ -47,6 +47,8 @@ def _draw(axes: Axes, placed: Sequence[Placed], axis: str, marks: Marks) -> None
         axes.plot(x.estimate, y[0], **looks(marks, one))
         if one.point.has_one_seed:
             axes.plot(x.estimate, y[0], **ONE_SEED)
+        if one.point.num_unfinished:
+            axes.plot(x.estimate, y[0], **UNFINISHED)
     axes.set_xscale("log")
     axes.margins(MARGIN)
     left, right = axes.get_xlim()

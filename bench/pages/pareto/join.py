@@ -5,9 +5,7 @@ from reprlib import repr as shortened
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
-from bench.contrasts import Graded
+from bench.contrasts import graded_of
 from bench.gate.intervals import joined_rate, joined_share
 from bench.gate.stats import Interval
 from bench.pages.pareto.points import AXES, LIMITS, SUPPLIED, TRAINED, Point
@@ -75,7 +73,8 @@ def _point(tier: str, series: str, entries: Sequence[Json]) -> Point:
         accuracy_by_seed=accuracy,
         minus_dense_by_seed={s: _interval(e["minus_dense"]) for s, e in seeds.items() if "minus_dense" in e},
         num_samples=first["accuracy"]["all"].get("num_samples"),
-        graded=_graded(entries),
+        graded=graded_of(entries),
+        transitions=_transitions(seeds),
         unparsed_rate=_mean(entry["unparsed_rate"] for entry in entries if "unparsed_rate" in entry),
         scores=mean_scores(entries) if tier == SUPPLIED else (),
         **{name: first[name] for name in ALIKE if name in first},
@@ -87,13 +86,10 @@ def _mean(values: Iterable[float]) -> float | None:
     return fmean(found) if found else None
 
 
-def _graded(entries: Sequence[Json]) -> Graded | None:
-    """Return the points of all seeds; nothing where one does not tell its own, which older documents do not."""
-    told = [entry["points"] for entry in entries if "points" in entry]
-    if len(told) < len(entries) or any(points["counts"] != told[0]["counts"] for points in told):
-        return None
-    sums_SP = np.array([points["sums"] for points in told], dtype=float)
-    return Graded(sums_SP=sums_SP, counts_P=np.array(told[0]["counts"], dtype=float))
+def _transitions(seeds: Mapping[int, Json]) -> dict[int, int | None]:
+    """Return the step at which each seed began to look; nothing where one does not tell, as in older documents."""
+    told = {seed: entry["transition"] for seed, entry in seeds.items() if "transition" in entry}
+    return told if len(told) == len(seeds) else {}
 
 
 def _kind(tier: str, entry: Json) -> str:

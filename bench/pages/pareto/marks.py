@@ -25,6 +25,11 @@ ONE_SEED: dict[str, Any] = {
     "markeredgewidth": 1.0,
     "linestyle": "none",
 }  # over a marker
+UNFINISHED: dict[str, Any] = {
+    **ONE_SEED,
+    "marker": "+",
+    "markersize": 9.0,
+}  # likewise, of seeds of which some never looked
 WHISKERS = {
     TRAINED: "95 % interval",
     PUBLISHED: "accuracy ±4 points, throughput\nfrom 44 % of a floor to it",
@@ -99,6 +104,7 @@ def legend(points: Sequence[Point], marks: Marks) -> list[Line2D]:
             _mark("not on the front", fillstyle="none"),
             _mark("front, by estimates", marker="", linestyle="--", linewidth=0.8),
             *([_mark("one seed: not ranked", **ONE_SEED)] if any(point.has_one_seed for point in points) else []),
+            *([_mark("some seeds unfinished", **UNFINISHED)] if any(point.num_unfinished for point in points) else []),
             whisker(WHISKERS[points[0].tier], alpha=WHISKER_ALPHA),
         ],
     }

@@ -91,6 +91,7 @@ def _model_row(one: Placed) -> Mapping[str, Any]:
         "seed": {
             s: accuracy.estimate for s, accuracy in one.point.accuracy_by_seed.items() if one.point.tier == TRAINED
         },
+        "seeds_unfinished": one.point.num_unfinished if one.point.transitions else "",
         "ranked_at_req_per_s": "" if one.standing is Standing.UNRANKED else one.rate.estimate,
         "standing": one.standing.value,
         "behind": one.rival.name if one.rival else "",
@@ -107,5 +108,7 @@ def _pair_row(pair: Pair) -> Mapping[str, Any]:
         "times_req_per_s": pair.speedup,
         "outcome": pair.outcome,
         "p_of_all_together": "" if pair.p_value is None else pair.p_value,
-        "excluded_beyond": pair.contrast.excluded if pair.contrast else "",
+        "excluded_beyond": "" if pair.excluded is None else pair.excluded,
+        "of_finished": pair.finished.interval() if pair.finished else None,
+        "of_finished_excluded_beyond": pair.finished.excluded if pair.finished else "",
     }

@@ -1,4 +1,4 @@
-"""Pairs: an MoE against the models that it is to be compared with, in accuracy and throughput, with intervals."""
+"""Pairs: a model against those that it is to be compared with, in accuracy and throughput, with intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from bench.contrasts import Contrast, Graded, contrast, holm
 from bench.gate.intervals import independent_difference, independent_ratio, joined
 from bench.gate.stats import Interval
+from bench.pages.grouping import grouped
 from bench.pages.pareto.points import PUBLISHED, SUPPLIED, TRAINED, Point
 from bench.pages.pareto.questions import paired_difference
 
 DENSE = "dense"  # a kind, and the twin of equal total parameters
-REFERENCES = (DENSE, "dense_active", "plain")  # of twins of one size; then equal active ones, and no specialization
+REFERENCES = (DENSE, "dense_active", "plain")  # of twins: then equal active parameters, and no specialization
 SIGNS = ("loses", "open", "wins")  # the interval is below 0, around it, above it
-LEVEL = 0.05  # of all comparisons together
+LEVEL = 0.05  # of all comparisons on a task together
 ONE_SEED = "one seed"  # trained once, where another seed may turn the sign: not judged
 
 
@@ -25,8 +26,25 @@ class Pair:
     difference: Interval  # above 0: the point is more accurate
     num_seeds: int  # trained with both
     speedup: Interval | None  # above 1: the point is faster; None where one is measured and the other predicted
-    contrast: Contrast | None = None  # over seeds and pictures, where both tell their points
-    p_value: float | None = None  # of no difference, over all comparisons of a page together
+    contrast: Contrast | None = None  # over all seeds and pictures, where both tell their points
+    finished: Contrast | None = None  # over the seeds that began to look, where both tell which
+    p_value: float | None = None  # of no difference, over all comparisons on the task together
+
+    @property
+    def fewest_seeds(self) -> int:
+        """Return how many seeds the one of fewer has."""
+        return min(len(self.point.accuracy_by_seed), len(self.against.accuracy_by_seed))
+
+    @property
+    def excluded(self) -> float | None:
+        """Return the bound beyond which a difference of either sign is excluded; None where only a convention says so.
+
+        Of points by seed and picture by two one-sided tests at 5 %, else by the farther end of the interval.
+        """
+        if self.contrast:
+            return self.contrast.excluded
+        is_known = self.point.tier != PUBLISHED and self.outcome != ONE_SEED
+        return max(abs(self.difference.low), abs(self.difference.high)) if is_known else None
 
     @property
     def outcome(self) -> str:
@@ -40,30 +58,41 @@ class Pair:
 
 
 def pairs(points: Sequence[Point], axis: str) -> list[Pair]:
-    """Pair every MoE with what it is to be compared with.
+    """Pair the models that are to be compared: twins of a size each with each, else every MoE with its rivals.
 
     Args:
         points: Of one tier and one task.
         axis: The throughput.
     """
-    return [_pair(point, other, axis) for point in points for other in points if _compared(point, other)]
+    return [_pair(one, other, axis) for one in points for other in points if RIVALS[one.tier](one, other)]
 
 
 def judged_together(found: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs with p values that hold over all of them that have one (Holm)."""
-    contrasts = [pair.contrast.p_value for pair in found if pair.contrast]
-    held = iter(holm(contrasts))
+    """Return the pairs, task by task, with p values that hold over all those of a task that have one (Holm)."""
+    return [pair for of_task in grouped(found, lambda pair: pair.point.task) for pair in _held(of_task)]
+
+
+def _held(found: Sequence[Pair]) -> list[Pair]:
+    held = iter(holm([pair.contrast.p_value for pair in found if pair.contrast]))
     return [replace(pair, p_value=next(held)) if pair.contrast else pair for pair in found]
 
 
-def _compared(point: Point, other: Point) -> bool:
-    return point.kind != DENSE and point is not other and RIVALS[point.tier](point, other)
+def _are_twins(point: Point, other: Point) -> bool:
+    """Say whether twins are compared so and not the other way round: with the earlier reference, else by name."""
+    return other.size == point.size and _rank(other) < _rank(point)
 
 
-RIVALS: Mapping[str, Callable[[Point, Point], bool]] = {  # tier -> what an MoE is compared with
-    TRAINED: lambda point, other: other.size == point.size and other.series in REFERENCES,
-    PUBLISHED: lambda point, other: other.series == point.series and other.size in point.compared_with,
-    SUPPLIED: lambda _, other: other.kind == DENSE,  # whatever a user called it
+def _rank(point: Point) -> tuple[int, str]:
+    is_reference = point.series in REFERENCES
+    return REFERENCES.index(point.series) if is_reference else len(REFERENCES), point.series
+
+
+RIVALS: Mapping[str, Callable[[Point, Point], bool]] = {  # tier -> whether a model is compared with another
+    TRAINED: _are_twins,
+    PUBLISHED: lambda point, other: (
+        point.kind != DENSE and other.series == point.series and other.size in point.compared_with
+    ),
+    SUPPLIED: lambda point, other: point.kind != DENSE and other.kind == DENSE,  # whatever a user called it
 }
 
 
@@ -84,6 +113,7 @@ def _pair(point: Point, other: Point, axis: str) -> Pair:
         difference=Interval(estimate, max(low, -1.0), min(high, 1.0)),  # of shares
         num_seeds=len(seeds),
         contrast=over_both,
+        finished=_contrast(point.finished, other.finished),
         speedup=independent_ratio(point.throughput[axis], other.throughput[axis])
         if point.basis == other.basis
         else None,
@@ -91,10 +121,10 @@ def _pair(point: Point, other: Point, axis: str) -> Pair:
 
 
 def _contrast(one: Graded | None, other: Graded | None) -> Contrast | None:
-    """Compare where both tell their points, of the same pictures and two seeds or more."""
+    """Compare where both tell their points, of the same pictures, two or more, and two seeds or more."""
     if one is None or other is None or list(one.counts_P) != list(other.counts_P):
         return None
-    return contrast(one, other) if min(len(one.sums_SP), len(other.sums_SP)) > 1 else None
+    return contrast(one, other) if min(len(one.counts_P), len(one.sums_SP), len(other.sums_SP)) > 1 else None
 
 
 def _difference(point: Point, other: Point, seed: int) -> Interval:

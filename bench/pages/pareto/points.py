@@ -1,7 +1,7 @@
 """Points: one model on one task, with intervals on both axes; seeds and repeated runs of a model are one point."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.contrasts import Graded
 from bench.gate.stats import Interval
@@ -38,12 +38,28 @@ class Point:
     source: str = ""  # who says so
     split: str = ""  # of the benchmark
     graded: Graded | None = None  # points by seed and picture, where every seed's are told
+    transitions: Mapping[int, int | None] = field(
+        default_factory=dict
+    )  # steps at which seeds began to look, where told
     scores: tuple[float, ...] = ()  # of each question, in an order that a task's points share
 
     @property
     def has_one_seed(self) -> bool:
         """Say whether it stands for a way of training that was tried once: its interval knows nothing of luck."""
         return self.tier == TRAINED and len(self.accuracy_by_seed) == 1
+
+    @property
+    def num_unfinished(self) -> int:
+        """Count the seeds that never began to look; 0 where no document tells."""
+        return sum(step is None for step in self.transitions.values())
+
+    @property
+    def finished(self) -> Graded | None:
+        """Return the points of the seeds that began to look, where both are told and there is one."""
+        is_finished = [self.transitions.get(seed) is not None for seed in self.accuracy_by_seed]
+        if self.graded is None or not any(is_finished):
+            return None
+        return replace(self.graded, sums_SP=self.graded.sums_SP[is_finished])
 
     @property
     def seeds_apart(self) -> float:

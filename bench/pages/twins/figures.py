@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from bench.pages.drawing import COLOURS, INK, Drawing, beside, named, panels, whisker
 from bench.pages.twins.documents import Setting, Twin
+from bench.pages.twins.relations import draw_relations
 
 Variants = Mapping[str, Sequence[Twin]]
 
@@ -29,7 +30,7 @@ def _routed(setting: Setting) -> Variants:
 def twin_figures(setting: Setting) -> dict[str, Drawing]:
     """Return the figures of a setting's MoEs; none without any."""
     moes = _routed(setting)
-    drawn = {"msi": draw_msi, "scores": draw_scores, "bins": draw_bins}
+    drawn = {"relations": draw_relations, "msi": draw_msi, "scores": draw_scores, "bins": draw_bins}
     return {name: Drawing(functools.partial(draw, moes)) for name, draw in drawn.items() if moes}
 
 

@@ -16,6 +16,28 @@ class ScoreForm(Struct, frozen=True, kw_only=True):
     num_samples: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
 
+class PointsForm(Struct, frozen=True, kw_only=True):
+    """What each picture's questions scored together, and how many they are."""
+
+    sums: list[NotNegative]
+    counts: list[Count]
+
+    def __post_init__(self) -> None:
+        """Demand both of every picture, and no more points than questions."""
+        if len(self.sums) != len(self.counts) or not sum(self.counts):
+            raise ValueError(
+                f"points must have a sum and a count a picture, got {len(self.sums)} and {len(self.counts)}"
+            )
+        if over := [pair for pair in zip(self.sums, self.counts, strict=True) if pair[0] > pair[1]]:
+            raise ValueError(f"a picture's points must be at most its questions, got {over[0][0]:g} of {over[0][1]}")
+
+
+class TimeForm(Struct, frozen=True, kw_only=True):
+    """A time, in seconds."""
+
+    estimate: Positive
+
+
 class LogForm(Struct, frozen=True, kw_only=True):
     """A line of the training's log."""
 
@@ -37,12 +59,14 @@ class RoutingForm(Struct, frozen=True, kw_only=True):
     text_share: list[Several]
     bins: list[list[Count] | None]
     scores: list[ScoresForm]
+    crossing: list[Share] | UnsetType = UNSET  # tokens that would leave their device, of two
 
     def __post_init__(self) -> None:
         """Demand the same layers everywhere, the same experts in each, and bins that begin at 0."""
         layers, experts = len(self.msi), len(self.text_share[0]) if self.text_share else 0
-        for name in ("imbalance", "text_share", "bins", "scores"):
-            if (found := len(getattr(self, name))) != layers:
+        for name in ("imbalance", "text_share", "bins", "scores", "crossing"):
+            told = getattr(self, name)
+            if told is not UNSET and (found := len(told)) != layers:
                 raise ValueError(f"{name} must have as many layers as msi, {layers}, got {found}")
         if other := [len(share) for share in self.text_share if len(share) != experts]:
             raise ValueError(f"text_share must have as many experts in each layer, {experts}, got {other[0]}")
@@ -74,6 +98,9 @@ class TwinForm(Struct, frozen=True, kw_only=True):
     routing: RoutingForm | UnsetType = UNSET
     specialization_coef: NotNegative | UnsetType = UNSET
     data_hash: str = ""
+    transition: Count | UnsetType | None = UNSET
+    points: PointsForm | UnsetType = UNSET
+    layer_s: dict[str, TimeForm] = {}  # of a layer, by phase
 
     def __post_init__(self) -> None:
         """Demand the counts that the page tells of a setting."""

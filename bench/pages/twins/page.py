@@ -2,17 +2,25 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
+import numpy as np
+
+from bench.contrasts import Contrast, holm
 from bench.gate.stats import Interval, mean_interval
 from bench.pages.provenance import Source
 from bench.pages.twins.documents import COEF, Setting, Twin
 from bench.pages.twins.figures import twin_figures, with_most_twins
+from bench.pages.twins.learning import learned
+from bench.pages.twins.power import PLANNED_PICTURES, PLANNED_SEEDS, power_of
+from bench.pages.twins.relations import relations
 from bench.pages.write import Content
 
 REFERENCE = "plain"  # the MoE that the variants of SMoES are compared with
+LEVEL = 0.05  # of all comparisons of a page together
 MSI, LOAD = "MSI", "load"
 LIMITS = {MSI: 1.0, LOAD: math.inf}  # what has an interval here, and how far it can go; accuracy's is on its own page
 SPLITS, STYLE = ("accuracy, all", "accuracy, main split", "accuracy, hard split"), "accuracy, style "
@@ -34,9 +42,15 @@ class Value:
     greatest: float
     without_sight: float | None  # the accuracy of guessing from the question alone
     of_seed: Mapping[int, float]
-    minus_plain: (
-        Interval | None
-    )  # of MSI, seed by seed: same data in the same order; one seed in common gives no bounds
+    minus_plain: Interval | None  # of MSI, seed by seed: same data in the same order; one in common gives no bounds
+    p_value: float | None  # of no difference to plain; of a page, over all of its settings and variants together
+
+    @property
+    def outcome(self) -> str:
+        """Say whether its MSI is told apart from plain's: more, less or open."""
+        if self.minus_plain is None or self.p_value is None or self.p_value >= LEVEL:
+            return "open"
+        return "more" if self.minus_plain.estimate > 0 else "less"
 
 
 def twins_page(document: Path, settings: Sequence[Setting]) -> Content:
@@ -46,12 +60,32 @@ def twins_page(document: Path, settings: Sequence[Setting]) -> Content:
         document: that the settings were read from.
         settings: at least one.
     """
-    rows = [row for setting in settings for row in values(setting)]
+    rows = judged_together([row for setting in settings for row in values(setting)])
     reach = [name for name in dict.fromkeys(row.measure for row in rows) if name in SPLITS or name.startswith(STYLE)]
     figured = with_most_twins(settings)
     origin = Source(files=(document,), machine="", peaks="")
-    facts = {"settings": settings, "rows": rows, "reach": reach, "figured": figured.name, "sources": [origin]}
-    return Content("twins/template.md", facts, {"values": rows}, twin_figures(figured))
+    steps = [row for setting in settings for row in learned(setting, REFERENCE)]
+    related = [relation for setting in settings for relation in relations(setting)]
+    powers = [power for setting in settings if (power := power_of(setting))]
+    facts = {
+        "settings": settings,
+        "rows": rows,
+        "reach": reach,
+        "figured": figured.name,
+        "learned": steps,
+        "powers": powers,
+        "planned": (PLANNED_SEEDS, PLANNED_PICTURES),
+        "relations": related,
+        "sources": [origin],
+    }
+    tables: dict[str, Sequence[Any]] = {"values": rows, "learned": steps, "power": powers, "relations": related}
+    return Content("twins/template.md", facts, tables, twin_figures(figured))
+
+
+def judged_together(rows: Sequence[Value]) -> list[Value]:
+    """Return rows with p values that hold over all that have one (Holm)."""
+    held = iter(holm([row.p_value for row in rows if row.p_value is not None]))
+    return [row if row.p_value is None else replace(row, p_value=next(held)) for row in rows]
 
 
 def values(setting: Setting) -> Iterator[Value]:
@@ -78,7 +112,14 @@ def values(setting: Setting) -> Iterator[Value]:
                 without_sight=guesses.get(measure),
                 of_seed=of_seed,
                 minus_plain=mean_interval(differences) if differences else None,
+                p_value=_p_value(differences) if len(differences) > 1 else None,
             )
+
+
+def _p_value(differences: Sequence[float]) -> float:
+    """Return the two-sided p of Student's test that their mean is 0."""
+    error = float(np.std(differences, ddof=1)) / math.sqrt(len(differences))
+    return Contrast(difference=fmean(differences), error=error, freedom=len(differences) - 1.0).p_value
 
 
 def _by_seed(twins: Iterable[Twin]) -> dict[str, dict[int, float]]:
@@ -96,9 +137,13 @@ def numbers(twin: Twin) -> dict[str, float]:
     found |= {"processor time, s": twin["cpu_s"], **({"weight of the loss": twin[COEF]} if COEF in twin else {})}
     if twin.get("log"):
         found["last task loss, nats"] = twin["log"][-1]["task_loss"]
+    found |= {f"layer in {phase}, s": one["estimate"] for phase, one in twin.get("layer_s", {}).items()}
     if routing := twin.get("routing"):
         msi = routing["msi"]
         found |= {MSI: fmean(msi), LOAD: fmean(routing["imbalance"]), "MSI, last minus first layer": msi[-1] - msi[0]}
         found |= {f"MSI, layer {layer}": value for layer, value in enumerate(msi)}
+        found |= {"leave their device": fmean(routing["crossing"])} if "crossing" in routing else {}
+    if twin.get("transition") is not None:
+        found["began to look, step"] = twin["transition"]
     found |= {f"accuracy, {name}": one["estimate"] for name, one in twin["accuracy"].items()}
     return found | {f"{STYLE}{name}": one["estimate"] for name, one in twin.get("styles", {}).items()}

@@ -1,17 +1,25 @@
 """The document of a folder of twins: what it holds, that answers are kept, and that what it compares is paired."""
 
+import csv
 import json
 import random
+import statistics
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+from bench.contrasts import graded_of
 from bench.front.trained.__main__ import main
 from bench.front.trained.document import _kin
 from bench.front.trained.exam import Scored
+from bench.front.trained.layers import measure_layers
+from bench.front.trained.plan import ASSUMED, spread_of
 from bench.front.trained.ship import ship
 from bench.front.trained.throughput import measure_throughput
+from bench.pages.twins.documents import Setting
+from bench.power import Plan, Spread, excluded, measured_spread, seen
 from fixtures.tasks.easy_vqa import load_easy_vqa
 from fixtures.tasks.procedural import TASKS
 from fixtures.training import shipped
@@ -23,6 +31,7 @@ from fixtures.training.tokens import Lexicon
 from fixtures.training.variants import build
 from tests.fixtures.easy_vqa_stand_in import stand_in
 
+ROOT = Path(__file__).parents[3]
 DOCUMENTS = TASKS["documents"]
 CPU = torch.device("cpu")
 
@@ -44,6 +53,11 @@ def _quick(monkeypatch):
         return measure_throughput(*args, num_blocks=6)
 
     monkeypatch.setattr("bench.front.trained.document.measure_throughput", few_blocks)
+
+    def few_layer_blocks(*args, num_blocks):
+        return measure_layers(*args, num_blocks=6)
+
+    monkeypatch.setattr("bench.front.trained.document.measure_layers", few_layer_blocks)
 
 
 def few(folder, num_pictures, num_shifted=0):
@@ -74,7 +88,10 @@ def test_the_document_holds_what_the_front_is_drawn_from(folder, tmp_path, capsy
         for axis in ("req_per_s", "prefill_tok_per_s"):
             rate = twin["throughput"][axis]
             assert 0 < rate["low"] <= rate["estimate"] <= rate["high"]
+        assert set(twin["layer_s"]) == {"prefill", "decode"}
+        assert all(0 < one["low"] <= one["estimate"] <= one["high"] for one in twin["layer_s"].values())
     assert ("routing" in dense, "routing" in plain) == (False, True)
+    assert len(plain["routing"]["crossing"]) == 3
     assert not any("specialization_coef" in twin for twin in document["twins"])  # neither has the loss
 
 
@@ -220,3 +237,74 @@ def test_the_first_blocks_pay_for_allocation_and_do_not_count():
     slow = [random.Random(0).uniform(50, 90) for _ in range(2 * 2)]  # two warm-up blocks of two calls
     rates = measure_throughput({"one": model}, lexicon, requests, CountingClock(slow + [1.0] * 20), num_blocks=6)
     assert rates["one"]["req_per_s"] == (2.0, 2.0, 2.0)
+
+
+def test_layers_are_timed_by_phase_and_a_layer_is_its_share_of_all():
+    """Six seconds a call of all three layers: two a layer, MoE or dense."""
+    lexicon = Lexicon(DOCUMENTS)
+    models = {name: build(DOCUMENTS, name, SIZES["small"], seed=0)[0].eval() for name in ("dense", "plain")}
+    requests = requests_of(held_out_pictures(DOCUMENTS, 1))[:3]
+    found = measure_layers(models, lexicon, requests, CountingClock([6.0] * 100), num_blocks=7)
+    assert found == {name: {"prefill": (2.0, 2.0, 2.0), "decode": (2.0, 2.0, 2.0)} for name in models}
+
+
+PLAN = ["plan", "docs/records/twins-cpu.json"]
+SHARES = {"seed-sd": "0.02", "picture-sd": "0.2", "within": "0.5", "between": "0.4"}
+
+
+def test_a_plan_says_what_could_be_told_apart_and_what_it_costs(tmp_path, capsys, monkeypatch):
+    """Hours by hand from the record: the processor seconds a step of its twins, times the steps of the recipe."""
+    monkeypatch.chdir(ROOT)
+    given = [f"--{name}={value}" for name, value in SHARES.items()]
+    path = tmp_path / "plan.csv"
+    main([*PLAN, "--tasks=charts", "--variants=dense,plain", "--seeds=8", *given, "--out", str(path)])
+    assert "| charts, medium" in capsys.readouterr().out
+    (row,) = csv.DictReader(path.read_text().splitlines())
+    twins = json.loads((ROOT / PLAN[1]).read_text())["twins"]
+    seconds = {
+        variant: [twin["cpu_s"] / twin["steps"] for twin in twins
+                  if (twin["task"], twin["size"], twin["variant"]) == ("charts", "medium", variant)]
+        for variant in ("dense", "plain")
+    }  # fmt: skip
+    hours = 8 * 3050 * sum(map(statistics.fmean, seconds.values())) / 3600
+    assert float(row["hours"]) == pytest.approx(hours, rel=1e-4)
+    plan = Plan(spread=Spread(seeds=0.02, pictures=0.2, within=0.5, between=0.4), num_seeds=8, num_pictures=600)
+    told = [float(row[name]) for name in ("seen", "seen among 1", "excluded")]
+    assert told == pytest.approx([100 * seen(plan), 100 * seen(plan), 100 * excluded(plan)], rel=1e-4)
+    assert row["spread"] == "given"
+
+
+def test_a_plan_that_no_record_can_price_is_refused(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit, match="4"):
+        main([*PLAN, "--tasks=mathematics", "--variants=dense,hard-routing"])
+    assert "must be in the record on mathematics, medium: dense, plain, smoes-attention, got hard-routing" in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(SystemExit, match="4"):
+        main([*PLAN, "--between=0.9"])
+    assert "0 <= between <= within <= 1, got 0.9 and 0.4" in capsys.readouterr().err
+
+
+def test_a_plan_takes_spreads_from_a_record_that_tells_points():
+    twins = [{"points": {"sums": [seed, 2, one], "counts": [2, 2, 2]}, "cpu_s": 1.0, "steps": 1}
+             for one in (0, 1) for seed in (0, 1, 2)]  # fmt: skip
+    setting = Setting("charts", "medium", {"dense": twins[:3], "plain": twins[3:]})
+    nothing = dict.fromkeys(("seeds", "pictures", "within", "between"))
+    spread, source = spread_of(setting, nothing)
+    assert (spread, source) == (measured_spread([graded_of(twins[:3]), graded_of(twins[3:])]), "measured")
+    assert spread_of(setting, {**nothing, "seeds": 0.5})[0].seeds == 0.5
+    assert spread_of(Setting("charts", "medium", {"dense": [{}]}), nothing) == (ASSUMED, "assumed")
+
+
+def test_what_the_page_on_tasks_quotes_is_what_a_plan_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = tmp_path / "plan.csv"
+    main([*PLAN, "--seed-sd=0.02", "--picture-sd=0.1", "--within=0.4", "--between=0.25", "--out", str(path)])
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    told, together, bound = (f"{float(rows[0][name]):.1f}" for name in ("seen", "seen among 6", "excluded"))
+    hours = sum(float(row["hours"]) for row in rows)
+    assert (
+        f"tell {told} points apart with 80 % power ({together} as the hardest of six pairs) or exclude {bound}, in "
+        f"{hours:.1f} hours on charts and documents."
+    ) in " ".join((ROOT / "docs" / "tasks.md").read_text().split())

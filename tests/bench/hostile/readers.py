@@ -147,7 +147,12 @@ def some_limits() -> Json:
 
 
 def a_front() -> Json:
-    found = [entry(name, seed, 0.5, blind={"all": {"estimate": 0.1}}) for name in ("dense", "plain") for seed in (0, 1)]
+    told: dict[str, Any] = {
+        "blind": {"all": {"estimate": 0.1}},
+        "points": {"sums": [1, 0.5], "counts": [2, 1]},
+        "transition": 900,
+    }
+    found = [entry(name, seed, 0.5, **told) for name in ("dense", "plain") for seed in (0, 1)]
     asked = {"batch_size": 8, "num_pictures": 12, "difficulty": "hard"}
     return {"schema_version": 1, "tier": "measured", "machine": MACHINE, "test": asked, "twins": found}
 

@@ -160,6 +160,16 @@ def tolerances(value: Any) -> bool:
     return an_object(limit_=a_list(limit))(value)
 
 
+def points(value: Any) -> bool:
+    """Hold a sum and a count a picture, no sum above its count, and a question at all."""
+    return (
+        an_object(True, sums=a_list(not_negative), counts=a_list(count))(value)
+        and len(value["sums"]) == len(value["counts"])
+        and sum(value["counts"]) > 0
+        and all(one <= number for one, number in zip(value["sums"], value["counts"], strict=True))
+    )
+
+
 SCORED = {
     **dict.fromkeys(("variant", "size", "source_", "split_", "weights_"), text), "task": name,
     **dict.fromkeys(("num_parameters", "num_active_parameters"), positive),
@@ -168,7 +178,7 @@ SCORED = {
     "seed_": count, "basis_": one_of("measured", "predicted"), "minus_dense_": interval(number),
     "unparsed_rate_": share, "compared_with_": a_list(text), "specialization_coef_": not_negative,
     "blind_": lambda value: a_map(an_object(True, estimate=share))(value) and "all" in value,
-    "kind_": one_of("dense", "moe", "smoes", "ablation"),
+    "kind_": one_of("dense", "moe", "smoes", "ablation"), "transition_": either(NULL, count), "points_": points,
 }  # fmt: skip
 MACHINE = either(text, an_object(True, device_model=name, dtype=name, num_threads=count))
 
@@ -185,6 +195,7 @@ def twins(value: Any) -> bool:
     scores = a_map(an_object(True, estimate=share, num_samples_=several))
     routing = an_object(
         True, msi=a_list(share, 1), imbalance=a_list(not_negative, 1), text_share=a_list(a_list(share, 1), 1),
+        crossing_=a_list(share),
         bins=a_list(either(NULL, a_list(count))), scores=a_list(an_object(True, text=a_list(number, 3, 3),
                                                                          vision=a_list(number, 3, 3))),
     )  # fmt: skip
@@ -196,7 +207,8 @@ def twins(value: Any) -> bool:
         recipe=an_object(True, num_pictures=several), steps=count, cpu_s=not_negative, num_parameters=positive,
         num_active_parameters=positive, accuracy=scores, blind=scores, styles_=scores,
         log_=a_list(an_object(True, task_loss=number)), routing_=routing, specialization_coef_=not_negative,
-        data_hash_=text,
+        data_hash_=text, transition_=either(NULL, count), points_=points,
+        layer_s_=a_map(an_object(True, estimate=positive)),
     )  # fmt: skip
     return an_object(True, twins=a_list(twin, 1))(value)
 

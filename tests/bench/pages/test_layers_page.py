@@ -51,7 +51,8 @@ def test_conclusions_come_first_with_the_least_and_the_greatest_multiple(whole: 
         "Under the most specialized routing (specialized:2) a layer takes, of its time under uniform routing," in said
     )
     assert (
-        "in **decode** 0.50x [0.50, 0.50] to 2.00x [2.00, 2.00], less for certain in 1 of 3 passes, more in 1." in said
+        "in **decode** 0.50x [0.50, 0.50] to 2.00x [2.00, 2.00], less by its interval in 1 of 3 passes, more in 1."
+        in said
     )
     assert "spends 50 % of its time in its experts" in said
 

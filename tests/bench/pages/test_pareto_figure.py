@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -135,3 +136,17 @@ def test_a_label_at_an_edge_stays_within_its_panel() -> None:
     (box,) = [box for text, box in shown(figure).items() if isinstance(text, Annotation)]
     assert box.x1 <= axes.bbox.x1
     assert box.y1 <= axes.bbox.y1
+
+
+def test_one_seed_and_unfinished_ones_are_marked_and_the_legend_says_how(tmp_path: Path) -> None:
+    twins = [{**entry("plain", seed, 0.7, 100.0), "transition": None if seed else 900} for seed in range(2)]
+    twins += [{**entry("dense", 0, 0.8, 50.0), "transition": 800}]
+    figure = drawn(read_tiers([document(tmp_path, twins)])["measured"])
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() in ("x", "+")]
+    marks = {str(line.get_marker()): tuple(map(round, np.ravel(line.get_xydata()))) for line in crosses}
+    assert marks == {"x": (50, 80), "+": (100, 70)}
+    (legend,) = figure.legends
+    told = {text.get_text() for text in legend.get_texts()}
+    assert {"one seed: not ranked", "some seeds unfinished"} <= told
+    all_began = drawn(read_tiers([document(tmp_path, [{**twin, "transition": 900} for twin in twins])])["measured"])
+    assert "some seeds unfinished" not in {text.get_text() for text in all_began.legends[0].get_texts()}

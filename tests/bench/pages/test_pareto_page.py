@@ -128,7 +128,7 @@ def test_the_page_says_what_to_pick_who_loses_and_what_is_no_measurement(written
         "| MMMU, validation | Qwen3-VL 32B | 76.0 [72.0, 80.0] | at most 5.00 req/s | Qwen3-VL 30B-A3B | 75.0" in text
     )
     assert "| Qwen3-VL 30B-A3B against Qwen3-VL 32B | -1.0 [-6.7, +4.7] | 9.60 |" in text
-    assert "Qwen3-VL 30B-A3B is not told apart from Qwen3-VL 32B on any task, at 9.60 times the requests/s." in text
+    assert "  In none: Qwen3-VL 30B-A3B against Qwen3-VL 32B, at 9.60 times the requests/s.\n" in text
     assert "**Supplied**" not in text
 
 
@@ -164,9 +164,28 @@ def test_twins_that_tell_their_points_have_a_table_with_what_is_excluded(page_of
         right = {"dense": 3, "plain": 3, "smoes-attention": 1, "dense_active": 2}[twin["variant"]]
         twin["points"] = {"sums": [right, 4 - right % 2, right, 2 + twin["seed"] % 2], "counts": [4] * 4}
     page = page_of("measured", told)
-    assert "| smoes-attention small against plain | charts | 3, 3 | -25.0 [" in page
-    assert "no difference beyond, points" in page
+    assert "| charts: smoes-attention small against plain | 3, 3 | -25.0 [" in page
+    assert "| no difference beyond |" in page
     assert "no difference beyond" not in page_of("measured", twins())
+
+
+def test_seeds_that_never_began_to_look_are_told_and_left_out_beside(page_of: Callable[..., str]) -> None:
+    """All of plain's have 12, 15 and 3 of 16 points; without the third they lie higher."""
+    told = [twin for twin in twins(plain=0.9) if twin["variant"] in ("dense", "plain")]
+    for twin in told:
+        lost = twin["variant"] == "plain" and twin["seed"] == 2
+        twin["transition"] = None if lost else 900
+        right = {"dense": [3, 2, 3, 2 + twin["seed"] % 2], "plain": [3, 3, 3, 3 + twin["seed"]]}[twin["variant"]]
+        twin["points"] = {"sums": [1, 1, 1, 0] if lost else right, "counts": [4] * 4}
+    page = page_of("measured", told)
+    every = (12 + 13 + 3) / 48 - (10 + 11 + 10) / 48
+    began = (12 + 13) / 32 - (10 + 11 + 10) / 48
+    (row,) = [line for line in page.splitlines() if line.startswith("| charts: plain small against dense |")]
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[2] == "3 (2), 3 (3)"
+    assert cells[3].startswith(f"{100 * every:+.1f} [")
+    assert cells[6].startswith(f"{100 * began:+.1f} [")
+    assert "| charts | plain small (1 of 3 seeds unfinished) | 90.0 [" in page
 
 
 def test_what_was_trained_once_is_named_and_not_judged(page_of: Callable[..., str]) -> None:
@@ -208,7 +227,7 @@ def test_the_tables_hold_every_model_and_pair(written: dict[str, bytes], tmp_pat
     )
     assert models["Qwen3-VL 32B"]["source"] == "arXiv 2511.21631"
     pairs = {(row["name"], row["against"]): row for row in read_rows(tmp_path / "pareto-pairs.csv")}
-    assert len(pairs) == 2 + 3 + 1  # of plain, of SMoES, and the published one
+    assert len(pairs) == 1 + 2 + 3 + 1  # of dense_active, of plain, of SMoES, and the published one
     assert pairs["smoes-attention small", "plain small"]["times_req_per_s"] == "0.9"
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 
 from bench.contrasts import Contrast, holm
+from bench.gate.stats import Interval
 from bench.pages.pareto.documents import read_tiers
 from bench.pages.pareto.pairs import Pair, judged_together, pairs
 from bench.pages.pareto.points import AXES
@@ -128,3 +130,63 @@ def test_one_seed_or_other_pictures_are_compared_as_without_points(tmp_path: Pat
     ]
     (pair,) = pairs(read_tiers([document(tmp_path, apart)])["measured"].points, AXIS)
     assert pair.contrast is None
+
+
+def test_twins_of_a_size_are_each_compared_with_each_once(tmp_path: Path) -> None:
+    names = ("smoes-gaussian", "plain", "smoes-attention", "dense_active", "dense")
+    twins = [entry(name, seed, 0.6) for name in names for seed in (0, 1)]
+    twins += [{**twin, "size": "medium"} for twin in twins[:2]]
+    found = pairs(read_tiers([document(tmp_path, twins)])["measured"].points, AXIS)
+    assert sorted((pair.point.series, pair.against.series) for pair in found) == [
+        ("dense_active", "dense"),
+        ("plain", "dense"),
+        ("plain", "dense_active"),
+        *(("smoes-attention", other) for other in ("dense", "dense_active", "plain")),
+        *(("smoes-gaussian", other) for other in ("dense", "dense_active", "plain", "smoes-attention")),
+    ]
+
+
+def test_p_values_hold_over_the_pairs_of_a_task() -> None:
+    told = Contrast(difference=0.022, error=0.01, freedom=1000.0)
+    pair_of = {
+        task: Pair(
+            point=point("moe", around(0.5, 0.1), around(10, 1), kind="moe", task=task),
+            against=point("dense", around(0.5, 0.1), around(10, 1), task=task),
+            difference=told.interval(),
+            num_seeds=2,
+            speedup=None,
+            contrast=told,
+        )
+        for task in ("charts", "documents")
+    }
+    assert [pair.outcome for pair in judged_together(list(pair_of.values()))] == ["wins", "wins"]
+    both = judged_together([pair_of["charts"], pair_of["charts"], pair_of["documents"]])
+    assert [pair.p_value for pair in both] == pytest.approx([2 * told.p_value, 2 * told.p_value, told.p_value])
+
+
+def test_what_is_excluded_without_points_lies_beyond_the_interval_and_of_a_convention_nothing_is() -> None:
+    moe, dense = (point(name, around(0.5, 0.1), around(10, 1), kind=name) for name in ("moe", "dense"))
+    pair = Pair(point=moe, against=dense, difference=Interval(0.01, -0.03, 0.05), num_seeds=2, speedup=None)
+    assert pair.excluded == 0.05
+    told = Contrast(difference=0.01, error=0.02, freedom=20.0)
+    assert replace(pair, contrast=told).excluded == pytest.approx(0.01 + scipy.stats.t.ppf(0.95, 20) * 0.02)
+    once = replace(moe, accuracy_by_seed={0: moe.accuracy})
+    assert replace(pair, point=once).excluded is None
+    assert replace(pair, point=replace(moe, tier="published")).excluded is None
+
+
+def test_seeds_that_began_to_look_are_compared_beside_all(tmp_path: Path) -> None:
+    """Of plain's four seeds one never began; the points of dense, which all tell too, stay."""
+    twins = [
+        *(graded("dense", seed, [1, 1, 1, seed % 2], transition=700) for seed in range(3)),
+        *(graded("plain", seed, [2, 2, 1, seed % 2], transition=900) for seed in range(3)),
+        graded("plain", 3, [1, 0, 0, 0], transition=None),
+    ]
+    (pair,) = pairs(read_tiers([document(tmp_path, twins)])["measured"].points, AXIS)
+    assert pair.finished is not None
+    assert pair.finished.difference == pytest.approx((5 + 1 / 3) / 8 - (3 + 1 / 3) / 8)
+    assert pair.difference.estimate == pytest.approx((5 * 3 + 1 + 1) / 32 - (3 + 1 / 3) / 8)
+    assert pair.point.num_unfinished == 1
+    untold = [{name: value for name, value in twin.items() if name != "transition"} for twin in twins]
+    (pair,) = pairs(read_tiers([document(tmp_path, untold)])["measured"].points, AXIS)
+    assert (pair.finished, pair.point.num_unfinished) == (None, 0)

@@ -39,8 +39,8 @@ def test_a_scale_that_is_asked_for_is_answered_with_counts_factors_and_batches()
         scenario(1.0, 7.0, benchmark="bench_generate"),
     )
     assert (
-        "- At 7b, against *dense* (dense of equal total parameters): 0.50 to 7.00 times as fast; faster for certain in "
-        "3 of 4 scenarios, slower in 1.\n"
+        "- At 7b, against *dense* (dense of equal total parameters): 0.50 to 7.00 times as fast; faster by its "
+        "interval in 3 of 4 scenarios, slower in 1.\n"
     ) in said
     assert (
         "Times as fast as *dense*: 7b 6.00x [6.00, 6.00] at batch 1, 0.50x [0.50, 0.50] at batch 8, 1024 tokens."
@@ -100,7 +100,7 @@ def test_each_rival_has_a_sentence_and_a_column() -> None:
 
 def test_other_scales_are_a_sentence_beside_those_asked_for_and_the_table_without_them() -> None:
     said = page(scenario(1.0, 2.0), scenario(1.0, 3.0, scale="proxy"))
-    assert "Against *dense* at other scales: proxy 3.00 times as fast, faster for certain in 1 of 1." in said
+    assert "Against *dense* at other scales: proxy 3.00 times as fast, faster by its interval in 1 of 1." in said
     assert "| **proxy** |" not in said
     said = page(scenario(1.0, 3.0, scale="proxy"))
     assert "No record here holds 7b or 34b beside a dense model." in said
@@ -131,7 +131,7 @@ def test_what_its_interval_leaves_open_is_certain_of_nothing() -> None:
     one = scenario(1.0, 1.0)
     dense = structs.replace(one.arms["dense"], launches=(spread,))
     said = page(Scenario(id=one.id, arms={**one.arms, "dense": dense}))
-    assert "faster for certain in 0 of 1 scenario, slower in 0.\n" in said
+    assert "faster by its interval in 0 of 1 scenario, slower in 0.\n" in said
 
 
 def test_accuracy_is_told_by_leads_by_what_is_certain_and_by_counts(tmp_path: Path) -> None:
