@@ -44,12 +44,14 @@ def test_pictures_that_agree_leave_welchs_test_of_seeds() -> None:
     assert (found.p_value, found.freedom) == pytest.approx((welch.pvalue, welch.df))
 
 
-def drawn(rng: np.random.Generator, *, shift: float, seeds: int, pictures: int) -> tuple[Graded, Graded]:
+def drawn(
+    rng: np.random.Generator, *, shift: float, seeds: int, pictures: int, seed_sd: float = 0.02
+) -> tuple[Graded, Graded]:
     """Draw two variants' points: pictures of unlike difficulty, to each in its way, seeds, and right or wrong."""
     hard_P = rng.normal(0.0, 0.12, size=pictures)
     graded = []
     for mean in (0.55 + shift, 0.55):  # far from 0 and 1, which would take from the shift
-        share_SP = mean + hard_P + rng.normal(0, 0.08, size=pictures) + rng.normal(0, 0.02, size=(seeds, 1))
+        share_SP = mean + hard_P + rng.normal(0, 0.08, size=pictures) + rng.normal(0, seed_sd, size=(seeds, 1))
         right_SP = rng.binomial(4, np.clip(share_SP, 0, 1)).astype(float)
         graded.append(Graded(sums_SP=right_SP, counts_P=np.full(pictures, 4.0)))
     return graded[0], graded[1]
@@ -120,35 +122,35 @@ def resampled(rng: np.random.Generator, one: Graded, other: Graded, *, draws: in
 @pytest.mark.long
 @pytest.mark.parametrize(("seeds", "pictures"), [(3, 150), (6, 150), (10, 600)])
 def test_intervals_hold_a_known_difference_as_often_as_they_say(seeds: int, pictures: int) -> None:
-    """Draws are of pictures, seeds and answers; 1,500 of them tell a coverage of 95 % to two points either way."""
-    rng, runs, held = np.random.default_rng(seeds), 1500, 0
+    """Draws are of pictures, seeds and answers; 800 of them tell a coverage of 95 % to two points either way."""
+    rng, runs, held = np.random.default_rng(seeds), 800, 0
     for _ in range(runs):
         interval = contrast(*drawn(rng, shift=0.03, seeds=seeds, pictures=pictures)).interval()
         held += interval.low <= 0.03 <= interval.high
-    assert 0.935 <= held / runs <= 0.995
+    assert 0.93 <= held / runs <= 0.995
 
 
 @pytest.mark.long
-def test_a_difference_of_three_points_is_found_and_the_bootstrap_agrees_where_seeds_are_many() -> None:
+def test_a_difference_of_five_points_is_found_and_the_bootstrap_agrees_where_seeds_are_many() -> None:
     rng, found, widths = np.random.default_rng(9), 0, []
-    for _ in range(60):
-        pair = drawn(rng, shift=0.03, seeds=20, pictures=300)
+    for _ in range(40):
+        pair = drawn(rng, shift=0.05, seeds=20, pictures=300)
         interval = contrast(*pair).interval()
         low, high = resampled(rng, *pair)
         found += interval.low > 0 and low > 0
         widths.append((interval.high - interval.low) / (high - low))
-    assert found >= 0.75 * 60
+    assert found >= 0.95 * 40
     assert 0.9 <= np.mean(widths) <= 1.15
 
 
 @pytest.mark.long
 def test_of_three_seeds_the_bootstrap_holds_the_truth_too_rarely() -> None:
-    """Why the analysis is Student's: three seeds drawn anew spread by less than three new ones do."""
+    """Why the analysis is Student's: of three seeds that lie apart, draws spread by less than three new ones do."""
     rng, held = np.random.default_rng(7), np.zeros(2)
-    for _ in range(300):
-        pair = drawn(rng, shift=0.0, seeds=3, pictures=150)
+    for _ in range(200):
+        pair = drawn(rng, shift=0.0, seeds=3, pictures=150, seed_sd=0.08)
         interval = contrast(*pair).interval()
-        low, high = resampled(rng, *pair, draws=200)
+        low, high = resampled(rng, *pair, draws=120)
         held += [interval.low <= 0 <= interval.high, low <= 0 <= high]
-    assert held[0] >= 0.93 * 300
-    assert held[1] <= 0.93 * 300
+    assert held[0] >= 0.92 * 200
+    assert held[1] <= 0.90 * 200

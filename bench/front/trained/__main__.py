@@ -15,6 +15,7 @@ from bench.front.trained.ship import ship
 from bench.harness.writing import check_writable, replace_text
 from bench.pages.tables import csv_text
 from fixtures.devices import pin_threads, resolve_device
+from fixtures.programs.errors import in_words
 from fixtures.programs.parsing import Parser
 from fixtures.programs.program import run_program
 from fixtures.programs.terminal import say
@@ -123,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pin_threads(chosen.threads)
         chosen.run(chosen)
     except (FileNotFoundError, ImportError, ValueError) as error:
-        parser.error(str(error))
+        parser.error(str(in_words(error)))
 
 
 if __name__ == "__main__":
