@@ -13,7 +13,7 @@ from bench.pages.twins.documents import Setting, read_settings
 from bench.power import Plan, Spread, excluded, measured_spread, seen
 from fixtures.training.recipes import RECIPES
 
-# Where a record tells no points by picture. After charts, medium, in docs/records/twins-cpu.json: seeds that looked by step
+# Where a record tells no points by picture. After charts, medium, in the twins' record: seeds that looked by step
 # 1,200 have an sd of 1.7 points, a picture's score one of 10, and that of dense shares a quarter of its variance.
 ASSUMED = Spread(seeds=0.02, pictures=0.10, within=0.4, between=0.25)  # within: a guess, which hardly matters
 HOUR_S, POINTS = 3600.0, 100.0
