@@ -41,6 +41,7 @@ from fixtures.workload import load_workload
 
 PROGRESS = Console(stderr=True)
 MAX_NEW_TOKENS = 32  # a short answer; of DocVQA's answers 99 % are shorter
+DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")  # of transformers
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -58,7 +59,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     dtype = resolve_dtype(options.dtype, device)
     samples = _samples(options)
     check = partial(require_askable, samples, name=options.checkpoint, max_new_tokens=options.max_new_tokens)
-    checkpoint = load_checkpoint(options.checkpoint, device=device, dtype=dtype, check=check)
+    checkpoint = load_checkpoint(
+        options.checkpoint, device=device, dtype=dtype, device_map=options.device_map, check=check
+    )
     written = partial(
         document,
         checkpoint,
@@ -143,6 +146,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=1, help="requests at once (default: %(default)s)")
     parser.add_argument("--max-new-tokens", type=int, default=MAX_NEW_TOKENS, help="default: %(default)s")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--device-map",
+        choices=DEVICE_MAPS,
+        help="spread the layers over all devices, as accelerate does (default: one device)",
+    )
     parser.add_argument("--dtype", default="auto", help="auto: bfloat16 on a GPU, float32 on a CPU")
     parser.add_argument("--threads", type=int, default=1, help="of a CPU operation (default: %(default)s)")
     options = parser.parse_args(arguments)

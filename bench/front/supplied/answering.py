@@ -1,16 +1,18 @@
 """Answer questions batch by batch, greedily, on the clock: twice each, to the first token and to the end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 
 import torch
 from jinja2 import TemplateError
 from transformers import BatchFeature
 
-from bench.front.supplied.checkpoint import Checkpoint, first_line
-from bench.front.supplied.prompts import encode
+from bench.front.supplied.causes import first_line
+from bench.front.supplied.checkpoint import Checkpoint
+from bench.front.supplied.prompts import KINDS_OF_TOKENS, encode
 from bench.harness.clock import Clock
 from fixtures.tasks import Sample
 
@@ -50,7 +52,7 @@ def answer(
         batch = samples[start : start + batch_size]
         with _one_error("processor", checkpoint, batch, start):
             encoded = BatchFeature(encode(checkpoint.processor, batch))
-            inputs = dict(encoded.to(checkpoint.model.device, checkpoint.model.dtype))  # the dtype is of floats alone
+            inputs = _taken(checkpoint, encoded.to(checkpoint.model.device, checkpoint.model.dtype))  # of floats alone
         with _one_error("model", checkpoint, batch, start):
             answered = _generate(checkpoint, inputs, max_new_tokens, clock, is_first=not start)
         yield answered
@@ -64,7 +66,7 @@ def _generate(
     if is_first:
         whole()
     prefill, timed = clock.measure(first_token), clock.measure(whole)
-    tokens_BN: torch.Tensor = timed.result  # the clock hands back what the call returned
+    tokens_BN: torch.Tensor = getattr(timed.result, "sequences", timed.result)  # some configurations ask for more
     new_BN = tokens_BN[:, _num_repeated(checkpoint, inputs) :]
     texts = checkpoint.processor.tokenizer.batch_decode(new_BN, skip_special_tokens=True)
     return Answered(
@@ -73,6 +75,12 @@ def _generate(
         ttft_s=prefill.seconds,
         e2e_s=timed.seconds,
     )
+
+
+def _taken(checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Leave out what tells images from text where a processor makes it and its model does not take it."""
+    takes = KINDS_OF_TOKENS in signature(checkpoint.model.forward).parameters
+    return {name: value for name, value in inputs.items() if takes or name != KINDS_OF_TOKENS}
 
 
 def _num_repeated(checkpoint: Checkpoint, inputs: dict[str, torch.Tensor]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from bench.front.supplied.answering import ERRORS, remedy
-from bench.front.supplied.checkpoint import first_line
+from bench.front.supplied.causes import first_line
 from bench.front.supplied.document import scores_of
 from bench.front.supplied.prompts import encode, texts_of
 from fixtures.tasks import Sample

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, PreTrainedConfig
 
+from bench.front.supplied.causes import first_line, remedy_of
+
 MOST_OF_A_KIND = 10_000  # layers, heads, experts: ten times the most of any released model
 COUNTED = re.compile(r"(num_|n_)\w*(layers?|heads?|experts?)\w*|depths?")
 PARAMETERS_A_BYTE = 2  # where they are stored in 4 bits, the fewest that is in use
@@ -27,21 +29,30 @@ def require_plausible(name: str, config: PreTrainedConfig) -> None:
             )
 
 
-def require_stored(name: str, config: PreTrainedConfig) -> None:
-    """Refuse a configuration of more parameters than lie beside it; what is on the hub is missed when it is fetched.
+def described(name: str, config: PreTrainedConfig) -> Any:
+    """Return the model that a configuration describes, without memory for its weights.
 
     Raises:
-        ValueError: It describes no model, or one that is larger than its files.
+        ValueError: It describes none.
+    """
+    try:
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(config)
+    except Exception as error:  # in as many ways as there are values that make no model
+        said = f"{type(error).__name__}: {first_line(error)}"
+        remedy = remedy_of(error, name, "download it again")
+        raise ValueError(f"{name}/config.json must describe a model, got {said}; {remedy}") from error
+
+
+def require_stored(name: str, model: Any) -> None:
+    """Refuse a model of more parameters than lie in its folder; what is on the hub is missed when it is fetched.
+
+    Raises:
+        ValueError: It is larger than its files.
     """
     files = [path for pattern in WEIGHTS for path in Path(name).glob(pattern) if path.is_file()]
     if not files:
         return
-    try:
-        with torch.device("meta"):
-            model: Any = AutoModelForImageTextToText.from_config(config)
-    except Exception as error:  # in as many ways as there are values that make no model
-        said = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise ValueError(f"{name}/config.json must describe a model, got {said}; download it again") from error
     wanted, stored = (sum(sizes) for sizes in ((int(p.numel()) for p in model.parameters()),
                                                (path.stat().st_size for path in files)))  # fmt: skip
     if wanted > PARAMETERS_A_BYTE * stored:
@@ -55,5 +66,5 @@ def _counts(fields: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, i
     for name, value in fields.items():
         if isinstance(value, Mapping):
             yield from _counts(value, f"{place}{name}.")
-        elif isinstance(value, int) and COUNTED.fullmatch(name):
+        elif isinstance(value, int) and COUNTED.fullmatch(str(name)):  # Aria's sizes are keys
             yield f"{place}{name}", value

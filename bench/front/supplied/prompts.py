@@ -16,6 +16,9 @@ from fixtures.tasks.marks import texts_between
 
 WORD = "Answer the question using a single word or phrase."
 LETTER = "Answer with the option's letter from the given choices directly."
+# Processors that put their image tokens in front of a text themselves.
+MARKING = ("Blip2Processor", "Florence2Processor", "FuyuProcessor", "InstructBlipProcessor", "Kosmos2Processor")
+KINDS_OF_TOKENS = "mm_token_type_ids"
 JOINERS = ("\u2060", "\u200b")  # word joiner and zero-width space: nobody sees them
 
 
@@ -48,14 +51,18 @@ def encode(processor: Any, samples: Sequence[Sample]) -> dict[str, torch.Tensor]
                 tokenize=True,
                 return_dict=True,
                 return_tensors="pt",
-                processor_kwargs={"padding": True},
+                processor_kwargs={"padding": True, **_kinds_of_tokens(processor)},
             )
         )
-    # BLIP-2's and InstructBLIP's processors put their image tokens in front of a text themselves; theirs is no string.
-    token = "" if getattr(processor, "num_query_tokens", None) else str(processor.image_token)
+    token = "" if type(processor).__name__ in MARKING else str(processor.image_token)
     texts = [token.join(texts_of(processor, sample)) for sample in samples]
     images = [list(sample.images) for sample in samples]
     return dict(processor(text=texts, images=images, padding=True, return_tensors="pt"))
+
+
+def _kinds_of_tokens(processor: Any) -> dict[str, bool]:
+    """Ask for what tells images from text: some processors that know it leave it out."""
+    return {f"return_{KINDS_OF_TOKENS}": True} if KINDS_OF_TOKENS in processor.model_input_names else {}
 
 
 def _conversation(processor: Any, sample: Sample) -> list[dict[str, Any]]:
