@@ -18,6 +18,7 @@ REMEDIES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (  # a gated rep
     ),
     ((ImportError,), "install the package that it names"),
 )
+UNNAMED = "Missing optional dependencies"  # what transformers says where no ImportError tells of a package
 
 
 def remedy_of(error: BaseException, name: str, otherwise: str) -> str:
@@ -27,7 +28,7 @@ def remedy_of(error: BaseException, name: str, otherwise: str) -> str:
         name: Of the checkpoint.
         otherwise: What helps where the error is of no kind that is known.
     """
-    causes = list(_causes(error))
+    causes = [ImportError() if UNNAMED in str(cause) else cause for cause in _causes(error)]
     for kinds, remedy in REMEDIES:
         if any(isinstance(cause, kinds) for cause in causes):
             return remedy.format(name=name)
@@ -40,6 +41,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, or its name where it says nothing."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its name where it says nothing; of a missing module that."""
+    missing = [cause for cause in _causes(error) if isinstance(cause, ModuleNotFoundError)]
+    return str(missing[-1] if missing else error).strip().partition("\n")[0] or type(error).__name__

@@ -89,7 +89,7 @@ def load_checkpoint(
     if num_routed(skeleton):  # or it would be counted as dense
         chosen_of(config)
     model = _weighted(name, dtype, {"device_map": device_map} if device_map else {})
-    model = _resident(model, name) if device_map else on_device(device, model, name)
+    model = resident(model, name) if device_map else on_device(device, model, name)
     return Checkpoint(name=name, model=model.eval(), processor=processor)
 
 
@@ -109,8 +109,12 @@ def on_device(device: torch.device, model: Any, name: str) -> Any:
         ) from error
 
 
-def _resident(model: Any, name: str) -> Any:
-    """Refuse weights that accelerate left on a disk or away from their device: each step would fetch them anew."""
+def resident(model: Any, name: str) -> Any:
+    """Return a model whose layers are spread: what accelerate left off the devices, each step would fetch anew.
+
+    Raises:
+        ValueError: Some do not fit.
+    """
     away = [key for key, parameter in model.named_parameters() if parameter.is_meta]
     if away:
         raise ValueError(

@@ -1,5 +1,7 @@
 """Which families of transformers can be asked a question about an image in words, and why others cannot."""
 
+from importlib.metadata import version
+
 from transformers import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
@@ -18,6 +20,11 @@ UNSUPPORTED: dict[str, str] = {
     "udop": "which reads words and their places that another program found",
     "vision-encoder-decoder": "which transcribes pictures and takes no question",
 }
+# Families that a version of transformers cannot run with an image: the model is read, and fails in its own code.
+BROKEN: dict[tuple[str, str], str] = {
+    ("llama4", "5.24.0"): "which transformers 5.24.0 itself fails to run with an image: it asks for image_outputs that "
+    "its decoder does not give",
+}
 
 
 def require_supported(name: str, config: PreTrainedConfig) -> None:
@@ -26,13 +33,13 @@ def require_supported(name: str, config: PreTrainedConfig) -> None:
     Raises:
         ValueError: It is one.
     """
+    if why := UNSUPPORTED.get(config.model_type) or BROKEN.get((config.model_type, version("transformers"))):
+        raise ValueError(
+            f"--checkpoint must answer a question about an image, got model_type {config.model_type} in {name}, "
+            f"{why}; take another"
+        )
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ValueError(
             f"--checkpoint must be an image-text-to-text model, got model_type {config.model_type} in {name}; "
             "take a vision-language checkpoint that AutoModelForImageTextToText knows"
-        )
-    if why := UNSUPPORTED.get(config.model_type):
-        raise ValueError(
-            f"--checkpoint must answer a question about an image, got model_type {config.model_type} in {name}, "
-            f"{why}; take another"
         )

@@ -38,6 +38,7 @@ def save_family(name: str, folder: Path, *, dtype: torch.dtype = torch.float32, 
     config = small_config(model_type, NUM_TOKENS, _both(family.config, ids))
     _save_processor(folder, model_type, family, processor, config)
     tokenizer.save_pretrained(folder)
+    config.save_pretrained(folder)
     model = AutoModelForImageTextToText.from_config(config, dtype=dtype)
     model.save_pretrained(folder, max_shard_size=shard)
 

@@ -39,6 +39,7 @@ DERIVED = {
     "moe_layers",
     "no_rope_layers",
     "layers_block_type",
+    "kv_source_layers",
     "architectures",
     "per_layer_config",
     "activation_sparsity_pattern",

@@ -33,9 +33,12 @@ GLM_MARKS = {"image": "<|image|>", "image_start": "<|begin_of_image|>", "image_e
 GLM: dict[str, Any] = {"marks": GLM_MARKS, "mark": "<|begin_of_image|><|image|><|end_of_image|>"}
 IMG = {"image": "[IMG]"}
 GEMMA = {"boi_token": "<start_of_image>", "image_token": "<image_soft_token>", "eoi_token": "<end_of_image>"}
+OMNI = {"image_token": "<|image_pad|>", "audio_token": "<|audio_pad|>", "video_token": "<|video_pad|>",
+        "vision_bos_token": "<|vision_start|>", "vision_eos_token": "<|vision_end|>"}  # fmt: skip
 GEMMA4 = {"image_token": "<|image|>", "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>"}
 ROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0}}
 LINEAR = {"layer_types": ["linear_attention", "full_attention"]}
+AXIAL = {"rope_parameters": {**ROPE["rope_parameters"], "mrope_section": [3, 3, 2]}}
 MROPE = {"rope_parameters": {"mrope_section": [2, 3, 3]}}  # of half a head's 16
 QWEN2 = {**QWEN, "config": {"text_config": MROPE}}
 QWEN3 = {**QWEN, "config": {"vision_config": {"deepstack_visual_indexes": [0]}, "text_config": MROPE}}
@@ -51,6 +54,10 @@ def _letters(code: int) -> str:
 
 
 FAMILIES: dict[str, Family] = {
+    "apertus1p5": Family(
+        config={"audio_config": {"codebook_dim": 64}, "vision_config": {"codebook_size": 64}},
+        image={"feature_extractor_type": "WavTokenizerFeatureExtractor"},
+    ),
     "aria": Family(
         config={
             "vision_config": {"image_size": 980, "patch_size": 70},
@@ -86,8 +93,8 @@ FAMILIES: dict[str, Family] = {
             "text_config": {
                 "layer_types": ["sliding_attention", "full_attention"],
                 "rope_parameters": {
-                    "sliding_attention": ROPE["rope_parameters"],
-                    "full_attention": ROPE["rope_parameters"],
+                    "sliding_attention": AXIAL["rope_parameters"],
+                    "full_attention": AXIAL["rope_parameters"],
                 },
             },
             "vision_config": {"deepstack_visual_indexes": [0]},
@@ -114,7 +121,7 @@ FAMILIES: dict[str, Family] = {
         template=templates.DEEPSEEK,
     ),
     "diffusion_gemma": Family(
-        config={"text_config": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 32}},
+        config={"canvas_length": 8, "text_config": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 32}},
         named=GEMMA4,
         image={"feature_extractor_type": "Gemma4AudioFeatureExtractor"},
         image_type="Gemma4ImageProcessor",
@@ -156,7 +163,12 @@ FAMILIES: dict[str, Family] = {
         mark="<|image_start|><image><|image_end|>",
     ),
     "exaone4_5": Family(**QWEN),
-    "fast_vlm": Family(processor_class="LlavaProcessor", image_type="CLIPImageProcessor"),
+    "fast_vlm": Family(
+        processor_class="LlavaProcessor",
+        image_type="CLIPImageProcessor",
+        processor={"patch_size": 64},
+        image={"size": {"shortest_edge": 256}, "crop_size": {"height": 256, "width": 256}},
+    ),
     "florence2": Family(
         config={
             "vision_config": {
@@ -179,7 +191,12 @@ FAMILIES: dict[str, Family] = {
         named=GEMMA,
         mark="<start_of_image>",
     ),
-    "gemma3n": Family(named={"image_token": "<image_soft_token>"}, mark="<image_soft_token>"),
+    "gemma3n": Family(
+        config={"text_config": {"num_kv_shared_layers": 0}},
+        image={"feature_extractor_type": "Gemma3nAudioFeatureExtractor"},
+        named={"image_token": "<image_soft_token>"},
+        mark="<image_soft_token>",
+    ),
     "gemma4": Family(config={"vision_config": {"model_type": "gemma4_vision"}}, named=GEMMA4, mark="<|image|>"),
     "gemma4_unified": Family(
         config={"vision_config": {"model_type": "gemma4_unified_vision"}}, named=GEMMA4, mark="<|image|>"
@@ -192,7 +209,10 @@ FAMILIES: dict[str, Family] = {
         config={"text_config": {"rope_parameters": {"mrope_section": [2, 1, 1]}}},
         **GLM,
     ),
-    "glm5_next": Family(config={"text_config": {"num_key_value_heads": 4, "qk_rope_head_dim": 0, **MROPE}}, **GLM),
+    "glm5_next": Family(
+        config={"text_config": {"num_hidden_layers": 4, "num_key_value_heads": 4, "qk_rope_head_dim": 0, **MROPE}},
+        **GLM,
+    ),
     "glm_ocr": Family(processor_class="Glm46VProcessor", image_type="Glm46VImageProcessor", **GLM4),
     "glmga": Family(processor_class="Glm46VProcessor", **GLM4),
     "got_ocr2": Family(
@@ -204,9 +224,11 @@ FAMILIES: dict[str, Family] = {
             "deepstack_layer_map": [[0, 0]],
             "downsample_rate": "1/2",
             "spatial_target_layers": [1],
+            "text_config": {"model_type": "granite"},
+            "vision_config": {"model_type": "clip_vision_model", "patch_size": 32, "image_size": 128},
         },
         image={"image_grid_pinpoints": [[128, 256], [256, 128]]},
-        processor={"downsample_rate": "1/2"},
+        processor={"downsample_rate": "1/2", "num_additional_image_tokens": 1},
     ),
     "granite_docling": Family(processor={"image_seq_len": 1}),
     "hunyuan_vl": Family(
@@ -274,8 +296,7 @@ FAMILIES: dict[str, Family] = {
     "kimi_k25": Family(config={"text_config": {"head_dim": 8}}, mark="<|media_pad|>", marks={"image": "<|media_pad|>"}),
     "kosmos-2": Family(mark=None, processor_class="Kosmos2Processor"),
     "kosmos-2.5": Family(
-        config={"latent_query_num": 16, "vision_config": {"max_num_patches": 64}},
-        image={"max_patches": 64},
+        config={"latent_query_num": 16},
         processor={"num_image_tokens": 16},
         mark=None,
         processor_class="Kosmos2_5Processor",
@@ -306,6 +327,7 @@ FAMILIES: dict[str, Family] = {
         config={"image_grid_pinpoints": SQUARE},
         image={"image_grid_pinpoints": SQUARE},
         processor={"num_additional_image_tokens": 1},
+        video={"video_processor_type": "LlavaNextVideoVideoProcessor"},
     ),
     "llava_onevision": Family(
         config={"image_grid_pinpoints": SQUARE}, image={"image_grid_pinpoints": SQUARE}, template=templates.ONEVISION
@@ -314,8 +336,13 @@ FAMILIES: dict[str, Family] = {
     "minicpmv4_6": Family(named={"image_token": "<image>"}, config={"image_token_id": 3, "text_config": LINEAR}),
     "minicpmv4_7": Family(named={"image_token": "<image>"}, config={"image_token_id": 3, "text_config": LINEAR}),
     "minimax_m3_vl": Family(mark="]<]image[>[", marks={"image": "]<]image[>["}),
-    "mistral3": Family(mark="[IMG]", marks=IMG),
-    "mistral_large4": Family(mark="[IMG]", marks=IMG),
+    "mistral3": Family(processor={"patch_size": 16, "spatial_merge_size": 2}, mark="[IMG]", marks=IMG),
+    "mistral_large4": Family(
+        config={"text_config": {"num_key_value_heads": 4}},
+        processor={"patch_size": 16, "spatial_merge_size": 2},
+        mark="[IMG]",
+        marks=IMG,
+    ),
     "mllama": Family(
         config={
             "vision_config": {"intermediate_layers_indices": [0], "vision_output_dim": 128},
@@ -329,8 +356,24 @@ FAMILIES: dict[str, Family] = {
         mark="<|image|>",
         marks={"image_patch": "<im_patch>"},
     ),
-    "muse_glimmer": Family(mark="<|patch|>", marks={"image": "<|patch|>"}),
-    "muse_spark": Family(mark="<|patch|>", marks={"image": "<|patch|>"}),
+    "muse_glimmer": Family(
+        config={"projector_hidden_size": 64, "out_hidden_size": 256, "vision_config": {"out_hidden_size": 256}},
+        mark="<|patch|>",
+        marks={"image": "<|patch|>"},
+    ),
+    "muse_spark": Family(
+        config={
+            "audio_config": {"num_hidden_layers": 4},
+            "out_hidden_size": 256,
+            "vision_config": {"out_hidden_size": 256},
+        },
+        image={"feature_extractor_type": "MuseSparkFeatureExtractor"},
+        mark="<|patch|>",
+        marks={"image": "<|patch|>"},
+    ),
+    "nemotron_h_omni": Family(
+        config={"image_token_id": 3}, image={"feature_extractor_type": "ParakeetFeatureExtractor"}
+    ),
     "ovis2": Family(marks={"image": "<IMG_ATOM>"}),
     "paddleocr_vl": Family(config={"text_config": MROPE}),
     "paligemma": Family(image={"image_seq_length": 16}, mark=None),
@@ -342,35 +385,59 @@ FAMILIES: dict[str, Family] = {
         named={"context_image_token": "<IMG_CONTEXT>", "start_image_token": "<img>", "end_image_token": "</img>"},
         marks={"image": "<IMG_CONTEXT>"},
     ),
-    "qwen2_5_omni_thinker": Family(processor_class="Qwen2_5OmniProcessor", image_type="Qwen2VLImageProcessor", **QWEN2),
+    "qwen2_5_omni_thinker": Family(
+        processor_class="Qwen2_5OmniProcessor",
+        image_type="Qwen2VLImageProcessor",
+        named=OMNI,
+        image={"feature_extractor_type": "WhisperFeatureExtractor"},
+        **QWEN2,
+    ),
     "qwen2_5_vl": Family(**QWEN2),
     "qwen2_vl": Family(**QWEN2),
     "qwen3_5": Family(**QWEN35),
     "qwen3_5_moe": Family(**QWEN35),
     "qwen3_omni_moe_thinker": Family(
-        processor_class="Qwen3OmniMoeProcessor", image_type="Qwen2VLImageProcessor", **QWEN3
+        processor_class="Qwen3OmniMoeProcessor",
+        image_type="Qwen2VLImageProcessor",
+        named=OMNI,
+        image={"feature_extractor_type": "WhisperFeatureExtractor"},
+        **QWEN3,
     ),
     "qwen3_vl": Family(**QWEN3),
     "qwen3_vl_moe": Family(image_type="Qwen2VLImageProcessor", **QWEN3),
-    "qwen4_exp": Family(**QWEN35),
+    "qwen4_exp": Family(
+        config={
+            "text_config": {
+                **MROPE,
+                **LINEAR,
+                "indexer_budget": 64,
+                "indexer_compress_ratio": 4,
+                "indexer_n_heads": 4,
+                "indexer_kv_heads": 1,
+                "indexer_head_dim": 16,
+            }
+        },
+        **QWEN,
+    ),
     "shieldgemma2": Family(config={"mm_tokens_per_image": 16}, named=GEMMA, mark="<start_of_image>"),
     "smolvlm": Family(
         image={"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 128}}, processor={"image_seq_len": 4}
     ),
-    "step3p7": Family(mark="<im_patch>", marks={"image": "<im_patch>"}),
+    "step3p7": Family(config={"text_config": {"sliding_window": 16}}, mark="<im_patch>", marks={"image": "<im_patch>"}),
     "t5gemma2": Family(
         config={"encoder": {"mm_tokens_per_image": 16}},
-        image={"size": {"height": 56, "width": 56}},
+        image={"size": {"height": 64, "width": 64}},
         named=GEMMA,
         mark=None,
     ),
     "udop": Family(mark=None),
+    "unlimited_ocr": Family(config={"vision_config": {"sam_config": {"downsample_channels": [64, 64]}}}),
     "video_llama_3": Family(**QWEN),
     "video_llava": Family(image={"size": {"shortest_edge": 56}, "crop_size": {"height": 56, "width": 56}}),
     "vipllava": Family(
         config={"vision_feature_layers": [-1, -2]},
-        processor={"num_additional_image_tokens": 1},
         template=templates.LLAVA,
+        processor={"num_additional_image_tokens": 1, "vision_feature_select_strategy": "default"},
     ),
     "vision-encoder-decoder": Family(mark=None),
 }
