@@ -18,7 +18,9 @@ from bench.front.trained.layers import measure_layers
 from bench.front.trained.plan import ASSUMED, spread_of
 from bench.front.trained.ship import ship
 from bench.front.trained.throughput import measure_throughput
-from bench.pages.twins.documents import Setting
+from bench.pages.pareto.documents import read_tiers
+from bench.pages.twins.documents import Setting, read_settings
+from bench.pages.twins.learning import learned
 from bench.power import Plan, Spread, excluded, measured_spread, seen
 from fixtures.tasks.easy_vqa import load_easy_vqa
 from fixtures.tasks.procedural import TASKS
@@ -93,6 +95,10 @@ def test_the_document_holds_what_the_front_is_drawn_from(folder, tmp_path, capsy
     assert ("routing" in dense, "routing" in plain) == (False, True)
     assert len(plain["routing"]["crossing"]) == 3
     assert not any("specialization_coef" in twin for twin in document["twins"])  # neither has the loss
+    for point in read_tiers([path])["measured"].points:  # as both pages read it
+        assert (point.num_unfinished, point.graded.counts_P.tolist()) == (1, told["counts"])
+    (setting,) = read_settings(path)
+    assert [row.finished for row in learned(setting, "plain")] == [0, 0]  # in eight steps nothing is learnt
 
 
 def test_answers_are_kept_until_the_exam_changes(folder, tmp_path, monkeypatch):
