@@ -24,6 +24,7 @@ from moevlm import DecodeState
 NUM_DECODE_STEPS = 4  # as bench_decode
 DEPTHS = (2, 4)  # that carry the line
 TOO_FEW = "a line needs {most} layers, {depth} are built; give more as --depth"
+UNLIKE = "arms of a line must take one path, got {paths}; mend what keeps one from the others'"
 
 
 @pytest.mark.defaults(seq_len=[640])
@@ -50,6 +51,7 @@ def bench_depths(
     def first_token(arm: str) -> DecodeState:
         return moevlm.prefill(models[arm], inputs.tensors, max_new_tokens=1)
 
+    assert len(set(decode.paths.values())) == 1, UNLIKE.format(paths=decode.paths)
     is_decode = phase == "decode"
     call = decode if is_decode else first_token
     distinct = mean_distinct_experts(twins["moe"], lambda: decode.plainly("moe") if is_decode else first_token("moe"))

@@ -5,7 +5,7 @@ TTFT and TPOT over requests of drawn lengths; each of the two is measured, extra
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from bench.pages.engine import percent, ratio, time
 from bench.pages.results.cells import UNIFORM, CellsForm, Requests, work_of
 from bench.pages.results.composed import WHOLE, Composed, checked_answers, composed
 from bench.pages.results.gains import MOE, RIVAL, Gain, gains_of
+from bench.pages.results.page import why_not_measured
 from bench.pages.results.predicted import Predicted, predictions, typical_and_worst
 from bench.pages.results.times import Lines, Place, at, lines_of
 from fixtures.options import NATURAL
@@ -95,7 +96,7 @@ def asked(options: Any) -> Asked:
     return Asked(options.scale, options.against, options.routing, options.batch_size, options.seq_len, requests)
 
 
-def answers(records: Iterable[Record], question: Asked) -> Iterator[str]:
+def answers(records: Sequence[Record], question: Asked) -> Iterator[str]:
     """Return the lines of the answer, of each machine that can give one.
 
     Raises:
@@ -103,7 +104,7 @@ def answers(records: Iterable[Record], question: Asked) -> Iterator[str]:
     """
     found = gains_of(records).gains
     known = [gain for gain in found if (gain.scale, gain.against) == (question.scale, question.against)]
-    lines = lines_of(found, _predicted(known, question))
+    lines = lines_of(found, _predicted(known, question, why_not_measured(records)))
     peaks = {gain.machine: gain.peaks for gain in found}
     told = [one for one in composed(lines, [question.requests], peaks) if _is_asked(one, question)]
     if not told:
@@ -121,7 +122,7 @@ def _is_asked(one: Composed, question: Asked) -> bool:
     return mine == (question.against, question.routing, question.batch_size)
 
 
-def _predicted(known: Sequence[Gain], question: Asked) -> list[Predicted]:
+def _predicted(known: Sequence[Gain], question: Asked, why_not: Mapping[str, str]) -> list[Predicted]:
     """Predict what was not measured, at the very batch and length that is asked for."""
     profile = RoutingProfile.parse(question.routing)
     axes: dict[str, Any] = {
@@ -133,7 +134,7 @@ def _predicted(known: Sequence[Gain], question: Asked) -> list[Predicted]:
         cells_document([question.scale], (PRIMARY, question.against), dtype, **axes)
         for dtype in dict.fromkeys(gain.dtype for gain in known)
     ]
-    return predictions(known, work_of(checked(one, CellsForm) for one in documents).cells, lines=True)
+    return predictions(known, work_of(checked(one, CellsForm) for one in documents).cells, why_not, lines=True)
 
 
 def _said(one: Composed, lines: Lines) -> Iterator[str]:

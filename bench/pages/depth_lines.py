@@ -5,6 +5,7 @@ disturbance, so their line is drawn block by block, and what it gives at full de
 """
 
 import re
+import statistics
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ from bench.pages.slices import through
 
 MEASURED = re.compile(r"bench_depths\[(?P<built>.*)-(?P<phase>decode|prefill)\]")
 LINE = ("line_from", "line_to")  # facts: the depths that carry a line
-NO_LINE = "no_line"  # a fact: a block's line gives no time above 0
+NO_LINE = "no_line"  # a fact: most blocks give no time above 0
+LEAST_S = 1e-12  # stands for such a time of a disturbed block, which medians pass over
 
 
 class LineError(NamedTuple):
@@ -86,15 +88,18 @@ def _line(scenario: Scenario, arm: str, depths: tuple[int, int]) -> ArmSeries:
     def at_full(low: float, high: float) -> float:
         return through({depths[0]: low, depths[1]: high}).at(full)
 
+    def sample(low: float, high: float) -> float:
+        return max(LEAST_S, at_full(low, high))
+
     launches = [
-        Launch(id=one.id, voided=one.voided, samples=tuple(map(at_full, one.samples, other.samples)))
+        Launch(id=one.id, voided=one.voided, samples=tuple(map(sample, one.samples, other.samples)))
         for one, other in zip(first.launches, last.launches, strict=True)
     ]
-    is_line = all(sample > 0 for launch in launches for sample in launch.samples)
+    is_line = all(statistics.median(launch.samples) > LEAST_S for launch in launches)
     told = {"depth": full, **dict(zip(LINE, depths, strict=True)), **({} if is_line else {NO_LINE: 1})}
     return structs.replace(
         built,
-        launches=tuple(launches) if is_line else built.launches,
+        launches=tuple(launches),
         cost=_cost(first, last, at_full),
         facts={**built.facts, **told},
     )

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from bench.harness.wording import counted
 from bench.pages.results.gains import Gain
 from bench.pages.results.predicted import Predicted
 
@@ -90,8 +91,15 @@ def _measured(gain: Gain) -> Timed:
         high=gain.speedup.high / gain.speedup.estimate,
         floor_share=gain.floor_share,
         basis="extrapolated" if gain.depths else "measured",
-        source=gain.scenario,
+        source=_source(gain),
     )
+
+
+def _source(gain: Gain) -> str:
+    """Say which scenario, of how many launches, and what was built of the model, where it was not all."""
+    distinct = [f"{gain.distinct_layers} layers distinct"] if gain.distinct_layers else []
+    through = [f"through {', '.join(map(str, gain.depths))} layers"] if gain.depths else []
+    return ", ".join([gain.scenario, counted(gain.num_launches, "launch"), *distinct, *through])
 
 
 def _of_floors(one: Predicted) -> Timed:
@@ -105,5 +113,5 @@ def _of_floors(one: Predicted) -> Timed:
         high=reach,
         floor_share=one.floor_share,
         basis="predicted",
-        source=f"floors over the shares of {one.nearest}{extrapolated}",
+        source=f"floors over the shares of {one.nearest}{extrapolated}{f'; {one.why}' if one.why else ''}",
     )

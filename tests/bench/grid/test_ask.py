@@ -13,11 +13,14 @@ from tests.bench.sample_records import record_of
 
 KEPT = Path(__file__).parents[3] / "docs" / "records"
 TILE = {"moe": cost(0.1), "dense": cost(0.1)}
+GIVEN_UP = {"scenario": "bench_prefill[7b@of4-b4-s1024]", "reason": "too long: by its floors"}
 
 
-def record() -> Record:
+def record(**fields: object) -> Record:
     places = [(benchmark, batch) for benchmark in ("bench_prefill", "bench_decode") for batch in (1, 8)]
-    return record_of(*(measured(batch, 1024, (2.0, 8.0), benchmark=name) for name, batch in places), peaks=PEAKS)
+    return record_of(
+        *(measured(batch, 1024, (2.0, 8.0), benchmark=name) for name, batch in places), peaks=PEAKS, **fields
+    )
 
 
 def said(**fields: object) -> list[str]:
@@ -25,7 +28,7 @@ def said(**fields: object) -> list[str]:
         scale=str(fields.get("scale", "7b")), workload="chartqa", drawn=(Request(1024, 1, 1),), tile=TILE
     )
     plain = {"scale": "7b", "against": "dense", "routing": "uniform", "batch_size": 8, "seq_len": 1024}
-    return list(answers([record()], Asked(**{**plain, "requests": requests, **fields})))  # type: ignore[arg-type]
+    return list(answers([record(not_fitting=(GIVEN_UP,))], Asked(**{**plain, "requests": requests, **fields})))  # type: ignore[arg-type]
 
 
 def test_what_is_measured_is_told_with_its_interval_and_scenario() -> None:
@@ -35,14 +38,15 @@ def test_what_is_measured_is_told_with_its_interval_and_scenario() -> None:
     assert lines[2].startswith("as fast as dense: 4.00x [4.00, 4.00]")
     assert lines[3] == "requests/s: 4.00 req/s, dense 1.00 req/s"
     assert lines[4] == "MoE: TTFT p50 2.00 s, p95 2.00 s; end to end p50 2.00 s, p95 2.00 s"
-    assert lines[6] == "TTFT is measured: bench_prefill[7b-b8-s1024]"
+    assert lines[6] == "TTFT is measured: bench_prefill[7b-b8-s1024], 1 launch"
     assert len(lines) == 7
 
 
 def test_what_is_not_measured_is_told_as_predicted_and_from_what() -> None:
-    lines = said(batch_size=4, routing="paper-smoes")
+    lines = said(batch_size=2, routing="paper-smoes")
     assert lines[0].endswith("chartqa, paper-smoes routing")
-    assert lines[6] == "TTFT is predicted: floors over the shares of 8 x 1024"
+    assert lines[6] == "TTFT is predicted: floors over the shares of 1 x 1024"
+    assert said(batch_size=4)[6] == "TTFT is predicted: floors over the shares of 8 x 1024; too long: by its floors"
 
 
 @pytest.mark.parametrize("fields", [{"scale": "34b"}, {"against": "dense_active"}])

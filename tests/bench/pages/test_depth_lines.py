@@ -132,3 +132,16 @@ def test_the_page_says_through_which_layers_with_which_error() -> None:
     content = results_page(records, {})  # type: ignore[arg-type]
     assert content.facts["extrapolated"] == ["7b"]
     assert [row[0] for row in content.facts["biases"]] == ["bench_depths[proxy-mmmu-uniform-b1-s640-decode]"] * 2
+
+
+def test_one_disturbed_block_moves_no_median() -> None:
+    one = depths(built=4)
+    low = one.arms["moe/at2"]
+    (launch,) = low.launches
+    late = structs.replace(launch, samples=(*launch.samples[:-1], 100.0))  # 3 of 5 s: a line to below 0
+    found = gain(
+        Scenario(id=one.id, arms={**one.arms, "moe/at2": structs.replace(low, launches=(late,))}),
+        depths(built=8, full=8, scale="proxy"),
+    )
+    assert found.seconds["moe"] == pytest.approx(17.0)
+    assert found.speedup.estimate == pytest.approx(66 / 17)

@@ -67,3 +67,15 @@ def test_a_predicted_length_has_the_greatest_error_of_measured_ones_as_its_limit
 
 def test_whole_answers_and_natural_lengths_are_on_no_line() -> None:
     assert lines_of(gains(scenario(1.0, 2.0, benchmark="bench_generate"))) == {}
+
+
+def test_a_measured_time_says_of_how_many_launches_and_of_what_was_built() -> None:
+    sources = [
+        line[0].source
+        for one in ([scenario(1.0, 2.0, distinct=4)], sliced(1.0, (0.5, 2.0)))
+        for line in lines_of(gains(*one)).values()
+    ]
+    assert sources == [
+        "bench_decode[7b-b1-s1024], 1 launch, 4 layers distinct",
+        "bench_decode[7b-b1-s1024], 1 launch, through 1, 2, 4 layers",
+    ]
