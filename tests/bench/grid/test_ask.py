@@ -25,7 +25,10 @@ def record(**fields: object) -> Record:
 
 def said(**fields: object) -> list[str]:
     requests = Requests(
-        scale=str(fields.get("scale", "7b")), workload="chartqa", drawn=(Request(1024, 1, 1),), tile=TILE
+        scale=str(fields.get("scale", "7b")),
+        workload="chartqa",
+        drawn=(Request(fields.get("seq_len", 1024), 1, 1),),
+        tile=TILE,
     )
     plain = {"scale": "7b", "against": "dense", "routing": "uniform", "batch_size": 8, "seq_len": 1024}
     return list(answers([record(not_fitting=(GIVEN_UP,))], Asked(**{**plain, "requests": requests, **fields})))  # type: ignore[arg-type]
@@ -47,6 +50,10 @@ def test_what_is_not_measured_is_told_as_predicted_and_from_what() -> None:
     assert lines[0].endswith("chartqa, paper-smoes routing")
     assert lines[6] == "TTFT is predicted: floors over the shares of 1 x 1024"
     assert said(batch_size=4)[6] == "TTFT is predicted: floors over the shares of 8 x 1024; too long: by its floors"
+
+
+def test_a_length_that_is_asked_for_is_predicted_as_it_is_and_not_between_others() -> None:
+    assert said(seq_len=1500)[6] == "TTFT is predicted: floors over the shares of 8 x 1024"
 
 
 @pytest.mark.parametrize("fields", [{"scale": "34b"}, {"against": "dense_active"}])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bench.grid.work import cells_document, expected_hits
+from moevlm.costs import phase_cost
 from moevlm.presets import preset_config
 from moevlm.routing.profiles import RoutingProfile
 from moevlm.steering.tables import RoutersShape, bias_tables
@@ -45,3 +46,21 @@ def test_what_no_formula_counts_is_refused(tmp_path: Path) -> None:
     for profile in ("weights", f"trained:{tmp_path / 'r'}"):
         with pytest.raises(ValueError, match=r"must be uniform, specialized:STRENGTH.*measure it"):
             cells_document(["tiny"], ("moe",), "float32", routings=(profile,))
+
+
+def test_a_step_is_of_text_and_a_prompt_of_its_image_and_text() -> None:
+    """Text keeps to its half of the experts, vision hardly prefers its own: 32 tokens of text hit about half."""
+    config, profile = preset_config("7b"), "specialized:8/0.1"
+    document = cells_document(
+        ["7b"], ("moe",), "bfloat16", routings=(profile,), batches=(1, 32), lengths=(config.image_seq_length + 8,)
+    )
+    found = {(one["phase"], one["batch_size"]): one["costs"]["moe"]["bytes"] for one in document["cells"]}
+    of_text, of_prompt = (
+        expected_hits(config, RoutingProfile.parse(profile), tokens) for tokens in ((32, 0), (8, 576))
+    )
+    length = config.image_seq_length + 8
+    for place, hit, tiles in ((("decode", 32), of_text, 0), (("prefill", 1), of_prompt, 1)):
+        phase, batch_size = place
+        load = {"batch_size": batch_size, "seq_len": length, "num_tiles": tiles, "dtype_bytes": 2}
+        assert found[place] == pytest.approx(phase_cost(config, phase, **load, distinct_experts=hit).bytes)
+    assert of_text < 0.6 * 64 < of_prompt

@@ -22,8 +22,8 @@ def test_tables_and_figures_lie_beside_the_page_and_are_named_after_it(content: 
     out = tmp_path / "new" / "my page.md"
     written = write_page(out, content, "the command")
     assert [path.relative_to(out.parent).as_posix() for path in written] == [
-        *("my page.md", "tables/my-page-values.csv"),
-        *(f"images/my-page-{name}.svg" for name in ("msi", "scores", "bins")),
+        *("my page.md", *(f"tables/my-page-{name}.csv" for name in ("values", "power"))),
+        *(f"images/my-page-{name}.svg" for name in ("relations", "msi", "scores", "bins")),
     ]
     assert all(path.is_file() for path in written)
     assert all(f"]({path.relative_to(out.parent).as_posix()})" in out.read_text() for path in written[1:])
