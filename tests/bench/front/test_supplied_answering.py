@@ -103,6 +103,20 @@ def test_an_encoder_decoders_answer_is_all_that_its_decoder_says(samples: list[S
     assert said[0]
 
 
+def test_what_tells_images_from_text_is_left_out_where_the_model_does_not_take_it(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """generate() refuses what no forward takes."""
+    plain = answers_of(ours(), samples[:2])
+
+    def told(*arguments: Any) -> dict[str, torch.Tensor]:
+        encoded = encode(*arguments)
+        return {**encoded, "mm_token_type_ids": torch.zeros_like(encoded["input_ids"])}
+
+    monkeypatch.setattr("bench.front.supplied.answering.encode", told)
+    assert answers_of(ours(), samples[:2]) == plain
+
+
 class Noting:
     """A processor that notes the texts it is given."""
 

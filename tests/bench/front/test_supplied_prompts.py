@@ -115,3 +115,30 @@ def test_where_a_tokenizer_drops_one_invisible_character_another_is_taken() -> N
 def test_where_it_drops_both_the_row_is_refused_with_what_it_says() -> None:
     with pytest.raises(ValueError, match=r"must be text alone, got <picture>, which the tokenizer .* remove that row"):
         as_text(Normalising("".join(JOINERS)), "a <picture>")
+
+
+class Templated:
+    """A processor with a chat template that notes what it is asked for."""
+
+    chat_template = TEMPLATE
+
+    def __init__(self, *names: str) -> None:
+        self.tokenizer, self.model_input_names = tokenizer_of(), names
+        self.options: dict[str, Any] = {}
+
+    def apply_chat_template(self, _: Any, *, processor_kwargs: dict[str, Any], **__: Any) -> dict[str, Any]:
+        self.options = processor_kwargs
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [(("input_ids",), {"padding": True}),
+     (("input_ids", "mm_token_type_ids"), {"padding": True, "return_mm_token_type_ids": True})],
+)  # fmt: skip
+def test_what_tells_images_from_text_is_asked_of_a_processor_that_knows_it(
+    names: tuple[str, ...], options: dict[str, Any]
+) -> None:
+    processor = Templated(*names)
+    encode(processor, [sample_of("How many?")])
+    assert processor.options == options
