@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from transformers import AutoProcessor, ProcessorMixin
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
-from transformers.utils import is_torchvision_available
+from transformers.utils.import_utils import is_torchvision_available
 
 from bench.front.supplied.causes import first_line, remedy_of
 from bench.front.supplied.prompts import MARKING
@@ -71,7 +71,7 @@ def _images_alone() -> Iterator[None]:
     if is_torchvision_available():
         yield
         return
-    own = ProcessorMixin.check_argument_for_proper_class
+    own: Any = ProcessorMixin.check_argument_for_proper_class
 
     def checked(processor: Any, name: str, part: Any) -> Any:
         return NoVideos if isinstance(part, NoVideos) else own(processor, name, part)

@@ -29,7 +29,7 @@ class Expected(NamedTuple):
 
 
 EXPERTS = 2 * 4 * 3 * 64 * 32
-ALWAYS = ("llava", "llava-olmoe", "qwen2_5_vl", "qwen3_vl_moe", "internvl")  # a second each; the others are `long`
+ALWAYS = ("llava", "qwen2_5_vl", "qwen3_vl_moe", "internvl")  # a second each; the others are `long`
 MAIN = {
     "llava": Expected(f"USER: <image>\n{ASKED} ASSISTANT:"),
     "llava-olmoe": Expected(f"USER: <image>\n{ASKED} ASSISTANT:", 2 * EXPERTS),  # of a width of 64
