@@ -25,13 +25,14 @@ from bench.pages.results.gains import MOE, RIVAL, Gain, gains_of
 from bench.pages.results.page import why_not_measured
 from bench.pages.results.predicted import Predicted, predictions, typical_and_worst
 from bench.pages.results.times import Lines, Place, at, lines_of
+from fixtures.inputs import MIN_TEXT_TOKENS
 from fixtures.options import NATURAL
 from fixtures.programs.parsing import Parser
 from fixtures.programs.program import run_program
 from fixtures.programs.terminal import say
 from fixtures.reading import at_least, one_of, routing_profile
 from fixtures.workload import VISUAL_GRIDS, WORKLOADS
-from moevlm.presets import PRESETS, VARIANTS, preset_variants
+from moevlm.presets import PRESETS, VARIANTS, preset_config, preset_variants
 from moevlm.routing.profiles import RoutingProfile
 
 KEPT = "docs/records/*.json"
@@ -85,11 +86,21 @@ def _is_record(path: Path) -> bool:
 
 
 def asked(options: Any) -> Asked:
-    """Draw the requests; at a fixed length they keep one image, as in scenarios."""
+    """Draw the requests; at a fixed length they keep one image, as in scenarios.
+
+    Raises:
+        ValueError: The length has no room for the image and MIN_TEXT_TOKENS.
+    """
     drawn = requests_of(
         options.scale, (PRIMARY, options.against), options.workload, options.visual, DTYPE_BYTES["bfloat16"]
     )
     if options.seq_len != NATURAL:
+        image_tokens = preset_config(options.scale).image_seq_length
+        if options.seq_len < image_tokens + MIN_TEXT_TOKENS:
+            raise ValueError(
+                f"--seq-len must be at least {image_tokens + MIN_TEXT_TOKENS}, {image_tokens} image tokens and "
+                f"{MIN_TEXT_TOKENS} of text, got {options.seq_len}; raise it"
+            )
         tiles = 1 if options.visual == "fixed" else None
         drawn["drawn"] = [[options.seq_len, tiles or one[1], one[2]] for one in drawn["drawn"]]
     requests = checked(drawn, Requests)

@@ -85,3 +85,8 @@ def test_what_there_is_not_is_refused_with_what_there_is(argument: str, capsys: 
     with pytest.raises(SystemExit):
         main(["--scale=34b", "--workload=mmmu", argument])
     assert "must be" in capsys.readouterr().err
+
+
+def test_a_length_without_room_for_an_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="--seq-len must be at least 578, 576 image tokens and 2 of text, got 577"):
+        main(["--scale=34b", "--workload=mmmu", "--seq-len=577", *map(str, KEPT.glob("grid-decode-cpu.json"))])
