@@ -121,7 +121,11 @@ FAMILIES: dict[str, Family] = {
         template=templates.DEEPSEEK,
     ),
     "diffusion_gemma": Family(
-        config={"canvas_length": 8, "text_config": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 32}},
+        config={
+            "canvas_length": 8,
+            "vision_config": {"model_type": "gemma4_vision"},
+            "text_config": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 32},
+        },
         named=GEMMA4,
         image={"feature_extractor_type": "Gemma4AudioFeatureExtractor"},
         image_type="Gemma4ImageProcessor",
@@ -335,7 +339,7 @@ FAMILIES: dict[str, Family] = {
     "minicpm_ocr": Family(named={"image_token": "<image>"}, config={"image_token_id": 3, "text_config": LINEAR}),
     "minicpmv4_6": Family(named={"image_token": "<image>"}, config={"image_token_id": 3, "text_config": LINEAR}),
     "minicpmv4_7": Family(named={"image_token": "<image>"}, config={"image_token_id": 3, "text_config": LINEAR}),
-    "minimax_m3_vl": Family(mark="]<]image[>[", marks={"image": "]<]image[>["}),
+    "minimax_m3_vl": Family(config={"merged_hidden_size": 256}, mark="]<]image[>[", marks={"image": "]<]image[>["}),
     "mistral3": Family(processor={"patch_size": 16, "spatial_merge_size": 2}, mark="[IMG]", marks=IMG),
     "mistral_large4": Family(
         config={"text_config": {"num_key_value_heads": 4}},
