@@ -43,7 +43,7 @@ def pytest_measured_kernels(  # type: ignore[empty-body]
 
 @pytest.hookspec
 def pytest_measured_imports(config: pytest.Config) -> Sequence[str]:  # type: ignore[empty-body]
-    """Return modules that scenarios import as they run: processes apart (`bench.harness.apart`) then have them."""
+    """Return modules that scenarios import as they run: a session does so as it starts, for processes apart too."""
 
 
 @pytest.hookspec(firstresult=True)

@@ -4,6 +4,7 @@ import gc
 import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,10 +23,13 @@ def looked_through_afterwards() -> Iterator[None]:
     assert gc.get_freeze_count() == 0
 
 
-def test_modules_are_imported_but_for_those_that_are_not_there() -> None:
-    sys.modules.pop("colorsys", None)
-    import_aside(["no_such_module", "colorsys"])
+def test_modules_are_imported_but_for_those_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module_that_breaks.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    import_aside(["no_such_module", "module_that_breaks", "colorsys"])
     assert "colorsys" in sys.modules
+    assert "module_that_breaks" not in sys.modules
 
 
 def test_no_search_looks_through_what_was_there() -> None:
