@@ -56,7 +56,7 @@ def lay_side_by_side(layers: Sequence[nn.Linear]) -> None:
     """
     if side_by_side(layers) is not None or not all(map(is_plain, layers)):
         return
-    with torch.inference_mode(mode=False):  # weights that training may go on with
+    with torch.inference_mode(mode=layers[0].weight.is_inference()):  # else training may go on with the weights
         weight_OH = torch.cat([layer.weight.detach() for layer in layers])
         parts = weight_OH.split([layer.out_features for layer in layers])
         for layer, part in zip(layers, parts, strict=True):

@@ -78,12 +78,13 @@ def decode_layer(
         RuntimeError: The slot or a row is out of range.
     """
     chosen = router or LayerRouter(None, None, 0.0, 0, normalises=False)  # type: ignore[arg-type]
+    table_PE = None if rows_B is None else chosen.table_PE  # as the router's module, which has no bias without rows
     output: torch.Tensor = torch.ops.moevlm.decode_layer(
         hidden_BH,
         list(weights),
         chosen.weight_EH,
-        chosen.table_PE,
-        None if chosen.table_PE is None else rows_B,
+        table_PE,
+        None if table_PE is None else rows_B,
         place.cos,
         place.signed_sin,
         *memory,

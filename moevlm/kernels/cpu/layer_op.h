@@ -49,7 +49,7 @@ struct Routing {
 
 template <class L, class V>
 std::tuple<Tensor, Tensor, Tensor> choose_of(Tensor logits, const Routing& by) {
-  if (by.table) steer<L>(*by.table, *by.rows, by.damping, logits);
+  if (by.table) steer<L>(*by.table, by.rows, by.damping, logits);
   if (by.num_open != ALL_EXPERTS) close_others<L>(by.num_open, logits);
   return route_of<V>(logits, std::nullopt, std::nullopt, 0.f, by.top_k, by.normalises);
 }

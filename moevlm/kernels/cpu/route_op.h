@@ -14,11 +14,13 @@ namespace {
 
 // logits = the table's row + damping * logits, rounded once.
 template <class V>
-void steer(const Tensor& table, const Tensor& rows, float damping, Tensor& logits) {
+void steer(const Tensor& table, const std::optional<Tensor>& rows, float damping, Tensor& logits) {
   const int64_t tokens = logits.size(0), experts = logits.size(1);
+  STD_TORCH_CHECK(rows && rows->numel() == tokens, "a table must come with a row for each of ", tokens, " tokens");
+  STD_TORCH_CHECK(table.size(1) == experts, "a table must have ", experts, " columns, got ", table.size(1));
   auto* own = static_cast<V*>(logits.mutable_data_ptr());
   const V* biases = values<V>(table);
-  const int64_t* row = values<int64_t>(rows);
+  const int64_t* row = values<int64_t>(*rows);
   for (int64_t token = 0; token < tokens; ++token, own += experts) {
     STD_TORCH_CHECK(row[token] >= 0 && row[token] < table.size(0), "rows must be in [0, ", table.size(0), "), got ",
                     row[token]);
@@ -56,7 +58,7 @@ std::tuple<Tensor, Tensor, Tensor> route_of(Tensor logits, const std::optional<T
                                             bool normalises) {
   using torch::stable::detail::to;
   constexpr int64_t LAST = -1;
-  if (table) steer<V>(*table, *rows, damping, logits);
+  if (table) steer<V>(*table, rows, damping, logits);
   const auto shares = call_torch("aten::_softmax", in_float32(logits), LAST, false);
   const auto chosen = call_torch("aten::topk", to<Tensor>(shares[0]), top_k, LAST, true, true);  // the largest, sorted
   const Tensor chosen_shares = to<Tensor>(chosen[0]), ids = to<Tensor>(chosen[1]);

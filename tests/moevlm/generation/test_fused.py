@@ -404,3 +404,27 @@ def test_operators_compute_with_the_models_own_tensors(make):
     own = {tensor.data_ptr() for tensor in model.parameters()}
     for layer in fused.built_of[model].layers:
         assert {tensor.data_ptr() for tensor in (*layer.weights, layer.router.weight_EH)} <= own
+
+
+@pytest.mark.parametrize("num_samples", [2, 9])
+def test_a_model_built_for_inference_decodes_by_operators_as_another(make, batch, num_samples):
+    model = make()
+    with torch.inference_mode():
+        built = make()
+        built.load_state_dict(model.state_dict())
+    found, expected = (
+        decode_steps(m, prefill(m, batch(num_samples), max_new_tokens=4), num_steps=4) for m in (built, model)
+    )
+    assert decode_path(built, num_samples) == FUSED
+    assert torch.equal(found.tokens_BN, expected.tokens_BN)
+    assert torch.equal(found.logits_BV, expected.logits_BV)
+
+
+def test_tables_without_a_profile_steer_operators_as_little_as_modules(make, batch):
+    model, plain = make(), make()
+    plain.load_state_dict(model.state_dict())
+    apply_profile(model, RoutingProfile.parse("uniform"))
+    model.model.language_model.routing_profile = plain.model.language_model.routing_profile
+    found, expected = (decode_steps(m, prefill(m, batch(2), max_new_tokens=4), num_steps=4) for m in (model, plain))
+    assert decode_path(model, 2) == FUSED
+    assert torch.equal(found.logits_BV, expected.logits_BV)

@@ -105,6 +105,20 @@ def test_a_row_that_the_table_does_not_have_is_refused(dtype):
                    normalises=True)  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "says"),
+    [
+        (7, [1, 2], "a table must have 8 columns, got 7"),
+        (8, [1], "a table must come with a row for each of 2 tokens"),
+        (8, None, "a table must come with a row for each of 2 tokens"),
+    ],
+)
+def test_a_table_of_other_experts_or_without_rows_is_refused(dtype, columns, rows, says):
+    inputs = (torch.ones(2, 64, dtype=dtype), torch.ones(8, 64, dtype=dtype), torch.ones(7, columns, dtype=dtype))
+    with pytest.raises(RuntimeError, match=says):
+        torch.ops.moevlm.route(*inputs, None if rows is None else torch.tensor(rows), 1.0, 1, True)
+
+
 @pytest.mark.parametrize("is_steered", [False, True])
 def test_the_operator_says_what_it_returns(dtype, is_steered):
     steering = (normal(7, 8, dtype=dtype), torch.tensor([1, 2, 3])) if is_steered else (None, None)
