@@ -100,6 +100,17 @@ def _left_out(run: Finished, opened: OpenBaseline) -> list[ScenarioVerdict]:
     ]
 
 
+def _launch_options(run: Finished) -> list[str]:
+    """Return the options of a fresh process: fewer blocks, and what was measured is not given up as too long."""
+    return [
+        *run.setup["launch_options"],
+        f"--min-blocks={RETEST_MIN_BLOCKS}",
+        f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s:.9f}",
+        f"--longest-block={run.options.longest_block_s:.9f}",
+        *inject_option(run.options.slowdowns),
+    ]
+
+
 def _confirm(
     run: Finished,
     note: Callable[[str], None],
@@ -108,14 +119,11 @@ def _confirm(
     opened: OpenBaseline,
 ) -> tuple[dict[str, ScenarioVerdict], dict[str, Scenario]]:
     release_memory()
-    options = [*run.setup["launch_options"], f"--min-blocks={RETEST_MIN_BLOCKS}"]
-    options += [f"--scenario-budget={RETEST_SHARE * run.options.scenario_budget_s:.9f}"]
-    options += inject_option(run.options.slowdowns)
     tests = {name: run.tests[name] for name in suspects}
     return retest(
         {name: test._replace(seconds=RETEST_SHARE * test.seconds) for name, test in tests.items()},
         opened,
-        Launcher(root=run.root, options=options),
+        Launcher(root=run.root, options=_launch_options(run)),
         groups=groups,
         deadline=run.deadline,
         on_launch=lambda number, count: note(

@@ -62,6 +62,15 @@ def concluded(
     return conclude(run, selection, lambda _text: None)
 
 
+def test_a_fresh_process_is_allowed_blocks_as_long_as_the_run_and_slows_what_it_slowed() -> None:
+    options = SimpleNamespace(scenario_budget_s=0.5, longest_block_s=7200.0, slowdowns={"moe": 1.5})
+    run: Any = SimpleNamespace(setup={"launch_options": ["--device=cpu"]}, options=options)
+    found = conclusion._launch_options(run)
+    assert found[0] == "--device=cpu"
+    assert "--longest-block=7200.000000000" in found
+    assert "--inject=moe=1.5" in found
+
+
 def test_a_wrong_answer_is_wrong_and_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     (said,) = concluded(monkeypatch, record_of(wrong={NAME: "dense: got 0.3"})).verdicts
     assert (said.scenario, said.verdict, said.why) == (NAME, Verdict.WRONG, "dense: got 0.3")
