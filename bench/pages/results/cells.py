@@ -16,7 +16,7 @@ from bench.harness.record.schema import CostForm
 
 SCHEMA_VERSION = 1
 KIND = "cells"  # of the document
-REMEDY = "write it again with python -m bench.grid"
+REMEDY = "write it again with the command that made it"
 UNIFORM = "uniform"  # routing
 
 

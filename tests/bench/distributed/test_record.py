@@ -94,7 +94,7 @@ def test_the_terminal_shows_each_arm_beside_experts_in_order(tmp_path: Path) -> 
             "2.00x [2.00, 2.00]",
             "750 ms",
             "4.00 KiB",
-            "0.50 KiB",
+            "0.500 KiB",
             "15.0 %",
         ),
         "1.50",
