@@ -232,7 +232,7 @@ def test_an_interrupted_step_goes_on_with_what_is_left_and_fits(tmp_path: Path) 
     assert state(folder).is_done  # what does not fit is not tried again
     said = report(folder / "out", [ALL], {})
     assert "| all    | the rest | 3          | 1" in said
-    assert "- all: bench_x[4] skipped" in said
+    assert "- all: bench_x[4] does not fit" in said
 
 
 @pytest.mark.long
