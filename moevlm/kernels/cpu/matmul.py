@@ -21,6 +21,7 @@ from moevlm.once import once
 DEFAULT, ONEDNN = "default", "onednn"
 LIBRARIES = (DEFAULT, ONEDNN)
 LEAST_ROWS = 32  # below, neither is faster
+LEAST_WIDTH = 256  # inputs and outputs; of narrower ones, as routers, oneDNN's calls cost more than they save
 TIMED = (256, 1024, 2048)  # R, H and O of what is timed: 10 ms
 PLAIN = (torch.Tensor, torch.nn.Parameter)  # others, as fake ones, are no memory that oneDNN reads
 
@@ -45,6 +46,7 @@ def _may_choose(rows: torch.Tensor, weight_OH: torch.Tensor) -> bool:
         and rows.is_cpu
         and weight_OH.is_cpu
         and rows.numel() >= LEAST_ROWS * weight_OH.shape[1]
+        and min(weight_OH.shape) >= LEAST_WIDTH
         and type(rows) in PLAIN
         and type(weight_OH) in PLAIN
         and not needs_gradient

@@ -5,7 +5,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from moevlm.kernels.cpu import build, compiler, matmul
-from moevlm.kernels.cpu.matmul import DEFAULT, LEAST_ROWS, LIBRARIES, ONEDNN, linear
+from moevlm.kernels.cpu.matmul import DEFAULT, LEAST_ROWS, LEAST_WIDTH, LIBRARIES, ONEDNN, linear
 from tests.moevlm.chosen_ways import forget
 
 needs_onednn = pytest.mark.skipif(not matmul.has_onednn(), reason="torch was built without oneDNN")
@@ -39,13 +39,13 @@ def drawn(*sizes):
 @pytest.mark.parametrize("kind", ["rows", "batch", "transposed weight", "a part of rows"])
 def test_either_library_gives_the_product(monkeypatch, library, has_bias, kind):
     monkeypatch.setattr(matmul, "chosen", lambda _: library)
-    rows, weight, bias = drawn(LEAST_ROWS, 72), drawn(40, 72), drawn(40) if has_bias else None
+    rows, weight, bias = drawn(LEAST_ROWS, 272), drawn(260, 272), drawn(260) if has_bias else None
     if kind == "batch":
-        rows = rows.view(2, -1, 72)
+        rows = rows.view(2, -1, 272)
     elif kind == "transposed weight":
         weight = weight.t().contiguous().t()
     elif kind == "a part of rows":
-        rows = drawn(LEAST_ROWS, 100)[:, 20:92]
+        rows = drawn(LEAST_ROWS, 300)[:, 20:292]
     expected = rows.double() @ weight.double().t() + (0 if bias is None else bias.double())
     with torch.inference_mode():
         found = linear(rows, weight, bias)
@@ -58,10 +58,14 @@ def refuse(_):
     raise AssertionError("nobody may choose here")
 
 
-@pytest.mark.parametrize("kind", ["few rows", "bfloat16", "gradient", "autocast", "fake", "meta", "without oneDNN"])
+@pytest.mark.parametrize(
+    "kind",
+    ["few rows", "few inputs", "few outputs", "bfloat16", "gradient", "autocast", "fake", "meta", "without oneDNN"],
+)
 def test_what_only_torchs_default_computes_is_left_to_it(monkeypatch, kind):
     monkeypatch.setattr(matmul, "chosen", refuse)
-    rows, weight = drawn(LEAST_ROWS - (kind == "few rows"), 64), drawn(32, 64)
+    inputs, outputs = (LEAST_WIDTH - (kind == f"few {what}") for what in ("inputs", "outputs"))
+    rows, weight = drawn(LEAST_ROWS - (kind == "few rows"), inputs), drawn(outputs, inputs)
     if kind == "bfloat16":
         rows, weight = rows.bfloat16(), weight.bfloat16()
     elif kind == "gradient":
@@ -73,20 +77,20 @@ def test_what_only_torchs_default_computes_is_left_to_it(monkeypatch, kind):
         return
     elif kind == "fake":
         with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-            assert linear(mode.from_tensor(rows), mode.from_tensor(weight)).shape == (LEAST_ROWS, 32)
+            assert linear(mode.from_tensor(rows), mode.from_tensor(weight)).shape == (LEAST_ROWS, LEAST_WIDTH)
         return
     elif kind == "meta":
         rows, weight = rows.to("meta"), weight.to("meta")
     elif kind == "without oneDNN":
         monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert linear(rows, weight).shape == (len(rows), 32)
+    assert linear(rows, weight).shape == (len(rows), outputs)
 
 
 @needs_onednn
 def test_a_product_that_may_choose_asks_which(monkeypatch):
     monkeypatch.setattr(matmul, "chosen", refuse)
     with pytest.raises(AssertionError, match="nobody may choose here"), torch.inference_mode():
-        linear(drawn(LEAST_ROWS, 64), drawn(32, 64))
+        linear(drawn(LEAST_ROWS, LEAST_WIDTH), drawn(LEAST_WIDTH, LEAST_WIDTH))
 
 
 @needs_onednn
