@@ -7,11 +7,10 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
-#include <cstdlib>
-#include <memory>
 #include <type_traits>
 
 #include "routing.h"
+#include "scratch.h"
 #include "step_ops.h"
 #include "tiles.h"
 #include "vector.h"
@@ -25,20 +24,11 @@ using torch::stable::Tensor;
 enum Tier : int64_t { GENERIC = 0, DOT = 1, TILES = 2 };
 
 // Rows of a block. Few: they stay in cache for all tokens. Many: streams are longer, outputs are added to less often.
-constexpr int64_t STREAM_ROWS = 256, VECTOR_ROWS = 16, TILE_ROWS = 64, MANY_TILE_ROWS = 512;
-constexpr int64_t MANY_TOKENS = 128;           // of an expert, from which many rows pay
+constexpr int64_t MOST_ROWS_OF_BLOCK = 256, TILE_ROWS = 64, MANY_TILE_ROWS = 512;
+constexpr int64_t BLOCK_BYTES = 512 << 10;     // of gate, of up and of down, where many tokens share them in vectors
+constexpr int64_t MANY_TOKENS = 128;           // of an expert, from which many rows pay in tiles
 constexpr int64_t LEAST_TILE_TOKENS = 4;       // of an expert: fewer run as fast in vectors, without packing
-constexpr int64_t CHUNK = 512;                 // tokens of an expert at a time: packed, they fit a cache of 1 to 2 MB
-
-template <class T>
-struct Scratch {
-  explicit Scratch(int64_t count) : data(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 64) / 64 * 64))) {
-    STD_TORCH_CHECK(data, "out of memory: scratch of ", count * sizeof(T), " bytes");
-  }
-  T* get() const { return data.get(); }
-  struct Free { void operator()(T* p) const { std::free(p); } };
-  std::unique_ptr<T, Free> data;
-};
+constexpr int64_t CHUNK = 128, TILE_CHUNK = 512;  // tokens of an expert at a time: they fit a cache of 1 to 2 MB
 
 template <class V>
 struct Problem {
@@ -48,7 +38,12 @@ struct Problem {
   const V *gate_up, *down, *hidden;
 };
 
-int64_t scratch_of(int64_t tokens) { return std::max(tokens * VECTOR_ROWS, TOKENS * STREAM_ROWS); }
+int64_t chunk_of(Tier tier) { return tier == TILES ? TILE_CHUNK : CHUNK; }
+
+// Rows of a block of this many bytes a row, in whole units.
+int64_t block_rows(int64_t row_bytes) {
+  return std::clamp(BLOCK_BYTES / row_bytes / UNIT * UNIT, UNIT, MOST_ROWS_OF_BLOCK);
+}
 
 int64_t multiple(int64_t value, int64_t of) { return (value + of - 1) / of * of; }
 
@@ -58,9 +53,9 @@ class Worker {
  public:
   Worker(const Problem<V>& problem, int64_t most_tokens, float* output)
       : p(problem),
-        chunk(std::min(CHUNK, multiple(most_tokens, 16))),
+        chunk(std::min(chunk_of(p.tier), multiple(most_tokens, 16))),
         output(output), inputs(chunk), outputs(chunk),
-        gates(scratch_of(chunk)), ups(scratch_of(chunk)), acts(chunk * MANY_TILE_ROWS),
+        gates(chunk * MOST_ROWS_OF_BLOCK), ups(chunk * MOST_ROWS_OF_BLOCK), acts(chunk * MANY_TILE_ROWS),
         packed(chunk * p.shape.hidden_size / 2), stripe(MANY_TILE_ROWS * STRIPE / 2) {}
 
   // Add the piece's share for the tokens of a chunk that begins at its token `from`.
@@ -77,7 +72,7 @@ class Worker {
     if constexpr (std::is_same_v<V, bfloat16>)
       if (p.tier == TILES && count >= LEAST_TILE_TOKENS) return tiles(piece, count, weights);
 #endif
-    const int64_t most = count <= TOKENS ? STREAM_ROWS : VECTOR_ROWS;
+    const int64_t most = count <= FEW_TOKENS ? MOST_ROWS_OF_BLOCK : block_rows(H * sizeof(V));
     for (int64_t row = piece.begin; row < piece.end; row += most) vector(block(piece, row, most, count, weights));
   }
 
@@ -126,7 +121,7 @@ void add_share(const Problem<V>& problem, int64_t thread, int64_t threads, float
   for (const Piece& piece : pieces) most_tokens = std::max(most_tokens, problem.choices.count(piece.expert));
   if (!most_tokens) return;
   Worker<V> worker(problem, most_tokens, output);
-  for (int64_t from = 0; from < most_tokens; from += CHUNK)
+  for (int64_t from = 0; from < most_tokens; from += chunk_of(problem.tier))
     for (const Piece& piece : pieces) worker.add(piece, from);
 }
 

@@ -53,6 +53,13 @@ inline void narrow_lanes(Floats x, bfloat16* to) {  // as `narrow`
   *(Halves*)to = __builtin_convertvector((is_nan & 0x7fc0) | (~is_nan & rounded), Halves);
 }
 
+// Keep an operand in a register: a compiler may load it anew for each product, and loads then take longer than products.
+template <class Operand>
+inline void hold(Operand&) {}
+#if defined(__AVX512F__)
+inline void hold(Floats& x) { asm("" : "+v"(x)); }
+#endif
+
 template <class P>
 inline void prefetch(const P* p, int64_t ahead_bytes) {
   __builtin_prefetch(reinterpret_cast<const char*>(p) + ahead_bytes, 0, 2);

@@ -30,7 +30,8 @@ void multiply_rows(const typename P::Value* weight, const typename P::Value* hid
         prefetch(rows + j * width + k, CACHED_ROWS * width * sizeof(typename P::Value));
       }
       for (int m = 0; m < M; ++m) {
-        const typename P::Operand x = P::load(hidden + m * width + k);
+        typename P::Operand x = P::load(hidden + m * width + k);
+        hold(x);
         for (int j = 0; j < 4; ++j) acc[m][j] = P::dot(acc[m][j], x, w[j]);
       }
     }

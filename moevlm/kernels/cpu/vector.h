@@ -1,15 +1,17 @@
-// SwiGLU of a block of rows of one expert in vector registers: up to TOKENS tokens share each weight that is loaded.
+// SwiGLU of a block of rows of one expert in vector registers: some tokens share each weight that is loaded.
 #pragma once
 
 #include <algorithm>
 
 #include "stream.h"
 #include "swiglu.h"
+#include "groups.h"
 
 namespace moevlm {
 
-constexpr int TOKENS = 6;  // x 4 accumulators: 24 of 32 registers
-constexpr int64_t ROWS_AHEAD = 16;  // that are fetched before they are read, and of down taken at a time
+constexpr int64_t FEW_TOKENS = 4;  // they wait for memory, not for products: weights come in the order in which they lie
+constexpr int64_t ROWS_AHEAD = 16;  // of gate and up, that stay in cache for all tokens; of down for few
+constexpr int64_t PART_BYTES = 4096;  // of rows, taken at a time: as much of six tokens stays in a cache of 32 KB
 
 // What one call computes with; `rows` rows of gate, up and down, `count` tokens.
 template <class V>
@@ -21,6 +23,10 @@ struct Block {
   const float* weights;    // one a token
 };
 
+struct Slice {
+  int64_t begin, end;
+};
+
 // One token: gate, then up, each row by row.
 template <class P>
 void stream_up(const Block<typename P::Value>& b, float* gates, float* ups) {
@@ -28,83 +34,112 @@ void stream_up(const Block<typename P::Value>& b, float* gates, float* ups) {
   row_by_row<P>(b.up, b.inputs[0], b.hidden_size, b.rows, [=](int64_t row, float sum) { ups[row] = sum; });
 }
 
-template <class P, int M, bool AHEAD>
-void project_up(const Block<typename P::Value>& b, int64_t token, float* gates, float* ups) {
-  const int64_t H = b.hidden_size;
-  const auto* inputs = b.inputs + token;
-  for (int64_t n = 0; n < b.rows; n += 2) {
-    const typename P::Value* rows[4] = {b.gate + n * H, b.gate + (n + 1) * H, b.up + n * H, b.up + (n + 1) * H};
-    Floats acc[M][4] = {};
-    for (int64_t k = 0; k < H; k += P::STEP) {
-      typename P::Operand w[4];
-      for (int j = 0; j < 4; ++j) {
-        w[j] = P::load(rows[j] + k);
-        if (AHEAD) prefetch(rows[j] + k, ROWS_AHEAD * H * sizeof(typename P::Value));
-      }
-      for (int m = 0; m < M; ++m) {
-        const typename P::Operand x = P::load(inputs[m] + k);
-        for (int j = 0; j < 4; ++j) acc[m][j] = P::dot(acc[m][j], x, w[j]);
-      }
+// One of several groups waits for products; with few accumulators a compiler does not hold weights by itself.
+template <int M, int FETCHED>
+constexpr bool HOLDS = M <= FEW_TOKENS && FETCHED != LINES;
+
+// What is fetched meanwhile: two streams, each in the order in which it lies.
+struct Ahead {
+  const void *first, *second;
+};
+
+// acc[token][row] += inputs . rows over columns [from, to); returns what is to be fetched next.
+template <class P, int M, int FETCHED>
+Ahead dot_rows(const typename P::Value* const* inputs, const typename P::Value* const (&rows)[4], int64_t from,
+               int64_t to, Floats (&acc)[M][4], Ahead ahead) {
+  constexpr int64_t PAIR = 2 * P::STEP * sizeof(typename P::Value);  // bytes that a step takes of two rows
+  for (int64_t k = from; k < to; k += P::STEP) {
+    typename P::Operand w[4];
+    for (int j = 0; j < 4; ++j) {
+      w[j] = P::load(rows[j] + k);
+      if (HOLDS<M, FETCHED>) hold(w[j]);
     }
+    if (FETCHED) ahead.first = prefetch_all<PAIR>(ahead.first);
+    if (FETCHED == LINES) ahead.second = prefetch_all<PAIR>(ahead.second);
     for (int m = 0; m < M; ++m) {
-      float sums[4];
-      sum_lanes(acc[m], sums);
-      const int64_t at = (token + m) * b.rows + n;
-      gates[at] = sums[0], gates[at + 1] = sums[1], ups[at] = sums[2], ups[at + 1] = sums[3];
+      typename P::Operand x = P::load(inputs[m] + k);
+      hold(x);
+      for (int j = 0; j < 4; ++j) acc[m][j] = P::dot(acc[m][j], x, w[j]);
     }
   }
+  return ahead;
 }
 
-// Rows [begin, end) of down.
-template <class P, int M, bool AHEAD>
-void project_down(const Block<typename P::Value>& b, int64_t token, const typename P::Value* acts, int64_t begin,
-                  int64_t end, int64_t column) {
+// Up to ROWS_AHEAD rows of gate and up, two of each side by side; fetches those that follow.
+template <class P, int M, int FETCHED>
+void project_up(const Block<typename P::Value>& b, Slice rows, const Group& group, float* gates, float* ups) {
+  const int64_t H = b.hidden_size, most = PART_BYTES / int64_t(sizeof(typename P::Value));
+  const int64_t part = b.count > FEW_TOKENS ? std::min(H, most) : H;
+  Ahead ahead{(group.fetched ? b.up : b.gate) + rows.end * H, b.up + rows.end * H};
+  Floats kept[ROWS_AHEAD / 2][M][4];  // between parts
+  for (int64_t from = 0; from < H; from += part)
+    for (int64_t n = rows.begin; n < rows.end; n += 2) {
+      const typename P::Value* const four[4] = {b.gate + n * H, b.gate + (n + 1) * H, b.up + n * H, b.up + (n + 1) * H};
+      auto& between = kept[(n - rows.begin) / 2];
+      Floats acc[M][4];
+      for (int m = 0; m < M; ++m)
+        for (int j = 0; j < 4; ++j) acc[m][j] = from ? between[m][j] : Floats{};
+      ahead = dot_rows<P, M, FETCHED>(b.inputs + group.token, four, from, std::min(H, from + part), acc, ahead);
+      if (from + part < H) {
+        for (int m = 0; m < M; ++m)
+          for (int j = 0; j < 4; ++j) between[m][j] = acc[m][j];
+        continue;
+      }
+      for (int m = 0; m < M; ++m) {
+        float sums[4];
+        sum_lanes(acc[m], sums);
+        const int64_t at = (group.token + m) * b.rows + n;
+        gates[at] = sums[0], gates[at + 1] = sums[1], ups[at] = sums[2], ups[at + 1] = sums[3];
+      }
+    }
+}
+
+// Slice of down, 4 * LANES columns from `column`; fetches those that follow.
+template <class P, int M, int FETCHED>
+void project_down(const Block<typename P::Value>& b, Slice rows, const Group& group, int64_t column,
+                  const typename P::Value* acts) {
   constexpr int GROUPS = 4 / P::ACCS, WIDTH = LANES * P::ACCS;
-  const int64_t H = b.hidden_size;
-  // The rows after these, in the order in which they lie: of them as large a part as the columns are of a row.
-  const void* ahead = b.down + end * H + (end - begin) * column;
+  const int64_t H = b.hidden_size, count = rows.end - rows.begin;
+  // In the order in which they lie: of them as large a part as the columns are of a row.
+  const void* ahead = b.down + rows.end * H + count * (column + LANES * group.fetched);
   Floats acc[M][4] = {};
-  for (int64_t i = begin; i < end; i += P::ROWS) {
+  for (int64_t i = rows.begin; i < rows.end; i += P::ROWS) {
     typename P::Columns c[GROUPS];
-    for (int j = 0; j < GROUPS; ++j) c[j] = P::columns(b.down + i * H + column + j * WIDTH, H);
-    if (AHEAD) ahead = prefetch_all<P::ROWS * 4 * LANES * sizeof(typename P::Value)>(ahead);
+    for (int j = 0; j < GROUPS; ++j) {
+      c[j] = P::columns(b.down + i * H + column + j * WIDTH, H);
+      if (HOLDS<M, FETCHED>) hold(c[j].a[0]);
+    }
+    if (FETCHED) ahead = prefetch_all<P::ROWS * FETCHED * LANES * sizeof(typename P::Value)>(ahead);
     for (int m = 0; m < M; ++m) {
-      const typename P::Factor f = P::factor(acts + (token + m) * b.rows + i);
+      const typename P::Factor f = P::factor(acts + (group.token + m) * b.rows + i);
       for (int j = 0; j < GROUPS; ++j) P::outer(acc[m] + j * P::ACCS, f, c[j]);
     }
   }
   for (int m = 0; m < M; ++m)
     for (int j = 0; j < GROUPS; ++j)
-      P::add(b.outputs[token + m] + column + j * WIDTH, acc[m] + j * P::ACCS, b.weights[token + m]);
-}
-
-// The first tokens wait for memory, and fetch for all.
-template <class P, int M>
-void up_of(const Block<typename P::Value>& b, int64_t token, float* gates, float* ups) {
-  if constexpr (M == 1)
-    if (b.count == 1) return stream_up<P>(b, gates, ups);
-  token ? project_up<P, M, false>(b, token, gates, ups) : project_up<P, M, true>(b, token, gates, ups);
-}
-template <class P, int M, class... Rest>
-void down_of(const Block<typename P::Value>& b, int64_t token, Rest... rest) {
-  token ? project_down<P, M, false>(b, token, rest...) : project_down<P, M, true>(b, token, rest...);
+      P::add(b.outputs[group.token + m] + column + j * WIDTH, acc[m] + j * P::ACCS, b.weights[group.token + m]);
 }
 
 // Add the block's share of the expert's output. gates, ups and acts: scratch of count * rows values.
 template <class P>
 void vector_block(const Block<typename P::Value>& b, float* gates, float* ups, typename P::Value* acts) {
-  using Up = void (*)(const Block<typename P::Value>&, int64_t, float*, float*);
-  using Down = void (*)(const Block<typename P::Value>&, int64_t, const typename P::Value*, int64_t, int64_t, int64_t);
-  static constexpr Up up[TOKENS] = {up_of<P, 1>, up_of<P, 2>, up_of<P, 3>, up_of<P, 4>, up_of<P, 5>, up_of<P, 6>};
-  static constexpr Down down[TOKENS] = {down_of<P, 1>, down_of<P, 2>, down_of<P, 3>,
-                                        down_of<P, 4>, down_of<P, 5>, down_of<P, 6>};
-  const auto tokens_from = [&](int64_t token) { return b.count - token < TOKENS ? b.count - token : TOKENS; };
-  for (int64_t token = 0; token < b.count; token += TOKENS) up[tokens_from(token) - 1](b, token, gates, ups);
-  for (int64_t j = 0; j < b.count * b.rows; ++j) narrow(swiglu(gates[j], ups[j]), acts + j);
-  for (int64_t row = 0; row < b.rows; row += ROWS_AHEAD)
+  const Groups groups(b.count);
+  const auto up = [&](Slice rows) {
+    groups.each([&](const Group& group) {
+      with_constants(group, [&](auto m, auto fetched) { project_up<P, m, fetched>(b, rows, group, gates, ups); });
+    });
+  };
+  const auto down = [&](Slice rows) {
     for (int64_t column = 0; column < b.hidden_size; column += 4 * LANES)
-      for (int64_t token = 0; token < b.count; token += TOKENS)
-        down[tokens_from(token) - 1](b, token, acts, row, std::min(row + ROWS_AHEAD, b.rows), column);
+      groups.each([&](const Group& group) {
+        with_constants(group, [&](auto m, auto fetched) { project_down<P, m, fetched>(b, rows, group, column, acts); });
+      });
+  };
+  if (b.count == 1) stream_up<P>(b, gates, ups);
+  else for (int64_t row = 0; row < b.rows; row += ROWS_AHEAD) up({row, std::min(row + ROWS_AHEAD, b.rows)});
+  for (int64_t j = 0; j < b.count * b.rows; ++j) narrow(swiglu(gates[j], ups[j]), acts + j);
+  const int64_t at_once = b.count > FEW_TOKENS ? b.rows : ROWS_AHEAD;  // more: outputs are added to less often
+  for (int64_t row = 0; row < b.rows; row += at_once) down({row, std::min(row + at_once, b.rows)});
 }
 
 }  // namespace moevlm

@@ -17,6 +17,7 @@ from bench.gate.ab.tolerances import read_rules
 from bench.gate.baseline import LAUNCHES_TO_PROMOTE
 from bench.gate.ledger import CONTROL, NAME
 from bench.gate.qualify.store import append_launch, append_suite, begin
+from bench.grid.work import cells_document
 from bench.harness.record import KEY, Scenario, merge, seal
 from tests.bench.evidence.sample_bundles import launches
 from tests.bench.gate.qualify_suites import launch, qualification, suite
@@ -162,6 +163,14 @@ def some_twins() -> Json:
 
 
 @cache
+def some_cells() -> Json:
+    found = cells_document(["tiny"], ["moe", "dense"], "bfloat16", batches=(1,), lengths=(640,))
+    (tile,) = [cell["costs"] for cell in found["cells"] if cell["phase"] == "prefill"]
+    asked = {"scale": "tiny", "workload": "mmmu", "drawn": [[640.5, 1, 3], [700, 2, 1]], "tile": tile}
+    return json.loads(json.dumps({**found, "requests": [asked]}))
+
+
+@cache
 def some_suites() -> Json:
     path = Path(TEMPORARY.name) / "suites.jsonl"
     ratios = {"bench_decode[a]": {"moe": 0.1, "dense": 0.0, "anchor": 0.0}}
@@ -206,6 +215,9 @@ READERS = {
         ("promote", "{path}", "--reason=why", "--baselines={folder}/out"), UNITS, write=resealed),
     "pareto of a front": Reader("a.json", a_front, schemas.scored, WRITTEN, ("pareto", *PAGE), PARAMETERS),
     "results of a front": Reader("a.json", a_front, schemas.scored, WRITTEN, ("results", *PAGE), PARAMETERS),
+    "results of cells": Reader(
+        "a.json", some_cells, schemas.cells, WRITTEN, ("results", "{folder}/run.json", *PAGE),
+        ("cells", 0, "costs", "moe", "bytes")),
     "twins of a document": Reader("a.json", some_twins, schemas.twins, WRITTEN, ("twins", *PAGE), PARAMETERS),
     "campaign of a plan": Reader(
         "a.toml", a_plan, schemas.plan, WRITTEN | {16},

@@ -93,12 +93,12 @@ def interval(schema: Schema) -> Schema:
 
 
 NULL = one_of(None)
+WORK = an_object(True, flops=not_negative, bytes=not_negative, parts_=a_list(a_list(not_negative, 2, 2)))
 LAUNCH = an_object(True, id=name, started=name, sees_throttling_=flag, check_s_=not_negative, timed_s_=not_negative)
-COST = an_object(True, flops=not_negative, bytes=not_negative, parts_=a_list(a_list(not_negative, 2, 2)))
 SERIES = an_object(
     scenario=name, arm=name, metric=name, num_units=positive, anchor=either(text, NULL), rates=a_map(number),
     params=a_map(anything), hashes=a_map(text), facts=a_map(number),
-    cost=either(NULL, COST), path_=text, kernel_=text,
+    cost=either(NULL, WORK), path_=text, kernel_=text,
     launches=a_list(an_object(id=name, samples=a_list(positive), voided=count), 1),
 )  # fmt: skip
 HEADER = an_object(
@@ -189,6 +189,21 @@ def scored(value: Any) -> bool:
         test_=an_object(True, batch_size=count, num_pictures=count, difficulty=text),
         twins=a_list(an_object(True, **SCORED), 1),
     )(value)  # fmt: skip
+
+
+def cells(value: Any) -> bool:
+    cell = an_object(
+        scale=name, phase=name, batch_size=count, length=count, routing_=name, costs=a_map(WORK),
+    )  # fmt: skip
+    requests = an_object(scale=name, workload=name, drawn=a_list(request, 1), tile=a_map(WORK))
+    return an_object(
+        schema_version=one_of(1), kind=one_of("cells"), dtype=name, cells=a_list(cell), requests_=a_list(requests)
+    )(value)
+
+
+def request(value: Any) -> bool:
+    """Hold prompt tokens and tiles, which are means, and output tokens, which are counted."""
+    return a_list(number, 3, 3)(value) and all(part >= 1 for part in value) and count(value[2])
 
 
 def twins(value: Any) -> bool:

@@ -60,8 +60,10 @@ def test_every_tier_agrees_with_float64_at_every_grid_point(tier, dtype, top_k, 
     assert_agrees(actual, slow_sum(*weights, hidden, ids, by), dtype)
 
 
-@pytest.mark.parametrize("num_tokens", [1, 5, 17, 48, 130, 600])  # 600: more than the kernels take at a time
-@pytest.mark.parametrize("sizes", [(320, 96), (64, 544), (512, 64)], ids=str)  # hidden size, width: odd multiples
+@pytest.mark.parametrize("num_tokens", [1, 5, 7, 17, 48, 130, 600])  # 130, 600: more than the kernels take at a time
+@pytest.mark.parametrize(  # hidden size, width: odd multiples, more than a block has, more than a part of a row
+    "sizes", [(320, 96), (64, 544), (512, 64), (2112, 64)], ids=str
+)
 @pytest.mark.parametrize(("tier", "dtype"), TIERS_AND_DTYPES)
 def test_one_expert_may_take_all_tokens_and_others_none_at_any_size(tier, dtype, sizes, num_tokens):
     hidden_size, width = sizes
