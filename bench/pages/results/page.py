@@ -1,7 +1,7 @@
 """The page that answers the questions, from records and documents: gains by scale and phase, comparisons, layers."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from bench.gate.stats import Interval
 from bench.harness.arms import DENSE, TWIN
 from bench.harness.environment import describe
 from bench.harness.record import Record
+from bench.harness.wording import listed
 from bench.pages.extrapolate import whole_id
 from bench.pages.grouping import grouped
 from bench.pages.layers.routing import most_specialized
@@ -68,8 +69,9 @@ def results_page(
         "sources": sources(records),
         "has_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
         "scales": ASKED,
-        "extrapolated": [name for name in ASKED if any(gain.depths for gain in asked if gain.scale == name)],
-        "recycled": [name for name in ASKED if any(gain.distinct_layers for gain in asked if gain.scale == name)],
+        "whole": places(asked, lambda gain: not gain.depths and not gain.distinct_layers),
+        "extrapolated": places(asked, lambda gain: bool(gain.depths)),
+        "recycled": places(asked, lambda gain: bool(gain.distinct_layers)),
         "asked": by_rival(asked),
         "rows": rows(found.gains),
         "arms": DENSE,
@@ -95,6 +97,18 @@ def results_page(
         "composition": checked,
     }
     return Content("results/template.md", facts, tables, speedup_figures(asked, found.gains, predicted))
+
+
+def places(gains: Sequence[Gain], is_such: Callable[[Gain], bool]) -> list[str]:
+    """Name the scales of such gains, each with their phases where others of its phases have none."""
+    named = []
+    for scale in dict.fromkeys(gain.scale for gain in gains):
+        of_scale = [gain for gain in gains if gain.scale == scale]
+        every = list(dict.fromkeys(gain.phase for gain in of_scale))
+        such = list(dict.fromkeys(gain.phase for gain in of_scale if is_such(gain)))
+        if such:
+            named.append(scale if such == every else f"{scale} in {listed(such)}")
+    return named
 
 
 def by_rival(gains: Sequence[Gain]) -> dict[str, list[Gain]]:
