@@ -24,6 +24,7 @@ class PointData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     standing: str
     rival: str = ""  # that is ahead
     seeds: int = 1
+    unfinished: int = 0  # of them: trained, but they never began to look
     source: str = ""
 
 
@@ -79,5 +80,6 @@ def _point(one: Placed) -> PointData:
         standing=one.standing.value,
         rival=one.rival.name if one.rival else "",
         seeds=max(1, len(point.accuracy_by_seed)),
+        unfinished=point.num_unfinished,
         source=point.source,
     )

@@ -22,9 +22,8 @@ from tests.bench.sample_records import BASELINE_NAME, changed, document
 FEW, MANY = 13, 130  # cases of each reader: 234, and 2,340 where a test may take its time
 REFUSED = (4, 14)
 SWEPT = (  # one for each form; of a bundle also with all that fits the record
-    "report of a record", "history of a ledger", "pareto of a front", "results of cells", "twins of a document", "campaign of a plan",
-    "qualify of suites", "reproduce of a bundle", "reproduce of a record",
-    "ab's tolerances",
+    "report of a record", "history of a ledger", "pareto of a front", "results of cells", "twins of a document",
+    "campaign of a plan", "qualify of suites", "reproduce of a bundle", "reproduce of a record", "ab's tolerances",
 )  # fmt: skip
 
 

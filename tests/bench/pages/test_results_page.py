@@ -69,7 +69,9 @@ def test_recycled_layers_say_how_many_were_distinct_and_what_recycling_changes()
 def test_a_scale_of_which_a_phase_alone_is_measured_whole_says_which() -> None:
     lines = [scenario(1 + depth, 1 + 2 * depth, depth=depth, benchmark="bench_prefill") for depth in (1, 2, 4)]
     said = page(scenario(1.0, 3.0), *lines)
-    assert "\nMeasured whole: 7b in decode. Extrapolated from a few layers of true width: 7b in prefill. Brackets" in said
+    assert (
+        "\nMeasured whole: 7b in decode. Extrapolated from a few layers of true width: 7b in prefill. Brackets" in said
+    )
 
 
 def test_several_launches_say_where_another_falls_and_how_often_one_did() -> None:

@@ -11,12 +11,13 @@ import pytest
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import record
 from bench.harness.metrics import metric
-from bench.pages.pareto.documents import read_tiers
+from bench.pages.pareto.documents import Tier, read_tiers
 from bench.report.data import report_data
 from bench.report.inputs import Inputs, read_inputs
 from bench.report.tracked import TrackedRun
 from bench.report.write import write_page
 from tests.bench.large_records import large_document
+from tests.bench.pages.sample_points import around, point
 from tests.bench.report.chromium import Page, chromium
 from tests.bench.report.test_history import runs
 from tests.bench.report.test_scenarios import compared
@@ -40,6 +41,15 @@ def stepping() -> list[TrackedRun]:
     return runs([1.0 + 0.001 * (i % 3) for i in range(12)] + [1.3 + 0.001 * (i % 3) for i in range(12)])
 
 
+def unfinished() -> Tier:
+    """Return a front of a model of which one seed of two never began to look, and of one whose seeds all did."""
+    points = [
+        point(name, around(0.5, 0.01), around(rate, 1.0), transitions={0: first, 1: 900})
+        for name, rate, first in (("some", 20.0, None), ("all", 40.0, 800))
+    ]
+    return Tier(name="measured", machine="m", workload="w", paths=(), points=tuple(points))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a page of a real run of 48 scenarios with verdicts, slices, fronts, tracked runs, and what `ab` left."""
@@ -49,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs.compared["ab.json"] = compared()
     for name in ("pareto-published.json", "twins-cpu.json"):
         (inputs.tiers[name],) = read_tiers([RECORDS / name]).values()
+    inputs.tiers["unfinished.json"] = unfinished()
     folder = tmp_path_factory.mktemp("page") / "a folder #1"
     name, run = next(iter(inputs.records.items()))
     said = {one: ScenarioVerdict(scenario=one, verdict=Verdict.NOT_COMPARABLE) for one in run.scenarios}
@@ -229,6 +240,16 @@ def test_a_point_of_the_front_tells_its_model_under_the_pointer(page: Page) -> N
     tip = " ".join(page.texts("figure.panel g[aria-label='tip'] text"))
     assert re.search(r"accuracy \d+\.\d %", tip)
     assert "parameters" in tip
+
+
+def test_a_model_with_unfinished_seeds_is_ringed_and_told(page: Page) -> None:
+    page.open("view=front&source=unfinished.json")
+    ring = "figure.panel g[stroke-dasharray='2 2'] path, figure.panel g[stroke-dasharray='2 2'] circle"
+    assert len(page.all(ring)) == 1
+    page.click("figure.panel details summary")
+    cells = page.texts("figure.panel details tbody td")
+    assert "2, 1 unfinished" in cells
+    assert "2" in cells
 
 
 def test_everything_is_reached_and_done_by_keyboard(page: Page) -> None:

@@ -56,6 +56,16 @@ def test_points_stand_where_the_front_puts_them_and_the_staircase_joins_the_best
     assert front.blind == 0.25
 
 
+def test_a_model_says_of_how_many_seeds_it_is_and_how_many_never_began_to_look() -> None:
+    one = point("one", around(0.5, 0.01), around(20.0, 1.0), transitions={0: None, 1: 900})
+    alone = point("alone", around(0.9, 0.01), around(5.0, 1.0), accuracy_by_seed={0: around(0.9, 0.01)})
+    (front,) = fronts_of("f.json", front_of(one, alone))
+    assert {found.name: (found.seeds, found.unfinished) for found in front.points} == {
+        "one small": (2, 1),
+        "alone small": (1, 0),
+    }
+
+
 def test_the_documents_of_the_repository_are_shown_whole() -> None:
     for name in ("pareto-published.json", "twins-cpu.json"):
         path = ROOT / "docs" / "records" / name
