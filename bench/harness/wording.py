@@ -43,6 +43,21 @@ def reach(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def apart(names: Iterable[str]) -> dict[str, str]:
+    """Return of each name the parts between commas that not all have; of a name alone nothing.
+
+    >>> apart(["cpu, float32, 1 thread", "cpu, bfloat16, 1 thread"])
+    {'cpu, float32, 1 thread': 'float32', 'cpu, bfloat16, 1 thread': 'bfloat16'}
+    >>> apart(["cpu, float32"])
+    {'cpu, float32': ''}
+    """
+    parts = {name: name.split(", ") for name in names}
+    return {
+        name: ", ".join(part for part in own if any(part not in other for other in parts.values()))
+        for name, own in parts.items()
+    }
+
+
 def listed(names: Iterable[str]) -> str:
     """Join names as a sentence does.
 

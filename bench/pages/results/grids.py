@@ -8,6 +8,7 @@ from bench.pages.engine import ratio
 from bench.pages.grouping import grouped
 from bench.pages.results.cells import UNIFORM
 from bench.pages.results.gains import Gain
+from bench.pages.results.machines import machine_names
 from bench.pages.results.predicted import Predicted
 
 
@@ -17,8 +18,7 @@ class Grid:
 
     scale: str
     phase: str
-    machine: str
-    is_one_of_several: bool  # machines that measured the scale
+    machine: str  # what tells it apart from others that measured the scale
     batches: Sequence[int]
     rows: Mapping[str, Sequence[str]]  # by length, a cell a batch
 
@@ -27,11 +27,11 @@ def grids(gains: Sequence[Gain], predicted: Sequence[Predicted]) -> list[Grid]:
     """Return the tables of what is predicted in part."""
     twins = [one for one in predicted if (one.against, one.routing) == (TWIN, UNIFORM)]
     groups = grouped(twins, lambda one: (one.scale, one.phase, one.machine))
-    machines = {(one.scale, one.machine) for one in twins}
-    return [_grid(gains, of_one, sum(scale == of_one[0].scale for scale, _ in machines) > 1) for of_one in groups]
+    machines = machine_names(gains)
+    return [_grid(gains, of_one, machines.get((of_one[0].scale, of_one[0].machine), "")) for of_one in groups]
 
 
-def _grid(gains: Sequence[Gain], predicted: Sequence[Predicted], is_one_of_several: bool) -> Grid:
+def _grid(gains: Sequence[Gain], predicted: Sequence[Predicted], machine: str) -> Grid:
     one = predicted[0]
     place = (one.scale, one.phase, one.machine, one.against, UNIFORM)
     shown = {(cell.length, cell.batch_size): f"*{ratio(cell.speedup)}*" for cell in predicted}
@@ -44,8 +44,7 @@ def _grid(gains: Sequence[Gain], predicted: Sequence[Predicted], is_one_of_sever
     return Grid(
         scale=one.scale,
         phase=one.phase,
-        machine=one.machine,
-        is_one_of_several=is_one_of_several,
+        machine=machine,
         batches=batches,
         rows=rows,
     )

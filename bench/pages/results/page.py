@@ -1,6 +1,5 @@
 """The page that answers the questions, from records and documents: gains by scale and phase, comparisons, layers."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from bench.pages.results.fares import fares
 from bench.pages.results.figures import speedup_figures
 from bench.pages.results.gains import Gain, gains_of
 from bench.pages.results.grids import grids
+from bench.pages.results.machines import machine_names
 from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
 from bench.pages.results.times import Lines, lines_of
 from bench.pages.write import Content
@@ -38,7 +38,7 @@ class Row(NamedTuple):
     """One phase of a scale on one machine, under one routing."""
 
     scale: str
-    machine: str  # empty where one alone measured the scale
+    machine: str  # what tells it apart from others that measured the scale
     phase: str
     routing: str
     against: Mapping[str, Sequence[Gain]]  # by rival, the least speed-up first
@@ -124,11 +124,11 @@ def rows(gains: Iterable[Gain]) -> list[Row]:
     """Return the gains of each scale, machine, phase and routing together."""
     ordered = sorted(gains, key=lambda gain: (len(gain.scale), gain.scale, STEPS.index(gain.phase), gain.batch_size))
     groups = grouped(ordered, lambda gain: (gain.scale, gain.machine, gain.phase, gain.routing))
-    machines = Counter(scale for scale, _ in {(gain.scale, gain.machine) for gain in ordered})
+    machines = machine_names(ordered)
     return [
         Row(
             scale=group[0].scale,
-            machine=group[0].machine if machines[group[0].scale] > 1 else "",
+            machine=machines[group[0].scale, group[0].machine],
             phase=group[0].phase,
             routing=group[0].routing,
             against=by_rival(group),

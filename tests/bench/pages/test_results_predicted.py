@@ -55,7 +55,7 @@ def test_each_measured_cell_predicted_from_the_others_tells_how_far_off_predicti
 
 def test_a_table_holds_what_is_measured_with_its_interval_and_what_is_predicted_without() -> None:
     (grid,) = grids(FAR[0], predict(cell(2, 1024, dense_s=8.0), cell(1, 640)))
-    assert (grid.scale, grid.phase, grid.batches, grid.is_one_of_several) == ("7b", "decode", [1, 2, 8], False)
+    assert (grid.scale, grid.phase, grid.batches, grid.machine) == ("7b", "decode", [1, 2, 8], "")
     assert grid.rows == {
         "640": ["*2.50x*", "", ""],
         "1024": ["2.50x [2.50, 2.50]", "*5.00x*", "6.40x [6.40, 6.40]"],
