@@ -1,6 +1,6 @@
 """The page that answers the questions, from records and documents: gains by scale and phase, comparisons, layers."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ class Row(NamedTuple):
     phase: str
     routing: str
     against: Mapping[str, Sequence[Gain]]  # by rival, the least speed-up first
-    trend: Sequence[Gain]  # over the batch, against the twin
+    trend: Sequence[Gain]  # over the batch, against the twin; at full depth where one machine has it so
 
 
 def results_page(
@@ -125,6 +125,7 @@ def rows(gains: Iterable[Gain]) -> list[Row]:
     ordered = sorted(gains, key=lambda gain: (len(gain.scale), gain.scale, STEPS.index(gain.phase), gain.batch_size))
     groups = grouped(ordered, lambda gain: (gain.scale, gain.machine, gain.phase, gain.routing))
     machines = machine_names(ordered)
+    at_depth = {(gain.scale, gain.phase) for gain in ordered if not gain.depths and gain.against == TWIN}
     return [
         Row(
             scale=group[0].scale,
@@ -132,10 +133,15 @@ def rows(gains: Iterable[Gain]) -> list[Row]:
             phase=group[0].phase,
             routing=group[0].routing,
             against=by_rival(group),
-            trend=_trend([gain for gain in group if gain.against == TWIN]),
+            trend=_trend([gain for gain in group if gain.against == TWIN and _counts(gain, at_depth)]),
         )
         for group in groups
     ]
+
+
+def _counts(gain: Gain, at_depth: Container[tuple[str, str]]) -> bool:
+    """Tell whether a gain is at full depth, or no machine has its like there."""
+    return not gain.depths or (gain.scale, gain.phase) not in at_depth
 
 
 def _trend(gains: Sequence[Gain]) -> Sequence[Gain]:

@@ -66,6 +66,12 @@ def test_recycled_layers_say_how_many_were_distinct_and_what_recycling_changes()
     assert "Extrapolated" not in said
 
 
+def test_a_sentence_tells_of_full_depth_where_one_machine_has_it() -> None:
+    lines = [scenario(1 + depth, 1 + 5 * depth, depth=depth, batch=8) for depth in (1, 2, 4)]
+    said = page(scenario(1.0, 3.0), *lines)
+    assert "Times as fast as *dense*: 7b 3.00x [3.00, 3.00] at batch 1, 1024 tokens." in said
+
+
 def test_a_scale_of_which_a_phase_alone_is_measured_whole_says_which() -> None:
     lines = [scenario(1 + depth, 1 + 2 * depth, depth=depth, benchmark="bench_prefill") for depth in (1, 2, 4)]
     said = page(scenario(1.0, 3.0), *lines)
@@ -142,7 +148,7 @@ def test_what_its_interval_leaves_open_is_certain_of_nothing() -> None:
     assert "faster by its interval in 0 of 1 scenario, slower in 0.\n" in said
 
 
-def test_accuracy_is_told_by_leads_by_what_is_certain_and_by_counts(tmp_path: Path) -> None:
+def test_accuracy_is_told_by_leads_and_by_what_is_certain(tmp_path: Path) -> None:
     """Both intervals are +-2 points, so their difference is +-2.8."""
     twins = [
         {**one, "seed": seed}
@@ -157,9 +163,6 @@ def test_accuracy_is_told_by_leads_by_what_is_certain_and_by_counts(tmp_path: Pa
     assert "- **Measured** models, 1 k to 1.1 k parameters: the fastest" in said
     assert "is an MoE on 1 of 1 task (charts), at 1.00 times its requests/s. " in said
     assert "Told apart in accuracy: 3 of 3 comparisons.\n" in said
-    assert "| MoEs, against | dense, about equal total parameters | plain MoEs |\n|---|---|---|\n" in said
-    assert "| measured SMoES | 1: 1 / 0 / 0 / 0; 0.50 | 1: 1 / 0 / 0 / 0; 0.50 |\n" in said
-    assert "| measured plain MoEs | 1: 0 / 1 / 0 / 0; 1.00 | |\n" in said
 
 
 def test_names_stay_what_they_are(tmp_path: Path) -> None:
@@ -184,7 +187,6 @@ def test_floors_are_named_where_they_predict_the_throughput(tmp_path: Path) -> N
     known = {"schema_version": 1, "tier": "published", "machine": "one", "workload": "some", "models": models}
     path.write_text(json.dumps(known))
     said = page(documents=(path,))
-    assert "| published plain MoEs | 1: 0 / 0 / 1 / 0; 2.00 by floors |\n" in said
     assert "Told apart in accuracy: 0 of 1 comparison.\n" in said
 
 
@@ -193,14 +195,12 @@ def test_without_records_of_a_part_the_page_says_so() -> None:
     assert "No document of accuracy and throughput was given." in said
     assert "No record here holds layers under specialized routing beside uniform." in said
     assert "**Nothing here has run on a GPU.**" in said
-    assert "- **A GPU**, where 7b and 34b run whole" in said
     assert "\n\n\n" not in said
 
 
 def test_on_a_gpu_the_page_says_what_another_would_change() -> None:
     said = page(scenario(1.0, 2.0), device="cuda")
     assert "Nothing here has run on a GPU" not in said
-    assert "- **A GPU** of another kind" in said
 
 
 def test_a_page_without_anything_to_draw_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,7 +228,7 @@ def test_cells_that_no_record_holds_are_predicted_marked_and_checked() -> None:
     content = results_page({Path("docs/a.json"): record}, {}, cells)
     said = page_text(Path("docs/results.md"), content, "the command")
     assert "| 7b, decode | 1 | 8 | 512 |\n|---|---|---|---|\n" in said
-    assert "| 1024 tokens | 2.50x [2.50, 2.50] | 6.40x [6.40, 6.40] | *6.40x* |\n" in said
+    assert "| 1024 tokens | 2.50x | 6.40x | *6.40x* |\n" in said
     assert "are off by 108.5 %, at most 156.0 %" in said
     assert "[Every predicted cell](tables/results-predicted.csv)" in said
     assert "predicted" not in page(measured(1, 1024, (2.0, 5.0)))

@@ -46,7 +46,7 @@ def test_the_trend_is_of_the_prompts_that_start_at_one_request_have_most_batches
 def test_a_machine_is_named_where_a_scale_was_measured_on_two() -> None:
     (one,), (two,), (other,) = (gains(scenario(1.0, 2.0, scale=scale)) for scale in ("7b", "7b", "34b"))
     found = rows([one, replace(two, machine="another"), other])
-    assert [row.machine for row in found] == [one.machine, "another", ""]
+    assert [row.machine for row in found] == ["Acme Core 6-1-2, float32, 1 thread", "another", ""]
 
 
 def test_layers_are_of_the_most_specialized_routing_fastest_first() -> None:
