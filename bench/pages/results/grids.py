@@ -14,7 +14,6 @@ from bench.pages.results.gains import Gain
 from bench.pages.results.machines import machine_names
 from bench.pages.results.predicted import Predicted
 
-
 WIDE = 0.1  # of an estimate: an interval of this width is told
 
 
