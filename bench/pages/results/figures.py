@@ -13,11 +13,12 @@ from bench.harness.arms import TWIN
 from bench.pages.drawing import COLOURS, DARK, LIGHT, Drawing, named, panels, whisker, whiskers
 from bench.pages.grouping import grouped
 from bench.pages.results.gains import Gain
+from bench.pages.results.machines import machine_names
 from bench.pages.results.predicted import Predicted
 
 DRAWN, ROUTING = ("decode", "prefill"), "uniform"
 FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
-
+LEGEND_COLUMNS = 4  # more are wider than the figure
 PREDICTED_MARK: dict[str, Any] = {
     "linestyle": ":",
     "linewidth": 1.0,
@@ -66,16 +67,17 @@ def _figure(groups: Sequence[Sequence[Gain]], predicted: Sequence[Predicted]) ->
     marks += [whisker(), Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK)]
     if predicted:
         marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="predicted", **PREDICTED_MARK))
-    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
+    figure.legend(handles=marks, loc="outside lower center", ncols=min(len(marks), LEGEND_COLUMNS))
     return figure
 
 
 def _title(group: Sequence[Gain], groups: Sequence[Sequence[Gain]]) -> str:
     """Name scale and phase, whether any is extrapolated, and the machine where several measured them."""
     one = group[0]
-    machines = sum((other[0].scale, other[0].phase) == (one.scale, one.phase) for other in groups)
+    alike = [other[0] for other in groups if (other[0].scale, other[0].phase) == (one.scale, one.phase)]
+    machine = machine_names(alike)[one.scale, one.machine]
     mark = " (extrapolated)" if any(gain.depths for gain in group) else ""
-    return named(f"{one.scale}, {one.phase}{mark}") + (f"\n{named(one.machine)}" if machines > 1 else "")
+    return named(f"{one.scale}, {one.phase}{mark}") + (f"\n{named(machine)}" if machine else "")
 
 
 def _draw(axes: Axes, gains: Sequence[Gain], colours: Mapping[str, str]) -> None:

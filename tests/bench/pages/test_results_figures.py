@@ -78,13 +78,29 @@ def test_one_scale_on_two_machines_is_two_panels(tmp_path: Path) -> None:
     assert said.count("times as fast as dense") == 2
 
 
-def test_predicted_cells_are_hollow_on_the_line_of_their_length_and_named(tmp_path: Path) -> None:
-    found = [gain(batch_size=batch_size) for batch_size in (1, 8)]
-    one = Predicted(
-        machine=found[0].machine, scale="7b", phase="decode", length="1024", batch_size=512, against="dense",
+def cell_of(one: Gain) -> Predicted:
+    """Return a predicted cell of 512 requests."""
+    return Predicted(
+        machine=one.machine, scale="7b", phase="decode", length="1024", batch_size=512, against="dense",
         seconds={"moe": 1.0, "rival": 2.0}, speedup=2.0, nearest="8 x 1024", doublings=6.0, routing="uniform",
         floor_share={}, depths=(), error=None, why="",
     )  # fmt: skip
+
+
+def test_all_of_the_legend_lies_on_the_paper() -> None:
+    found = [gain(length=str(length), batch_size=batch) for length in (640, 1024, 2048, 4096) for batch in (1, 8)]
+    figure = speedup_figures(found, found, [cell_of(found[0])])["speedups"].draw()
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    paper, taken = figure.bbox, legend.get_window_extent()
+    assert len(legend.get_texts()) == 7
+    assert paper.x0 <= taken.x0 < taken.x1 <= paper.x1
+    assert paper.y0 <= taken.y0 < taken.y1 <= paper.y1
+
+
+def test_predicted_cells_are_hollow_on_the_line_of_their_length_and_named(tmp_path: Path) -> None:
+    found = [gain(batch_size=batch_size) for batch_size in (1, 8)]
+    one = cell_of(found[0])
     path = tmp_path / "figure.svg"
     for predicted, is_said in (
         ([], False),
