@@ -18,7 +18,7 @@ from bench.pages.results.predicted import Predicted
 
 DRAWN, ROUTING = ("decode", "prefill"), "uniform"
 FLOOR_MARK: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": "_", "markersize": 9.0}  # one point shows
-LEGEND_COLUMNS = 4  # more are wider than the figure
+LEGEND_COLUMNS = 2  # below a panel: more are wider than it
 PREDICTED_MARK: dict[str, Any] = {
     "linestyle": ":",
     "linewidth": 1.0,
@@ -67,7 +67,7 @@ def _figure(groups: Sequence[Sequence[Gain]], predicted: Sequence[Predicted]) ->
     marks += [whisker(), Line2D([], [], color=mpl.rcParams["text.color"], label="ratio of the floors", **FLOOR_MARK)]
     if predicted:
         marks.append(Line2D([], [], color=mpl.rcParams["text.color"], label="predicted", **PREDICTED_MARK))
-    figure.legend(handles=marks, loc="outside lower center", ncols=min(len(marks), LEGEND_COLUMNS))
+    figure.legend(handles=marks, loc="outside lower center", ncols=LEGEND_COLUMNS * min(2, len(groups)))
     return figure
 
 

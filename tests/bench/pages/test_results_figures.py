@@ -87,8 +87,9 @@ def cell_of(one: Gain) -> Predicted:
     )  # fmt: skip
 
 
-def test_all_of_the_legend_lies_on_the_paper() -> None:
-    found = [gain(length=str(length), batch_size=batch) for length in (640, 1024, 2048, 4096) for batch in (1, 8)]
+@pytest.mark.parametrize("scales", [("7b",), ("7b", "34b")])
+def test_all_of_the_legend_lies_on_the_paper(scales: tuple[str, ...]) -> None:
+    found = [gain(scale, length=str(length)) for length in (640, 1024, 2048, 4096) for scale in scales]
     figure = speedup_figures(found, found, [cell_of(found[0])])["speedups"].draw()
     figure.draw_without_rendering()
     (legend,) = figure.legends
