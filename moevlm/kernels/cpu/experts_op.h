@@ -38,7 +38,11 @@ struct Problem {
   const V *gate_up, *down, *hidden;
 };
 
-int64_t chunk_of(Tier tier) { return tier == TILES ? TILE_CHUNK : CHUNK; }
+template <class V>
+bool in_tiles(Tier tier) { return std::is_same_v<V, bfloat16> && tier == TILES; }
+
+template <class V>
+int64_t chunk_of(Tier tier) { return in_tiles<V>(tier) ? TILE_CHUNK : CHUNK; }
 
 // Rows of a block of this many bytes a row, in whole units.
 int64_t block_rows(int64_t row_bytes) {
@@ -53,9 +57,10 @@ class Worker {
  public:
   Worker(const Problem<V>& problem, int64_t most_tokens, float* output)
       : p(problem),
-        chunk(std::min(chunk_of(p.tier), multiple(most_tokens, 16))),
+        chunk(std::min(chunk_of<V>(p.tier), multiple(most_tokens, 16))),
+        in_vectors((in_tiles<V>(p.tier) ? LEAST_TILE_TOKENS : chunk) * MOST_ROWS_OF_BLOCK),
         output(output), inputs(chunk), outputs(chunk),
-        gates(chunk * MOST_ROWS_OF_BLOCK), ups(chunk * MOST_ROWS_OF_BLOCK), acts(chunk * MANY_TILE_ROWS),
+        gates(in_vectors), ups(in_vectors), acts(chunk * MANY_TILE_ROWS),
         packed(chunk * p.shape.hidden_size / 2), stripe(MANY_TILE_ROWS * STRIPE / 2) {}
 
   // Add the piece's share for the tokens of a chunk that begins at its token `from`.
@@ -70,7 +75,7 @@ class Worker {
     const float* weights = p.choices.weight.data() + first;
 #if defined(MOEVLM_TILES)
     if constexpr (std::is_same_v<V, bfloat16>)
-      if (p.tier == TILES && count >= LEAST_TILE_TOKENS) return tiles(piece, count, weights);
+      if (in_tiles<V>(p.tier) && count >= LEAST_TILE_TOKENS) return tiles(piece, count, weights);
 #endif
     const int64_t most = count <= FEW_TOKENS ? MOST_ROWS_OF_BLOCK : block_rows(H * sizeof(V));
     for (int64_t row = piece.begin; row < piece.end; row += most) vector(block(piece, row, most, count, weights));
@@ -103,7 +108,7 @@ class Worker {
 #endif
 
   const Problem<V>& p;
-  const int64_t chunk;
+  const int64_t chunk, in_vectors;  // tokens; rows of all tokens at a time outside tiles
   float* const output;
   std::vector<const V*> inputs;
   std::vector<float*> outputs;
@@ -121,7 +126,7 @@ void add_share(const Problem<V>& problem, int64_t thread, int64_t threads, float
   for (const Piece& piece : pieces) most_tokens = std::max(most_tokens, problem.choices.count(piece.expert));
   if (!most_tokens) return;
   Worker<V> worker(problem, most_tokens, output);
-  for (int64_t from = 0; from < most_tokens; from += chunk_of(problem.tier))
+  for (int64_t from = 0; from < most_tokens; from += chunk_of<V>(problem.tier))
     for (const Piece& piece : pieces) worker.add(piece, from);
 }
 

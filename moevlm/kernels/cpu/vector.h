@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "groups.h"
 #include "stream.h"
 #include "swiglu.h"
-#include "groups.h"
 
 namespace moevlm {
 
@@ -76,7 +76,7 @@ void project_up(const Block<typename P::Value>& b, Slice rows, const Group& grou
     for (int64_t n = rows.begin; n < rows.end; n += 2) {
       const typename P::Value* const four[4] = {b.gate + n * H, b.gate + (n + 1) * H, b.up + n * H, b.up + (n + 1) * H};
       auto& between = kept[(n - rows.begin) / 2];
-      Floats acc[M][4];
+      Floats acc[M][4];  // copied one by one: what std::copy_n points to stays in memory, a tenth slower
       for (int m = 0; m < M; ++m)
         for (int j = 0; j < 4; ++j) acc[m][j] = from ? between[m][j] : Floats{};
       ahead = dot_rows<P, M, FETCHED>(b.inputs + group.token, four, from, std::min(H, from + part), acc, ahead);
@@ -94,7 +94,7 @@ void project_up(const Block<typename P::Value>& b, Slice rows, const Group& grou
     }
 }
 
-// Slice of down, 4 * LANES columns from `column`; fetches those that follow.
+// Rows of down, 4 * LANES columns from `column`; fetches those that follow.
 template <class P, int M, int FETCHED>
 void project_down(const Block<typename P::Value>& b, Slice rows, const Group& group, int64_t column,
                   const typename P::Value* acts) {
