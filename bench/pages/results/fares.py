@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.pages.pareto.pairs import DENSE, Pair
 from bench.pages.pareto.points import Point
@@ -28,6 +28,31 @@ def fares(found: Sequence[Pair]) -> list[Fare]:
         for against in AGAINST
     ]
     return [fare for fare in every if fare.pairs]
+
+
+OUTCOMES = {"wins": "more_accurate", "loses": "less_accurate", "open": "not_told_apart", "one seed": "one_seed"}
+
+
+def counted_fares(tier: str, found: Sequence[Fare]) -> list[Mapping[str, Any]]:
+    """Return a row a comparison of kinds: how many pairs, their outcomes, and the ratios of their requests/s."""
+    return [
+        {
+            "models": f"{tier} {fare.who}",
+            "against": fare.against,
+            "comparisons": len(fare.pairs),
+            **{name: sum(pair.outcome == outcome for pair in fare.pairs) for outcome, name in OUTCOMES.items()},
+            **_ratios([pair for pair in fare.pairs if pair.speedup]),
+        }
+        for fare in found
+    ]
+
+
+def _ratios(timed: Sequence[Pair]) -> Mapping[str, Any]:
+    ratios = [pair.speedup.estimate for pair in timed if pair.speedup]
+    if not ratios:
+        return {}
+    basis = " and ".join(sorted({pair.point.basis for pair in timed}))
+    return {"times_req_per_s_least": min(ratios), "times_req_per_s_greatest": max(ratios), "basis": basis}
 
 
 def rival(pair: Pair) -> str:

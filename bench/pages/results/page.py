@@ -20,7 +20,7 @@ from bench.pages.recycling import HEADERS, bias_rows, biases
 from bench.pages.results.cells import UNIFORM, Cell, Requests
 from bench.pages.results.composed import Composed, checked_answers, composed
 from bench.pages.results.families import DRAWN, PHASES, READ
-from bench.pages.results.fares import fares
+from bench.pages.results.fares import counted_fares, fares
 from bench.pages.results.figures import speedup_figures
 from bench.pages.results.gains import Gain, gains_of
 from bench.pages.results.grids import grids
@@ -65,6 +65,7 @@ def results_page(
     lines = lines_of(found.gains, predicted)
     answers = composed(_small(lines), requests, {gain.machine: gain.peaks for gain in found.gains})
     checked = checked_answers(found.gains, lines_of(found.gains))
+    compared = [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())]
     facts = {
         "sources": sources(records),
         "has_gpu": any(record.kind["device"] == "cuda" for record in records.values()),
@@ -86,7 +87,7 @@ def results_page(
         "launches": [gain.num_launches for gain in asked],
         "bias_headers": HEADERS,
         "biases": [row for record in records.values() for row in bias_rows(biases(record))],
-        "tiers": [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())],
+        "tiers": compared,
         "layers": layers(records.values()),
     }
     tables: dict[str, Sequence[Any]] = {
@@ -95,6 +96,7 @@ def results_page(
         "predicted": predicted,
         "answers": answers,
         "composition": checked,
+        "fares": [row for known, found_of in compared for row in counted_fares(known.tier.name, found_of)],
     }
     return Content("results/template.md", facts, tables, speedup_figures(asked, found.gains, predicted))
 

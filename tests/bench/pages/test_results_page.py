@@ -23,6 +23,16 @@ from tests.bench.sample_records import record_of
 ROOT = Path(__file__).parents[3]
 
 
+def counts(documents: tuple[Path, ...]) -> list[tuple[object, ...]]:
+    """Return the rows of the table of comparisons between kinds of models."""
+    content = results_page({}, read_tiers(documents))
+    return [tuple(_rounded(value) for value in row.values()) for row in content.tables["fares"]]
+
+
+def _rounded(value: object) -> object:
+    return round(value, 9) if isinstance(value, float) else value
+
+
 def page(*scenarios: Scenario, documents: tuple[Path, ...] = (), device: str = "cpu") -> str:
     plain = record_of(*scenarios, peaks=PEAKS)
     record = record_of(*scenarios, peaks=PEAKS, kind={**plain.kind, "device": device})
@@ -148,7 +158,7 @@ def test_what_its_interval_leaves_open_is_certain_of_nothing() -> None:
     assert "faster by its interval in 0 of 1 scenario, slower in 0.\n" in said
 
 
-def test_accuracy_is_told_by_leads_and_by_what_is_certain(tmp_path: Path) -> None:
+def test_accuracy_is_told_by_leads_by_what_is_certain_and_by_counts(tmp_path: Path) -> None:
     """Both intervals are +-2 points, so their difference is +-2.8."""
     twins = [
         {**one, "seed": seed}
@@ -159,10 +169,18 @@ def test_accuracy_is_told_by_leads_and_by_what_is_certain(tmp_path: Path) -> Non
         )
         for seed in (0, 1)
     ]
-    said = page(scenario(1.0, 2.0), documents=(document(tmp_path, twins),))
+    documents = (document(tmp_path, twins),)
+    said = page(scenario(1.0, 2.0), documents=documents)
     assert "- **Measured** models, 1 k to 1.1 k parameters: the fastest" in said
     assert "is an MoE on 1 of 1 task (charts), at 1.00 times its requests/s. " in said
     assert "Told apart in accuracy: 3 of 3 comparisons.\n" in said
+    assert "[Counted by kinds of models](tables/results-fares.csv)" in said
+    total = "dense, about equal total parameters"
+    assert counts(documents) == [
+        ("measured SMoES", total, 1, 1, 0, 0, 0, 0.5, 0.5, "measured"),
+        ("measured SMoES", "plain MoEs", 1, 1, 0, 0, 0, 0.5, 0.5, "measured"),
+        ("measured plain MoEs", total, 1, 0, 1, 0, 0, 1.0, 1.0, "measured"),
+    ]
 
 
 def test_names_stay_what_they_are(tmp_path: Path) -> None:
@@ -188,6 +206,9 @@ def test_floors_are_named_where_they_predict_the_throughput(tmp_path: Path) -> N
     path.write_text(json.dumps(known))
     said = page(documents=(path,))
     assert "Told apart in accuracy: 0 of 1 comparison.\n" in said
+    assert [(row[0], row[2:]) for row in counts((path,))] == [
+        ("published plain MoEs", (1, 0, 0, 1, 0, 2.0, 2.0, "predicted"))
+    ]
 
 
 def test_without_records_of_a_part_the_page_says_so() -> None:
@@ -198,7 +219,7 @@ def test_without_records_of_a_part_the_page_says_so() -> None:
     assert "\n\n\n" not in said
 
 
-def test_on_a_gpu_the_page_says_what_another_would_change() -> None:
+def test_on_a_gpu_the_page_does_not_say_that_none_was_there() -> None:
     said = page(scenario(1.0, 2.0), device="cuda")
     assert "Nothing here has run on a GPU" not in said
 
@@ -206,7 +227,8 @@ def test_on_a_gpu_the_page_says_what_another_would_change() -> None:
 def test_a_page_without_anything_to_draw_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     twins = document(tmp_path, [entry("dense", 0, 0.5), entry("plain", 0, 0.5)])
     assert commands.main(["results", str(twins), f"--out={tmp_path / 'r.md'}"]) == 0
-    assert capsys.readouterr().out == f"written: {tmp_path / 'r.md'}\n"
+    table = tmp_path / "tables" / "r-fares.csv"
+    assert capsys.readouterr().out == f"written: {tmp_path / 'r.md'}\nwritten: {table}\n"
     assert not (tmp_path / "images").exists()
 
 
