@@ -1,6 +1,8 @@
 """Memory of whole models: a second copy of the experts is found in the arm that has it, whenever it is made."""
 
 import functools
+import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,9 +14,11 @@ from bench.harness.apart import Apart
 from bench.harness.memory import Alive
 from fixtures.models import Twins
 from fixtures.scales import LoneArms
+from moevlm.kernels.cpu import choosing, way
 from moevlm.model.vision_language import MoEVLM
 from moevlm.routing.profiles import RoutingProfile
 from tests.fixtures.sample_options import cpu_options
+from tests.moevlm.chosen_ways import forget
 
 CPU = torch.device("cpu")
 TENSORS = {"input_ids": torch.arange(5, 5 + 48).reshape(2, 24)}
@@ -37,6 +41,14 @@ class Packing:
         else:
             model.model.language_model.register_forward_pre_hook(lambda *_: pack())
         return twins
+
+
+def alive_as_chosen(by: str, build: Callable[[], Twins]) -> Alive:
+    """Count in a process of a user, who asks for nothing, on a machine that chose one way for every feed-forward."""
+    os.environ.pop(choosing.VARIABLE)
+    forget()
+    way._measured = lambda *_: by
+    return alive_of(build, TENSORS, CPU)
 
 
 def keep_packed(model: MoEVLM) -> None:
@@ -94,6 +106,13 @@ def test_a_second_copy_of_the_feed_forward_weights_is_found_in_its_arm(
         assert found.built == unchanged[arm].built + (num_bytes if when == "build" else 0)
         assert found.called == found.kept == unchanged[arm].kept + num_bytes
         assert found.peak == unchanged[arm].peak + num_bytes
+
+
+def test_which_way_was_faster_when_this_machine_measured_changes_nothing(
+    apart: Apart, lone: LoneArms, unchanged: Mapping[str, Alive]
+) -> None:
+    for arm, by in itertools.product(lone, choosing.WAYS):
+        assert apart.run(alive_as_chosen, by, lone[arm]) == unchanged[arm]
 
 
 def test_what_ran_before_changes_nothing_of_an_arm(

@@ -56,12 +56,13 @@ template <class V>
 class Worker {
  public:
   Worker(const Problem<V>& problem, int64_t most_tokens, float* output)
-      : p(problem),
+      : p(problem), has_tiles(in_tiles<V>(p.tier)),
         chunk(std::min(chunk_of<V>(p.tier), multiple(most_tokens, 16))),
-        in_vectors((in_tiles<V>(p.tier) ? LEAST_TILE_TOKENS : chunk) * MOST_ROWS_OF_BLOCK),
-        output(output), inputs(chunk), outputs(chunk),
-        gates(in_vectors), ups(in_vectors), acts(chunk * MANY_TILE_ROWS),
-        packed(chunk * p.shape.hidden_size / 2), stripe(MANY_TILE_ROWS * STRIPE / 2) {}
+        in_vectors((has_tiles ? LEAST_TILE_TOKENS : chunk) * std::min(p.shape.rows, MOST_ROWS_OF_BLOCK)),
+        output(output), inputs(chunk), outputs(chunk), gates(in_vectors), ups(in_vectors),
+        acts(has_tiles ? chunk * MANY_TILE_ROWS : in_vectors),
+        packed(has_tiles ? chunk * p.shape.hidden_size / 2 : 0),
+        stripe(has_tiles ? MANY_TILE_ROWS * STRIPE / 2 : 0) {}
 
   // Add the piece's share for the tokens of a chunk that begins at its token `from`.
   void add(const Piece& piece, int64_t from) {
@@ -75,7 +76,7 @@ class Worker {
     const float* weights = p.choices.weight.data() + first;
 #if defined(MOEVLM_TILES)
     if constexpr (std::is_same_v<V, bfloat16>)
-      if (in_tiles<V>(p.tier) && count >= LEAST_TILE_TOKENS) return tiles(piece, count, weights);
+      if (has_tiles && count >= LEAST_TILE_TOKENS) return tiles(piece, count, weights);
 #endif
     const int64_t most = count <= FEW_TOKENS ? MOST_ROWS_OF_BLOCK : block_rows(H * sizeof(V));
     for (int64_t row = piece.begin; row < piece.end; row += most) vector(block(piece, row, most, count, weights));
@@ -108,7 +109,8 @@ class Worker {
 #endif
 
   const Problem<V>& p;
-  const int64_t chunk, in_vectors;  // tokens; rows of all tokens at a time outside tiles
+  const bool has_tiles;
+  const int64_t chunk, in_vectors;  // tokens at a time; values of their rows outside tiles
   float* const output;
   std::vector<const V*> inputs;
   std::vector<float*> outputs;
@@ -184,10 +186,8 @@ Tensor experts(const Tensor gate_up, const Tensor down, const Tensor hidden, con
                int64_t tier) {
   const int64_t experts = down.size(0);
   const auto* chosen = static_cast<const int64_t*>(ids.const_data_ptr());
-  for (int64_t j = 0; j < ids.numel(); ++j) {
-    const bool is_known = chosen[j] >= 0 && chosen[j] <= experts;
-    STD_TORCH_CHECK(is_known, "expert ids must be in [0, ", experts, "], got ", chosen[j]);
-  }
+  for (int64_t j = 0; j < ids.numel(); ++j)
+    STD_TORCH_CHECK(chosen[j] >= 0 && chosen[j] <= experts, "expert ids must be in [0, ", experts, "], got ", chosen[j]);
   const auto* by = static_cast<const float*>(weights.const_data_ptr());
   return output_of(gate_up, down, hidden, sort_choices(chosen, by, ids.size(0), ids.size(1), experts), tier);
 }

@@ -10,8 +10,9 @@ from moevlm.once import constant, once
 
 TIERS = ("generic", "dot", "tiles")  # as the kernels number them: any processor, AVX512-BF16, AMX
 HIDDEN_MULTIPLE, WIDTH_MULTIPLE = 64, 32  # columns and rows that the kernels take at a time
-# Tokens of an expert beyond which torch's matrix products are faster; absent: nowhere (measured: docs/performance.md).
-MOST_TOKENS_AN_EXPERT = {(torch.float32, tier): 64 for tier in TIERS} | {(torch.bfloat16, "dot"): 64}
+# Tokens of an expert beyond which torch's matrix products were faster; absent: nowhere by more than `way` asks for
+# (docs/tables/performance-ways.csv, of dot; with tiles float32 was last measured on older kernels).
+MOST_TOKENS_AN_EXPERT = {(torch.float32, "generic"): 64, (torch.float32, "tiles"): 64}
 DTYPES = (torch.float32, torch.bfloat16)
 MOST_SUM_BYTES = 1 << 29  # each thread sums its share of the output in float32; beyond this torch's products take less
 

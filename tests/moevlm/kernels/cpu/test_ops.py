@@ -207,6 +207,9 @@ def test_more_tokens_than_threads_may_sum_are_left_to_torch():
     assert not ops.takes(down, one.expand(most + 1, 64))
 
 
-def test_float32_of_many_tokens_an_expert_is_left_to_torch():
+@pytest.mark.parametrize(("best", "most"), [("generic", 64), ("dot", None), ("tiles", 64)])
+def test_float32_of_many_tokens_an_expert_is_left_to_torch_where_that_was_faster(monkeypatch, best, most):
+    monkeypatch.setattr(ops, "tiers", lambda: (best,))
     assert ops.is_best(torch.float32, 64)
-    assert not ops.is_best(torch.float32, 65)
+    assert ops.is_best(torch.float32, 65) == (most is None)
+    assert ops.is_best(torch.bfloat16, 4096)
