@@ -49,7 +49,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _twins(paths: Sequence[Path], *, task: str | None, size: str | None) -> Content:
-    return twins_page(paths[0], read_settings(paths[0], task=task, size=size))
+    return twins_page(paths, read_settings(*paths, task=task, size=size))
 
 
 class Command(NamedTuple):
@@ -59,7 +59,6 @@ class Command(NamedTuple):
     takes: str  # "RECORD", say
     of: str  # what these are
     read: Callable[..., Content]  # of the paths, and of what narrows them
-    is_one: bool = False  # else any number of them, and patterns of their names
     narrowing: tuple[str, ...] = ()
 
 
@@ -81,7 +80,7 @@ COMMANDS = {
         lambda paths: peers_page(_records(paths)),
     ),
     "twins": Command(
-        "docs/twins.md", "DOCUMENT", "of bench.front.trained score", _twins, is_one=True, narrowing=("task", "size"),
+        "docs/twins.md", "DOCUMENT", "of bench.front.trained score", _twins, narrowing=("task", "size"),
     ),
     "pareto": Command(
         "docs/pareto.md", "DOCUMENT", "written by bench.front: trained, published, supplied",
@@ -94,8 +93,8 @@ def add(commands: Commands) -> None:
     """Add the commands to the parser."""
     for name, command in COMMANDS.items():
         parser = commands.add_parser(name)
-        number, more = (1, "") if command.is_one else ("+", "; or a pattern of such names in quotes")
-        parser.add_argument("paths", nargs=number, type=Path, metavar=command.takes, help=command.of + more)
+        more = "; or a pattern of such names in quotes"
+        parser.add_argument("paths", nargs="+", type=Path, metavar=command.takes, help=command.of + more)
         for field in command.narrowing:
             parser.add_argument(f"--{field}", metavar="NAME", help="leave the others out")
         out = in_clone(Path(command.page))
@@ -110,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     narrowed = {field: getattr(options, field) for field in command.narrowing}
     given = [word for field, value in narrowed.items() if value for word in (f"--{field}", value)]
     words = [options.writes, *map(Path.as_posix, options.paths), "--out", options.out.as_posix(), *given]
-    content = command.read(options.paths if command.is_one else matching, **narrowed)
+    content = command.read(matching, **narrowed)
     for path in write_page(options.out, content, f"python -m bench {shlex.join(words)}"):
         say(f"written: {path}")
     return 0

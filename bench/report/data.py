@@ -100,7 +100,9 @@ def report_data(
             )
         )
         found.scenarios += of_comparison(compared, place)
-    found.sources += [SourceData(file=name, kind=FRONT, machine=one.machine) for name, one in inputs.tiers.items()]
+    found.sources += [
+        SourceData(file=name, kind=FRONT, machine=one.origins[0].machine) for name, one in inputs.tiers.items()
+    ]
     found.sources += [
         SourceData(file=name, kind=RUNS, notes=[counted(len(runs), "run")]) for name, runs in inputs.tracked.items()
     ]

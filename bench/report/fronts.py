@@ -48,13 +48,13 @@ def fronts_of(file: str, tier: Tier) -> list[FrontData]:
 
 
 def _front(file: str, tier: Tier, task: str) -> FrontData:
-    placed = place(tier.of(task), RATE)
+    placed, origin = place(tier.of(task), RATE), tier.origin(task)
     blind = [one.point.blind for one in placed if one.point.blind is not None]
     return FrontData(
         file=file,
         tier=tier.name,
-        machine=tier.machine,
-        workload=tier.workload,
+        machine=origin.machine,
+        workload=origin.workload,
         task=task,
         title=TITLES.get(task, task),
         points=[_point(one) for one in placed],

@@ -9,10 +9,11 @@ of the supplied tier also have "kind", one of KINDS, and "answers": [{"source", 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.harness.documents import content_of, document_of, parse_json
 from bench.harness.environment import describe
+from bench.pages.grouping import grouped
 from bench.pages.pareto.entries import TIERS, require_document
 from bench.pages.pareto.join import join_entries
 from bench.pages.pareto.points import Point
@@ -26,14 +27,21 @@ TEST = (  # what twins were asked
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tier:
-    """All points of one tier, whose throughputs are of one machine and one workload a task; a key of TIERS names it."""
+class Origin(NamedTuple):
+    """Documents of one machine and one workload, and the tasks that they are of."""
 
-    name: str
     machine: str
     workload: str
     paths: tuple[Path, ...]
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """All points of one tier, a key of TIERS; those of a task are of one origin."""
+
+    name: str
+    origins: tuple[Origin, ...]
     points: tuple[Point, ...]
 
     @property
@@ -45,17 +53,21 @@ class Tier:
         """Return the points of one task."""
         return [point for point in self.points if point.task == task]
 
+    def origin(self, task: str) -> Origin:
+        """Return where the points of one task come from."""
+        return next(origin for origin in self.origins if task in origin.tasks)
+
 
 def read_tiers(paths: Iterable[Path]) -> dict[str, Tier]:
     """Read documents; return what they hold by tier.
 
     Args:
-        paths: Of the documents; two of a tier must be of one machine and one workload.
+        paths: Of the documents; two of a tier that share a task must be of one machine and one workload.
 
     Raises:
         FileNotFoundError: There is no such file.
         CorruptRecord: A file is no such document.
-        ValueError: Two of a tier are of different machines.
+        ValueError: Two that share a task are of different machines or workloads.
     """
     documents = [(path, _read(path)) for path in paths]
     found = {tier: [(path, doc) for path, doc in documents if doc["tier"] == tier] for tier in TIERS}
@@ -70,20 +82,28 @@ def _read(path: Path) -> Json:
 
 
 def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:
-    for what, line_of in (("machine", _machine), ("workload", _workload)):
-        said = {line_of(document): path for path, document in documents}
+    groups = grouped(documents, lambda one: (_machine(one[1]), _workload(one[1])))
+    origins = tuple(_origin(name, group) for group in groups)
+    for task in {task for origin in origins for task in origin.tasks}:
+        _require_one_origin(name, task, [origin for origin in origins if task in origin.tasks])
+    points = join_entries(name, [entry for _, document in documents for entry in document[TIERS[name]]])
+    return Tier(name=name, origins=origins, points=points)
+
+
+def _origin(tier: str, documents: Sequence[tuple[Path, Json]]) -> Origin:
+    _, first = documents[0]
+    tasks = dict.fromkeys(entry["task"] for _, document in documents for entry in document[TIERS[tier]])
+    return Origin(_machine(first), _workload(first), tuple(path for path, _ in documents), tuple(tasks))
+
+
+def _require_one_origin(tier: str, task: str, found: Sequence[Origin]) -> None:
+    for what in ("machine", "workload"):
+        said = {getattr(origin, what): origin.paths[0] for origin in found}
         if len(said) > 1:
             raise ValueError(
-                f"{name} documents must be of one {what}, for their throughputs are compared, got "
+                f"{tier} documents of {task} must be of one {what}, for their throughputs are compared, got "
                 f"{'; '.join(f'{value} in {path}' for value, path in said.items())}; make a page of each"
             )
-    return Tier(
-        name=name,
-        machine=_machine(documents[0][1]),
-        workload=_workload(documents[0][1]),
-        paths=tuple(path for path, _ in documents),
-        points=join_entries(name, [entry for _, document in documents for entry in document[TIERS[name]]]),
-    )
 
 
 def _machine(document: Json) -> str:

@@ -52,8 +52,9 @@ def pareto_page(tiers: Mapping[str, Tier]) -> Content:
         for name, tier in tiers.items()
         for axis in AXES
     }
-    origins = [Source(files=tier.paths, machine=tier.machine, peaks="") for tier in tiers.values()]
-    facts = {"tiers": found, "titles": TITLES, "sources": origins}
+    origins = [origin for tier in tiers.values() for origin in tier.origins]
+    sources = [Source(files=origin.paths, machine=origin.machine, peaks="") for origin in origins]
+    facts = {"tiers": found, "titles": TITLES, "sources": sources}
     return Content("pareto/template.md", facts, rows(found.values()), figures)
 
 

@@ -31,25 +31,32 @@ class Setting:
         return f"{self.task}, {self.size}"
 
     @property
+    def training(self) -> tuple[int, int]:
+        """Return the steps, and the pictures of each."""
+        return self.twins[0]["steps"], self.twins[0]["recipe"]["num_pictures"]
+
+    @property
     def twins(self) -> list[Twin]:
         """Return the twins of all variants."""
         return [twin for twins in self.variants.values() for twin in twins]
 
 
-def read_settings(path: Path, *, task: str | None = None, size: str | None = None) -> list[Setting]:
-    """Read a document of twins, {"twins": [{"task", "size", ...}]}: a setting a task and size, in its order.
+def read_settings(*paths: Path, task: str | None = None, size: str | None = None) -> list[Setting]:
+    """Read documents of twins, {"twins": [{"task", "size", ...}]}: a setting a task and size, in their order.
 
     Args:
-        path: the document.
+        paths: the documents, each of other tasks: their times may be of several machines.
         task: whose twins; of all tasks unless given.
         size: likewise.
 
     Raises:
-        CorruptRecord: the file is no such document.
-        ValueError: its twins were trained apart, or it has no such task or size.
+        CorruptRecord: a file is no such document.
+        ValueError: twins of a setting were trained apart, a task is in two documents, or there is no such task or size.
         FileNotFoundError: there is no file.
     """
-    twins = _read(path)
+    documents = {path: _read(path) for path in paths}
+    _require_other_tasks(documents)
+    twins = [twin for document in documents.values() for twin in document]
     require_same_training(twins)
     named = list(zip(variant_names(twins), twins, strict=True))
     for field, value in (("task", task), ("size", size)):
@@ -67,6 +74,14 @@ def _read(path: Path) -> list[Twin]:
         checked(document, TwinsForm)
         twins: list[Twin] = document["twins"]
         return twins
+
+
+def _require_other_tasks(documents: Mapping[Path, Sequence[Twin]]) -> None:
+    found: dict[str, Path] = {}
+    for path, twins in documents.items():
+        for task in {twin["task"] for twin in twins}:
+            if (first := found.setdefault(task, path)) != path:
+                raise ValueError(f"a task must be in one document, got {task} in {first} and {path}; leave one out")
 
 
 def _setting(named: Sequence[tuple[str, Twin]]) -> Setting:

@@ -53,17 +53,17 @@ class Value:
         return "more" if self.minus_plain.estimate > 0 else "less"
 
 
-def twins_page(document: Path, settings: Sequence[Setting]) -> Content:
+def twins_page(documents: Sequence[Path], settings: Sequence[Setting]) -> Content:
     """Return what the page holds.
 
     Args:
-        document: that the settings were read from.
+        documents: that the settings were read from.
         settings: at least one.
     """
     rows = judged_together([row for setting in settings for row in values(setting)])
     reach = [name for name in dict.fromkeys(row.measure for row in rows) if name in SPLITS or name.startswith(STYLE)]
     figured = with_most_twins(settings)
-    origin = Source(files=(document,), machine="", peaks="")
+    origins = [Source(files=(document,), machine="", peaks="") for document in documents]
     steps = [row for setting in settings for row in learned(setting, REFERENCE)]
     related = [relation for setting in settings for relation in relations(setting)]
     powers = [power for setting in settings if (power := power_of(setting))]
@@ -76,7 +76,7 @@ def twins_page(document: Path, settings: Sequence[Setting]) -> Content:
         "powers": powers,
         "planned": (PLANNED_SEEDS, PLANNED_PICTURES),
         "relations": related,
-        "sources": [origin],
+        "sources": origins,
     }
     tables: dict[str, Sequence[Any]] = {"values": rows, "learned": steps, "power": powers, "relations": related}
     return Content("twins/template.md", facts, tables, twin_figures(figured))

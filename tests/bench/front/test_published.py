@@ -35,4 +35,4 @@ def test_the_document_is_one_that_pareto_reads(tmp_path: Path) -> None:
     assert {point.basis for point in tier.points} == {PREDICTED}
     qwen = next(point for point in tier.of("mmmu") if point.name == "Qwen3-VL 30B-A3B")
     assert qwen.accuracy == pytest.approx((0.742, 0.702, 0.782))
-    assert "predicted" in tier.machine
+    assert "predicted" in tier.origin("mmmu").machine

@@ -94,7 +94,7 @@ def twins(name: str, folder: Path) -> Content:
     known += [sample_twins.trained(name, seed, [0.5 + 0.1 * seed, 0.3], task=name, size=name) for seed in (0, 1)]
     known += [sample_twins.trained(f"{name} at 0", 0, [0.5, 0.3], task=name, size=name)]
     path = sample_twins.write(folder, known)
-    return twins_page(path, read_settings(path))
+    return twins_page([path], read_settings(path))
 
 
 PAGES: dict[str, Callable[[str, Path], Content]] = {

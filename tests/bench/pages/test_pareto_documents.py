@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from bench.pages.pareto.documents import read_tiers
+from bench.pages.pareto.page import pareto_page
+from bench.pages.write import page_text
 from tests.bench.pages.sample_twins import MACHINE, document, entry
 
 
@@ -43,5 +45,24 @@ def test_other_json_is_refused_with_what_is_missing(tmp_path: Path) -> None:
 def test_two_machines_are_not_compared(tmp_path: Path) -> None:
     twins = [entry("dense", 0, 0.5)]
     paths = [document(tmp_path, twins), document(tmp_path, twins, "b.json", machine={**MACHINE, "device_model": "B"})]
-    with pytest.raises(ValueError, match=r"measured documents must be of one machine, .* Acme, float32, 1 thread in"):
+    with pytest.raises(
+        ValueError, match=r"measured documents of charts must be of one machine, .* Acme, float32, 1 thread in"
+    ):
         read_tiers(paths)
+
+
+def test_tasks_may_be_of_several_machines_and_workloads_for_no_front_has_both(tmp_path: Path) -> None:
+    other = [entry("dense", 0, 0.5, task="documents"), entry("plain", 0, 0.6, task="documents")]
+    paths = [
+        document(tmp_path, [entry("dense", 0, 0.5)], workload="one at a time"),
+        document(tmp_path, other, "b.json", machine={**MACHINE, "device_model": "B"}, workload="batches"),
+    ]
+    tier = read_tiers(paths)["measured"]
+    assert [point.task for point in tier.points] == ["charts", "documents", "documents"]
+    assert [(origin.machine[:4], origin.workload, origin.paths) for origin in tier.origins] == [
+        ("Acme", "one at a time", (paths[0],)),
+        ("B, f", "batches", (paths[1],)),
+    ]
+    assert tier.origin("documents") is tier.origins[1]
+    page = page_text(tmp_path / "page.md", pareto_page({"measured": tier}), "the command")
+    assert " Workload of charts: one at a time. Workload of documents: batches.\n" in page

@@ -155,7 +155,10 @@ def test_seeds_that_lie_far_apart_are_told(page_of: Callable[..., str]) -> None:
     for twin in made:
         if twin["variant"] == "plain":
             twin["accuracy"] = {"all": interval(0.6 + 0.1 * twin["seed"], 0.01)}
-    assert "seeds of one model lie up to 20.0 points apart (plain small on charts)" in page_of("measured", made)
+    assert (
+        "One in twenty is by chance. Seeds of one model lie up to 20.0 points apart (plain small on charts)"
+        in page_of("measured", made)
+    )
 
 
 def test_twins_that_tell_their_points_have_a_table_with_what_is_excluded(page_of: Callable[..., str]) -> None:

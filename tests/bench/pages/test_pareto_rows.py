@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from bench.pages.pareto.documents import Tier
+from bench.pages.pareto.documents import Origin, Tier
 from bench.pages.pareto.page import facts_of, rows
 from bench.pages.pareto.points import Point
 from tests.bench.pages.sample_points import around, point
 
 
 def tier(*points: Point) -> Tier:
-    return Tier(name=points[0].tier, machine="Acme", workload="batches", paths=(Path("a.json"),), points=points)
+    tasks = tuple(dict.fromkeys(point.task for point in points))
+    origin = Origin(machine="Acme", workload="batches", paths=(Path("a.json"),), tasks=tasks)
+    return Tier(name=points[0].tier, origins=(origin,), points=points)
 
 
 BEST = point("best", around(0.8, 0.05), around(10.0, 1.0), blind=0.2, num_samples=500)

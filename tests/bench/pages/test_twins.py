@@ -93,7 +93,7 @@ def test_what_guessing_gets_stands_beside_its_questions_alone(setting: Setting) 
 
 
 def test_how_far_it_carries_is_told_by_splits_and_styles(setting: Setting) -> None:
-    assert twins_page(Path("a.json"), [setting]).facts["reach"] == ["accuracy, all", "accuracy, style tinted"]
+    assert twins_page([Path("a.json")], [setting]).facts["reach"] == ["accuracy, all", "accuracy, style tinted"]
 
 
 def test_tasks_and_sizes_may_be_left_out(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def drawn(setting: Setting, folder: Path) -> dict[str, Path]:
 
 def told(folder: Path, twins: list[dict[str, Any]]) -> str:
     path = write(folder, twins)
-    return page_text(folder / "page.md", twins_page(path, read_settings(path)), "the command")
+    return page_text(folder / "page.md", twins_page([path], read_settings(path)), "the command")
 
 
 def test_every_figure_is_drawn_of_moes_alone_and_the_same_each_time(setting: Setting, tmp_path: Path) -> None:
@@ -128,8 +128,27 @@ def test_a_page_says_when_twins_began_and_what_could_be_told_apart(tmp_path: Pat
     said = told(tmp_path, twins)
     assert "| charts, small | plain | 2 of 3 [9, 99 %] | 850 |  | 60.0 (10.0) | 60.0 (14.1) |" in said
     assert "| charts, small | dense | 3 of 3 [29, 100 %] | 701 | 0.1 |" in said
-    assert "not in this record" not in said
+    assert "is not told of" not in said
     assert "| charts, small | 3 | 10.0 | ≥ 3" in said
     bare = told(tmp_path, [trained("plain", seed, [0.2]) for seed in range(3)])
     assert "When do they begin" not in bare
-    assert "is not in this record" in bare
+    assert "When a twin began to read values, if it did, is not in this record." in bare
+    some = told(tmp_path, [*twins, trained("plain", 0, [0.2], task="documents")])
+    assert "When a twin began to read values, if it did, is not told of documents, small." in some
+
+
+def test_documents_of_several_tasks_are_one_page_that_tells_the_steps_of_each(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    longer = [trained("plain", seed, [0.3], task="documents", steps=300) for seed in range(2)]
+    paths = [write(tmp_path, [trained("plain", seed, [0.2]) for seed in range(2)]), write(tmp_path / "more", longer)]
+    said = page_text(tmp_path / "page.md", twins_page(paths, read_settings(*paths)), "the command")
+    assert "| plain | 2 | 0.20 to 0.30 |" in said
+    assert ", 2 a token, 200 steps of 12 pictures (charts), 300 steps of 12 pictures (documents).\n" in said
+    assert said.count("- 1 record (results)") == 2
+
+
+def test_a_task_in_two_documents_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    paths = [write(folder, [trained("plain", 0, [0.2])]) for folder in (tmp_path, tmp_path / "more")]
+    with pytest.raises(ValueError, match=r"a task must be in one document, got charts in .*; leave one out"):
+        read_settings(*paths)

@@ -15,7 +15,7 @@ from tests.bench.pages.sample_twins import TRAINED, write
 @pytest.fixture
 def content(tmp_path: Path) -> Content:
     path = write(tmp_path, TRAINED)
-    return twins_page(path, read_settings(path))
+    return twins_page([path], read_settings(path))
 
 
 def test_tables_and_figures_lie_beside_the_page_and_are_named_after_it(content: Content, tmp_path: Path) -> None:

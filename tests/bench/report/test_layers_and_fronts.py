@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.pages.pareto.documents import Tier, read_tiers
+from bench.pages.pareto.documents import Origin, Tier, read_tiers
 from bench.pages.pareto.points import AXES
 from bench.report.fronts import fronts_of
 from bench.report.layers import layers_of
@@ -39,7 +39,8 @@ def test_a_record_without_layers_has_none() -> None:
 
 
 def front_of(*points: object) -> Tier:
-    return Tier(name="measured", machine="m", workload="w", paths=(), points=points)  # type: ignore[arg-type]
+    origin = Origin(machine="m", workload="w", paths=(), tasks=("charts",))
+    return Tier(name="measured", origins=(origin,), points=points)  # type: ignore[arg-type]
 
 
 def test_points_stand_where_the_front_puts_them_and_the_staircase_joins_the_best() -> None:
