@@ -24,16 +24,15 @@ struct Turn {
 
 // Normalise and rotate a sample's query heads in place, and put its keys and values into their slot.
 template <class V>
-void place_heads(const Memory<V>& memory, const Turn<V>& turn, int64_t sample, int64_t queries, V* heads,
-                 float* scratch) {
+void place_heads(const Memory<V>& memory, const Turn<V>& turn, int64_t sample, int64_t queries, V* heads) {
   const int64_t width = memory.width, at = memory.slot * width;
   const V *cos = turn.cos + sample * width, *signed_sin = turn.signed_sin + sample * width;
   for (int64_t head = 0; head < queries; ++head)
-    normalise_and_rotate(heads + head * width, turn.q_scale, cos, signed_sin, width, turn.epsilon, scratch,
+    normalise_and_rotate(heads + head * width, turn.q_scale, cos, signed_sin, width, turn.epsilon,
                          heads + head * width);
   for (int64_t group = 0; group < memory.groups; ++group) {
     const V* key = heads + (queries + group) * width;
-    normalise_and_rotate(key, turn.k_scale, cos, signed_sin, width, turn.epsilon, scratch,
+    normalise_and_rotate(key, turn.k_scale, cos, signed_sin, width, turn.epsilon,
                          memory.keys + memory.row(sample, group) + at);
     std::copy_n(key + memory.groups * width, width, memory.values + memory.row(sample, group) + at);
   }
@@ -45,10 +44,9 @@ void attend_of(const Memory<typename P::Value>& memory, const Turn<typename P::V
   using V = typename P::Value;
   const int64_t width = memory.width, shared = queries / memory.groups, length = memory.slot + 1;
   const int64_t row_size = (queries + 2 * memory.groups) * width;
-  std::vector<float> scratch(width);
   for (int64_t sample = 0; sample < memory.samples; ++sample) {
     V* heads = projected + sample * row_size;
-    place_heads(memory, turn, sample, queries, heads, scratch.data());
+    place_heads(memory, turn, sample, queries, heads);
     std::copy_n(heads, queries * width, output + sample * queries * width);
   }
   const int64_t least_groups = std::max<int64_t>(1, SMALLEST_SHARE / (2 * length * width * int64_t(sizeof(V))));

@@ -148,6 +148,27 @@ struct DotBfloat16 {
 };
 #endif
 
+// The sum of a register's lanes, and the largest of them; lane after lane each waits for the one before.
+inline float sum_of(Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)x);
+#else
+  float sum = 0;
+  for (int lane = 0; lane < LANES; ++lane) sum += x[lane];
+  return sum;
+#endif
+}
+
+inline float largest_of(Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps((__m512)x);
+#else
+  float most = x[0];
+  for (int lane = 1; lane < LANES; ++lane) most = x[lane] > most ? x[lane] : most;
+  return most;
+#endif
+}
+
 inline void sum_lanes(const Floats (&v)[4], float* sums) {
 #if defined(__AVX512F__)
   const __m512 a = (__m512)v[0], b = (__m512)v[1], c = (__m512)v[2], d = (__m512)v[3];
@@ -158,10 +179,7 @@ inline void sum_lanes(const Floats (&v)[4], float* sums) {
   const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_castps512_ps256(swapped));
   _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 #else
-  for (int j = 0; j < 4; ++j) {
-    sums[j] = 0;
-    for (int lane = 0; lane < LANES; ++lane) sums[j] += v[j][lane];
-  }
+  for (int j = 0; j < 4; ++j) sums[j] = sum_of(v[j]);
 #endif
 }
 

@@ -71,14 +71,12 @@ Range seen_by(const Prompt<V>& p, int64_t sample, int64_t first, int64_t last) {
 template <class W>
 float shares_of(const float* row, int64_t count, float scale, float most, typename W::Word* words) {
   Floats sums = {};
-  float sum = 0;
   for (int64_t j = 0; j < count; j += LANES) {
     const Floats share = exponential_or_0(scale * *(const Floats*)(row + j) - most);
     sums += share;
     W::put(share, words, j);
   }
-  for (int lane = 0; lane < LANES; ++lane) sum += sums[lane];
-  return sum;
+  return sum_of(sums);
 }
 
 // The largest of a row of whole lanes and `most`; NaN is passed over.
@@ -88,8 +86,7 @@ inline float largest_of(const float* row, int64_t count, float most) {
     const Floats values = *(const Floats*)(row + j);
     largest = values > largest ? values : largest;
   }
-  for (int lane = 0; lane < LANES; ++lane) most = largest[lane] > most ? largest[lane] : most;
-  return most;
+  return largest_of(largest);
 }
 
 // Keys and values of a group, packed: keys as columns, values as they lie.

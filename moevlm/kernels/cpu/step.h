@@ -62,10 +62,9 @@ void multiply(const typename P::Value* weight, const typename P::Value* hidden, 
 template <class V>
 float inverse_rms(const V* row, int64_t width, float epsilon) {
   Floats squares = {};
-  float sum = 0;
   int64_t k = 0;
   for (; k + LANES <= width; k += LANES) squares += widen_lanes(row + k) * widen_lanes(row + k);
-  for (int lane = 0; lane < LANES; ++lane) sum += squares[lane];
+  float sum = sum_of(squares);
   for (; k < width; ++k) sum += widen(row[k]) * widen(row[k]);
   return 1.f / std::sqrt(sum / float(width) + epsilon);
 }
@@ -80,22 +79,22 @@ void normalise(const V* row, const V* scale, int64_t width, float epsilon, V* ou
 }
 
 // Normalise a head, then turn each pair (k, k + width / 2) by its angle; `signed_sin` has rotate_half's signs.
-// The output may be the row itself; scratch of `width` values.
+// The output may be the row itself.
 template <class V>
 void normalise_and_rotate(const V* row, const V* scale, const V* cos, const V* signed_sin, int64_t width, float epsilon,
-                          float* scratch, V* output) {
+                          V* output) {
   const float inverse = inverse_rms(row, width, epsilon);
   const int64_t half = width / 2;
-  for (int64_t k = 0; k < width; ++k) scratch[k] = widen(row[k]) * inverse * widen(scale[k]);
-  for (int64_t begin = 0; begin < width; begin += half) {
-    const float* partner = scratch + (half - begin);
-    int64_t k = begin;
-    for (; k + LANES <= begin + half; k += LANES)
-      narrow_lanes(widen_lanes(scratch + k) * widen_lanes(cos + k) +
-                       widen_lanes(partner + k - begin) * widen_lanes(signed_sin + k), output + k);
-    for (; k < begin + half; ++k)
-      narrow(scratch[k] * widen(cos[k]) + partner[k - begin] * widen(signed_sin[k]), output + k);
-  }
+  const auto turn = [=](int64_t k, auto take, auto put) {
+    const int64_t l = k + half;
+    const auto x = take(row + k) * inverse * take(scale + k), y = take(row + l) * inverse * take(scale + l);
+    put(x * take(cos + k) + y * take(signed_sin + k), output + k);
+    put(y * take(cos + l) + x * take(signed_sin + l), output + l);
+  };
+  int64_t k = 0;
+  for (; k + LANES <= half; k += LANES)
+    turn(k, [](const V* p) { return widen_lanes(p); }, [](Floats x, V* to) { narrow_lanes(x, to); });
+  for (; k < half; ++k) turn(k, [](const V* p) { return widen(*p); }, [](float x, V* to) { narrow(x, to); });
 }
 
 inline int64_t padded_length(int64_t length) { return (length + LANES - 1) / LANES * LANES; }
@@ -109,12 +108,10 @@ inline float soften(float* scores, int64_t length) {
     const Floats x = widen_lanes(scores + l);
     most = x > most ? x : most;
   }
-  float largest = most[0], sum = 0;
-  for (int lane = 1; lane < LANES; ++lane) largest = std::max(largest, most[lane]);
+  const float largest = largest_of(most);
   for (int64_t l = 0; l < padded; ++l) scores[l] = exponential(scores[l] - largest);
   for (int64_t l = 0; l < padded; l += LANES) sums += widen_lanes(scores + l);
-  for (int lane = 0; lane < LANES; ++lane) sum += sums[lane];
-  return sum;
+  return sum_of(sums);
 }
 
 }  // namespace moevlm

@@ -127,12 +127,11 @@ void rotated_of(const Tensor& projected, const Tensor& q_scale, const Tensor& k_
   const int64_t row_size = projected.numel() / rows;
   auto* to = static_cast<V*>(output.mutable_data_ptr());
   torch::stable::parallel_for(0, rows, rows_a_thread(row_size), [&](int64_t begin, int64_t end) {
-    std::vector<float> scratch(width);
     for (int64_t row = begin; row < end; ++row)
       for (int64_t head = 0; head < heads; ++head)
         normalise_and_rotate(values<V>(projected) + row * row_size + head * width,
                              values<V>(head < queries ? q_scale : k_scale), values<V>(cos) + row * width,
-                             values<V>(signed_sin) + row * width, width, epsilon, scratch.data(),
+                             values<V>(signed_sin) + row * width, width, epsilon,
                              to + (row * heads + head) * width);
   });
 }
