@@ -26,6 +26,7 @@ from bench.pages.results.gains import Gain, gains_of
 from bench.pages.results.grids import grids
 from bench.pages.results.machines import machine_names
 from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
+from bench.pages.results.steered import is_steered, steered
 from bench.pages.results.times import Lines, lines_of
 from bench.pages.write import Content
 
@@ -60,7 +61,8 @@ def results_page(
         requests: of drawn lengths, which answers are composed for.
     """
     found = gains_of(records.values())
-    asked = [gain for gain in found.gains if gain.scale in ASKED]
+    usual = [gain for gain in found.gains if not is_steered(gain, found.gains)]
+    asked = [gain for gain in usual if gain.scale in ASKED]
     predicted = predictions(found.gains, cells or {}, why_not_measured(records.values()))
     lines = lines_of(found.gains, predicted)
     answers = composed(_small(lines), requests, {gain.machine: gain.peaks for gain in found.gains})
@@ -74,11 +76,12 @@ def results_page(
         "extrapolated": places(asked, lambda gain: bool(gain.depths)),
         "recycled": places(asked, lambda gain: bool(gain.distinct_layers)),
         "asked": by_rival(asked),
-        "rows": rows(found.gains),
+        "rows": rows(usual),
         "arms": DENSE,
         "every": found.gains,
         "dropped": found.dropped,
         "grids": grids(found.gains, predicted),
+        "steered": steered(found.gains),
         "calibration": typical_and_worst(check_errors(found.gains, cells or {})),
         "coverage": found.coverage,
         "answers": least_and_greatest(answers),
@@ -98,7 +101,7 @@ def results_page(
         "composition": checked,
         "fares": [row for known, found_of in compared for row in counted_fares(known.tier.name, found_of)],
     }
-    return Content("results/template.md", facts, tables, speedup_figures(asked, found.gains, predicted))
+    return Content("results/template.md", facts, tables, speedup_figures(asked, usual, predicted))
 
 
 def places(gains: Sequence[Gain], is_such: Callable[[Gain], bool]) -> list[str]:

@@ -34,15 +34,17 @@ def scenario(
     depth: int = 0,
     distinct: int = 0,
     rival: str = "dense",
+    routing: str = "uniform",
     **fields: object,
 ) -> Scenario:
     """Return the MoE beside one rival; with a depth of 16 layers, or with distinct ones used in turn."""
     built = f"{scale}@{depth or ''}{f'of{distinct}' if distinct else ''}" if depth or distinct else scale
-    params = {"scale": built, "workload": "mmmu", "routing": "uniform", "batch_size": batch, "seq_len": length}
+    params = {"scale": built, "workload": "mmmu", "routing": routing, "batch_size": batch, "seq_len": length}
     facts = {"depth": depth, "full_depth_moe": 16, f"full_depth_{rival}": 16} if depth else {}
     if distinct:
         facts = {"depth": depth or 16, "full_depth_moe": 16, f"full_depth_{rival}": 16, **recycled_facts(distinct)}
-    name = f"{benchmark}[{built}-b{batch}-s{length}{'' if rival == 'dense' else f'-{rival}'}]"
+    named = "-".join([built, *([routing] if routing != "uniform" else []), f"b{batch}-s{length}"])
+    name = f"{benchmark}[{named}{'' if rival == 'dense' else f'-{rival}'}]"
     seconds = {"moe": moe_s, rival: rival_s, "anchor": 1.0}
     arms = {one: arm(one, value, name, params=params, facts=facts, **fields) for one, value in seconds.items()}
     return Scenario(id=name, arms=arms)
