@@ -23,8 +23,6 @@ from bench.pages.results.cells import Request
 from bench.pages.results.families import Built, Family, Seen, families_of
 from bench.pages.slices import DEPTHS_NEEDED, WORST_CHECK_ERROR, Slices, speedup
 
-# Of many tokens in float32 a CPU's dense model runs on torch's products, which llama.cpp's beat: docs/performance.md.
-OVERSTATED = {("cpu", "float32", "prefill"), ("cpu", "float32", "whole answers")}
 MOE, RIVAL = "moe", "rival"  # the two sides of a gain
 UNCHECKED = "a line through {} layers of one block needs its error; measure bench/depths.py where all layers are built"
 
@@ -56,7 +54,6 @@ class Gain:
     is_drawn: bool  # the context of decode steps, which no prompt was read into
     request: Request | None  # of whole answers, the mean of a batch
     check_error: float  # of the lines at the depths between; 0 for the whole model
-    is_overstated: bool  # a faster dense model is known: see OVERSTATED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +170,6 @@ def _joined(
         is_drawn=family.chosen[0].is_drawn,
         request=_request(moe),
         check_error=max(*(slices.value()[1] for slices in sides.values()), *_line_errors(family, bias_of)),
-        is_overstated=(kind["device"], kind["dtype"], phase) in OVERSTATED,
     )
 
 

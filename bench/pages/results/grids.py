@@ -1,4 +1,7 @@
-"""Tables of the speed-up over the dense twin by batch and length: a table a scale and phase, measured and predicted."""
+"""Tables of the speed-up over the dense twin by batch and length: a table a scale and phase, measured and predicted.
+
+Under each length, what another routing than uniform makes of it, where that was measured.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from bench.pages.results.machines import machine_names
 from bench.pages.results.predicted import Predicted
 
 WIDE = 0.1  # of an estimate: an interval of this width is told
+LEAST_MEASURED = 0.1  # of a table's cells: of fewer the table of predicted cells tells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,29 +29,43 @@ class Grid:
     phase: str
     machine: str  # what tells it apart from others that measured the scale
     batches: Sequence[str]  # of several in a row that are alike, the first and the last
-    rows: Mapping[str, Sequence[str]]  # by length, a cell a batch
+    rows: Mapping[str, Sequence[str]]  # by length, and routing but uniform: a cell a batch
 
 
 def grids(gains: Sequence[Gain], predicted: Sequence[Predicted]) -> list[Grid]:
     """Return the tables of what is predicted in part."""
     twins = [one for one in predicted if (one.against, one.routing) == (TWIN, UNIFORM)]
-    groups = grouped(twins, lambda one: (one.scale, one.phase, one.machine))
-    machines = machine_names(gains)
-    return [_grid(gains, of_one, machines.get((of_one[0].scale, of_one[0].machine), "")) for of_one in groups]
+    machines, found = machine_names(gains), []
+    for of_one in grouped(twins, lambda one: (one.scale, one.phase, one.machine)):
+        place = (of_one[0].scale, of_one[0].phase, of_one[0].machine, of_one[0].against)
+        measured = [gain for gain in gains if _place(gain) == place and gain.length.isdecimal() and not gain.depths]
+        if len(measured) >= LEAST_MEASURED * (len(measured) + len(of_one)):
+            found.append(_grid(measured, of_one, machines.get((of_one[0].scale, of_one[0].machine), "")))
+    return found
 
 
-def _grid(gains: Sequence[Gain], predicted: Sequence[Predicted], machine: str) -> Grid:
+def is_steered(gain: Gain, gains: Sequence[Gain]) -> bool:
+    """Tell whether a scale's phase was measured there under uniform routing too, and this is another."""
+    return gain.routing != UNIFORM and any(
+        one.routing == UNIFORM and _place(one)[:3] == _place(gain)[:3] for one in gains
+    )
+
+
+def _place(one: Gain) -> tuple[str, str, str, str]:
+    return one.scale, one.phase, one.machine, one.against
+
+
+def _grid(measured: Sequence[Gain], predicted: Sequence[Predicted], machine: str) -> Grid:
     one = predicted[0]
-    place = (one.scale, one.phase, one.machine, one.against, UNIFORM)
-    shown = {(cell.length, cell.batch_size): f"*{ratio(cell.speedup)}*" for cell in predicted}
-    for gain in gains:
-        if (gain.scale, gain.phase, gain.machine, gain.against, gain.routing) == place and not gain.depths:
-            shown[gain.length, gain.batch_size] = _cell(gain)
-    lengths = sorted({length for length, _ in shown if length.isdecimal()}, key=int)
-    batches = sorted({batch_size for _, batch_size in shown})
-    columns = {batch_size: [shown.get((length, batch_size), "") for length in lengths] for batch_size in batches}
+    shown = {(cell.length, UNIFORM, cell.batch_size): f"*{ratio(cell.speedup)}*" for cell in predicted}
+    shown |= {(gain.length, gain.routing, gain.batch_size): _cell(gain) for gain in measured}
+    keys = sorted(
+        {(length, routing) for length, routing, _ in shown}, key=lambda key: (int(key[0]), key[1] != UNIFORM, key[1])
+    )
+    batches = sorted({batch_size for *_, batch_size in shown})
+    columns = {batch_size: [shown.get((*key, batch_size), "") for key in keys] for batch_size in batches}
     spans = _alike(columns)
-    rows = {length: [columns[first][row] for first, _ in spans] for row, length in enumerate(lengths)}
+    rows = {_label(*key): [columns[first][row] for first, _ in spans] for row, key in enumerate(keys)}
     return Grid(
         scale=one.scale,
         phase=one.phase,
@@ -55,6 +73,10 @@ def _grid(gains: Sequence[Gain], predicted: Sequence[Predicted], machine: str) -
         batches=[reach(str(first), str(last)) for first, last in spans],
         rows=rows,
     )
+
+
+def _label(length: str, routing: str) -> str:
+    return f"{length} tokens" if routing == UNIFORM else f"{length}, {routing}"
 
 
 def _cell(gain: Gain) -> str:

@@ -23,16 +23,16 @@ from bench.pages.results.families import DRAWN, PHASES, READ
 from bench.pages.results.fares import counted_fares, fares
 from bench.pages.results.figures import speedup_figures
 from bench.pages.results.gains import Gain, gains_of
-from bench.pages.results.grids import grids
+from bench.pages.results.grids import grids, is_steered
 from bench.pages.results.machines import machine_names
 from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
-from bench.pages.results.steered import is_steered, steered
 from bench.pages.results.times import Lines, lines_of
 from bench.pages.write import Content
 
 ASKED = ("7b", "34b")  # the scales that the project asks about
 STEPS = tuple(PHASES.values())
 MOST = 16  # requests of a batch that answers are composed for
+WORKLOADS = ("mmmu", "mmmu-cot", "mathvista", "mathvista-cot")  # that question 1 asks about, of one tile an image
 
 
 class Row(NamedTuple):
@@ -81,7 +81,6 @@ def results_page(
         "every": found.gains,
         "dropped": found.dropped,
         "grids": grids(found.gains, predicted),
-        "steered": steered(found.gains),
         "calibration": typical_and_worst(check_errors(found.gains, cells or {})),
         "coverage": found.coverage,
         "answers": least_and_greatest(answers),
@@ -171,12 +170,13 @@ def why_not_measured(records: Iterable[Record]) -> dict[str, str]:
     return {whole_id(scenario).replace(DRAWN, READ): why for scenario, why in told}
 
 
-def least_and_greatest(answers: Sequence[Composed]) -> list[Composed]:
-    """Return the answers of each workload under uniform routing beside the twin, at its least and greatest batch."""
-    shown = [one for one in answers if (one.against, one.routing) == (TWIN, UNIFORM) and one.scale in ASKED]
+def least_and_greatest(answers: Sequence[Composed]) -> list[tuple[Composed, Composed]]:
+    """Return the answers of each workload that is asked about, uniformly routed, beside the twin: at two batches."""
+    usual = [one for one in answers if (one.against, one.routing) == (TWIN, UNIFORM) and one.scale in ASKED]
+    shown = [one for one in usual if one.workload in WORKLOADS]
     ordered = sorted(shown, key=lambda one: (len(one.scale), one.scale, one.workload, one.batch_size))
     groups = grouped(ordered, lambda one: (one.machine, one.scale, one.workload))
-    return [one for group in groups for one in (group[0], *group[1:][-1:])]
+    return [(group[0], group[-1]) for group in groups]
 
 
 def _small(lines: Lines) -> Lines:

@@ -12,7 +12,7 @@ from tests.bench.other_tools import bencher_pytest, github_pytest
 from tests.bench.sample_records import DENSE, MOE, SCENARIOS, document, primary_entry
 
 ROOT = Path(__file__).parents[3]
-MEASURED = ROOT / "docs" / "records" / "proxy-cpu.json"  # older than the second list
+MEASURED = ROOT / "docs" / "records" / "grid-decode-cpu.json"  # older than the second list
 MEMORY = "bench_memory[tiny-b1]"
 NUM_UNITS = 32
 

@@ -3,12 +3,11 @@
 import pytest
 from msgspec import structs
 
-from bench.harness.environment import kind_key
 from bench.harness.record import Scenario
 from bench.pages.results.gains import gains_of
 from tests.bench.pages.sample_gains import PEAKS, arm, gains, scenario, sliced
 from tests.bench.pages.sample_layers import layers_scenario
-from tests.bench.sample_records import FINGERPRINT, record_of
+from tests.bench.sample_records import record_of
 
 
 def test_a_whole_model_gives_its_gain_as_it_is() -> None:
@@ -27,24 +26,6 @@ def test_slices_are_joined_to_the_whole_model() -> None:
     assert gain.speedup.estimate == pytest.approx(33.0 / 9.0)
     assert gain.depths == (1, 2, 4)
     assert gain.check_error == pytest.approx(0.0, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "is_overstated"),
-    [
-        ("bench_prefill", {}, True),
-        ("bench_generate", {}, True),
-        ("bench_decode", {}, False),
-        ("bench_prefill", {"dtype": "bfloat16"}, False),
-        ("bench_prefill", {"device": "cuda"}, False),
-    ],
-)
-def test_what_a_faster_dense_model_would_lower_is_marked(
-    name: str, changes: dict[str, str], is_overstated: bool
-) -> None:
-    kind = kind_key({**FINGERPRINT, **changes})
-    (gain,) = gains_of([record_of(scenario(2.0, 5.0, benchmark=name), peaks=PEAKS, kind=kind)]).gains
-    assert gain.is_overstated is is_overstated
 
 
 def test_too_few_depths_or_no_line_give_no_gain_but_a_reason() -> None:

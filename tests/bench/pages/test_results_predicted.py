@@ -11,7 +11,7 @@ from bench.gate.stats import Interval
 from bench.harness.documents import CorruptRecord
 from bench.harness.record import Scenario
 from bench.pages.results.cells import holds_cells, read_cells
-from bench.pages.results.grids import grids
+from bench.pages.results.grids import grids, is_steered
 from bench.pages.results.predicted import check_errors, predictions, typical_and_worst
 from tests.bench.pages.sample_cells import cell, cost, known, measured, write_cells
 from tests.bench.pages.sample_gains import gains, scenario
@@ -59,15 +59,32 @@ def test_a_table_holds_what_is_measured_and_what_is_predicted() -> None:
     (grid,) = grids(FAR[0], predict(cell(2, 1024, dense_s=8.0), cell(1, 640)))
     assert (grid.scale, grid.phase, grid.batches, grid.machine) == ("7b", "decode", ["1", "2", "8"], "")
     assert grid.rows == {
-        "640": ["*2.50x*", "", ""],
-        "1024": ["2.50x", "*5.00x*", "6.40x"],
+        "640 tokens": ["*2.50x*", "", ""],
+        "1024 tokens": ["2.50x", "*5.00x*", "6.40x"],
     }
+
+
+def test_a_table_has_what_another_routing_makes_of_a_length_below_it_and_rows_of_scales_have_not() -> None:
+    rows = [scenario(1.0, by, batch=batch, routing=routing) for batch, routing, by in
+            ((1, "uniform", 6.0), (8, "uniform", 2.0), (8, "paper-smoes", 4.0), (1, "hard", 5.0))]  # fmt: skip
+    found = gains(*rows)
+    (grid,) = grids([*found, *gains(scenario(1.0, 9.0, routing="hard", scale="34b"))], predict(cell(2, 1024)))
+    assert list(grid.rows) == ["1024 tokens", "1024, hard", "1024, paper-smoes"]
+    assert [cell.split("x")[0] for cell in grid.rows["1024, paper-smoes"]] == ["", "", "4.00"]
+    assert [gain.routing for gain in found if not is_steered(gain, found)] == ["uniform", "uniform"]
+    assert not is_steered(found[-1], found[-1:])
+
+
+def test_a_table_that_is_nearly_all_predicted_is_left_to_that_of_predicted_cells() -> None:
+    many = [cell(batch, length) for batch in (2, 4, 16, 32) for length in (640, 1024, 2048, 4096, 8192)]
+    assert grids(FAR[0], predict(*many[:18])) != []
+    assert grids(FAR[0], predict(*many)) == []
 
 
 def test_a_table_marks_what_is_measured_with_a_wide_interval() -> None:
     found = [replace(one, speedup=Interval(2.5, 2.3, 2.6)) for one in FAR[0]]
     (grid,) = grids(found, predict(cell(2, 1024, dense_s=8.0), cell(1, 640)))
-    assert grid.rows["1024"] == ["~2.50x", "*5.00x*", "~2.50x"]
+    assert grid.rows["1024 tokens"] == ["~2.50x", "*5.00x*", "~2.50x"]
 
 
 def test_of_recycled_layers_cells_are_predicted_as_of_whole_ones() -> None:

@@ -52,7 +52,7 @@ def unfinished() -> Tier:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a page of a real run of 48 scenarios with verdicts, slices, fronts, tracked runs, and what `ab` left."""
+    """Return a page of a real run of 56 scenarios with verdicts, slices, fronts, tracked runs, and what `ab` left."""
     names = ("proxy-cpu.json", "peers-native-decode-float32.json", "grid-decode-cpu.json")
     inputs = read_inputs([RECORDS / name for name in names])
     inputs.tracked["runs.jsonl"] = stepping()
