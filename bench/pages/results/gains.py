@@ -55,6 +55,11 @@ class Gain:
     request: Request | None  # of whole answers, the mean of a batch
     check_error: float  # of the lines at the depths between; 0 for the whole model
 
+    @property
+    def layers(self) -> tuple[tuple[int, ...], int]:
+        """Return the depths that were measured, and how many layers were distinct; nothing of the whole model."""
+        return self.depths, self.distinct_layers
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:

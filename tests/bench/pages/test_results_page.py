@@ -73,6 +73,11 @@ def test_recycled_layers_say_how_many_were_distinct_and_what_recycling_changes()
     assert "Extrapolated" not in said
 
 
+def test_a_row_of_whole_and_of_recycled_models_names_both() -> None:
+    said = page(scenario(1.0, 6.0), scenario(1.0, 3.0, distinct=4, rival="dense_active"))
+    assert "| 7b | decode | 6.00x (1 x 1024) | 3.00x | all; all, 4 distinct |" in said
+
+
 def test_a_sentence_tells_of_full_depth_where_one_machine_has_it() -> None:
     lines = [scenario(1 + depth, 1 + 5 * depth, depth=depth, batch=8) for depth in (1, 2, 4)]
     said = page(scenario(1.0, 3.0), *lines)
