@@ -96,7 +96,9 @@ def build_parser() -> Parser:
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     """Add what a training is: how much of what, and how far accuracies are to lie apart."""
-    parser.add_argument("record", type=Path, metavar="RECORD", help="document of scored twins, for minutes and spreads")
+    parser.add_argument(
+        "records", nargs="+", type=Path, metavar="RECORD", help="document of scored twins, for minutes and spreads"
+    )
     for name, known, default in (
         ("tasks", TRAINED_TASKS, "charts,documents"),
         ("variants", VARIANTS, "dense,dense_active,plain,smoes-attention"),

@@ -23,17 +23,17 @@ def plan_rows(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row a task, differences in points.
 
     Args:
-        chosen: record, tasks, size, variants, recipe, seeds, pictures; spread_FIELD of each of `Spread`,
-            None where the record is to tell it.
+        chosen: records, tasks, size, variants, recipe, seeds, pictures; spread_FIELD of each of `Spread`,
+            None where the records are to tell it.
 
     Raises:
-        ValueError: The record has no twin of a task, size or variant, so that hours are unknown; or a number is wrong.
+        ValueError: No record has a twin of a task, size or variant, so that hours are unknown; or a number is wrong.
     """
-    return [_row(_setting(chosen.record, task, chosen.size), chosen) for task in chosen.tasks]
+    return [_row(_setting(chosen.records, task, chosen.size), chosen) for task in chosen.tasks]
 
 
-def _setting(record: Path, task: str, size: str) -> Setting:
-    (setting,) = read_settings(record, task=task, size=size)
+def _setting(records: Sequence[Path], task: str, size: str) -> Setting:
+    (setting,) = read_settings(*records, task=task, size=size)
     return setting
 
 

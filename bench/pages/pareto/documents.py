@@ -20,8 +20,7 @@ from bench.pages.pareto.points import Point
 
 REMEDY = "write it again with the command that made it"
 TEST = (  # what twins were asked
-    "batches of {batch_size} requests; accuracy over {num_pictures} pictures of the test split, "
-    "{difficulty} ones where difficulties differ"
+    "batches of {batch_size} requests, {num_pictures} test pictures, {difficulty} ones where difficulties differ"
 )
 
 Json = Mapping[str, Any]

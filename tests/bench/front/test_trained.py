@@ -254,7 +254,8 @@ def test_layers_are_timed_by_phase_and_a_layer_is_its_share_of_all():
     assert found == {name: {"prefill": (2.0, 2.0, 2.0), "decode": (2.0, 2.0, 2.0)} for name in models}
 
 
-PLAN = ["plan", "docs/records/twins-cpu.json"]
+CHARTS, OTHERS = (f"docs/records/twins-{name}cpu.json" for name in ("charts-", ""))
+PLAN = ["plan", CHARTS, OTHERS]
 SHARES = {"seed-sd": "0.02", "picture-sd": "0.2", "within": "0.5", "between": "0.4"}
 
 
@@ -266,7 +267,7 @@ def test_a_plan_says_what_could_be_told_apart_and_what_it_costs(tmp_path, capsys
     main([*PLAN, "--tasks=charts", "--variants=dense,plain", "--seeds=8", *given, "--out", str(path)])
     assert "| charts, medium" in capsys.readouterr().out
     (row,) = csv.DictReader(path.read_text().splitlines())
-    twins = json.loads((ROOT / PLAN[1]).read_text())["twins"]
+    twins = json.loads((ROOT / CHARTS).read_text())["twins"]
     seconds = {
         variant: [twin["cpu_s"] / twin["steps"] for twin in twins
                   if (twin["task"], twin["size"], twin["variant"]) == ("charts", "medium", variant)]
@@ -288,7 +289,7 @@ def test_a_plan_that_no_record_can_price_is_refused(capsys, monkeypatch):
         capsys.readouterr().err
     )
     with pytest.raises(SystemExit, match="4"):
-        main([*PLAN, "--between=0.9"])
+        main([*PLAN, "--tasks=documents", "--between=0.9"])
     assert "0 <= between <= within <= 1, got 0.9 and 0.4" in capsys.readouterr().err
 
 

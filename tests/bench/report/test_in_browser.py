@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = read_inputs([RECORDS / name for name in names])
     inputs.tracked["runs.jsonl"] = stepping()
     inputs.compared["ab.json"] = compared()
-    for name in ("pareto-published.json", "twins-cpu.json"):
+    for name in ("pareto-published.json", "twins-cpu.json", "twins-charts-cpu.json"):
         (inputs.tiers[name],) = read_tiers([RECORDS / name]).values()
     inputs.tiers["unfinished.json"] = unfinished()
     folder = tmp_path_factory.mktemp("page") / "a folder #1"

@@ -68,7 +68,7 @@ def test_a_model_says_of_how_many_seeds_it_is_and_how_many_never_began_to_look()
 
 
 def test_the_documents_of_the_repository_are_shown_whole() -> None:
-    for name in ("pareto-published.json", "twins-cpu.json"):
+    for name in ("pareto-published.json", "twins-cpu.json", "twins-charts-cpu.json"):
         path = ROOT / "docs" / "records" / name
         ((tier, read),) = read_tiers([path]).items()
         fronts = fronts_of(name, read)
