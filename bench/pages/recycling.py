@@ -34,6 +34,11 @@ class Bias(NamedTuple):
         """Name the phase: the last axis of the scenario."""
         return self.scenario.rstrip("]").rpartition("-")[2]
 
+    @property
+    def change(self) -> Interval:
+        """Return the share by which the stand-in takes longer than the whole model."""
+        return Interval(*map(math.expm1, self.log_ratio))
+
 
 Biases = Mapping[tuple[str, str, tuple[int, ...]], Bias]  # by phase, arm of the whole model, what was built
 BiasOf = Callable[[str, str], Interval | None]  # takes a phase and an arm: the log ratio of its stand-in to the whole
@@ -92,5 +97,20 @@ def bias_rows(found: Iterable[Bias]) -> list[tuple[str, ...]]:
             Interval(*map(percent, bias.log_ratio)).text("+.1f", " %"),
             f"{bias.num_launches}, {bias.num_blocks}",
         )
+        for bias in found
+    ]
+
+
+def bias_values(found: Iterable[Bias]) -> list[dict[str, object]]:
+    """Lay biases out as rows of a CSV table."""
+    return [
+        {
+            "scenario": bias.scenario,
+            "arm": bias.arm,
+            "distinct_layers_or_depths": " ".join(map(str, bias.built)),
+            "longer_than_whole_by": bias.change,
+            "launches": bias.num_launches,
+            "blocks": bias.num_blocks,
+        }
         for bias in found
     ]

@@ -82,10 +82,9 @@ def gains_of(records: Iterable[Record]) -> Found:
     """Return the gains of all records; peers, counted scenarios and what is of no phase have none.
 
     Args:
-        records: of one machine or several; depths and launches of a scenario may lie in different records of one kind
-            of machine.
+        records: of one machine or several; depths and launches of a scenario may lie in different records of one.
     """
-    machines = grouped(records, lambda record: str(sorted(record.kind.items())))
+    machines = grouped(records, _machine)
     families = [families_of(of_kind) for of_kind in machines]
     found = [one for pair in zip(families, map(biases_of, machines), strict=True) for one in _of_machine(*pair)]
     phases = [one for of_kind in families for one in grouped(of_kind, lambda family: family.phase)]
@@ -95,6 +94,12 @@ def gains_of(records: Iterable[Record]) -> Found:
         [one for one in found if isinstance(one, Dropped)],
         (sum(inside for inside, _ in told), sum(asked for _, asked in told)),
     )
+
+
+def _machine(record: Record) -> str:
+    """Return what tells machines apart; a CPU is the same, however many cores stand idle beside its threads."""
+    idle = ("device_count",) if record.kind["device"] == "cpu" else ()
+    return str(sorted(item for item in record.kind.items() if item[0] not in idle))
 
 
 def _of_machine(families: Sequence[Family], biases: Biases) -> list[Gain | Dropped]:

@@ -16,7 +16,7 @@ from bench.pages.layers.times import LAYER, LayerTimes, holds_layers, read_layer
 from bench.pages.pareto.documents import Tier
 from bench.pages.pareto.page import facts_of
 from bench.pages.provenance import sources
-from bench.pages.recycling import HEADERS, bias_rows, biases
+from bench.pages.recycling import bias_values, biases
 from bench.pages.results.cells import UNIFORM, Cell, Requests
 from bench.pages.results.composed import Composed, checked_answers, composed
 from bench.pages.results.families import DRAWN, PHASES, READ
@@ -67,6 +67,7 @@ def results_page(
     lines = lines_of(found.gains, predicted)
     answers = composed(_small(lines), requests, {gain.machine: gain.peaks for gain in found.gains})
     checked = checked_answers(found.gains, lines_of(found.gains))
+    stand_ins = [bias for record in records.values() for bias in biases(record)]
     compared = [(known, fares(known.pairs)) for known in map(facts_of, tiers.values())]
     facts = {
         "sources": sources(records),
@@ -87,8 +88,7 @@ def results_page(
         "composition": typical_and_worst([abs(one.speedup_error) for one in checked]),
         "num_checked": len(checked),
         "launches": [gain.num_launches for gain in asked],
-        "bias_headers": HEADERS,
-        "biases": [row for record in records.values() for row in bias_rows(biases(record))],
+        "biases": [bias.change for bias in stand_ins],
         "tiers": compared,
         "layers": layers(records.values()),
     }
@@ -98,6 +98,7 @@ def results_page(
         "predicted": predicted,
         "answers": answers,
         "composition": checked,
+        "recycling": bias_values(stand_ins),
         "fares": [row for known, found_of in compared for row in counted_fares(known.tier.name, found_of)],
     }
     return Content("results/template.md", facts, tables, speedup_figures(asked, usual, predicted))

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.harness.record import ArmSeries, Launch, Scenario
-from bench.pages.recycling import bias_rows, biases
+from bench.pages.recycling import bias_rows, bias_values, biases
 from tests.bench.pages.sample_gains import arm
 from tests.bench.sample_records import record_of
 
@@ -48,9 +48,13 @@ def test_several_launches_give_the_interval_of_another_one() -> None:
     assert bias.log_ratio.high - bias.log_ratio.low > 2 * math.log(1.03 / 1.01)
 
 
-def test_rows_say_what_recycling_changes_in_percent() -> None:
-    (row,) = bias_rows(biases(record_of(compared(moe=(1.0,), moe_of2=(1.02,)))))
-    assert row == (NAME, "moe", "2", "+2.0 % [+2.0, +2.0]", "1, 6")
+def test_rows_say_what_recycling_changes_in_percent_and_a_table_in_shares() -> None:
+    found = biases(record_of(compared(moe=(1.0,), moe_of2=(1.02,))))
+    assert bias_rows(found) == [(NAME, "moe", "2", "+2.0 % [+2.0, +2.0]", "1, 6")]
+    (row,) = bias_values(found)
+    assert row.pop("longer_than_whole_by") == pytest.approx((0.02, 0.02, 0.02))
+    named = {"scenario": NAME, "arm": "moe", "distinct_layers_or_depths": "2"}
+    assert row == {**named, "launches": 1, "blocks": 6}
 
 
 def test_other_records_have_none() -> None:

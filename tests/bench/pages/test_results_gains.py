@@ -3,11 +3,12 @@
 import pytest
 from msgspec import structs
 
+from bench.harness.environment import kind_key
 from bench.harness.record import Scenario
 from bench.pages.results.gains import gains_of
 from tests.bench.pages.sample_gains import PEAKS, arm, gains, scenario, sliced
 from tests.bench.pages.sample_layers import layers_scenario
-from tests.bench.sample_records import record_of
+from tests.bench.sample_records import FINGERPRINT, record_of
 
 
 def test_a_whole_model_gives_its_gain_as_it_is() -> None:
@@ -107,6 +108,17 @@ def test_the_bias_of_recycling_is_in_the_interval_of_recycled_layers_and_in_no_o
     answers = scenario(2.0, 5.0, distinct=4, benchmark="bench_generate")
     (answer,) = gains_of([record_of(answers, peaks=PEAKS), proof]).gains
     assert answer.speedup.high > 1.02 * answer.speedup.estimate
+
+
+@pytest.mark.parametrize(("device", "machines"), [("cpu", 1), ("cuda", 2)])
+def test_cores_that_stand_idle_make_no_other_machine_of_a_cpu(device: str, machines: int) -> None:
+    kinds = [kind_key({**FINGERPRINT, "device": device, "device_count": count}) for count in (1, 2)]
+    times = {"a": 2.0, "b": 2.1}
+    records = [
+        record_of(launched(name, scenario(1.0, rival_s)), peaks=PEAKS, kind=kind)
+        for (name, rival_s), kind in zip(times.items(), kinds, strict=True)
+    ]
+    assert [gain.num_launches for gain in gains_of(records).gains] == [2 // machines] * machines
 
 
 def test_a_floor_is_that_of_the_peaks_of_its_own_run() -> None:
