@@ -8,7 +8,8 @@ from bench.gate.shares import LEAD, interval_of, is_share
 from bench.gate.stats import Interval, block_log_ratios, median_interval
 from bench.harness.record import ArmSeries
 
-DIGITS, SAMPLE_DIGITS = 6, 4  # significant; a block's noise is far above the fourth
+# Significant. A block's noise is far above the fourth; of six a rate may end in a half, which browsers round up.
+DIGITS, SAMPLE_DIGITS = 8, 4
 Limits = tuple[float, float | None, float | None]  # estimate, low, high; without bounds None
 
 
@@ -16,7 +17,7 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | None:
     """Return a number with so many significant digits; nothing for what is none.
 
     >>> rounded(0.123456789), rounded(123456.0, 2), rounded(float("inf")), rounded(None)
-    (0.123457, 120000.0, None, None)
+    (0.12345679, 120000.0, None, None)
     """
     return float(f"{value:.{digits}g}") if value is not None and math.isfinite(value) else None
 

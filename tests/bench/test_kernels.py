@@ -9,6 +9,7 @@ import torch
 import moevlm.generation.prefill  # noqa: F401  # whose module is patched
 from bench.kernels import answer_kernels, decode_kernels, kernels_of, prefill_kernels
 from fixtures.models import Twins, build_twins
+from moevlm.kernels.cpu import ops
 from moevlm.kernels.cpu.build import load
 
 needs_kernels = pytest.mark.skipif(load() is not None, reason="no C++ compiler")
@@ -24,7 +25,13 @@ def prompts(batch_size: int, seq_len: int) -> SimpleNamespace:
     return SimpleNamespace(tensors={"input_ids": ids_BS}, prompt_tokens=[seq_len] * batch_size)
 
 
-@needs_kernels  # 2 of 16 experts a token; the rule of float32 is ours up to 64 rows
+@pytest.fixture(autouse=True)
+def generic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the rule of a processor without AVX512-BF16: in float32 ours up to 64 rows."""
+    monkeypatch.setattr(ops, "tiers", lambda: ("generic",))
+
+
+@needs_kernels  # 2 of 16 experts a token
 def test_each_arm_is_told_by_its_own_rows(twins: Twins) -> None:
     assert kernels_of(twins, {"moe": 512, "dense": 64}) == {"moe": "kernels", "dense": "kernels"}
     assert kernels_of(twins, {"moe": 520, "dense": 65}) == {"moe": "products", "dense": "products"}

@@ -11,7 +11,7 @@ import pytest
 from bench.gate.verdict import ScenarioVerdict, Verdict
 from bench.harness import record
 from bench.harness.metrics import metric
-from bench.pages.pareto.documents import Tier, read_tiers
+from bench.pages.pareto.documents import Origin, Tier, read_tiers
 from bench.report.data import report_data
 from bench.report.inputs import Inputs, read_inputs
 from bench.report.tracked import TrackedRun
@@ -47,7 +47,8 @@ def unfinished() -> Tier:
         point(name, around(0.5, 0.01), around(rate, 1.0), transitions={0: first, 1: 900})
         for name, rate, first in (("some", 20.0, None), ("all", 40.0, 800))
     ]
-    return Tier(name="measured", machine="m", workload="w", paths=(), points=tuple(points))
+    origin = Origin(machine="m", workload="w", paths=(), tasks=("charts",))
+    return Tier(name="measured", origins=(origin,), points=tuple(points))
 
 
 @pytest.fixture(scope="module")

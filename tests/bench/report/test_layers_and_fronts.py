@@ -76,5 +76,5 @@ def test_the_documents_of_the_repository_are_shown_whole() -> None:
         assert {front.tier for front in fronts} == {tier}
         rates = {point.throughput[AXES[0]].estimate for point in read.points}
         shown = {one.rate[0] for front in fronts for one in front.points}
-        assert shown == {float(f"{rate:.6g}") for rate in rates}
+        assert shown == {float(f"{rate:.8g}") for rate in rates}
         assert json.loads(path.read_text())["tier"] == tier
