@@ -69,7 +69,7 @@ def test_recycled_layers_say_how_many_were_distinct_and_what_recycling_changes()
     assert "\nAt full depth, with the large weights of a few layers used in turn: 7b. Brackets" in said
     assert "| all, 4 distinct |" in said
     assert (
-        "\nRecycled layers and lines take -1.0 to +2.0 % more time than whole models, by intervals -1.0 to +2.0 %, [which"
+        "\nRecycled layers and lines take -1.0 to +2.0 % more time than whole models, by intervals -1.0 to +2.0 %, ["
         in said
     )
     assert "Extrapolated" not in said
