@@ -131,7 +131,9 @@ def test_the_page_says_through_which_layers_with_which_error() -> None:
     }
     content = results_page(records, {})  # type: ignore[arg-type]
     assert content.facts["extrapolated"] == ["7b"]
-    assert [row[0] for row in content.facts["biases"]] == ["bench_depths[proxy-mmmu-uniform-b1-s640-decode]"] * 2
+    assert [row["scenario"] for row in content.tables["recycling"]] == [
+        "bench_depths[proxy-mmmu-uniform-b1-s640-decode]"
+    ] * 2
 
 
 def test_one_disturbed_block_moves_no_median() -> None:
