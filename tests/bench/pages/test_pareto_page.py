@@ -172,6 +172,19 @@ def test_twins_that_tell_their_points_have_a_table_with_what_is_excluded(page_of
     assert "no difference beyond" not in page_of("measured", twins())
 
 
+def test_of_tasks_with_points_and_without_only_the_first_have_a_table_and_the_page_says_so(
+    page_of: Callable[..., str],
+) -> None:
+    told, others = twins(), [{**twin, "task": "documents"} for twin in twins()]
+    for twin in told:
+        twin["points"] = {"sums": [2, 3, 2, 2 + twin["seed"] % 2], "counts": [4] * 4}
+    page = page_of("measured", [*told, *others])
+    assert "Of those without p one in twenty is by chance. Seeds of one model" in page
+    assert "| charts: smoes-attention small against plain |" in page
+    assert "told apart of those judged" not in page
+    assert "told apart of those judged" in page_of("measured", others)
+
+
 def test_seeds_that_never_began_to_look_are_told_and_left_out_beside(page_of: Callable[..., str]) -> None:
     """All of plain's have 12, 15 and 3 of 16 points; without the third they lie higher."""
     told = [twin for twin in twins(plain=0.9) if twin["variant"] in ("dense", "plain")]
