@@ -83,7 +83,7 @@ def _read(path: Path) -> Json:
 def _tier(name: str, documents: Sequence[tuple[Path, Json]]) -> Tier:
     groups = grouped(documents, lambda one: (_machine(one[1]), _workload(one[1])))
     origins = tuple(_origin(name, group) for group in groups)
-    for task in {task for origin in origins for task in origin.tasks}:
+    for task in dict.fromkeys(task for origin in origins for task in origin.tasks):
         _require_one_origin(name, task, [origin for origin in origins if task in origin.tasks])
     points = join_entries(name, [entry for _, document in documents for entry in document[TIERS[name]]])
     return Tier(name=name, origins=origins, points=points)

@@ -1,7 +1,7 @@
 """Trained twins as `python -m bench.front.trained score` wrote them, sorted by task, size and variant."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,9 @@ def read_settings(*paths: Path, task: str | None = None, size: str | None = None
         ValueError: twins of a setting were trained apart, a task is in two documents, or there is no such task or size.
         FileNotFoundError: there is no file.
     """
-    documents = {path: _read(path) for path in paths}
+    documents = [(path, _read(path)) for path in paths]
     _require_other_tasks(documents)
-    twins = [twin for document in documents.values() for twin in document]
+    twins = [twin for _, document in documents for twin in document]
     require_same_training(twins)
     named = list(zip(variant_names(twins), twins, strict=True))
     for field, value in (("task", task), ("size", size)):
@@ -76,12 +76,15 @@ def _read(path: Path) -> list[Twin]:
         return twins
 
 
-def _require_other_tasks(documents: Mapping[Path, Sequence[Twin]]) -> None:
+def _require_other_tasks(documents: Iterable[tuple[Path, Sequence[Twin]]]) -> None:
     found: dict[str, Path] = {}
-    for path, twins in documents.items():
-        for task in {twin["task"] for twin in twins}:
-            if (first := found.setdefault(task, path)) != path:
-                raise ValueError(f"a task must be in one document, got {task} in {first} and {path}; leave one out")
+    for path, twins in documents:
+        for task in dict.fromkeys(twin["task"] for twin in twins):
+            if task in found:
+                raise ValueError(
+                    f"a task must be in one document, got {task} in {found[task]} and {path}; leave one out"
+                )
+            found[task] = path
 
 
 def _setting(named: Sequence[tuple[str, Twin]]) -> Setting:

@@ -150,5 +150,6 @@ def test_documents_of_several_tasks_are_one_page_that_tells_the_steps_of_each(tm
 def test_a_task_in_two_documents_is_refused(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     paths = [write(folder, [trained("plain", 0, [0.2])]) for folder in (tmp_path, tmp_path / "more")]
-    with pytest.raises(ValueError, match=r"a task must be in one document, got charts in .*; leave one out"):
-        read_settings(*paths)
+    for given in (paths, paths[:1] * 2):  # the second: one document twice
+        with pytest.raises(ValueError, match=r"a task must be in one document, got charts in .*; leave one out"):
+            read_settings(*given)
