@@ -43,4 +43,4 @@ def operators_of(model: MoEVLM, state: DecodeState, layers: Sequence[LayerCalls]
     if steps is None:
         return None
     given = [calls["layer"].arguments[0][:, 0] for calls in layers]
-    return Operators(steps=steps, begun=steps.begin(given[0], state.position_B1, state.length), given=given)
+    return Operators(steps=steps, begun=next(steps.begin(state.position_B1, state.length)), given=given)

@@ -91,7 +91,7 @@ def again(taken: Pass, name: str) -> list[Any]:
 def _without_layers(taken: Pass, operators: Operators | None) -> torch.Tensor:
     if operators and taken.state:
         ends, state = replace(operators.steps, layers=(), memory=()), taken.state
-        return ends.logits(state.next_token_B1, state.position_B1, state.length)
+        return ends.logits(state.next_token_B1, next(ends.begin(state.position_B1, state.length)))
     text_model = taken.model.model.language_model
     layers, text_model.layers = text_model.layers, nn.ModuleList()
     try:

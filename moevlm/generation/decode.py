@@ -6,6 +6,7 @@ import torch
 from transformers import Cache
 
 from moevlm.generation.fused import fused_steps
+from moevlm.generation.greedy import greedy_token
 from moevlm.generation.modules_step import logits_by_modules
 from moevlm.generation.state import DecodeState
 from moevlm.model.cache import PreallocatedLayer
@@ -40,21 +41,21 @@ def decode_steps(
     state.check_room(num_steps)
     state.cache.crop(min(0, state.length - state.cache.get_seq_length()))
     fused = None if by_modules or routing_record is not None else fused_steps(model, state)
-    token_B1, position_B1, chosen = state.next_token_B1, state.position_B1, []
-    for slot in range(state.length, state.length + num_steps):
-        if fused is None:
-            mask_BS = state.attention_mask_BS
+    token_B1, chosen = state.next_token_B1, []
+    begun = None if fused is None else fused.begin(state.position_B1, state.length, num_steps=num_steps)
+    for number in range(num_steps):
+        if fused is None or begun is None:
+            position_B1, mask_BS = state.position_B1 + number, state.attention_mask_BS
             logits_BV = logits_by_modules(model, state.cache, mask_BS, token_B1, position_B1, routing_record)
         else:
-            logits_BV = fused.logits(token_B1, position_B1, slot)
-        token_B1 = logits_BV.argmax(-1, keepdim=True)
-        position_B1 = position_B1 + 1
+            logits_BV = fused.logits(token_B1, next(begun))
+        token_B1 = greedy_token(logits_BV)
         chosen.append(token_B1)
     if fused is not None:
         _show(state.cache, state.length + num_steps)
     return replace(
         state,
-        position_B1=position_B1,
+        position_B1=state.position_B1 + num_steps,
         logits_BV=logits_BV,
         next_token_B1=token_B1,
         tokens_BN=torch.cat(chosen, dim=1),

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import torch
 
-from moevlm.generation.fused_layer import FusedLayer
+from moevlm.generation.fused_layer import FusedLayer, run_layers
 from moevlm.generation.fused_steps import Begun, FusedSteps
 from moevlm.generation.largest_error import largest_error
 from moevlm.generation.modules_step import logits_by_modules
@@ -53,7 +53,7 @@ def _few_samples(
     copies = [LayerMemory(*(states.clone() for states in memory)) for memory in fused.memory]
     cache = growing_cache(copies, slice(FEW), length=SLOT)
     expected_BV = logits_by_modules(model, cache, fused.mask_BS, token_B1, position_B1)
-    return "logits", fused.logits(token_B1, position_B1, SLOT), expected_BV
+    return "logits", fused.logits(token_B1, next(fused.begin(position_B1, SLOT))), expected_BV
 
 
 def _many_samples(
@@ -61,13 +61,16 @@ def _many_samples(
 ) -> tuple[str, torch.Tensor, torch.Tensor]:
     """Return what the first layer gives for many samples at once, and for some at a time."""
     router = layers[0].router
-    every = None if router is None else router._replace(top_k=len(router.weight_EH))
+    every = None if router is None else router._replace(how=router.how._replace(top_k=len(router.weight_EH)))
     fused, position_B1 = _probe(model, [replace(layers[0], router=every)], MANY)
     hidden_BH = torch.randn(MANY, model.config.text_config.hidden_size).to(fused.memory[0].keys.dtype)
-    begun = fused.begin(hidden_BH, position_B1, SLOT)
+    begun = next(fused.begin(position_B1, SLOT))
     parts = [
-        fused.layers[0].run(
-            hidden_BH[part], *_part_of(begun, part), LayerMemory(*(one[part] for one in fused.memory[0]))
+        run_layers(
+            fused.layers,
+            hidden_BH[part],
+            *_part_of(begun, part),
+            [LayerMemory(*(one[part] for one in fused.memory[0]))],
         )
         for part in (slice(FEW), slice(FEW, MANY))
     ]

@@ -1,15 +1,16 @@
-"""One decoder layer's tensors and settings as the operator `decode_layer` takes them, as they lie in its modules.
+"""One decoder layer's tensors and settings as the operator `decode_layers` takes them, as they lie in its modules.
 
 Shapes: B samples, H hidden size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from moevlm.kernels.cpu import ops, step
-from moevlm.kernels.cpu.layer import ALL_EXPERTS, LayerRouter, LayerWeights, Place, decode_layer
+from moevlm.kernels.cpu.layer import ALL_EXPERTS, LayerRouter, LayerWeights, Place, RouterSettings, decode_layers
 from moevlm.model.cache import LayerMemory
 from moevlm.model.decoder_layer import MoEVLMDecoderLayer
 from moevlm.model.feedforward import MoEVLMSparseMLP
@@ -26,14 +27,29 @@ class FusedLayer:
     scale: float  # of attention's logits
     tier: int  # of the experts' kernels
 
-    def run(
-        self, hidden_BH: torch.Tensor, place: Place, rows_B: torch.Tensor | None, memory: LayerMemory
-    ) -> torch.Tensor:
-        """Return the residual stream after the layer; the memory takes the tokens' keys and values."""
-        return decode_layer(
-            hidden_BH, self.weights, self.router, rows_B, place, memory,
-            epsilon=self.epsilon, scale=self.scale, tier=self.tier,
-        )  # fmt: skip
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """Return what layers of one call of the operator share."""
+        router = self.router
+        how = None if router is None else (router.how, router.table_PE is None)
+        return how, self.epsilon, self.scale, self.tier
+
+
+def run_layers(
+    layers: Sequence[FusedLayer],
+    hidden_BH: torch.Tensor,
+    place: Place,
+    rows_B: torch.Tensor | None,
+    memory: Sequence[LayerMemory],
+) -> torch.Tensor:
+    """Return the residual stream after layers of equal settings; their memory takes the tokens' keys and values."""
+    one = layers[0]
+    return decode_layers(
+        hidden_BH,
+        [layer.weights for layer in layers],
+        [layer.router for layer in layers if layer.router is not None],
+        rows_B, place, memory, epsilon=one.epsilon, scale=one.scale, tier=one.tier,
+    )  # fmt: skip
 
 
 def fuse(layer: MoEVLMDecoderLayer) -> FusedLayer | None:
@@ -68,7 +84,8 @@ def router_of(mlp: nn.Module) -> LayerRouter | None:
         return None
     gate = mlp.gate
     num_open = ALL_EXPERTS if gate.num_text_experts is None else gate.num_text_experts
-    return LayerRouter(gate.weight, gate.bias_table_RE, LOGIT_DAMPING, gate.top_k, gate.norm_topk_prob, num_open)
+    how = RouterSettings(LOGIT_DAMPING, gate.top_k, gate.norm_topk_prob, num_open)
+    return LayerRouter(gate.weight, gate.bias_table_RE, how)
 
 
 def _is_taken(weights: LayerWeights, router: LayerRouter | None) -> bool:

@@ -1,4 +1,4 @@
-"""A decode step whose layers are one operator each, over the tensors of a model and the memory of a cache.
+"""A decode step whose layers are one operator, over the tensors of a model and the memory of a cache.
 
 Embedding, rotary embedding, last norm and head are the model's modules, with whatever hangs on them.
 
@@ -8,18 +8,24 @@ Shapes: B samples, S cached tokens and room, H hidden size, V vocabulary.
 # torch's and transformers' modules carry few annotations.
 # mypy: allow-untyped-calls
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
+from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeRotaryEmbedding
 
-from moevlm.generation.fused_layer import FusedLayer
+from moevlm.generation.fused_layer import FusedLayer, run_layers
 from moevlm.kernels.cpu.layer import Place
+from moevlm.kernels.projections import is_plain
 from moevlm.model.attention import rotary_tables
 from moevlm.model.cache import LayerMemory
 from moevlm.model.vision_language import MoEVLMForConditionalGeneration
 from moevlm.routing.profiles import bias_rows
+
+BY_LENGTH = ("dynamic", "longrope")  # kinds of rotary embedding whose angles change with the length
 
 
 class Begun(NamedTuple):
@@ -38,26 +44,49 @@ class FusedSteps:
     memory: Sequence[LayerMemory]  # of each layer, contiguous
     mask_BS: torch.Tensor | None  # True for a token, False for padding; None: no padding
 
-    def logits(self, token_B1: torch.Tensor, position_B1: torch.Tensor, slot: int) -> torch.Tensor:
-        """Feed a token a sample, whose keys and values go to `slot`; return the logits (B, V)."""
+    def logits(self, token_B1: torch.Tensor, begun: Begun) -> torch.Tensor:
+        """Feed a token a sample, whose keys and values go to a slot; return the logits (B, V)."""
         text_model = self.model.model.language_model
         hidden_BH = text_model.embed_tokens(token_B1)[:, 0]
-        begun = self.begin(hidden_BH, position_B1, slot)
-        for number in range(len(self.layers)):
-            hidden_BH = self.layer(number, hidden_BH, begun)
+        for numbers in self._alike:
+            hidden_BH = self._run(numbers, hidden_BH, begun)
         logits_BV: torch.Tensor = self.model.lm_head(text_model.norm(hidden_BH))
         return logits_BV
 
-    def begin(self, hidden_BH: torch.Tensor, position_B1: torch.Tensor, slot: int) -> Begun:
-        """Say where the tokens of a step stand."""
-        text_model = self.model.model.language_model
-        cos, signed_sin = rotary_tables(*text_model.rotary_emb(hidden_BH[:, None], position_B1))
-        is_seen = None if self.mask_BS is None else self.mask_BS[:, : slot + 1].contiguous()
-        rows_B = None
+    def begin(self, position_B1: torch.Tensor, slot: int, *, num_steps: int = 1) -> Iterator[Begun]:
+        """Say where the tokens of steps stand, which follow each other from a position and a slot.
+
+        Rotary embedding is asked once for all steps, unless something hangs on it or its angles change with the length.
+        """
+        rotary, position_BN = self.model.model.language_model.rotary_emb, position_B1 + torch.arange(num_steps)
+        is_asked_once = is_plain(rotary, Qwen3MoeRotaryEmbedding) and rotary.rope_type not in BY_LENGTH
+        at_once = num_steps if is_asked_once else 1
+        for first, positions in enumerate(position_BN.split(at_once, dim=1)):
+            yield from self._begin(positions, slot + first * at_once)
+
+    def _begin(self, position_BN: torch.Tensor, slot: int) -> Iterator[Begun]:
+        text_model, num_samples, num_steps = self.model.model.language_model, *position_BN.shape
+        tables = rotary_tables(*text_model.rotary_emb(text_model.embed_tokens.weight, position_BN))
+        cos_NBW, signed_sin_NBW = (table[:, :, 0].transpose(0, 1).contiguous() for table in tables)
+        rows_NB: Sequence[torch.Tensor | None] = [None] * num_steps
         if text_model.routing_profile.is_biased:
-            rows_B = bias_rows(position_B1, samples=text_model.batch_part.samples(len(position_B1)))
-        return Begun(Place(cos, signed_sin, slot, is_seen), rows_B)
+            rows = bias_rows(position_BN, samples=text_model.batch_part.samples(num_samples))
+            rows_NB = rows.view(num_samples, num_steps).T.contiguous().unbind()
+        for number, (cos, signed_sin, rows_B) in enumerate(zip(cos_NBW, signed_sin_NBW, rows_NB, strict=True)):
+            length = slot + number + 1
+            is_seen = None if self.mask_BS is None else self.mask_BS[:, :length].contiguous()
+            yield Begun(Place(cos, signed_sin, length - 1, is_seen), rows_B)
 
     def layer(self, number: int, hidden_BH: torch.Tensor, begun: Begun) -> torch.Tensor:
         """Return the residual stream of a step after one layer."""
-        return self.layers[number].run(hidden_BH, begun.place, begun.rows_B, self.memory[number])
+        return self._run([number], hidden_BH, begun)
+
+    def _run(self, numbers: Sequence[int], hidden_BH: torch.Tensor, begun: Begun) -> torch.Tensor:
+        layers, memory = [self.layers[number] for number in numbers], [self.memory[number] for number in numbers]
+        return run_layers(layers, hidden_BH, begun.place, begun.rows_B, memory)
+
+    @cached_property
+    def _alike(self) -> list[list[int]]:
+        """Return the numbers of the layers that one call of the operator runs."""
+        groups = groupby(range(len(self.layers)), key=lambda number: self.layers[number].settings)
+        return [[*numbers] for _, numbers in groups]

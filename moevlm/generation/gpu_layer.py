@@ -79,12 +79,9 @@ class GpuLayer:
         """Choose experts."""
         router = self.router
         assert router is not None, "a dense layer routes nothing"
-        num_open = logits_BE.shape[1] if router.num_open == ALL_EXPERTS else router.num_open
+        how = router.how if router.how.num_open != ALL_EXPERTS else router.how._replace(num_open=logits_BE.shape[1])
         steering = None if router.table_PE is None or rows_B is None else (router.table_PE, rows_B)
-        return route(
-            logits_BE, steering, damping=router.damping, top_k=router.top_k, normalises=router.normalises,
-            num_open=num_open,
-        )  # fmt: skip
+        return route(logits_BE, steering, **how._asdict())
 
 
 def gpu_layer(layer: MoEVLMDecoderLayer) -> GpuLayer | None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 
 from moevlm.config import MoEVLMTextConfig
+from moevlm.generation.greedy import greedy_token
 from moevlm.generation.padding import Padding, positions
 from moevlm.generation.state import DecodeState
 from moevlm.model.attention import SCORE_COLUMNS
@@ -88,7 +89,7 @@ def prefill(
         attention_mask_BS=mask_BS,
         position_B1=position_BS[:, -1:] + 1,
         logits_BV=logits_BV,
-        next_token_B1=logits_BV.argmax(-1, keepdim=True),
+        next_token_B1=greedy_token(logits_BV),
         tokens_BN=ids_BS.new_empty(len(ids_BS), 0),
         length=ids_BS.shape[1],
         max_length=max_length,

@@ -20,6 +20,7 @@ import torch
 from transformers import Cache
 
 from moevlm.generation.cuda_graph import WARMUP_CALLS, captured
+from moevlm.generation.greedy import greedy_token
 from moevlm.generation.state import DecodeState
 from moevlm.kernels.fast import has_gpu_kernels
 from moevlm.model.cache import FixedLayer, LayerMemory, PreallocatedLayer, take_memory
@@ -133,7 +134,7 @@ class StaticDecoder:
         else:
             place = self._token_B1, self._position_B1, self._slot_1, self._is_seen_BL
             self._logits_BV.copy_(self._steps.logits(*place))
-        self._token_B1.copy_(self._logits_BV.argmax(-1, keepdim=True))
+        self._token_B1.copy_(greedy_token(self._logits_BV))
         self._position_B1.add_(1)
         self._slot_1.add_(1)
 

@@ -84,18 +84,19 @@ def _route(operators: Any, ones: Make) -> Answers:
     return [(logits[:, 3], LOGIT), (logits[:, :3], 0.0), (weights, 1.0), (ids, 3.0)]
 
 
-def _decode_layer(operators: Any, ones: Make) -> Answers:
-    row, square, memory = ones(1, HIDDEN_SIZE), ones(HIDDEN_SIZE, HIDDEN_SIZE), ones(2, 1, 1, 1, HIDDEN_SIZE) * 0
+def _decode_layers(operators: Any, ones: Make) -> Answers:
+    row, square, memory = ones(1, HIDDEN_SIZE), ones(HIDDEN_SIZE, HIDDEN_SIZE), ones(4, 1, 1, 1, HIDDEN_SIZE) * 0
+    keys, values = list(memory[:2]), list(memory[2:])
     gate_up, down, router = ones(4, 2 * WIDTH, HIDDEN_SIZE), ones(4, WIDTH, HIDDEN_SIZE), ones(4, HIDDEN_SIZE)
     router[:3] = down[:3] = 0  # of the experts that nobody chooses
     gate_up[:, WIDTH:] *= 2 / EXPERT  # so that an expert gives 2
     mean = square / HIDDEN_SIZE
     weights = [row[0], square, square, mean, row[0], row[0], mean, row[0], gate_up, down]
     routing = (0.0, 1, True, -1, operators.best_tier())
-    stream = operators.decode_layer(
-        row, weights, router, None, None, row, row * 0, *memory, 0, None, 0.0, 1.0, *routing
+    stream = operators.decode_layers(
+        row, weights * 2, [router] * 2, [], None, row, row * 0, keys, values, 0, None, 0.0, 1.0, *routing
     )  # fmt: skip
-    return [(stream, 4.0), (memory[0], 1.0), (memory[1], 1.0)]  # 1 of its own, 1 gathered; both were kept
+    return [(stream, 7.0), *((kept, 1.0) for kept in (*keys, *values))]  # a layer adds 1 gathered and an expert's 2
 
 
 def _gated(operators: Any, ones: Make) -> Answers:
@@ -116,7 +117,7 @@ CASES: dict[str, Callable[[Any, Make], Answers]] = {
     "rotated_heads": _rotated_heads,
     "attend": _attend,
     "attend_prompt": _attend_prompt,
-    "decode_layer": _decode_layer,
+    "decode_layers": _decode_layers,
     "route": _route,
     "swiglu_dense": _swiglu_dense,
     "swiglu_experts": _swiglu_experts,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "next.h"
 #include "step.h"
 
 namespace moevlm {
@@ -18,12 +19,17 @@ struct Cached {
   int64_t length, width;
 };
 
+// How often attention over so many tokens fetches a part of what is next.
+inline int64_t turns_of(int64_t length, int64_t width) { return (length + 3) / 4 * (1 + width / (4 * LANES)); }
+
 // scores[m][l] = scale * query m . key l, minus infinity where it is not seen, for M queries beside each other.
-// Four keys at a time, the last one again where there are fewer.
+// Four keys at a time, the last one again where there are fewer; each time a part of what is next is fetched.
 template <class P, int M>
-void score(const Cached<typename P::Value>& cached, const typename P::Value* queries, float scale, float* scores) {
+void score(const Cached<typename P::Value>& cached, const typename P::Value* queries, float scale, float* scores,
+           Next& next) {
   const int64_t padded = padded_length(cached.length);
   for (int64_t l = 0; l < cached.length; l += 4) {
+    next.fetch();
     const typename P::Value* rows[4];
     for (int j = 0; j < 4; ++j) rows[j] = cached.keys + std::min(l + j, cached.length - 1) * cached.width;
     Floats acc[M][4] = {};
@@ -49,17 +55,19 @@ void score(const Cached<typename P::Value>& cached, const typename P::Value* que
 
 // outputs[m] = sum over l of shares[m][l] / sums[m] * value l, in float32 up to the end.
 template <class V, int M>
-void gather(const Cached<V>& cached, const float* shares, const float* sums, V* outputs) {
+void gather(const Cached<V>& cached, const float* shares, const float* sums, V* outputs, Next& next) {
   const int64_t padded = padded_length(cached.length);
   for (int64_t column = 0; column < cached.width; column += 4 * LANES) {
     Floats acc[M][4] = {};
-    for (int64_t l = 0; l < cached.length; ++l)
+    for (int64_t l = 0; l < cached.length; ++l) {
+      if (l % 4 == 0) next.fetch();
       for (int j = 0; j < 4; ++j) {
         const V* from = cached.values + l * cached.width + column + j * LANES;
         const Floats value = widen_lanes(from);
         prefetch(from, TOKENS_AHEAD * cached.width * sizeof(V));
         for (int m = 0; m < M; ++m) acc[m][j] += shares[m * padded + l] * value;
       }
+    }
     for (int m = 0; m < M; ++m)
       for (int j = 0; j < 4; ++j)
         narrow_lanes(acc[m][j] / sums[m], outputs + m * cached.width + column + j * LANES);
@@ -68,11 +76,12 @@ void gather(const Cached<V>& cached, const float* shares, const float* sums, V* 
 
 // What M queries gather, put in their places; scratch of M padded lengths.
 template <class P, int M>
-void attend(const Cached<typename P::Value>& cached, typename P::Value* queries, float scale, float* scratch) {
+void attend(const Cached<typename P::Value>& cached, typename P::Value* queries, float scale, float* scratch,
+            Next& next) {
   float sums[M];
-  score<P, M>(cached, queries, scale, scratch);
+  score<P, M>(cached, queries, scale, scratch, next);
   for (int m = 0; m < M; ++m) sums[m] = soften(scratch + m * padded_length(cached.length), cached.length);
-  gather<typename P::Value, M>(cached, scratch, sums, queries);
+  gather<typename P::Value, M>(cached, scratch, sums, queries, next);
 }
 
 }  // namespace moevlm

@@ -69,9 +69,9 @@ FAKE_OUTPUTS: dict[str, Callable[..., Any]] = {  # operator -> its output's shap
     "gated": lambda projected, _: projected.new_empty(len(projected), projected.shape[1] // 2),
     "rms_norm": lambda hidden, *_: torch.empty_like(hidden),
     "rotated_heads": _rows_by_heads,
-    "attend": lambda hidden, q_weight, *_: hidden.new_empty(*hidden.shape[:2], len(q_weight)),
+    "attend": lambda hidden, q_weight, *_: hidden.new_empty(len(hidden), len(q_weight)),
     "route": _routing,
-    "decode_layer": lambda hidden, *_: torch.empty_like(hidden),
+    "decode_layers": lambda hidden, *_: torch.empty_like(hidden),
     "attend_prompt": _by_token,
 }
 

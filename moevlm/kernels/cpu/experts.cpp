@@ -22,9 +22,9 @@ STABLE_TORCH_LIBRARY(moevlm, m) {
         "float scale) -> Tensor");
   m.def("route(Tensor hidden, Tensor weight, Tensor? table, Tensor? rows, float damping, int top_k, bool normalises) "
         "-> (Tensor, Tensor, Tensor)");
-  m.def("decode_layer(Tensor hidden, Tensor[] weights, Tensor? router, Tensor? table, Tensor? rows, Tensor cos, "
-        "Tensor signed_sin, Tensor(a!) keys, Tensor(b!) values, int slot, Tensor? is_seen, float epsilon, float scale, "
-        "float damping, int top_k, bool normalises, int num_open, int tier) -> Tensor");
+  m.def("decode_layers(Tensor hidden, Tensor[] weights, Tensor[] routers, Tensor[] tables, Tensor? rows, Tensor cos, "
+        "Tensor signed_sin, Tensor(a!)[] keys, Tensor(b!)[] values, int slot, Tensor? is_seen, float epsilon, "
+        "float scale, float damping, int top_k, bool normalises, int num_open, int tier) -> Tensor");
   m.def("attend_prompt(Tensor queries, Tensor keys, Tensor values, Tensor? is_seen, float scale) -> Tensor");
   m.def("best_tier() -> int");
 }
@@ -36,9 +36,9 @@ STABLE_TORCH_LIBRARY_IMPL(moevlm, CPU, m) {
   m.impl("few_rows", TORCH_BOX(&moevlm::few_rows));
   m.impl("rms_norm", TORCH_BOX(&moevlm::rms_norm));
   m.impl("rotated_heads", TORCH_BOX(&moevlm::rotated_heads));
-  m.impl("attend", TORCH_BOX(&moevlm::attend_one));
+  m.impl("attend", TORCH_BOX(&moevlm::attend_alone));
   m.impl("route", TORCH_BOX(&moevlm::route));
-  m.impl("decode_layer", TORCH_BOX(&moevlm::decode_layer));
+  m.impl("decode_layers", TORCH_BOX(&moevlm::decode_layers));
   m.impl("attend_prompt", TORCH_BOX(&moevlm::attend_prompt));
 }
 

@@ -1,9 +1,11 @@
-"""A decoder layer of a decode step as one operator: what its modules call in turn, without their calls.
+"""The decoder layers of a decode step as one operator: what their modules call in turn, without their calls.
 
 Shapes: B samples, H hidden size, N query heads, G key-value heads, W head_dim, L tokens that the cache has room for, E
 experts or blocks, I width of one, P rows of a routing profile's table.
 """
 
+from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -26,15 +28,21 @@ class LayerWeights(NamedTuple):
     down_EIH: torch.Tensor
 
 
-class LayerRouter(NamedTuple):
-    """How a layer chooses experts."""
+class RouterSettings(NamedTuple):
+    """How experts are chosen by logits."""
 
-    weight_EH: torch.Tensor
-    table_PE: torch.Tensor | None  # of a routing profile; of the weights' dtype or float32
-    damping: float  # share of the router's own logits beside it
+    damping: float  # share of the router's own logits beside a routing profile's table
     top_k: int
     normalises: bool
     num_open: int = ALL_EXPERTS  # the first experts, which alone decoded text may choose
+
+
+class LayerRouter(NamedTuple):
+    """A layer's router."""
+
+    weight_EH: torch.Tensor
+    table_PE: torch.Tensor | None  # of a routing profile; of the weights' dtype or float32
+    how: RouterSettings
 
 
 class Place(NamedTuple):
@@ -46,27 +54,27 @@ class Place(NamedTuple):
     is_seen: torch.Tensor | None  # over the cache and the new token, (B, slot + 1), bool; None: all
 
 
-def decode_layer(
+def decode_layers(
     hidden_BH: torch.Tensor,
-    weights: LayerWeights,
-    router: LayerRouter | None,
+    weights: Sequence[LayerWeights],
+    routers: Sequence[LayerRouter],
     rows_B: torch.Tensor | None,
     place: Place,
-    memory: tuple[torch.Tensor, torch.Tensor],
+    memory: Sequence[tuple[torch.Tensor, torch.Tensor]],
     *,
     epsilon: float,
     scale: float,
     tier: int,
 ) -> torch.Tensor:
-    """Run a layer on one new token a sample; it has been asked whether the kernels take its tensors.
+    """Run layers on one new token a sample; it has been asked whether the kernels take their tensors.
 
     Args:
         hidden_BH: Residual stream.
-        weights: Of the layer.
-        router: None: a dense layer, whose blocks are summed.
-        rows_B: Each token's row of the routing profile's table, int64.
+        weights: Of each layer.
+        routers: Of each layer, equal but for their tensors; none: dense layers, whose blocks are summed.
+        rows_B: Each token's row of the routing profile's tables, int64.
         place: Of the tokens.
-        memory: Keys and values (B, G, L, W), which take the new ones.
+        memory: Each layer's keys and values (B, G, L, W), which take the new ones.
         epsilon: Of all norms.
         scale: Of attention's logits.
         tier: Number of the experts' kernel.
@@ -77,25 +85,25 @@ def decode_layer(
     Raises:
         RuntimeError: The slot or a row is out of range.
     """
-    chosen = router or LayerRouter(None, None, 0.0, 0, normalises=False)  # type: ignore[arg-type]
-    table_PE = None if rows_B is None else chosen.table_PE  # as the router's module, which has no bias without rows
-    output: torch.Tensor = torch.ops.moevlm.decode_layer(
+    how = routers[0].how if routers else RouterSettings(0.0, 0, normalises=False)
+    # as the router's module, which has no bias without rows
+    tables = [] if rows_B is None else [router.table_PE for router in routers if router.table_PE is not None]
+    keys, values = zip(*memory, strict=True)
+    output: torch.Tensor = torch.ops.moevlm.decode_layers(
         hidden_BH,
-        list(weights),
-        chosen.weight_EH,
-        table_PE,
-        None if table_PE is None else rows_B,
+        [*chain.from_iterable(weights)],
+        [router.weight_EH for router in routers],
+        tables,
+        rows_B if tables else None,
         place.cos,
         place.signed_sin,
-        *memory,
+        keys,
+        values,
         place.slot,
         place.is_seen,
         epsilon,
         scale,
-        chosen.damping,
-        chosen.top_k,
-        chosen.normalises,
-        chosen.num_open,
+        *how,
         tier,
     )
     return output

@@ -120,8 +120,8 @@ def attend(hidden_B1H: torch.Tensor, heads: Heads, cached: Cached, *, epsilon: f
     Returns:
         What each head gathers, (B, 1, N * W).
     """
-    output: torch.Tensor = torch.ops.moevlm.attend(hidden_B1H, *heads, epsilon, *cached, scale)
-    return output
+    gathered: torch.Tensor = torch.ops.moevlm.attend(hidden_B1H, *heads, epsilon, *cached, scale)
+    return gathered[:, None]
 
 
 def route(

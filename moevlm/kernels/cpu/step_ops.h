@@ -113,10 +113,14 @@ void norm_of(const Tensor& hidden, const Tensor& scale, float epsilon, Tensor& o
   });
 }
 
-Tensor rms_norm(const Tensor hidden, const Tensor scale, double epsilon) {
-  Tensor output = torch::stable::empty_like(hidden);
+void norm_to(const Tensor& hidden, const Tensor& scale, double epsilon, Tensor& output) {
   if (hidden.element_size() == sizeof(float)) norm_of<float>(hidden, scale, float(epsilon), output);
   else norm_of<bfloat16>(hidden, scale, float(epsilon), output);
+}
+
+Tensor rms_norm(const Tensor hidden, const Tensor scale, double epsilon) {
+  Tensor output = torch::stable::empty_like(hidden);
+  norm_to(hidden, scale, epsilon, output);
   return output;
 }
 

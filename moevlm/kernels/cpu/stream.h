@@ -4,17 +4,19 @@
 // side by side, which several inputs need lest each weight cost a load an input, 15 to 21 without a fetch of its own.
 #pragma once
 
-#include "lanes.h"
+#include "next.h"
 
 namespace moevlm {
 
 // Call take(row, input . weight[row]) for each row in turn, a multiple of 4; widths are multiples of P::STEP.
-// Sums are in the order of rows side by side, to the bit; a processor looks ahead to the next row's meanwhile.
+// Sums are in the order of rows side by side, to the bit; a processor looks ahead to the next row's meanwhile, and a
+// part of what is `next` is fetched every four.
 template <class P, class Take>
 void row_by_row(const typename P::Value* weight, const typename P::Value* input, int64_t width, int64_t rows,
-                const Take& take) {
+                const Take& take, Next next = {}) {
   for (int64_t row = 0; row < rows; row += 4) {
     Floats acc[4] = {};
+    next.fetch();
     for (int j = 0; j < 4; ++j, weight += width)
       for (int64_t k = 0; k < width; k += P::STEP) acc[j] = P::dot(acc[j], P::load(input + k), P::load(weight + k));
     float sums[4];

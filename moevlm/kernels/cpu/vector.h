@@ -11,6 +11,7 @@ namespace moevlm {
 
 constexpr int64_t FEW_TOKENS = 4;  // they wait for memory, not for products: weights come in the order in which they lie
 constexpr int64_t ROWS_AHEAD = 16;  // of gate and up, that stay in cache for all tokens; of down for few
+constexpr int64_t BEGUN_BYTES = 64 << 10;  // of down, fetched ahead; with all of it two streams slow each other down
 constexpr int64_t PART_BYTES = 4096;  // of rows, taken at a time: as much of six tokens stays in a cache of 32 KB
 
 // What one call computes with; `rows` rows of gate, up and down, `count` tokens.
@@ -27,11 +28,16 @@ struct Slice {
   int64_t begin, end;
 };
 
-// One token: gate, then up, each row by row.
+// One token: gate, then up, each row by row, while the first of down is fetched.
 template <class P>
 void stream_up(const Block<typename P::Value>& b, float* gates, float* ups) {
-  row_by_row<P>(b.gate, b.inputs[0], b.hidden_size, b.rows, [=](int64_t row, float sum) { gates[row] = sum; });
-  row_by_row<P>(b.up, b.inputs[0], b.hidden_size, b.rows, [=](int64_t row, float sum) { ups[row] = sum; });
+  const int64_t down_bytes = std::min<int64_t>(b.rows * b.hidden_size * sizeof(typename P::Value), BEGUN_BYTES);
+  const auto stream = [&](const typename P::Value* weight, float* sums, int64_t half) {
+    const Next down = Next(b.down, down_bytes, 1).of(half, 2, b.rows / 4);
+    row_by_row<P>(weight, b.inputs[0], b.hidden_size, b.rows, [=](int64_t row, float sum) { sums[row] = sum; }, down);
+  };
+  stream(b.gate, gates, 0);
+  stream(b.up, ups, 1);
 }
 
 // One of several groups waits for products; with few accumulators a compiler does not hold weights by itself.

@@ -108,6 +108,26 @@ def test_logits_equal_those_of_the_same_model_in_float64(make, batch, num_expert
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_layers_of_unlike_settings_take_several_calls_and_are_the_modules(make, batch, dtype):
+    model = make(dtype, num_hidden_layers=4)
+    attention = model.model.language_model.layers[2].self_attn
+    attention.scaling *= 2
+    expected = both_ways(model, batch(2))
+    assert_equal(*expected)
+    with torch.no_grad():
+        assert fused_steps(model, expected[0])._alike == [[0, 1], [2], [3]]
+    attention.scaling /= 2
+    found, _ = both_ways(model, batch(2))
+    assert not torch.equal(found.logits_BV, expected[0].logits_BV)
+
+
+def test_rotary_embedding_that_changes_with_the_length_is_the_modules(make, batch):
+    factors = {"short_factor": [1.0] * (HEAD_DIM // 2), "long_factor": [4.0] * (HEAD_DIM // 2)}
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 24, **factors}
+    assert_equal(*both_ways(make(rope_parameters=rope), batch(2)))  # from 20 tokens to 32
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("profile", ["uniform", "specialized:3", "replay"])
 def test_routing_profiles_steer_the_operator(make, make_prompt, batch, tmp_path, dtype, profile):
     model = make(dtype)

@@ -55,7 +55,7 @@ def with_weight(name, change):
 
 
 def with_router(**fields):
-    return lambda layer: replace(layer, router=layer.router._replace(**fields))
+    return lambda layer: replace(layer, router=layer.router._replace(how=layer.router.how._replace(**fields)))
 
 
 WRONG = {
@@ -84,10 +84,10 @@ def test_an_operator_that_is_wrong_is_found(make, what):
 
 def test_one_that_is_wrong_for_many_samples_alone_is_found(make, monkeypatch):
     model, layers = make()
-    plain = fused_layer.decode_layer
+    plain = fused_layer.decode_layers
 
     def wrong_for_many(hidden_BH, *rest, **keywords):
         return plain(hidden_BH, *rest, **keywords) * (1.1 if len(hidden_BH) > MOST_ROWS else 1.0)
 
-    monkeypatch.setattr(fused_layer, "decode_layer", wrong_for_many)
+    monkeypatch.setattr(fused_layer, "decode_layers", wrong_for_many)
     assert (flaw(model, layers) or "").startswith("give hidden states of more than 8 samples that are 0.1")

@@ -7,7 +7,7 @@ import torch
 
 from moevlm.kernels.cpu import ops
 from moevlm.kernels.cpu.build import load
-from moevlm.kernels.cpu.layer import LayerRouter, LayerWeights, Place, decode_layer
+from moevlm.kernels.cpu.layer import LayerRouter, LayerWeights, Place, RouterSettings, decode_layers
 
 pytestmark = pytest.mark.skipif(load() is not None, reason="no C++ compiler")
 BOUNDS = {torch.float32: 1e-5, torch.bfloat16: 2e-2}  # relative, of a norm over all values
@@ -45,10 +45,10 @@ def layer_weights(dtype, num_blocks=NUM_EXPERTS):
     )  # fmt: skip
 
 
-def router(dtype, **fields):
+def router(dtype, table_PE=None, **fields):
     weight = normal(NUM_EXPERTS, HIDDEN_SIZE, dtype=dtype, seed=20) / math.sqrt(HIDDEN_SIZE)
-    plain = {"table_PE": None, "damping": DAMPING, "top_k": TOP_K, "normalises": True}
-    return LayerRouter(weight_EH=weight, **{**plain, **fields})
+    plain = {"damping": DAMPING, "top_k": TOP_K, "normalises": True}
+    return LayerRouter(weight, table_PE, RouterSettings(**{**plain, **fields}))
 
 
 def inputs(dtype, num_samples, slot, *, is_padded):
@@ -65,9 +65,10 @@ def inputs(dtype, num_samples, slot, *, is_padded):
 
 def run(hidden, weights, routing, rows, place, memory):
     with torch.inference_mode():
-        return decode_layer(
-            hidden, weights, routing, rows, place, memory, epsilon=EPSILON, scale=SCALE, tier=len(ops.tiers()) - 1
-        )
+        return decode_layers(
+            hidden, [weights], [] if routing is None else [routing], rows, place, [memory],
+            epsilon=EPSILON, scale=SCALE, tier=len(ops.tiers()) - 1,
+        )  # fmt: skip
 
 
 def normalised(row, scale):
@@ -126,16 +127,16 @@ def plain_layer(hidden, weights, routing, rows, place, memory):
 def chosen_shares(row, routing, table_row):
     logits = routing.weight_EH.double() @ row
     if table_row is not None:
-        logits = routing.table_PE[table_row].double() + routing.damping * logits
+        logits = routing.table_PE[table_row].double() + routing.how.damping * logits
     spread = logits.std()
-    if routing.num_open >= 0:
-        logits[routing.num_open :] = -math.inf
+    if routing.how.num_open >= 0:
+        logits[routing.how.num_open :] = -math.inf
     order = logits.sort(descending=True)
-    kept = order.indices[: routing.top_k]
-    gap = order.values[routing.top_k - 1] - order.values[routing.top_k]
+    kept = order.indices[: routing.how.top_k]
+    gap = order.values[routing.how.top_k - 1] - order.values[routing.how.top_k]
     shares = torch.zeros_like(logits)
     shares[kept] = logits.softmax(-1)[kept]
-    return shares / shares.sum() if routing.normalises else shares, bool(gap > OPEN * spread)
+    return shares / shares.sum() if routing.how.normalises else shares, bool(gap > OPEN * spread)
 
 
 def assert_right(dtype, routing, rows, num_samples, slot, *, is_padded):
@@ -212,6 +213,37 @@ def test_experts_that_nobody_chooses_are_not_read(dtype, num_samples):
     )
 
 
+@pytest.mark.parametrize("is_moe", [False, True])
+def test_layers_together_are_one_after_another(dtype, is_moe):
+    weights = [layer_weights(dtype), LayerWeights(*(one.flip(0).contiguous() for one in layer_weights(dtype)))]
+    table, rows = normal(NUM_ROWS, NUM_EXPERTS, dtype=torch.float32, seed=40), torch.tensor([1, 5, 3])
+    routers = [router(dtype, table), router(dtype, table.flip(0).contiguous())] if is_moe else []
+    (hidden, place, one), (_, _, other) = (inputs(dtype, 3, 5, is_padded=True) for _ in range(2))
+    other = tuple(states.flip(0).contiguous() for states in other)
+    copies = [tuple(states.clone() for states in memory) for memory in (one, other)]
+    expected = hidden
+    for number, memory in enumerate((one, other)):
+        expected = run(expected, weights[number], routers[number] if is_moe else None, rows, place, memory)
+    how = {"epsilon": EPSILON, "scale": SCALE, "tier": len(ops.tiers()) - 1}
+    with torch.inference_mode():
+        found = decode_layers(hidden, weights, routers, rows, place, copies, **how)
+    assert torch.equal(found, expected)
+    for kept, written in zip(copies, (one, other), strict=True):
+        assert all(map(torch.equal, kept, written))
+
+
+@pytest.mark.parametrize("field", [2, 3, 8])
+def test_lists_that_are_not_one_a_layer_are_refused(dtype, field):
+    hidden, place, memory = inputs(dtype, 1, 5, is_padded=False)
+    arguments = [
+        hidden, list(layer_weights(dtype)), [router(dtype).weight_EH], [], None, place.cos, place.signed_sin,
+        [memory[0]], [memory[1]], place.slot, None, EPSILON, SCALE, DAMPING, TOP_K, True, -1, len(ops.tiers()) - 1,
+    ]  # fmt: skip
+    arguments[field] = [hidden, hidden]
+    with pytest.raises(RuntimeError, match=r"(routers|tables|values) must be 1, got 2"), torch.inference_mode():
+        torch.ops.moevlm.decode_layers(*arguments)
+
+
 @pytest.mark.parametrize("num_samples", [3, 8])
 def test_each_sample_is_what_it_is_alone(dtype, num_samples):
     weights, routing = layer_weights(dtype), router(dtype)
@@ -253,11 +285,11 @@ def test_a_row_beyond_the_table_is_refused(dtype, row):
 @pytest.mark.parametrize("is_moe", [False, True])
 def test_the_operator_says_what_it_returns_and_what_it_writes(dtype, is_moe):
     hidden, place, memory = inputs(dtype, 3, 5, is_padded=True)
-    weight = router(dtype).weight_EH if is_moe else None
+    routers = [router(dtype).weight_EH] if is_moe else []
     routing = (DAMPING, TOP_K, True, -1, len(ops.tiers()) - 1)
     arguments = (
-        hidden, list(layer_weights(dtype)), weight, None, None, place.cos, place.signed_sin, *memory, place.slot,
-        place.is_seen, EPSILON, SCALE, *routing,
+        hidden, list(layer_weights(dtype)), routers, [], None, place.cos, place.signed_sin, [memory[0]], [memory[1]],
+        place.slot, place.is_seen, EPSILON, SCALE, *routing,
     )  # fmt: skip
     checks = ("test_schema", "test_faketensor")
-    torch.library.opcheck(torch.ops.moevlm.decode_layer, arguments, test_utils=checks)
+    torch.library.opcheck(torch.ops.moevlm.decode_layers, arguments, test_utils=checks)
