@@ -1,15 +1,13 @@
 // Attention of one new token over cached keys and values, which stay where they are.
 #pragma once
 
-#include <cmath>
+#include <array>
 #include <limits>
 
 #include "next.h"
 #include "step.h"
 
 namespace moevlm {
-
-constexpr int64_t TOKENS_AHEAD = 16;  // whose keys and values are fetched: 10 to 20 % faster in bfloat16
 
 // What the query heads of a group read: `length` rows of `width` values, and which of them are seen (none: all).
 template <class V>
@@ -38,39 +36,70 @@ void score(const Cached<typename P::Value>& cached, const typename P::Value* que
       for (int m = 0; m < M; ++m) x[m] = P::load(queries + m * cached.width + k);
       for (int j = 0; j < 4; ++j) {
         const typename P::Operand key = P::load(rows[j] + k);
-        prefetch(rows[j] + k, TOKENS_AHEAD * cached.width * sizeof(typename P::Value));
         for (int m = 0; m < M; ++m) acc[m][j] = P::dot(acc[m][j], x[m], key);
       }
     }
-    for (int m = 0; m < M; ++m) {
-      float sums[4];
-      sum_lanes(acc[m], sums);
-      for (int64_t j = l; j < std::min(l + 4, cached.length); ++j) {
-        const float bias = !cached.is_seen || cached.is_seen[j] ? 0.f : -std::numeric_limits<float>::infinity();
-        scores[m * padded + j] = scale * sums[j - l] + bias;  // added, as SDPA does: NaN stays where nobody looks
-      }
-    }
+    for (int m = 0; m < M; ++m) sum_lanes(acc[m], scores + m * padded + l);
+  }
+  for (int64_t l = 0; l < M * padded; l += LANES) narrow_lanes(scale * widen_lanes(scores + l), scores + l);
+  if (!cached.is_seen) return;
+  for (int m = 0; m < M; ++m)  // added, as SDPA does: NaN stays where nobody looks
+    for (int64_t l = 0; l < cached.length; ++l)
+      scores[m * padded + l] += cached.is_seen[l] ? 0.f : -std::numeric_limits<float>::infinity();
+}
+
+// Turn M rows of scores into shares of the values' type, each in its row's place or before it; returns what each row's
+// sum of values is to be multiplied by.
+template <class V, int M>
+std::array<float, M> share(float* scores, int64_t length) {
+  const int64_t padded = padded_length(length);
+  std::array<float, M> factors;
+  for (int m = 0; m < M; ++m) {
+    float* row = scores + m * padded;
+    factors[m] = 1.f / soften(row, length);
+    V* shares = reinterpret_cast<V*>(scores) + m * padded;
+    for (int64_t l = 0; l < padded; l += LANES) narrow_lanes(widen_lanes(row + l), shares + l);
+  }
+  return factors;
+}
+
+// acc[m] += shares[m] * values for P::ROWS tokens and 4 * LANES columns of rows of `width` values.
+template <class P, int M>
+void add_values(const typename P::Value* values, int64_t width, const typename P::Value* shares, int64_t padded,
+                Floats (&acc)[M][4]) {
+  constexpr int GROUPS = 4 / P::ACCS;
+  typename P::Columns c[GROUPS];
+  for (int j = 0; j < GROUPS; ++j) c[j] = P::columns(values + j * LANES * P::ACCS, width);
+  for (int m = 0; m < M; ++m) {
+    const typename P::Factor factor = P::factor(shares + m * padded);
+    for (int j = 0; j < GROUPS; ++j) P::outer(acc[m] + j * P::ACCS, factor, c[j]);
   }
 }
 
-// outputs[m] = sum over l of shares[m][l] / sums[m] * value l, in float32 up to the end.
-template <class V, int M>
-void gather(const Cached<V>& cached, const float* shares, const float* sums, V* outputs, Next& next) {
-  const int64_t padded = padded_length(cached.length);
-  for (int64_t column = 0; column < cached.width; column += 4 * LANES) {
+// outputs[m] = factors[m] * sum over l of shares[m][l] * value l, summed in float32.
+template <class P, int M>
+void gather(const Cached<typename P::Value>& cached, const typename P::Value* shares,
+            const std::array<float, M>& factors, typename P::Value* outputs, Next& next) {
+  constexpr int64_t COLUMNS = 4 * LANES;
+  const int64_t width = cached.width, padded = padded_length(cached.length);
+  const int64_t whole = cached.length / P::ROWS * P::ROWS;
+  for (int64_t column = 0; column < width; column += COLUMNS) {
+    const typename P::Value* values = cached.values + column;
     Floats acc[M][4] = {};
-    for (int64_t l = 0; l < cached.length; ++l) {
+    for (int64_t l = 0; l < whole; l += P::ROWS) {
       if (l % 4 == 0) next.fetch();
-      for (int j = 0; j < 4; ++j) {
-        const V* from = cached.values + l * cached.width + column + j * LANES;
-        const Floats value = widen_lanes(from);
-        prefetch(from, TOKENS_AHEAD * cached.width * sizeof(V));
-        for (int m = 0; m < M; ++m) acc[m][j] += shares[m * padded + l] * value;
-      }
+      add_values<P, M>(values + l * width, width, shares + l, padded, acc);
     }
-    for (int m = 0; m < M; ++m)
-      for (int j = 0; j < 4; ++j)
-        narrow_lanes(acc[m][j] / sums[m], outputs + m * cached.width + column + j * LANES);
+    if (whole < cached.length) {  // one token; nothing follows it
+      typename P::Value rows[2 * COLUMNS] = {};
+      std::copy_n(values + whole * width, COLUMNS, rows);
+      add_values<P, M>(rows, COLUMNS, shares + whole, padded, acc);
+    }
+    for (int m = 0; m < M; ++m) {
+      float sums[COLUMNS] = {};
+      for (int j = 0; j < 4; j += P::ACCS) P::add(sums + j * LANES, acc[m] + j, factors[m]);
+      for (int64_t j = 0; j < COLUMNS; ++j) narrow(sums[j], outputs + m * width + column + j);
+    }
   }
 }
 
@@ -78,10 +107,10 @@ void gather(const Cached<V>& cached, const float* shares, const float* sums, V* 
 template <class P, int M>
 void attend(const Cached<typename P::Value>& cached, typename P::Value* queries, float scale, float* scratch,
             Next& next) {
-  float sums[M];
+  using V = typename P::Value;
   score<P, M>(cached, queries, scale, scratch, next);
-  for (int m = 0; m < M; ++m) sums[m] = soften(scratch + m * padded_length(cached.length), cached.length);
-  gather<typename P::Value, M>(cached, scratch, sums, queries, next);
+  const std::array<float, M> factors = share<V, M>(scratch, cached.length);
+  gather<P, M>(cached, reinterpret_cast<V*>(scratch), factors, queries, next);
 }
 
 }  // namespace moevlm

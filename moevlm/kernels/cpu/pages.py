@@ -17,16 +17,20 @@ MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25
 SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
-def use_huge_pages(tensors: Iterable[torch.Tensor]) -> None:
+def use_huge_pages(tensors: Iterable[torch.Tensor], *, is_filled: bool = True) -> None:
     """Lay large tensors of the CPU's memory in huge pages, now where Linux can and later where it finds the time.
 
     Values and addresses stay. Memory that is a file's, or a system without huge pages, stays as it is.
+
+    Args:
+        tensors: Any; those of other devices are left.
+        is_filled: False: nothing was written yet, so pages are huge from the first write on, and none is taken now.
     """
     if why_no_huge_pages():
         return
     libc = ctypes.CDLL(None)
     for first, end in _ranges(tensors):
-        for advice in (MADV_HUGEPAGE, MADV_COLLAPSE):
+        for advice in (MADV_HUGEPAGE, MADV_COLLAPSE)[: 1 + is_filled]:
             libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), advice)
 
 

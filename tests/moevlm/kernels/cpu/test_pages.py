@@ -58,13 +58,15 @@ def test_tensors_side_by_side_are_one_range_and_small_ones_alone_none(monkeypatc
 
     monkeypatch.setattr(pages, "why_no_huge_pages", str)
     monkeypatch.setattr(pages.ctypes, "CDLL", lambda _: Libc)
-    use_huge_pages(Place(number) for number in range(len(spans)))  # type: ignore[misc]
     rounded = mib + 4096
-    assert asked == [
-        (first, size, advice)
-        for first, size in ((rounded, 4 * mib - rounded), (20 * mib, 10 * mib))
-        for advice in (14, 25)  # MADV_HUGEPAGE, MADV_COLLAPSE of linux/mman.h
-    ]
+    for is_filled, advices in ((True, (14, 25)), (False, (14,))):  # MADV_HUGEPAGE, MADV_COLLAPSE of linux/mman.h
+        asked.clear()
+        use_huge_pages((Place(number) for number in range(len(spans))), is_filled=is_filled)  # type: ignore[misc]
+        assert asked == [
+            (first, size, advice)
+            for first, size in ((rounded, 4 * mib - rounded), (20 * mib, 10 * mib))
+            for advice in advices
+        ]
 
 
 def test_a_system_without_them_says_why_and_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_odd_matrices_are_left_to_torch(shape):
     assert not step.takes_weight(torch.ones(shape))
 
 
-NUM_SAMPLES, NUM_KEYS, WIDTH, ROOM, HIDDEN_SIZE = 3, 2, 64, 40, 128
+NUM_SAMPLES, NUM_KEYS, WIDTH, ROOM, HIDDEN_SIZE = 3, 2, 64, 300, 128
 
 
 def token(dtype, num_queries, num_samples=NUM_SAMPLES):
@@ -179,7 +179,7 @@ def gathered(sample, hidden, heads, memory, mask, slot):
 
 
 @pytest.mark.parametrize("num_queries", [2, 6, 8])  # one, three and four queries share a key
-@pytest.mark.parametrize("slot", [0, 3, 39])
+@pytest.mark.parametrize("slot", [0, 1, 3, 38, ROOM - 1])  # an odd and an even number of tokens
 @pytest.mark.parametrize("is_padded", [False, True])
 def test_a_new_token_gathers_what_attention_in_float64_does(dtype, num_queries, slot, is_padded):
     hidden, heads, memory = token(dtype, num_queries)
@@ -232,7 +232,7 @@ def test_nan_in_a_new_token_comes_out_of_all_heads_of_its_sample(dtype):
 
 def test_a_token_beyond_the_memory_is_refused(dtype):
     hidden, heads, memory = token(dtype, 4)
-    with pytest.raises(RuntimeError, match=r"slot must be in \[0, 40\), got 40"):
+    with pytest.raises(RuntimeError, match=r"slot must be in \[0, 300\), got 300"):
         attend(hidden, heads, memory, None, ROOM)
 
 
