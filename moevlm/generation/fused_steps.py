@@ -25,6 +25,7 @@ from moevlm.model.cache import LayerMemory
 from moevlm.model.vision_language import MoEVLMForConditionalGeneration
 from moevlm.routing.profiles import bias_rows
 
+STEPS_AT_ONCE = 64  # whose rotary tables are made together: few calls, little memory
 BY_LENGTH = ("dynamic", "longrope")  # kinds of rotary embedding whose angles change with the length
 
 
@@ -56,11 +57,11 @@ class FusedSteps:
     def begin(self, position_B1: torch.Tensor, slot: int, *, num_steps: int = 1) -> Iterator[Begun]:
         """Say where the tokens of steps stand, which follow each other from a position and a slot.
 
-        Rotary embedding is asked once for all steps, unless something hangs on it or its angles change with the length.
+        Rotary embedding is asked for many steps at once, unless something hangs on it or angles change with the length.
         """
         rotary, position_BN = self.model.model.language_model.rotary_emb, position_B1 + torch.arange(num_steps)
-        is_asked_once = is_plain(rotary, Qwen3MoeRotaryEmbedding) and rotary.rope_type not in BY_LENGTH
-        at_once = num_steps if is_asked_once else 1
+        is_asked_ahead = is_plain(rotary, Qwen3MoeRotaryEmbedding) and rotary.rope_type not in BY_LENGTH
+        at_once = STEPS_AT_ONCE if is_asked_ahead else 1
         for first, positions in enumerate(position_BN.split(at_once, dim=1)):
             yield from self._begin(positions, slot + first * at_once)
 

@@ -162,6 +162,14 @@ def test_a_cache_with_modality_scores_is_left_to_the_modules(make_smoes, batch):
         decode_steps(model, state, num_steps=1)
 
 
+@pytest.mark.parametrize("at_once", [1, 5, NEW_TOKENS])
+def test_tables_of_positions_are_the_same_however_many_are_made_together(make, batch, monkeypatch, at_once):
+    monkeypatch.setattr("moevlm.generation.fused_steps.STEPS_AT_ONCE", at_once)
+    model = make()
+    apply_profile(model, RoutingProfile.parse("uniform"))
+    assert_equal(*both_ways(model, batch(2)))
+
+
 @pytest.mark.parametrize("num_experts", [8, 0])
 def test_steps_from_one_state_are_the_same_however_often_and_in_parts(make, batch, num_experts):
     model = make(num_experts=num_experts)
