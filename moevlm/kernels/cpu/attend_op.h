@@ -66,10 +66,12 @@ void attend_of(const Memory<typename P::Value>& memory, const Turn<typename P::V
 }
 
 // One new token a sample: its products with three matrices as heads, normalised and rotated, keys and values put into
-// the slot, and what each query gathers from the tokens up to it, [samples, queries * width]; meanwhile `next` is fetched.
+// the slot, and what each query gathers from the tokens up to it, [samples, queries * width]; meanwhile `next` is
+// fetched.
 Tensor attend_one(const Tensor hidden, const Tensor q_weight, const Tensor k_weight, const Tensor v_weight,
                   const Tensor q_scale, const Tensor k_scale, const Tensor cos, const Tensor signed_sin, double epsilon,
-                  Tensor keys, Tensor vals, int64_t slot, const std::optional<Tensor> is_seen, double scale, const Next& next) {
+                  Tensor keys, Tensor vals, int64_t slot, const std::optional<Tensor> is_seen, double scale,
+                  const Next& next) {
   const int64_t samples = keys.size(0), groups = keys.size(1), room = keys.size(2), width = keys.size(3);
   STD_TORCH_CHECK(slot >= 0 && slot < room, "slot must be in [0, ", room, "), got ", slot);
   const int64_t queries = q_weight.size(0) / width, row_size = (queries + 2 * groups) * width;

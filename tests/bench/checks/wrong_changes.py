@@ -81,8 +81,8 @@ WRONG_CHANGES = {
         edits=(
             (
                 "moevlm/generation/decode.py",
-                "state.next_token_B1, state.position_B1, []",
-                "state.next_token_B1, state.position_B1 + 1, []",
+                "fused.begin(state.position_B1, ",
+                "fused.begin(state.position_B1 + 1, ",
             ),
         ),
         touches=("decode", "generate"),

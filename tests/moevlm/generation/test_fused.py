@@ -4,6 +4,7 @@ import contextlib
 import gc
 import warnings
 import weakref
+from importlib import import_module
 
 import pytest
 import torch
@@ -164,7 +165,7 @@ def test_a_cache_with_modality_scores_is_left_to_the_modules(make_smoes, batch):
 
 @pytest.mark.parametrize("at_once", [1, 5, NEW_TOKENS])
 def test_tables_of_positions_are_the_same_however_many_are_made_together(make, batch, monkeypatch, at_once):
-    monkeypatch.setattr("moevlm.generation.fused_steps.STEPS_AT_ONCE", at_once)
+    monkeypatch.setattr(import_module("moevlm.generation.fused_steps"), "STEPS_AT_ONCE", at_once)
     model = make()
     apply_profile(model, RoutingProfile.parse("uniform"))
     assert_equal(*both_ways(model, batch(2)))
