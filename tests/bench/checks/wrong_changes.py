@@ -79,11 +79,8 @@ WRONG_CHANGES = {
     ),
     "decode positions off by one": WrongChange(
         edits=(
-            (
-                "moevlm/generation/decode.py",
-                "fused.begin(state.position_B1, ",
-                "fused.begin(state.position_B1 + 1, ",
-            ),
+            ("moevlm/generation/decode.py", "fused.begin(state.position_B1, ", "fused.begin(state.position_B1 + 1, "),
+            ("moevlm/generation/decode.py", "state.position_B1 + number", "state.position_B1 + number + 1"),
         ),
         touches=("decode", "generate"),
     ),
