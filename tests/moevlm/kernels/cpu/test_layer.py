@@ -218,6 +218,7 @@ def test_layers_together_are_one_after_another(dtype, is_moe):
     weights = [layer_weights(dtype), LayerWeights(*(one.flip(0).contiguous() for one in layer_weights(dtype)))]
     table, rows = normal(NUM_ROWS, NUM_EXPERTS, dtype=torch.float32, seed=40), torch.tensor([1, 5, 3])
     routers = [router(dtype, table), router(dtype, table.flip(0).contiguous())] if is_moe else []
+    routers[1:] = [one._replace(weight_EH=one.weight_EH.flip(0).contiguous()) for one in routers[1:]]
     (hidden, place, one), (_, _, other) = (inputs(dtype, 3, 5, is_padded=True) for _ in range(2))
     other = tuple(states.flip(0).contiguous() for states in other)
     copies = [tuple(states.clone() for states in memory) for memory in (one, other)]
