@@ -8,6 +8,7 @@ from statistics import geometric_mean
 from bench.harness.record import Record
 from bench.pages.grouping import grouped
 from bench.pages.performance.points import DECODE, EXPERTS, Point, read_points, voided
+from bench.pages.processors import said_apart
 from bench.pages.provenance import sources
 from bench.pages.write import Content
 
@@ -40,7 +41,7 @@ def performance_page(records: Mapping[Path, Record]) -> Content:
     decode = [point for point in counting if point.benchmark == DECODE]
     facts = {
         "devices": sorted({str(record.kind["device"]) for record in records.values()}),
-        "models": sorted({point.device for point in counting}),
+        "models": said_apart(sorted({point.device for point in counting})),
         "experts": groups(experts, *PLACE, "dtype", "routing", "backend"),
         "pooled": [group for group in groups(experts, *PLACE, "routing", "backend") if _dtypes(group) > 1],
         "sizes": sorted({point.size for point in experts}),
