@@ -1,6 +1,6 @@
 """Greedy decode of several models, each from its own KV cache, as the device runs it fastest.
 
-On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs each layer as one operator, or
+On a GPU a step is replayed as a CUDA graph, which is captured off the clock; a CPU runs the layers as one operator, or
 the modules where something asks for them.
 """
 

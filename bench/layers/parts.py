@@ -48,8 +48,9 @@ def parts_of(taken: Pass) -> dict[str, Callable[[], Any]]:
     """Return what runs each part of a pass; all but "ends" return a result for each layer.
 
     "norms" are both norms and both sums with the residual stream; "ends" is the pass without its layers: embedding,
-    mask and positions before them, last norm and head behind. Where a layer is one operator, "layers" runs that; its
-    parts are still the modules', whose calls the operator saves.
+    mask and positions before them, last norm and head behind. Where layers are an operator, "layers" runs it on one
+    after another, and "ends" are without positions, which are found for many steps at once; other parts are still the
+    modules', whose calls the operator saves.
     """
     layers = taken.layers
     parts: dict[str, Callable[[], Any]] = {
@@ -90,8 +91,7 @@ def again(taken: Pass, name: str) -> list[Any]:
 
 def _without_layers(taken: Pass, operators: Operators | None) -> torch.Tensor:
     if operators and taken.state:
-        ends, state = replace(operators.steps, layers=(), memory=()), taken.state
-        return ends.logits(state.next_token_B1, next(ends.begin(state.position_B1, state.length)))
+        return replace(operators.steps, layers=()).logits(taken.state.next_token_B1, operators.begun)
     text_model = taken.model.model.language_model
     layers, text_model.layers = text_model.layers, nn.ModuleList()
     try:

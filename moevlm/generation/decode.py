@@ -25,7 +25,7 @@ def decode_steps(
 ) -> DecodeState:
     """Feed the chosen token and choose the next one, `num_steps` times.
 
-    On a CPU a layer is one operator, unless something asks for the modules: see `moevlm.generation.fused`.
+    On a CPU all layers are one operator, unless something asks for the modules: see `moevlm.generation.fused`.
 
     Args:
         model: The model that made the state.

@@ -25,7 +25,7 @@ from moevlm.model.cache import LayerMemory, growing_cache
 from moevlm.model.vision_language import MoEVLMForConditionalGeneration
 
 BOUNDS = {torch.float32: 1e-4, torch.bfloat16: 6e-2}  # relative error of a row: what reordered sums of layers may leave
-SLOT = 3  # tokens that a probe has seen
+SLOT = 4  # tokens that a probe has seen: with the new one an odd number
 FEW, MANY = 5, step.MOST_ROWS + 1  # samples: four rows and one more at a time; what torch multiplies
 
 

@@ -59,7 +59,8 @@ class FusedSteps:
 
         Rotary embedding is asked for many steps at once, unless something hangs on it or angles change with the length.
         """
-        rotary, position_BN = self.model.model.language_model.rotary_emb, position_B1 + torch.arange(num_steps)
+        rotary = self.model.model.language_model.rotary_emb
+        position_BN = position_B1 + torch.arange(num_steps, device=position_B1.device)
         is_asked_ahead = is_plain(rotary, Qwen3MoeRotaryEmbedding) and rotary.rope_type not in BY_LENGTH
         at_once = STEPS_AT_ONCE if is_asked_ahead else 1
         for first, positions in enumerate(position_BN.split(at_once, dim=1)):
@@ -67,7 +68,7 @@ class FusedSteps:
 
     def _begin(self, position_BN: torch.Tensor, slot: int) -> Iterator[Begun]:
         text_model, num_samples, num_steps = self.model.model.language_model, *position_BN.shape
-        tables = rotary_tables(*text_model.rotary_emb(text_model.embed_tokens.weight, position_BN))
+        tables = rotary_tables(*text_model.rotary_emb(self.memory[0].keys, position_BN))
         cos_NBW, signed_sin_NBW = (table[:, :, 0].transpose(0, 1).contiguous() for table in tables)
         rows_NB: Sequence[torch.Tensor | None] = [None] * num_steps
         if text_model.routing_profile.is_biased:

@@ -104,7 +104,11 @@ struct Bfloat16 {
   }
   static Floats dot(Floats acc, const Operand& x, const Operand& w) { return acc + x.even * w.even + x.odd * w.odd; }
   static Columns columns(const bfloat16* p, int64_t) { return {{widen_lanes(p), widen_lanes(p + LANES)}}; }
-  static Factor factor(const bfloat16* p) { return Floats{} + widen(*p); }
+  static Factor factor(const bfloat16* p) {
+    bfloat16 bits;  // copied, as its memory may have held floats
+    std::memcpy(&bits, p, sizeof bits);
+    return Floats{} + widen(bits);
+  }
   static void outer(Floats* acc, Factor f, const Columns& c) {
     acc[0] += f * c.a[0];
     acc[1] += f * c.a[1];

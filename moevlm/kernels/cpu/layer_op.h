@@ -121,6 +121,7 @@ Tensor decode_layers(const Tensor hidden, const std::vector<Tensor> weights, con
   one_a_layer("values", vals.size(), 1);
   if (!routers.empty()) one_a_layer("routers", routers.size(), 1);
   if (!tables.empty()) one_a_layer("tables", tables.size(), 1);
+  STD_TORCH_CHECK(layers > 0, "there must be a layer, got none");
   const Step step{cos, signed_sin, slot, is_seen, epsilon, scale, tier};
   Tensor stream = hidden;
   for (size_t n = 0; n < layers; ++n) {

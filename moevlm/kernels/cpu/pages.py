@@ -1,4 +1,4 @@
-"""Weights in huge pages: what a step reads once comes a quarter to a half faster where no page ends every 4 KiB.
+"""Huge pages for weights and caches: what a step reads once comes a quarter to a half faster where pages are large.
 
 Source: Linux, Documentation/admin-guide/mm/transhuge.rst; madvise(2): MADV_COLLAPSE since Linux 6.1.
 """

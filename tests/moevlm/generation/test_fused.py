@@ -272,6 +272,17 @@ def test_what_is_around_the_layers_runs_with_its_hooks(make, batch, name):
     assert len(calls) == NEW_TOKENS
 
 
+@pytest.mark.parametrize(
+    "asking", [offloaded, lambda owner: adapted(owner, "embed_tokens")], ids=["forward", "adapter"]
+)
+def test_embeddings_of_another_kind_stay_beside_the_operators(make, batch, asking):
+    model = make()
+    text_model = model.model.language_model
+    with asking(text_model.embed_tokens if asking is offloaded else text_model) as calls:
+        assert_equal(*both_ways(model, batch(2)))
+    assert len(calls) >= NEW_TOKENS
+
+
 def test_a_record_gets_every_layer_of_every_step(make, batch):
     model, record = make(), []
     state = prefill(model, batch(2), max_new_tokens=3)

@@ -1,4 +1,4 @@
-"""A decoder layer as one operator: against float64, one sample, head and expert after another; and what it refuses."""
+"""Decoder layers as one operator: against float64, one sample, head and expert after another; and what it refuses."""
 
 import math
 

@@ -1,5 +1,7 @@
 """Products of few rows, norms and rotation against float64, and what is left to torch."""
 
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -181,7 +183,9 @@ def gathered(sample, hidden, heads, memory, mask, slot):
 @pytest.mark.parametrize("num_queries", [2, 6, 8])  # one, three and four queries share a key
 @pytest.mark.parametrize("slot", [0, 1, 3, 38, ROOM - 1])  # an odd and an even number of tokens
 @pytest.mark.parametrize("is_padded", [False, True])
-def test_a_new_token_gathers_what_attention_in_float64_does(dtype, num_queries, slot, is_padded):
+@pytest.mark.parametrize("width", [64, 128])
+def test_a_new_token_gathers_what_attention_in_float64_does(dtype, num_queries, slot, is_padded, width, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "WIDTH", width)
     hidden, heads, memory = token(dtype, num_queries)
     mask = torch.ones(NUM_SAMPLES, 1, 1, slot + 1, dtype=torch.bool) if is_padded else None
     if is_padded:
