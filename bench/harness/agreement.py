@@ -21,7 +21,7 @@ BOUNDS = {  # the largest relative error of a row: 50 times what reordered sums 
     torch.bfloat16: 6e-2,
 }
 BOUND_LAYERS = 16  # up to which these hold: errors of more layers add up as their square root (measured from 1 to 8)
-TIE_SPREADS = 2.0  # a gap of two scores is open below so many bounds of their spread: each may have moved by one
+TIE_SPREADS = 3.0  # a gap of two scores is open below so many bounds of their spread: four deviations at half a bound
 
 Place = Callable[[int], str]  # names row t in a message
 A = TypeVar("A")
