@@ -28,7 +28,8 @@ constexpr int64_t MOST_ROWS_OF_BLOCK = 256, TILE_ROWS = 64, MANY_TILE_ROWS = 512
 constexpr int64_t BLOCK_BYTES = 512 << 10;     // of gate, of up and of down, where many tokens share them in vectors
 constexpr int64_t MANY_TOKENS = 128;           // of an expert, from which many rows pay in tiles
 constexpr int64_t LEAST_TILE_TOKENS = 4;       // of an expert: fewer run as fast in vectors, without packing
-constexpr int64_t CHUNK = 128, TILE_CHUNK = 512;  // tokens of an expert at a time: they fit a cache of 1 to 2 MB
+constexpr int64_t TILE_TOKENS = 16;
+constexpr int64_t CHUNK = 256, TILE_CHUNK = 512;  // tokens of an expert at a time, at most: a cache holds them
 
 template <class V>
 struct Problem {
@@ -51,22 +52,29 @@ int64_t block_rows(int64_t row_bytes) {
 
 int64_t multiple(int64_t value, int64_t of) { return (value + of - 1) / of * of; }
 
+// Tokens of an expert at a time, `most` or fewer, about as many each time: a small rest would read all weights anew.
+int64_t even_chunk(int64_t tokens, int64_t most) {
+  const int64_t chunks = std::max<int64_t>(1, (tokens + most - 1) / most);
+  return multiple((tokens + chunks - 1) / chunks, TILE_TOKENS);
+}
+
 // One thread's state: scratch for a chunk of tokens, and the share of the output that it adds to.
 template <class V>
 class Worker {
  public:
   Worker(const Problem<V>& problem, int64_t most_tokens, float* output)
       : p(problem), has_tiles(in_tiles<V>(p.tier)),
-        chunk(std::min(chunk_of<V>(p.tier), multiple(most_tokens, 16))),
+        chunk(std::min(chunk_of<V>(p.tier), multiple(most_tokens, TILE_TOKENS))),
         in_vectors((has_tiles ? LEAST_TILE_TOKENS : chunk) * std::min(p.shape.rows, MOST_ROWS_OF_BLOCK)),
         output(output), inputs(chunk), outputs(chunk), gates(in_vectors), ups(in_vectors),
         acts(has_tiles ? chunk * MANY_TILE_ROWS : in_vectors),
         packed(has_tiles ? chunk * p.shape.hidden_size / 2 : 0),
         stripe(has_tiles ? MANY_TILE_ROWS * STRIPE / 2 : 0) {}
 
-  // Add the piece's share for the tokens of a chunk that begins at its token `from`.
-  void add(const Piece& piece, int64_t from) {
-    const int64_t count = std::min(chunk, p.choices.count(piece.expert) - from), H = p.shape.hidden_size;
+  // Add the piece's share for the tokens of its expert's chunk of this number.
+  void add(const Piece& piece, int64_t number) {
+    const int64_t tokens = p.choices.count(piece.expert), most_of_it = even_chunk(tokens, chunk_of<V>(p.tier));
+    const int64_t from = number * most_of_it, count = std::min(most_of_it, tokens - from), H = p.shape.hidden_size;
     if (count <= 0) return;
     const int64_t first = p.choices.first(piece.expert) + from;
     for (int64_t j = 0; j < count; ++j) {
@@ -128,8 +136,8 @@ void add_share(const Problem<V>& problem, int64_t thread, int64_t threads, float
   for (const Piece& piece : pieces) most_tokens = std::max(most_tokens, problem.choices.count(piece.expert));
   if (!most_tokens) return;
   Worker<V> worker(problem, most_tokens, output);
-  for (int64_t from = 0; from < most_tokens; from += chunk_of<V>(problem.tier))
-    for (const Piece& piece : pieces) worker.add(piece, from);
+  for (int64_t number = 0; number * chunk_of<V>(problem.tier) < most_tokens; ++number)
+    for (const Piece& piece : pieces) worker.add(piece, number);
 }
 
 template <class V>

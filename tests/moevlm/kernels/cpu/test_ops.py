@@ -60,7 +60,7 @@ def test_every_tier_agrees_with_float64_at_every_grid_point(tier, dtype, top_k, 
     assert_agrees(actual, slow_sum(*weights, hidden, ids, by), dtype)
 
 
-@pytest.mark.parametrize("num_tokens", [1, 5, 7, 17, 48, 130, 600])  # 130, 600: more than the kernels take at a time
+@pytest.mark.parametrize("num_tokens", [1, 5, 7, 17, 48, 257, 600])  # 257, 600: more than the kernels take at a time
 @pytest.mark.parametrize(  # hidden size, width: odd multiples, more than a block has, more than a part of a row
     "sizes", [(320, 96), (64, 544), (512, 64), (2112, 64)], ids=str
 )
@@ -70,6 +70,17 @@ def test_one_expert_may_take_all_tokens_and_others_none_at_any_size(tier, dtype,
     weights = make_weights(3, width, hidden_size, dtype)
     hidden, ids = make_tokens(num_tokens, hidden_size, dtype), torch.ones(num_tokens, 1, dtype=torch.int64)
     by = torch.rand(num_tokens, 1, generator=torch.Generator().manual_seed(1)).to(dtype)
+    actual = ops.swiglu_experts(*weights, hidden, ids, by, tier=tier)
+    assert_agrees(actual, slow_sum(*weights, hidden, ids, by), dtype)
+
+
+@pytest.mark.parametrize(("tier", "dtype"), TIERS_AND_DTYPES)
+def test_experts_of_unlike_counts_are_taken_in_chunks_of_their_own(tier, dtype):
+    counts = torch.tensor([300, 256, 1, 0, 520])  # in two, one, one, none and three
+    weights = make_weights(len(counts), 32, 64, dtype)
+    mixed = torch.randperm(int(counts.sum()), generator=torch.Generator().manual_seed(2))
+    ids = torch.arange(len(counts)).repeat_interleave(counts)[mixed][:, None]
+    hidden, by = make_tokens(len(ids), 64, dtype), torch.ones(len(ids), 1, dtype=dtype)
     actual = ops.swiglu_experts(*weights, hidden, ids, by, tier=tier)
     assert_agrees(actual, slow_sum(*weights, hidden, ids, by), dtype)
 
