@@ -73,6 +73,12 @@ inline const void* prefetch_all(const void* from) {
   return at + BYTES;
 }
 
+// Fetch so many floats that are soon added to.
+template <int64_t COUNT>
+inline void prefetch_to_add(float* sums) {
+  for (int64_t j = 0; j < COUNT; j += 64 / int64_t(sizeof(float))) __builtin_prefetch(sums + j, 1, 3);
+}
+
 // A policy gives two products. Dot: acc += x * w over STEP values of a row, to be summed over lanes at the end.
 // Outer: acc[ACCS] += f * c, where c holds LANES * ACCS columns of ROWS rows and f those rows' factors.
 
