@@ -11,6 +11,7 @@ namespace moevlm {
 
 constexpr int64_t FEW_TOKENS = 4;  // they wait for memory, not for products: weights come in the order in which they lie
 constexpr int64_t ROWS_AHEAD = 16;  // of gate and up, that stay in cache for all tokens; of down for few
+constexpr int64_t CROWD = 32, CROWD_ROWS = 32;  // so many tokens leave the cache: more rows meet them each time
 constexpr int64_t BEGUN_BYTES = 64 << 10;  // of down, fetched ahead; with all of it two streams slow each other down
 constexpr int64_t PART_BYTES = 4096;  // of rows, taken at a time: as much of six tokens stays in a cache of 32 KB
 
@@ -71,13 +72,13 @@ Ahead dot_rows(const typename P::Value* const* inputs, const typename P::Value* 
   return ahead;
 }
 
-// Up to ROWS_AHEAD rows of gate and up, two of each side by side; fetches those that follow.
+// Up to CROWD_ROWS rows of gate and up, two of each side by side; fetches those that follow.
 template <class P, int M, int FETCHED>
 void project_up(const Block<typename P::Value>& b, Slice rows, const Group& group, float* gates, float* ups) {
   const int64_t H = b.hidden_size, most = PART_BYTES / int64_t(sizeof(typename P::Value));
   const int64_t part = b.count > FEW_TOKENS ? std::min(H, most) : H;
   Ahead ahead{(group.fetched ? b.up : b.gate) + rows.end * H, b.up + rows.end * H};
-  Floats kept[ROWS_AHEAD / 2][M][4];  // between parts
+  Floats kept[CROWD_ROWS / 2][M][4];  // between parts
   for (int64_t from = 0; from < H; from += part)
     for (int64_t n = rows.begin; n < rows.end; n += 2) {
       const typename P::Value* const four[4] = {b.gate + n * H, b.gate + (n + 1) * H, b.up + n * H, b.up + (n + 1) * H};
@@ -143,8 +144,9 @@ void vector_block(const Block<typename P::Value>& b, float* gates, float* ups, t
         with_constants(group, [&](auto m, auto fetched) { project_down<P, m, fetched>(b, rows, group, column, acts); });
       });
   };
+  const int64_t shared = b.count < CROWD ? ROWS_AHEAD : CROWD_ROWS;
   if (b.count == 1) stream_up<P>(b, gates, ups);
-  else for (int64_t row = 0; row < b.rows; row += ROWS_AHEAD) up({row, std::min(row + ROWS_AHEAD, b.rows)});
+  else for (int64_t row = 0; row < b.rows; row += shared) up({row, std::min(row + shared, b.rows)});
   for (int64_t j = 0; j < b.count * b.rows; ++j) narrow(swiglu(gates[j], ups[j]), acts + j);
   const int64_t at_once = b.count > FEW_TOKENS ? b.rows : ROWS_AHEAD;  // more: outputs are added to less often
   for (int64_t row = 0; row < b.rows; row += at_once) down({row, std::min(row + at_once, b.rows)});
