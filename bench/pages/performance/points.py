@@ -9,6 +9,7 @@ from bench.harness.arms import ANCHOR, DENSE, PRIMARY
 from bench.harness.documents import document_of
 from bench.harness.peaks import floor_s
 from bench.harness.record import Record, Scenario
+from bench.pages.machines import with_best_peaks
 from bench.pages.samples import quotient, samples_of
 
 EXPERTS, DECODE = "bench_experts", "bench_decode_peers"
@@ -31,7 +32,7 @@ class Point:
         units: layers, or tokens of a sample, of a call.
         blocks: that the medians are of, of any of the record's launches.
         seconds: of one unit, the median over blocks, by arm.
-        floor_s: seconds that the peaks of the same run allow our unit; None where they or the work are not known.
+        floor_s: seconds that the machine's best peaks allow our unit; None where they or the work are not known.
         floor_percent: of our seconds; likewise.
         best: the fastest of other projects' arms; None where none was measured.
         theirs_over_ours: its time over ours, the median over blocks with its 95 % interval.
@@ -89,7 +90,8 @@ def read_points(records: Mapping[Path, Record]) -> list[Point]:
         ValueError: There is no scenario of the two benchmarks.
         CorruptRecord: One of them lacks an axis that its rows are grouped by.
     """
-    in_order = sorted(records.items(), key=lambda item: str(item[1].launch.get("started", "")))
+    by_best = zip(records, with_best_peaks(list(records.values())), strict=True)
+    in_order = sorted(by_best, key=lambda item: str(item[1].launch.get("started", "")))
     held = [(path, record, one) for path, record in in_order for one in record.scenarios.values() if _is_ours(one)]
     if not held:
         raise ValueError(

@@ -18,6 +18,7 @@ from bench.harness.environment import describe
 from bench.harness.record import ArmSeries, Record
 from bench.pages.extrapolate import whole_id
 from bench.pages.grouping import grouped
+from bench.pages.machines import machine_of, with_best_peaks
 from bench.pages.recycling import Biases, BiasOf, biases_of, with_bias
 from bench.pages.results.cells import Request
 from bench.pages.results.families import Built, Family, Seen, families_of
@@ -34,7 +35,7 @@ class Gain:
     scenario: str  # its id, without what was built
     machine: str
     dtype: str
-    peaks: Mapping[str, float]  # of the run
+    peaks: Mapping[str, float]  # the machine's best
     scale: str  # of the whole model
     phase: str  # of PHASES
     workload: str
@@ -84,7 +85,7 @@ def gains_of(records: Iterable[Record]) -> Found:
     Args:
         records: of one machine or several; depths and launches of a scenario may lie in different records of one.
     """
-    machines = grouped(records, _machine)
+    machines = grouped(with_best_peaks(list(records)), machine_of)
     families = [families_of(of_kind) for of_kind in machines]
     found = [one for pair in zip(families, map(biases_of, machines), strict=True) for one in _of_machine(*pair)]
     phases = [one for of_kind in families for one in grouped(of_kind, lambda family: family.phase)]
@@ -94,12 +95,6 @@ def gains_of(records: Iterable[Record]) -> Found:
         [one for one in found if isinstance(one, Dropped)],
         (sum(inside for inside, _ in told), sum(asked for _, asked in told)),
     )
-
-
-def _machine(record: Record) -> str:
-    """Return what tells machines apart; a CPU is the same, however many cores stand idle beside its threads."""
-    idle = ("device_count",) if record.kind["device"] == "cpu" else ()
-    return str(sorted(item for item in record.kind.items() if item[0] not in idle))
 
 
 def _of_machine(families: Sequence[Family], biases: Biases) -> list[Gain | Dropped]:
@@ -152,7 +147,7 @@ def _joined(
     family: Family, seen: Sequence[Seen], sides: Mapping[str, Slices], found: Interval, bias_of: BiasOf
 ) -> Gain:
     moe, phase = seen[0][0].arms[PRIMARY], family.phase
-    kind, peaks = seen[-1][1].kind, seen[-1][1].peaks  # of the deepest, where depths were measured apart
+    kind, peaks = seen[0][1].kind, seen[0][1].peaks
     seconds = {side: slices.value()[0] for side, slices in sides.items()}
     floors = {side: floor for side, slices in sides.items() if (floor := slices.floor_s(peaks))}
     quantity = next(iter(moe.rates.values()))
