@@ -97,7 +97,7 @@ METRICS = {metric.name: metric for metric in (
     Metric("mfu", "1", "higher", "MFU",
            "(analytic FLOPs / seconds) / matmul peak in FLOP/s measured in the same run"),
     Metric("mbu", "1", "higher", "MBU",
-           "(analytic bytes / seconds) / copy peak in bytes/s measured in the same run"),
+           "(analytic bytes / seconds) / read peak in bytes/s measured in the same run"),
     Metric("accuracy", "1", "higher", "accuracy",
            "mean score of the answers under the task's official rule"),
 )}  # fmt: skip

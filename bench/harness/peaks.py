@@ -1,7 +1,7 @@
 """What this machine can do at best, measured in the same run.
 
 A peak is the best of several rounds and ways, torch's and the project's own: nothing makes a machine faster than it is.
-MFU, MBU and floors divide by it.
+MFU, MBU and a run's own floors divide by it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

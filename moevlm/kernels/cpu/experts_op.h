@@ -29,7 +29,7 @@ constexpr int64_t BLOCK_BYTES = 512 << 10;     // of gate, of up and of down, wh
 constexpr int64_t MANY_TOKENS = 128;           // of an expert, from which many rows pay in tiles
 constexpr int64_t LEAST_TILE_TOKENS = 4;       // of an expert: fewer run as fast in vectors, without packing
 constexpr int64_t TILE_TOKENS = 16;
-constexpr int64_t CHUNK = 256, TILE_CHUNK = 512;  // tokens of an expert at a time, at most: a cache holds them
+constexpr int64_t CHUNK = 256, TILE_CHUNK = 512;  // tokens of an expert at a time, at most: more gained nothing
 
 template <class V>
 struct Problem {

@@ -109,7 +109,7 @@ void project_down(const Block<typename P::Value>& b, Slice rows, const Group& gr
   const int64_t H = b.hidden_size, count = rows.end - rows.begin;
   // In the order in which they lie: of them as large a part as the columns are of a row.
   const void* ahead = b.down + rows.end * H + count * (column + LANES * group.fetched);
-  if (M > FEW_TOKENS)  // of many tokens no cache holds all that is added to
+  if (M > FEW_TOKENS)  // groups of many tokens: the second cache does not hold all that is added to
     for (int m = 0; m < M; ++m) prefetch_to_add<4 * LANES>(b.outputs[group.token + m] + column);
   Floats acc[M][4] = {};
   for (int64_t i = rows.begin; i < rows.end; i += P::ROWS) {

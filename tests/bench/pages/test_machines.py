@@ -16,10 +16,19 @@ def record(peaks, **kind):
 
 def test_each_record_gets_the_best_peaks_of_its_machine_alone():
     slow, fast = record({READ: 35e9, MATMUL: 4e11}), record({READ: 62e9, MATMUL: 3e11}, device_count=1)
-    other = record({READ: 90e9}, dtype="float16")
+    other = record({READ: 90e9, MATMUL: 9e11}, num_threads=8)
     found = [one.peaks for one in with_best_peaks([slow, other, fast])]
-    assert found == [{READ: 62e9, MATMUL: 4e11}, {READ: 90e9}, {READ: 62e9, MATMUL: 4e11}]
+    assert found == [{READ: 62e9, MATMUL: 4e11}, {READ: 90e9, MATMUL: 9e11}, {READ: 62e9, MATMUL: 4e11}]
     assert slow.peaks[READ] == 35e9  # what a page tells of it is its own
+
+
+def test_memory_is_as_fast_in_any_dtype_and_products_are_not():
+    single, half = (
+        record({READ: 50e9, MATMUL: 2e11}),
+        record({READ: 62e9, MATMUL: 4e11}, dtype="bfloat16", torch="2.12"),
+    )
+    found = [one.peaks for one in with_best_peaks([single, half])]
+    assert found == [{READ: 62e9, MATMUL: 2e11}, {READ: 62e9, MATMUL: 4e11}]
 
 
 def test_a_peak_that_older_records_lack_is_taken_from_newer_ones():

@@ -52,6 +52,15 @@ def test_a_point_holds_every_time_its_floor_and_the_fastest_of_theirs() -> None:
     assert (point.best, point.theirs_over_ours) == ("transformers/grouped_mm", Interval(2.0, 2.0, 2.0))
 
 
+def test_a_floor_is_by_the_best_peaks_of_all_records_of_the_machine() -> None:
+    (alone,) = points(experts({"moe": 0.002}))
+    slow, other = record_of(experts({"moe": 0.002})), experts({"moe": 0.002}, tokens=2)
+    fast = record_of(other, peaks={name: 2 * value for name, value in slow.peaks.items()})
+    found = read_points({Path("experts-quiet-a.json"): slow, Path("experts-quiet-b.json"): fast})
+    assert alone.floor_s == 0.001
+    assert [one.floor_s for one in found if one.size == alone.size] == [0.0005]
+
+
 def test_the_ratio_is_the_median_over_blocks_of_all_launches() -> None:
     """Blocks give 1, 2, 3 and 4, 5, 6: the median is 3.5, and six values have their range as interval."""
     launches = [{"moe": (0.001,) * 3, "liger": values} for values in ((0.001, 0.002, 0.003), (0.004, 0.005, 0.006))]

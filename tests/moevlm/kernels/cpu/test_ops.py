@@ -76,7 +76,7 @@ def test_one_expert_may_take_all_tokens_and_others_none_at_any_size(tier, dtype,
 
 @pytest.mark.parametrize(("tier", "dtype"), TIERS_AND_DTYPES)
 def test_experts_of_unlike_counts_are_taken_in_chunks_of_their_own(tier, dtype):
-    counts = torch.tensor([300, 256, 1, 0, 520])  # in two, one, one, none and three
+    counts = torch.tensor([300, 256, 1, 0, 520])  # of vectors: in two, one, one, none and three
     weights = make_weights(len(counts), 32, 64, dtype)
     mixed = torch.randperm(int(counts.sum()), generator=torch.Generator().manual_seed(2))
     ids = torch.arange(len(counts)).repeat_interleave(counts)[mixed][:, None]
